@@ -1,0 +1,67 @@
+/** Text forms of bytes. Decoders are strict: `undefined` for anything but the exact alphabet. */
+
+const BASE64URL = /^[A-Za-z0-9_-]*$/
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
+const HEX = /^(?:[0-9a-fA-F]{2})*$/
+
+export function toBase64Url(bytes: Uint8Array): string {
+  return view(bytes).toString('base64url')
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  return view(bytes).toString('base64')
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return view(bytes).toString('hex')
+}
+
+/** RFC 4648 §6 in lower case without padding. */
+export function toBase32(bytes: Uint8Array): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+  let text = ''
+  let buffer = 0
+  let bits = 0
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += alphabet[(buffer >>> bits) & 31]
+    }
+    buffer &= (1 << bits) - 1
+  }
+  return bits > 0 ? text + alphabet[(buffer << (5 - bits)) & 31] : text
+}
+
+/** RFC 7515 §2: no padding. A length of 1 modulo 4 encodes nothing. */
+export function fromBase64Url(text: string): Uint8Array | undefined {
+  if (!BASE64URL.test(text) || text.length % 4 === 1) return undefined
+  return Buffer.from(text, 'base64url')
+}
+
+export function fromBase64(text: string): Uint8Array | undefined {
+  if (!BASE64.test(text) || text.length % 4 !== 0) return undefined
+  return Buffer.from(text, 'base64')
+}
+
+export function fromHex(text: string): Uint8Array | undefined {
+  return HEX.test(text) ? Buffer.from(text, 'hex') : undefined
+}
+
+export function toUtf8(text: string): Uint8Array {
+  return Buffer.from(text, 'utf8')
+}
+
+/** `undefined` when the bytes are not UTF-8: no replacement characters. */
+export function fromUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
