@@ -1,0 +1,78 @@
+import { errors, jwtVerify, SignJWT } from 'jose'
+import { err, ok, type Result } from '../failure.ts'
+
+/**
+ * The device token: who the device is, for whoever asks about it later. It carries no verdict,
+ * because the verdict is looked up when a decision is made, and it is bound to the key that the
+ * device proved (RFC 7800 `cnf`, `jkt` of RFC 9449 §6.1).
+ */
+export const DEVICE_TOKEN_TYPE = 'countersign-device+jwt'
+
+const MAX_TOKEN_CHARS = 4096
+
+export const DEVICE_TOKEN_REASONS = ['device_token_invalid', 'device_token_expired'] as const
+
+export type DeviceTokenFailure = { readonly reason: (typeof DEVICE_TOKEN_REASONS)[number] }
+
+export type DeviceTokenSigner = { readonly kid: string; readonly key: CryptoKey }
+
+export type DeviceTokenClaims = {
+  readonly deviceId: string
+  /** RFC 7638 thumbprint of the proven key. */
+  readonly confirmationKey: string
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+  readonly jti: string
+}
+
+export function issueDeviceToken(
+  claims: DeviceTokenClaims,
+  options: { readonly issuer: string; readonly signer: DeviceTokenSigner },
+): Promise<string> {
+  const { issuer, signer } = options
+  return new SignJWT({ cnf: { jkt: claims.confirmationKey } })
+    .setProtectedHeader({ alg: 'ES256', kid: signer.kid, typ: DEVICE_TOKEN_TYPE })
+    .setIssuer(issuer)
+    .setAudience(issuer)
+    .setSubject(claims.deviceId)
+    .setJti(claims.jti)
+    .setIssuedAt(claims.issuedAt)
+    .setExpirationTime(claims.expiresAt)
+    .sign(signer.key)
+}
+
+/** The device id of a device token that this issuer signed. The holder has proven nothing yet. */
+export async function verifyDeviceToken(
+  token: string,
+  options: {
+    readonly issuer: string
+    /** The key of a `kid` that we publish, or `undefined`. */
+    readonly keyOf: (kid: string) => CryptoKey | undefined
+    readonly now: Date
+  },
+): Promise<Result<{ readonly deviceId: string }, DeviceTokenFailure>> {
+  if (token.length > MAX_TOKEN_CHARS) return err({ reason: 'device_token_invalid' })
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      (header) => {
+        const key = options.keyOf(header.kid ?? '')
+        if (key === undefined) throw new errors.JWKSNoMatchingKey()
+        return key
+      },
+      {
+        algorithms: ['ES256'],
+        typ: DEVICE_TOKEN_TYPE,
+        issuer: options.issuer,
+        audience: options.issuer,
+        requiredClaims: ['sub', 'exp', 'cnf'],
+        currentDate: options.now,
+      },
+    )
+    return ok({ deviceId: payload.sub ?? '' })
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return err({ reason: 'device_token_expired' })
+    if (error instanceof errors.JOSEError) return err({ reason: 'device_token_invalid' })
+    throw error
+  }
+}

@@ -1,0 +1,49 @@
+import type { AttestationClaims } from '../appraisal/claims.ts'
+
+/**
+ * What is known about one device: who it is, and what its last accepted attestation proved.
+ * Written by one call of the store when an attestation is accepted, read by every decision.
+ */
+export type TrustRecord = {
+  /** `dev_` and the base32 of the SHA-256 of the device key. */
+  readonly deviceId: string
+  /** The TPM attestation key, or the `cnf` key where the provider's policy names no other. */
+  readonly keyKind: DeviceKeyKind
+  /** `pending` until an administrator admits the device (enrolment mode `approval`). */
+  readonly enrolment: Enrolment
+  readonly owner: string | null
+  readonly entraDeviceId: string | null
+  readonly labels: readonly string[]
+  /** Stable hash bucket, 0 to 99. */
+  readonly ring: number
+  readonly quarantine: Quarantine | null
+  /** `null` for a device that was listed or failed, but never attested with success. */
+  readonly attestation: RecordedAttestation | null
+  readonly createdAt: Date
+}
+
+export type DeviceKeyKind = 'aik' | 'cnf'
+
+export type Enrolment = 'admitted' | 'pending'
+
+/** An administrator's word; no attestation ends it. */
+export type Quarantine = { readonly at: Date; readonly by: string; readonly reason: string }
+
+/** The last accepted attestation. `claims` come from a verified token and are not yet appraised. */
+export type RecordedAttestation = {
+  readonly attestationId: string
+  readonly attestedAt: Date
+  /** Past this time the device is `stale`. */
+  readonly validUntil: Date
+  /** `iss` of the attestation token: which verifier spoke. */
+  readonly issuer: string
+  readonly policyHash: string
+  /** RFC 7638 thumbprint of the proven `cnf` key. */
+  readonly confirmationKey: string
+  readonly claims: AttestationClaims
+}
+
+/** A verdict says why it is what it is; infrastructure failures never write one. */
+export const VERDICTS = ['trusted', 'untrusted', 'stale', 'unknown', 'quarantined'] as const
+
+export type Verdict = (typeof VERDICTS)[number]

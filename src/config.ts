@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import { err, ok, type Result } from './failure.ts'
+
+/** Every setting has one name, the same in the environment and as a Worker binding. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+export const CONFIG_REASONS = ['config_invalid'] as const
+
+export type ConfigFailure = {
+  readonly reason: (typeof CONFIG_REASONS)[number]
+  /** One line per mistake, all of them, each naming its setting. */
+  readonly mistakes: readonly string[]
+}
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
+
+const seconds = (least: number, most: number, preset: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number of seconds')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most))
+    .default(preset)
+
+const wholeNumber = (least: number, most: number, preset: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least).max(most))
+    .default(preset)
+
+const origin = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+  .refine((text) => {
+    const url = new URL(text)
+    return url.search === '' && url.hash === '' && url.username === ''
+  }, 'must have no query, fragment or credentials')
+  .transform((text) => text.replace(/\/+$/, ''))
+
+const settings = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: wholeNumber(0, 65_535, 8080),
+  PUBLIC_URL: origin.optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .optional(),
+  DATABASE_POOL_SIZE: wholeNumber(1, 500, 10),
+  DATA_DIR: z.string().min(1).default('./data'),
+  SECRET_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
+    .optional(),
+  ENROLMENT: z.enum(['open', 'approval', 'listed']).default('open'),
+  AK_TRUST_ANCHORS: z.string().includes('-----BEGIN CERTIFICATE-----').optional(),
+  AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
+  CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
+  CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
+  TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
+  ATTESTATION_VALIDITY_SECONDS: seconds(300, 2_592_000, 28_800),
+  HISTORY_DAYS: wholeNumber(1, 3650, 90),
+  REFUSAL_DAYS: wholeNumber(1, 3650, 30),
+  DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
+  MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+})
+
+export type Config = {
+  readonly host: string
+  readonly port: number
+  /** Base URL without a final slash: our issuer, our AuthZEN identifier, the origin of our routes. */
+  readonly publicUrl: string
+  /** The bases under which agents may address us in a proof's `htu`. */
+  readonly agentOrigins: readonly string[]
+  readonly database:
+    | { readonly kind: 'embedded'; readonly dataDir: string }
+    | { readonly kind: 'postgres'; readonly url: string; readonly poolSize: number }
+  readonly dataDir: string
+  /** Base64 of 32 bytes; the Node entry keeps one in the data directory when none is given. */
+  readonly secretKey: string | undefined
+  readonly enrolment: 'open' | 'approval' | 'listed'
+  /** PEM bundle that AK certificates must chain to; `undefined` leaves hardware unproven. */
+  readonly akTrustAnchors: string | undefined
+  readonly akTrustAnchorsFile: string | undefined
+  readonly challengeTtlSeconds: number
+  readonly clockSkewSeconds: number
+  readonly tokenMaxAgeSeconds: number
+  readonly attestationValiditySeconds: number
+  readonly historyDays: number
+  readonly refusalDays: number
+  readonly deviceAttestationsPerMinute: number
+  readonly maxConcurrentVerifications: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+}
+
+/** Reads every setting once and refuses with all mistakes at once; unset means the safe default. */
+export function parseConfig(environment: Environment): Result<Config, ConfigFailure> {
+  const given = Object.fromEntries(
+    Object.keys(settings.shape).flatMap((name) => {
+      const value = environment[name]
+      return value === undefined || value === '' ? [] : [[name, value]]
+    }),
+  )
+  const parsed = settings.safeParse(given)
+  const mistakes = parsed.success ? [] : parsed.error.issues.map(describeIssue)
+  mistakes.push(...contradictions(given))
+  if (!parsed.success || mistakes.length > 0) return err({ reason: 'config_invalid', mistakes })
+  return ok(toConfig(parsed.data))
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  return `${issue.path.join('.')}: ${issue.message}`
+}
+
+function contradictions(given: Environment): string[] {
+  const found: string[] = []
+  const host = given.HOST ?? LOOPBACK[0] ?? ''
+  if (given.PUBLIC_URL === undefined && !LOOPBACK.includes(host)) {
+    found.push(`PUBLIC_URL: is needed when HOST (${host}) is not a loopback address`)
+  }
+  if (given.AK_TRUST_ANCHORS !== undefined && given.AK_TRUST_ANCHORS_FILE !== undefined) {
+    found.push('AK_TRUST_ANCHORS: give either this or AK_TRUST_ANCHORS_FILE')
+  }
+  return found
+}
+
+function toConfig(s: z.infer<typeof settings>): Config {
+  const local = ['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${s.PORT}`)
+  const publicUrl = s.PUBLIC_URL ?? `http://localhost:${s.PORT}`
+  return {
+    host: s.HOST,
+    port: s.PORT,
+    publicUrl,
+    agentOrigins: s.PUBLIC_URL === undefined ? local : [publicUrl],
+    database:
+      s.DATABASE_URL === undefined
+        ? { kind: 'embedded', dataDir: s.DATA_DIR }
+        : { kind: 'postgres', url: s.DATABASE_URL, poolSize: s.DATABASE_POOL_SIZE },
+    dataDir: s.DATA_DIR,
+    secretKey: s.SECRET_KEY,
+    enrolment: s.ENROLMENT,
+    akTrustAnchors: s.AK_TRUST_ANCHORS,
+    akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
+    challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,
+    clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
+    tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,
+    attestationValiditySeconds: s.ATTESTATION_VALIDITY_SECONDS,
+    historyDays: s.HISTORY_DAYS,
+    refusalDays: s.REFUSAL_DAYS,
+    deviceAttestationsPerMinute: s.DEVICE_ATTESTATIONS_PER_MINUTE,
+    maxConcurrentVerifications: s.MAX_CONCURRENT_VERIFICATIONS,
+    logLevel: s.LOG_LEVEL,
+  }
+}

@@ -1,0 +1,59 @@
+import { err, ok, type Result } from '../failure.ts'
+import type { HttpContext } from './environment.ts'
+
+/** What can be wrong with a request before any room has looked at it. */
+export const REQUEST_REASONS = [
+  'content_type_not_json',
+  'body_too_large',
+  'json_malformed',
+  'request_malformed',
+] as const
+
+export type RequestFailure = {
+  readonly reason: (typeof REQUEST_REASONS)[number]
+  readonly detail: string
+}
+
+/** `application/json` with any parameters, as RFC 9110 §8.3 allows. */
+const JSON_TYPE = /^application\/json\s*(?:;|$)/i
+
+/**
+ * The JSON body of a request, at most `maxBytes` long whatever `Content-Length` says.
+ * The value is unverified.
+ */
+export async function readJson(
+  c: HttpContext,
+  maxBytes: number,
+): Promise<Result<unknown, RequestFailure>> {
+  if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) {
+    return err({
+      reason: 'content_type_not_json',
+      detail: 'the content type must be application/json',
+    })
+  }
+  const text = await readText(c.req.raw, maxBytes)
+  if (text === undefined) {
+    return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
+  }
+  try {
+    return ok(JSON.parse(text))
+  } catch {
+    return err({ reason: 'json_malformed', detail: 'the body is not JSON' })
+  }
+}
+
+async function readText(request: Request, maxBytes: number): Promise<string | undefined> {
+  const declared = request.headers.get('content-length')
+  if (declared !== null) {
+    // A server never hands over more than the declared length, so the cap holds before reading.
+    return Number(declared) <= maxBytes ? request.text() : undefined
+  }
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size > maxBytes) return undefined
+    chunks.push(chunk)
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks))
+}

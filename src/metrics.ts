@@ -1,0 +1,60 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What operators watch. Labels are routes, reasons and verdicts: never a device or a client. */
+export type Metrics = ReturnType<typeof createMetrics>
+
+export function createMetrics(countDevices: () => Promise<Readonly<Record<string, number>>>) {
+  const registers = [new Registry()]
+  const devices = new Gauge({
+    name: 'countersign_devices',
+    help: 'Recorded devices by the verdict of their last attestation.',
+    labelNames: ['verdict'],
+    registers,
+    async collect() {
+      for (const [verdict, count] of Object.entries(await countDevices())) {
+        this.set({ verdict }, count)
+      }
+    },
+  })
+  return {
+    registry: registers[0] ?? new Registry(),
+    devices,
+    requests: new Histogram({
+      name: 'countersign_http_request_duration_seconds',
+      help: 'Time to answer, by route and status class.',
+      labelNames: ['route', 'status'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+    attestations: new Counter({
+      name: 'countersign_attestations_total',
+      help: 'Attestations that were recorded, by verdict.',
+      labelNames: ['verdict'],
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'countersign_refusals_total',
+      help: 'Attestations that were refused, by stage and reason.',
+      labelNames: ['stage', 'reason'],
+      registers,
+    }),
+    decisions: new Counter({
+      name: 'countersign_decisions_total',
+      help: 'Access decisions, by outcome and verdict.',
+      labelNames: ['decision', 'verdict'],
+      registers,
+    }),
+    faults: new Counter({
+      name: 'countersign_faults_total',
+      help: 'Requests that ended in a fault of our own or of our infrastructure.',
+      labelNames: ['route'],
+      registers,
+    }),
+    removed: new Counter({
+      name: 'countersign_removed_rows_total',
+      help: 'Rows that background jobs removed, by job.',
+      labelNames: ['job'],
+      registers,
+    }),
+  }
+}

@@ -1,0 +1,38 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+
+/** Runs after the whole suite: `expectRefusal` has noted every reason that a test produced. */
+const seen = process.env.SEEN_REASONS_DIR ?? ''
+
+async function declaredReasons(): Promise<Map<string, string[]>> {
+  const declared = new Map<string, string[]>()
+  for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts') || file === 'cli.ts') continue
+    const exported: Record<string, unknown> = await import(resolve('src', file))
+    for (const [name, value] of Object.entries(exported)) {
+      if (!name.endsWith('_REASONS') || !Array.isArray(value)) continue
+      for (const reason of value) {
+        declared.set(reason, [...(declared.get(reason) ?? []), `${file}#${name}`])
+      }
+    }
+  }
+  return declared
+}
+
+test('every refusal reason of every union is produced by a test', async () => {
+  const produced = new Set(existsSync(seen) ? readdirSync(seen) : [])
+  const missing = [...(await declaredReasons())].filter(([reason]) => !produced.has(reason))
+  expect(missing, 'no test shows these reasons with expectRefusal').toEqual([])
+})
+
+test('a reason belongs to one union, so that it says by itself what was refused', async () => {
+  const shared = [...(await declaredReasons())].filter(([, places]) => places.length > 1)
+  expect(shared).toEqual([])
+})
+
+test('reasons are snake_case and can be file names', async () => {
+  for (const reason of (await declaredReasons()).keys()) {
+    expect(join(seen, reason)).toMatch(/\/[a-z][a-z0-9_]+$/)
+  }
+})
