@@ -1,0 +1,10 @@
+import { equalBytes } from '../../digest.ts'
+
+/** The nonce an attestation must carry, or the explicit word that its freshness is not looked at. */
+export type Freshness = { readonly qualifyingData: Uint8Array } | { readonly acceptAnyNonce: true }
+
+/** Whether the `extraData` of an attestation is what the caller expects. Silence is not consent. */
+export function isFresh(extraData: Uint8Array, expected: Freshness): boolean {
+  if ('qualifyingData' in expected) return equalBytes(extraData, expected.qualifyingData)
+  return expected.acceptAnyNonce === true
+}

@@ -1,0 +1,158 @@
+import { digest, type HashAlgorithm } from '../../digest.ts'
+import { fromBase64Url, toBase64Url } from '../../encoding.ts'
+import { err, ok, type Result } from '../../failure.ts'
+import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
+
+/** Why a public key is not used to verify anything. */
+export const TPM_KEY_REASONS = ['tpm_key_malformed', 'tpm_key_unsupported', 'tpm_key_weak'] as const
+
+export type TpmKeyFailure = {
+  readonly reason: (typeof TPM_KEY_REASONS)[number]
+  /** The member or property at fault, such as `n` or `crv`. */
+  readonly detail: string
+}
+
+/** What a WebCrypto key must be bound to when it is imported. */
+export type KeyUse =
+  | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS'; readonly hash: string }
+  | { readonly name: 'ECDSA'; readonly namedCurve: string }
+
+const WEB_HASHES = {
+  sha1: 'SHA-1',
+  sha256: 'SHA-256',
+  sha384: 'SHA-384',
+  sha512: 'SHA-512',
+} as const
+const COORDINATE_BYTES: ReadonlyMap<unknown, number> = new Map([
+  ['P-256', 32],
+  ['P-384', 48],
+])
+const MIN_RSA_EXPONENT = 65537
+const MAX_RSA_EXPONENT_BYTES = 4
+
+/** WebCrypto's name of a hash. */
+export function webHash(algorithm: HashAlgorithm): string {
+  return WEB_HASHES[algorithm]
+}
+
+/**
+ * A public key that has passed `importTpmKey`: RSA of 2048 to 4096 bits or a point on P-256 or P-384.
+ * Whose key it is, is not known. It remembers its WebCrypto imports, which cost more than a
+ * verification, so keep one where several signatures of one key are checked.
+ */
+export class TpmKey {
+  /** Only the public members of the key. */
+  readonly jwk: Readonly<JsonWebKey>
+  readonly kind: 'rsa' | 'ecc'
+  /** Bits of the modulus or of a coordinate. */
+  readonly bits: number
+  readonly #imports = new Map<string, Promise<CryptoKey>>()
+
+  constructor(key: { jwk: JsonWebKey; kind: 'rsa' | 'ecc'; bits: number }) {
+    this.jwk = Object.freeze(key.jwk)
+    this.kind = key.kind
+    this.bits = key.bits
+  }
+
+  cryptoKey(use: KeyUse): Promise<CryptoKey> {
+    const id = `${use.name} ${use.name === 'ECDSA' ? use.namedCurve : use.hash}`
+    const known = this.#imports.get(id)
+    if (known !== undefined) return known
+    const imported = crypto.subtle.importKey('jwk', this.jwk, use, true, ['verify'])
+    this.#imports.set(id, imported)
+    return imported
+  }
+
+  /** The key as DER SubjectPublicKeyInfo, RFC 5280 §4.1.2.7. */
+  async spkiDer(): Promise<Uint8Array> {
+    const key = await this.cryptoKey(firstUse(this.jwk))
+    return new Uint8Array(await crypto.subtle.exportKey('spki', key))
+  }
+}
+
+/**
+ * Takes a public JWK from anywhere and makes it usable, or says why not. Members besides the key
+ * itself (`alg`, `use`, private ones) are dropped. A TpmKey is returned as it is.
+ */
+export async function importTpmKey(
+  key: JsonWebKey | TpmKey,
+): Promise<Result<TpmKey, TpmKeyFailure>> {
+  if (key instanceof TpmKey) return ok(key)
+  const checked = checkJwk(key)
+  if (!checked.ok) return checked
+  try {
+    await checked.value.cryptoKey(firstUse(checked.value.jwk))
+    return checked
+  } catch {
+    return err({ reason: 'tpm_key_malformed', detail: 'import' })
+  }
+}
+
+/** The key as DER SubjectPublicKeyInfo. */
+export async function spkiDerOfJwk(
+  key: JsonWebKey | TpmKey,
+): Promise<Result<Uint8Array, TpmKeyFailure>> {
+  const imported = await importTpmKey(key)
+  return imported.ok ? ok(await imported.value.spkiDer()) : imported
+}
+
+/** SHA-256 of the attestation key's SubjectPublicKeyInfo: the 32 bytes inside `aikPubHash`. */
+export async function aikPubHash(
+  key: JsonWebKey | TpmKey,
+): Promise<Result<Uint8Array, TpmKeyFailure>> {
+  const der = await spkiDerOfJwk(key)
+  return der.ok ? ok(digest('sha256', der.value)) : der
+}
+
+function firstUse(jwk: JsonWebKey): KeyUse {
+  return jwk.kty === 'RSA'
+    ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+    : { name: 'ECDSA', namedCurve: jwk.crv ?? '' }
+}
+
+function checkJwk(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
+  if (jwk.kty === 'RSA') return checkRsa(jwk)
+  if (jwk.kty === 'EC') return checkEc(jwk)
+  return err({ reason: 'tpm_key_unsupported', detail: 'kty' })
+}
+
+function checkRsa(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
+  const modulus = positiveInteger(jwk.n)
+  if (modulus === undefined) return err({ reason: 'tpm_key_malformed', detail: 'n' })
+  const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
+  if (bits > MAX_RSA_BITS) return err({ reason: 'tpm_key_unsupported', detail: 'n' })
+  if (bits < MIN_RSA_BITS) return err({ reason: 'tpm_key_weak', detail: 'n' })
+  const exponent = positiveInteger(jwk.e)
+  if (exponent === undefined) return err({ reason: 'tpm_key_malformed', detail: 'e' })
+  if (exponent.length > MAX_RSA_EXPONENT_BYTES) {
+    return err({ reason: 'tpm_key_unsupported', detail: 'e' })
+  }
+  const e = exponent.reduce((value, byte) => value * 256 + byte, 0)
+  if (e < MIN_RSA_EXPONENT || e % 2 === 0) return err({ reason: 'tpm_key_weak', detail: 'e' })
+  const members = { kty: 'RSA', n: toBase64Url(modulus), e: toBase64Url(exponent) }
+  return ok(new TpmKey({ jwk: members, kind: 'rsa', bits }))
+}
+
+function checkEc(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
+  const width = COORDINATE_BYTES.get(jwk.crv)
+  if (width === undefined || jwk.crv === undefined) {
+    return err({ reason: 'tpm_key_unsupported', detail: 'crv' })
+  }
+  const x = decode(jwk.x)
+  if (x?.length !== width) return err({ reason: 'tpm_key_malformed', detail: 'x' })
+  const y = decode(jwk.y)
+  if (y?.length !== width) return err({ reason: 'tpm_key_malformed', detail: 'y' })
+  const members = { kty: 'EC', crv: jwk.crv, x: toBase64Url(x), y: toBase64Url(y) }
+  return ok(new TpmKey({ jwk: members, kind: 'ecc', bits: width * 8 }))
+}
+
+/** Base64urlUInt without leading zeros, RFC 7518 §6.3.1: one key has one spelling. */
+function positiveInteger(text: unknown): Uint8Array | undefined {
+  const bytes = decode(text)
+  return bytes === undefined || !bytes[0] ? undefined : bytes
+}
+
+/** The type says string, the wire says anything. */
+function decode(text: unknown): Uint8Array | undefined {
+  return typeof text === 'string' ? fromBase64Url(text) : undefined
+}

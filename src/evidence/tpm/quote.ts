@@ -1,0 +1,151 @@
+import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../digest.ts'
+import { err, ok, type Result } from '../../failure.ts'
+import type { ParseFailure } from '../bytes.ts'
+import { parseTpmsAttest, type QuoteInfo, type TpmsAttest } from './attest.ts'
+import { type Freshness, isFresh } from './freshness.ts'
+import { importTpmKey, type TpmKey, type TpmKeyFailure } from './key.ts'
+import type { PcrBank, PcrSelection } from './pcr.ts'
+import {
+  acceptsSignatureHash,
+  parseTpmtSignature,
+  type SignatureTolerance,
+  verifyTpmtSignature,
+} from './signature.ts'
+
+export const QUOTE_REASONS = [
+  'quote_type_wrong',
+  'quote_signature_algorithm_refused',
+  'quote_signature_invalid',
+  'quote_nonce_mismatch',
+  'quote_selects_nothing',
+  'quote_pcr_bank_repeated',
+  'quote_pcr_missing',
+  'quote_pcr_unexpected',
+  'quote_pcr_length_wrong',
+  'quote_digest_mismatch',
+] as const
+
+/** Why a quote is not believed. `pcrs` are the indexes concerned, in `algorithm`'s bank. */
+export type QuoteFailure =
+  | ParseFailure
+  | TpmKeyFailure
+  | { readonly reason: 'quote_type_wrong'; readonly kind: TpmsAttest['attested']['kind'] }
+  | {
+      readonly reason: 'quote_signature_algorithm_refused'
+      readonly scheme: string
+      readonly hash: HashAlgorithm
+    }
+  | {
+      readonly reason: 'quote_signature_invalid' | 'quote_nonce_mismatch' | 'quote_selects_nothing'
+    }
+  | { readonly reason: 'quote_digest_mismatch'; readonly selections: readonly PcrSelection[] }
+  | {
+      readonly reason: Extract<(typeof QUOTE_REASONS)[number], `quote_pcr_${string}`>
+      readonly algorithm: HashAlgorithm
+      readonly pcrs: readonly number[]
+    }
+
+declare const verified: unique symbol
+
+/**
+ * Verified: `key` signed the quote and `pcrs` are the values it covers, all of them and no others.
+ * That `key` belongs to a TPM at all must come from elsewhere (its certificate, an enrolment). Only
+ * `verifyQuote` makes one.
+ */
+export type VerifiedQuote = {
+  readonly attest: TpmsAttest & { readonly attested: QuoteInfo }
+  /** By bank in the order of the quote; banks without a selected PCR are left out. */
+  readonly pcrs: readonly PcrBank[]
+  readonly [verified]: true
+}
+
+/**
+ * Verifies a TPM2_Quote: structure, magic, type, signature, nonce, then that the PCR values supplied
+ * are the quoted ones and no others, then their digest. TPM 2.0 Part 3 §18.4
+ *
+ * `attest` is the TPMS_ATTEST, `signature` the TPMT_SIGNATURE over it, `key` the attestation key.
+ */
+export async function verifyQuote(
+  input: {
+    attest: Uint8Array
+    signature: Uint8Array
+    key: JsonWebKey | TpmKey
+    pcrs: readonly PcrBank[]
+  } & Freshness &
+    SignatureTolerance,
+): Promise<Result<VerifiedQuote, QuoteFailure>> {
+  const parsed = parseTpmsAttest(input.attest)
+  if (!parsed.ok) return parsed
+  const signature = parseTpmtSignature(input.signature)
+  if (!signature.ok) return signature
+  const { attested, ...rest } = parsed.value
+  if (attested.kind !== 'quote') return err({ reason: 'quote_type_wrong', kind: attested.kind })
+  const { scheme, hash } = signature.value
+  if (!acceptsSignatureHash(hash, input)) {
+    return err({ reason: 'quote_signature_algorithm_refused', scheme, hash })
+  }
+  const key = await importTpmKey(input.key)
+  if (!key.ok) return key
+  const signed = { ...input, key: key.value, signature: signature.value, message: input.attest }
+  if (!(await verifyTpmtSignature(signed))) return err({ reason: 'quote_signature_invalid' })
+  if (!isFresh(rest.extraData, input)) return err({ reason: 'quote_nonce_mismatch' })
+  const pcrs = matchPcrs(attested, input.pcrs)
+  if (!pcrs.ok) return pcrs
+  if (!equalBytes(attested.pcrDigest, digestPcrs(hash, pcrs.value))) {
+    return err({ reason: 'quote_digest_mismatch', selections: attested.selections })
+  }
+  return ok({ attest: { ...rest, attested }, pcrs: pcrs.value } as VerifiedQuote)
+}
+
+/** The PCR digest uses the hash of the signing scheme, not that of the bank. Part 3 §18.4.1 */
+function digestPcrs(hash: HashAlgorithm, pcrs: readonly PcrBank[]): Uint8Array {
+  return digest(hash, ...pcrs.flatMap(({ values }) => [...values.values()]))
+}
+
+/** The supplied values in the order of the quote, when they are exactly the quoted ones. */
+function matchPcrs(
+  { selections }: QuoteInfo,
+  supplied: readonly PcrBank[],
+): Result<readonly PcrBank[], QuoteFailure> {
+  const quoted = selections.filter(({ indexes }) => indexes.length > 0)
+  if (quoted.length === 0) return err({ reason: 'quote_selects_nothing' })
+  const banks = new Map<HashAlgorithm, PcrBank>()
+  for (const bank of supplied) {
+    const refusal = checkBank(bank, banks, quoted)
+    if (refusal !== undefined) return err(refusal)
+    banks.set(bank.algorithm, bank)
+  }
+  const matched: PcrBank[] = []
+  for (const { algorithm, indexes } of quoted) {
+    const values = banks.get(algorithm)?.values ?? new Map<number, Uint8Array>()
+    const found = indexes.flatMap((index) => {
+      const value = values.get(index)
+      return value === undefined ? [] : [[index, value] as const]
+    })
+    if (found.length < indexes.length) {
+      const missing = indexes.filter((index) => !values.has(index))
+      return err({ reason: 'quote_pcr_missing', algorithm, pcrs: missing })
+    }
+    matched.push({ algorithm, values: new Map(found) })
+  }
+  return ok(matched)
+}
+
+/**
+ * A value that is not quoted would pass as verified, and one of another length would let bytes move
+ * from one PCR to the next under the same digest.
+ */
+function checkBank(
+  { algorithm, values }: PcrBank,
+  before: ReadonlyMap<HashAlgorithm, PcrBank>,
+  quoted: readonly PcrSelection[],
+): QuoteFailure | undefined {
+  const pcrs = [...values.keys()]
+  if (before.has(algorithm)) return { reason: 'quote_pcr_bank_repeated', algorithm, pcrs }
+  const selected = new Set(quoted.find((bank) => bank.algorithm === algorithm)?.indexes)
+  const extra = pcrs.filter((index) => !selected.has(index))
+  if (extra.length > 0) return { reason: 'quote_pcr_unexpected', algorithm, pcrs: extra }
+  const odd = pcrs.filter((index) => values.get(index)?.length !== DIGEST_BYTES[algorithm])
+  if (odd.length > 0) return { reason: 'quote_pcr_length_wrong', algorithm, pcrs: odd }
+  return undefined
+}
