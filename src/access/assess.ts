@@ -1,0 +1,82 @@
+import { type AttestationResult, appraise } from '../appraisal/appraise.ts'
+import type { ReferenceValues } from '../appraisal/reference-values.ts'
+import type { CompiledPolicy } from '../policy/compile.ts'
+import { type ClauseOutcome, evaluatePolicy } from '../policy/evaluate.ts'
+import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/input.ts'
+import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
+import { type DerivedVerdict, deriveVerdict } from './verdict.ts'
+
+/** A verdict with the whole trace of how it came about, for administrators and receipts. */
+export type Assessment = DerivedVerdict & {
+  /** Of the device clauses, or of all where a request was assessed. Empty if never attested. */
+  readonly clauseOutcomes: readonly ClauseOutcome[]
+  readonly result: AttestationResult | undefined
+}
+
+/** What is in force when something is assessed. */
+export type Rules = {
+  readonly policy: CompiledPolicy
+  readonly referenceValues: ReferenceValues
+}
+
+/** The verdict on a device, and with a `request` also what the request clauses say. */
+export function assess(
+  input: Rules & {
+    readonly record: TrustRecord
+    readonly request?: RequestFacts
+    readonly now: Date
+  },
+): Assessment {
+  const { record, request, now } = input
+  const { attestation } = record
+  if (attestation === null) {
+    const verdict = deriveVerdict({ record, clauseOutcomes: [], now })
+    return { ...verdict, clauseOutcomes: [], result: undefined }
+  }
+  const facts = factsOf(attestation, input.referenceValues, now)
+  const policyInput: PolicyInput = {
+    device: record,
+    attestation: facts,
+    now,
+    ...(request !== undefined && { request }),
+  }
+  const scope = request === undefined ? 'device' : 'request'
+  const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope })
+  const verdict = deriveVerdict({ record, clauseOutcomes, now })
+  return { ...verdict, clauseOutcomes, result: facts.result }
+}
+
+/**
+ * The verdict with which an attestation is recorded. Without a `record` it is the verdict on the
+ * evidence alone, as if the device were admitted and free, for a recorder that has not read it:
+ * allowed only for a policy that does not read `device`.
+ */
+export function verdictOfAttestation(
+  input: Rules & {
+    readonly attestation: RecordedAttestation
+    readonly record: TrustRecord | null
+    readonly now: Date
+  },
+): Assessment {
+  const { attestation, record, policy, referenceValues, now } = input
+  if (record !== null) {
+    return assess({ policy, referenceValues, now, record: { ...record, attestation } })
+  }
+  if (policy.usesDevice) throw new TypeError('this policy reads the device: its record is needed')
+  const facts = factsOf(attestation, referenceValues, now)
+  const policyInput = { attestation: facts, now }
+  const clauseOutcomes = evaluatePolicy(policy, policyInput, { scope: 'device' })
+  const newcomer = { enrolment: 'admitted', quarantine: null, attestation } as const
+  const verdict = deriveVerdict({ record: newcomer, clauseOutcomes, now })
+  return { ...verdict, clauseOutcomes, result: facts.result }
+}
+
+function factsOf(
+  attestation: RecordedAttestation,
+  referenceValues: ReferenceValues,
+  now: Date,
+): AttestationFacts {
+  const { claims, issuer, policyHash, attestedAt, validUntil } = attestation
+  const result = appraise({ claims, referenceValues, now })
+  return { claims, result, issuer, policyHash, attestedAt, validUntil }
+}

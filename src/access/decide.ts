@@ -1,0 +1,141 @@
+import type { CompiledPolicy } from '../policy/compile.ts'
+import type { ClauseOutcome } from '../policy/evaluate.ts'
+import { assess, type Rules } from './assess.ts'
+import type { EvaluationRequest } from './authzen.ts'
+import type { DeviceNameFailure } from './device-of-request.ts'
+import { readLanguages } from './language.ts'
+import { type ToldReason, tellBuiltIn, tellReason } from './reason-text.ts'
+import type { TrustRecord, Verdict } from './trust-record.ts'
+import { blockingReasons, type VerdictReason } from './verdict.ts'
+
+/** The answer to an AuthZEN question, as it goes over the wire. */
+export type Decision = { readonly decision: boolean; readonly context: DecisionContext }
+
+export type DecisionContext = {
+  readonly verdict: Verdict
+  /** Why it is denied; empty when it is granted. */
+  readonly reasons: readonly ToldReason[]
+  /** Ids of `report` clauses that do not hold: they never decide. */
+  readonly reported: readonly string[]
+  /** Hashes of the rules that decided. */
+  readonly policy: string
+  readonly reference_values: string
+  readonly device_id?: string
+  readonly attestation_id?: string
+  readonly attested_at?: string
+  readonly valid_until?: string
+  /** AuthZEN §5.5.1's own members, keyed by an HTTP-like code. */
+  readonly reason_admin?: { readonly '403': string }
+  readonly reason_user?: { readonly '403': string }
+}
+
+/**
+ * Whether a device may do what a request asks: when it is trusted, and no enforced request clause
+ * fails or is undecidable.
+ */
+export function decide(
+  input: Rules & {
+    /** `null` when no such device is on record. */
+    readonly record: TrustRecord | null
+    readonly request: EvaluationRequest
+    readonly now: Date
+    /** An Accept-Language value; `context.language` of the request goes before it. */
+    readonly language?: string | undefined
+  },
+): Decision {
+  const { record, request, policy, referenceValues } = input
+  if (record === null) return denyWithoutDevice({ ...input, reason: 'device_unknown' })
+
+  const assessment = assess({ policy, referenceValues, record, request, now: input.now })
+  const { verdict, clauseOutcomes } = assessment
+  const reasons =
+    verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
+  const { attestation } = record
+  const context: DecisionContext = {
+    verdict,
+    reasons: [],
+    reported: reportedClauses(clauseOutcomes),
+    policy: policy.hash,
+    reference_values: referenceValues.hash,
+    device_id: record.deviceId,
+    ...(attestation !== null && {
+      attestation_id: attestation.attestationId,
+      attested_at: attestation.attestedAt.toISOString(),
+      valid_until: attestation.validUntil.toISOString(),
+    }),
+  }
+  if (reasons.length === 0) return { decision: true, context }
+  const languages = languagesOf(request, input.language)
+  return deny(context, { reasons, told: tellAll(reasons, policy, languages) })
+}
+
+/** The answer to a request that names no device, or one that nobody knows. */
+export function denyWithoutDevice(
+  input: Rules & {
+    readonly reason: DeviceNameFailure['reason'] | 'device_unknown'
+    readonly request: EvaluationRequest
+    readonly language?: string | undefined
+  },
+): Decision {
+  const { reason, request, policy, referenceValues } = input
+  const told = [tellBuiltIn(reason, languagesOf(request, input.language))]
+  const context: DecisionContext = {
+    verdict: 'unknown',
+    reasons: [],
+    reported: [],
+    policy: policy.hash,
+    reference_values: referenceValues.hash,
+  }
+  return deny(context, { reasons: [{ code: reason }], told })
+}
+
+function deny(
+  context: DecisionContext,
+  why: {
+    readonly reasons: readonly AdminReason[]
+    readonly told: readonly ToldReason[]
+  },
+): Decision {
+  const forAdmin = `${context.verdict}: ${why.reasons.map(describeForAdmin).join('; ')}`
+  const forUser = why.told.map(({ title, repair }) => `${title}. ${repair}`).join(' ')
+  return {
+    decision: false,
+    context: {
+      ...context,
+      reasons: why.told,
+      reason_admin: { '403': forAdmin },
+      reason_user: { '403': forUser },
+    },
+  }
+}
+
+type AdminReason = { readonly code: string; readonly clause?: string; readonly cause?: string }
+
+function describeForAdmin({ code, clause, cause }: AdminReason): string {
+  if (clause === undefined) return code
+  return cause === undefined ? `${code} ${clause}` : `${code} ${clause} (${cause})`
+}
+
+function tellAll(
+  reasons: readonly VerdictReason[],
+  policy: CompiledPolicy,
+  languages: readonly string[],
+): readonly ToldReason[] {
+  return reasons.map((reason) => tellReason(reason, policy, languages))
+}
+
+function reportedClauses(outcomes: readonly ClauseOutcome[]): readonly string[] {
+  return outcomes
+    .filter(({ severity, status }) => severity === 'report' && isUnmet(status))
+    .map(({ clause }) => clause)
+}
+
+function isUnmet(status: ClauseOutcome['status']): boolean {
+  return status === 'fail' || status === 'undecidable'
+}
+
+function languagesOf(request: EvaluationRequest, header: string | undefined): readonly string[] {
+  const { context } = request
+  const asked = Object.hasOwn(context, 'language') ? context.language : undefined
+  return [...readLanguages(typeof asked === 'string' ? asked : undefined), ...readLanguages(header)]
+}

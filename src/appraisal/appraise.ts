@@ -1,0 +1,167 @@
+import type { AttestationClaims } from './claims.ts'
+import type { EnclaveReference, ReferenceValues } from './reference-values.ts'
+import { AR4SI, type EarStatus, statusOf, type TrustVector } from './trust-vector.ts'
+
+/**
+ * An appraised attestation: claims held against reference values (EAR terms). It says what is; a
+ * policy says what is enough.
+ */
+export type AttestationResult = {
+  readonly status: EarStatus
+  readonly vector: TrustVector
+  readonly enclave: EnclaveFacts
+  /** Hash of the reference values that were used. */
+  readonly referenceValues: string
+}
+
+/** `undefined` where the token or the reference values say nothing: that decides nothing. */
+export type EnclaveFacts = {
+  readonly listed: boolean | undefined
+  /** The name of the listed enclave. */
+  readonly name: string | undefined
+  /** The security versions of enclave and platform reach a listed minimum. */
+  readonly svnCurrent: boolean | undefined
+  readonly debuggable: boolean | undefined
+}
+
+export function appraise(input: {
+  readonly claims: AttestationClaims
+  readonly referenceValues: ReferenceValues
+  readonly now: Date
+}): AttestationResult {
+  const { claims, referenceValues, now } = input
+  const enclave = appraiseEnclave(claims, referenceValues, now.getTime())
+  const vector: TrustVector = {
+    instanceIdentity: valueOfIdentity(enclave),
+    configuration: valueOfConfiguration(claims),
+    executables: valueOfExecutables(claims, enclave),
+    hardware: valueOfHardware(claims),
+  }
+  return { status: statusOf(vector), vector, enclave, referenceValues: referenceValues.hash }
+}
+
+const NO_ENCLAVE: EnclaveFacts = {
+  listed: undefined,
+  name: undefined,
+  svnCurrent: undefined,
+  debuggable: undefined,
+}
+
+function appraiseEnclave(
+  claims: AttestationClaims,
+  referenceValues: ReferenceValues,
+  now: number,
+): EnclaveFacts {
+  if (claims.vbsReportPresent === false) return NO_ENCLAVE
+  const { enclaveAuthorId, enclaveFlags } = claims
+  // Bits without a meaning today may be debug switches tomorrow, so only 0 is closed.
+  const debuggable = enclaveFlags === undefined ? undefined : enclaveFlags !== 0
+  if (enclaveAuthorId === undefined || referenceValues.enclavesByAuthor.size === 0) {
+    return { ...NO_ENCLAVE, debuggable }
+  }
+
+  let listed: boolean | undefined = false
+  let svnCurrent: boolean | undefined = false
+  let name: string | undefined
+  for (const reference of referenceValues.enclavesByAuthor.get(enclaveAuthorId) ?? []) {
+    if (now < reference.validFrom || now >= reference.validUntil) continue
+    const matches = matchesReference(claims, reference)
+    if (matches === false) continue
+    if (matches === undefined) {
+      if (listed === false) listed = undefined
+      continue
+    }
+    const current = reachesMinimum(claims, reference)
+    if (listed !== true || (current === true && svnCurrent !== true)) name = reference.name
+    listed = true
+    svnCurrent = eitherHolds(svnCurrent, current)
+  }
+  return { listed, name, svnCurrent: listed === true ? svnCurrent : undefined, debuggable }
+}
+
+/** Whether an entry names this enclave; `undefined` when the token lacks an id that it needs. */
+function matchesReference(
+  claims: AttestationClaims,
+  reference: EnclaveReference,
+): boolean | undefined {
+  const { familyId, imageIds } = reference
+  const { enclaveFamilyId, enclaveImageId } = claims
+  let matches: boolean | undefined = true
+  if (familyId !== undefined && familyId !== enclaveFamilyId) {
+    if (enclaveFamilyId !== undefined) return false
+    matches = undefined
+  }
+  if (imageIds !== undefined) {
+    if (enclaveImageId === undefined) matches = undefined
+    else if (!imageIds.has(enclaveImageId)) return false
+  }
+  return matches
+}
+
+function reachesMinimum(
+  claims: AttestationClaims,
+  reference: EnclaveReference,
+): boolean | undefined {
+  const enclave = atLeast(claims.enclaveSvn, reference.minimumSvn)
+  const platform =
+    reference.minimumPlatformSvn === 0
+      ? true
+      : atLeast(claims.enclavePlatformSvn, reference.minimumPlatformSvn)
+  if (enclave === false || platform === false) return false
+  return enclave === undefined || platform === undefined ? undefined : true
+}
+
+function atLeast(value: number | undefined, minimum: number): boolean | undefined {
+  return value === undefined ? undefined : value >= minimum
+}
+
+/** Kleene's or. */
+function eitherHolds(a: boolean | undefined, b: boolean | undefined): boolean | undefined {
+  if (a === true || b === true) return true
+  return a === undefined || b === undefined ? undefined : false
+}
+
+function valueOfIdentity({ listed }: EnclaveFacts): number | undefined {
+  if (listed === undefined) return undefined
+  return listed ? AR4SI.affirmed : AR4SI.identityUnrecognised
+}
+
+function valueOfConfiguration(claims: AttestationClaims): number | undefined {
+  const { secureBootEnabled, vbsEnabled, hvciEnabled } = claims
+  if (
+    secureBootEnabled === false ||
+    claims.bootDebuggingDisabled === false ||
+    claims.osKernelDebuggingDisabled === false ||
+    claims.hypervisorDebuggingDisabled === false
+  ) {
+    return AR4SI.configurationUnacceptable
+  }
+  if (
+    vbsEnabled === false ||
+    hvciEnabled === false ||
+    claims.notSafeMode === false ||
+    claims.notWinPE === false
+  ) {
+    return AR4SI.configurationVulnerable
+  }
+  if (secureBootEnabled && vbsEnabled && hvciEnabled) return AR4SI.affirmed
+  // Here each of the three is on or unsaid: with none said, nothing is claimed.
+  return secureBootEnabled || vbsEnabled || hvciEnabled ? AR4SI.configurationIncomplete : undefined
+}
+
+function valueOfExecutables(claims: AttestationClaims, enclave: EnclaveFacts): number | undefined {
+  if (claims.testSigningDisabled === false || enclave.debuggable === true) {
+    return AR4SI.executablesContraindicated
+  }
+  if (claims.codeIntegrityEnabled === false || enclave.listed === false) {
+    return AR4SI.executablesUnrecognised
+  }
+  if (enclave.svnCurrent === false) return AR4SI.executablesOutdated
+  const known = enclave.svnCurrent === true && enclave.debuggable === false
+  return known && claims.codeIntegrityEnabled === true ? AR4SI.affirmed : undefined
+}
+
+function valueOfHardware({ aikValidated }: AttestationClaims): number | undefined {
+  if (aikValidated === undefined) return undefined
+  return aikValidated ? AR4SI.affirmed : AR4SI.hardwareUnrecognised
+}

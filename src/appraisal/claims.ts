@@ -1,0 +1,225 @@
+import { err, ok, type Result } from '../failure.ts'
+import { MAX_CLAIM_ITEM_CHARS, MAX_CLAIM_ITEMS, MAX_CLAIM_TEXT_CHARS } from './limits.ts'
+
+/**
+ * What an attestation token says about a device, in Azure Attestation's names. The values come
+ * from a token whose signature was verified and are not yet appraised. An absent member was never
+ * measured or never issued; it is neither good nor bad.
+ */
+export type AttestationClaims = Partial<{
+  readonly aikValidated: boolean
+  readonly aikPubHash: string
+  readonly tpmVersion: number
+  readonly secureBootEnabled: boolean
+  readonly secureBootKeys: SecureBootKeys
+  readonly bootDebuggingDisabled: boolean
+  readonly osKernelDebuggingDisabled: boolean
+  readonly hypervisorDebuggingDisabled: boolean
+  readonly testSigningDisabled: boolean
+  readonly flightSigningNotEnabled: boolean
+  readonly codeIntegrityEnabled: boolean
+  readonly codeIntegrityPolicy: readonly string[]
+  readonly notSafeMode: boolean
+  readonly notWinPE: boolean
+  readonly vbsEnabled: boolean
+  readonly hvciEnabled: boolean
+  readonly iommuEnabled: boolean
+  readonly bitlockerEnabled: boolean
+  readonly bitlockerEnabledValue: number
+  readonly WindowsDefenderElamDriverLoaded: boolean
+  readonly elamDrivers: readonly string[]
+  readonly depPolicy: number
+  readonly bootAppSvn: number
+  readonly bootMgrSvn: number
+  readonly bootCounter: number
+  readonly bootRevListInfo: string
+  readonly osRevListInfo: string
+  readonly vbsReportPresent: boolean
+  readonly enclaveAuthorId: string
+  readonly enclaveOwnerId: string
+  readonly enclaveFamilyId: string
+  readonly enclaveImageId: string
+  readonly enclaveUniqueId: string
+  readonly enclaveSvn: number
+  readonly enclavePlatformSvn: number
+  readonly enclaveSecureKernelSvn: number
+  readonly enclaveFlags: number
+}>
+
+/** base64url SHA-256 of the data of each Secure Boot variable. */
+export type SecureBootKeys = Partial<
+  Record<(typeof SECURE_BOOT_VARIABLES)[number], string | undefined>
+>
+
+export const SECURE_BOOT_VARIABLES = ['pk', 'kek', 'db', 'dbx'] as const
+
+export type ClaimName = keyof AttestationClaims
+
+/** When a value was measured: a change of something measured at boot shows after a restart. */
+export type MeasuredAt = 'boot' | 'resume' | 'now'
+
+export type ClaimDeclaration<T = unknown> = {
+  readonly kind: KindOf<T>
+  readonly measuredAt: MeasuredAt
+  readonly meaning: string
+  /** Other spellings under which Azure's documentation issues the same claim. */
+  readonly aliases?: readonly string[]
+}
+
+export type ClaimKind = 'bool' | 'int' | 'text' | 'texts' | 'secureBootKeys'
+
+type KindOf<T> = unknown extends T
+  ? ClaimKind
+  : T extends boolean
+    ? 'bool'
+    : T extends number
+      ? 'int'
+      : T extends string
+        ? 'text'
+        : T extends readonly string[]
+          ? 'texts'
+          : 'secureBootKeys'
+
+const atBoot = <const K extends ClaimKind>(kind: K, meaning: string) =>
+  ({ kind, measuredAt: 'boot', meaning }) as const
+const now = <const K extends ClaimKind>(kind: K, meaning: string) =>
+  ({ kind, measuredAt: 'now', meaning }) as const
+
+/** The one list of known claims: reading tokens, types in policies, lint and docs follow it. */
+export const CLAIMS: {
+  readonly [N in ClaimName]-?: ClaimDeclaration<NonNullable<AttestationClaims[N]>>
+} = {
+  aikValidated: now('bool', 'The attestation key has a valid certificate of its TPM maker.'),
+  aikPubHash: now('text', 'base64 SHA-256 of the public attestation key in DER.'),
+  tpmVersion: now('int', 'Major version of the TPM.'),
+  secureBootEnabled: atBoot('bool', 'Secure Boot was on.'),
+  secureBootKeys: atBoot('secureBootKeys', 'SHA-256 of the Secure Boot variables.'),
+  bootDebuggingDisabled: atBoot('bool', 'The boot loader was not open to a debugger.'),
+  osKernelDebuggingDisabled: atBoot('bool', 'The kernel was not open to a debugger.'),
+  hypervisorDebuggingDisabled: atBoot('bool', 'The hypervisor was not open to a debugger.'),
+  testSigningDisabled: atBoot('bool', 'Test-signed code was not accepted.'),
+  flightSigningNotEnabled: atBoot('bool', 'Code signed for preview builds was not accepted.'),
+  codeIntegrityEnabled: atBoot('bool', 'Only signed kernel code was loaded.'),
+  codeIntegrityPolicy: atBoot('texts', 'base64url of each code integrity policy.'),
+  notSafeMode: atBoot('bool', 'Windows was not started in safe mode.'),
+  notWinPE: atBoot('bool', 'Windows itself was started, not its installer or recovery.'),
+  vbsEnabled: atBoot('bool', 'Virtualization-based security was on.'),
+  hvciEnabled: atBoot('bool', 'Memory integrity (HVCI) was on.'),
+  iommuEnabled: atBoot('bool', 'DMA was protected by an IOMMU.'),
+  bitlockerEnabled: atBoot('bool', 'The system drive was unlocked by BitLocker.'),
+  bitlockerEnabledValue: atBoot('int', 'How BitLocker unlocked the system drive.'),
+  WindowsDefenderElamDriverLoaded: atBoot('bool', "Defender's early-launch driver was loaded."),
+  elamDrivers: atBoot('texts', 'Early-launch anti-malware drivers that were loaded.'),
+  depPolicy: atBoot('int', 'Data execution prevention policy.'),
+  bootAppSvn: atBoot('int', 'Security version of the OS loader.'),
+  bootMgrSvn: atBoot('int', 'Security version of the boot manager.'),
+  bootCounter: atBoot('int', 'Number of boots.'),
+  bootRevListInfo: atBoot('text', 'base64url of the boot revocation list information.'),
+  osRevListInfo: atBoot('text', 'base64url of the OS revocation list information.'),
+  vbsReportPresent: {
+    ...now('bool', 'A report of a VBS enclave was verified.'),
+    aliases: ['vsmReportPresent'],
+  },
+  enclaveAuthorId: now('text', 'base64url of the author of the enclave image, 32 bytes.'),
+  enclaveOwnerId: now('text', 'base64url of the owner named by the host, 32 bytes: no identity.'),
+  enclaveFamilyId: now('text', 'base64url of the family of the enclave image, 16 bytes.'),
+  enclaveImageId: now('text', 'base64url of the enclave image, 16 bytes.'),
+  enclaveUniqueId: now('text', 'base64url of the measurement of the enclave code, 32 bytes.'),
+  enclaveSvn: now('int', 'Security version of the enclave image.'),
+  enclavePlatformSvn: now('int', 'Security version of the platform under the enclave.'),
+  enclaveSecureKernelSvn: now('int', 'Security version of the secure kernel.'),
+  enclaveFlags: now('int', 'Debug flags of the enclave: 0 means that nobody can debug it.'),
+}
+
+export const CLAIM_NAMES = Object.keys(CLAIMS) as readonly ClaimName[]
+
+export const CLAIMS_REASONS = [
+  'claims_wrong_type',
+  'claims_over_limit',
+  'claims_contradictory',
+] as const
+
+export type ClaimsFailure = {
+  readonly reason: (typeof CLAIMS_REASONS)[number]
+  /** The claim as it is spelled in the token. */
+  readonly claim: string
+}
+
+/**
+ * Reads the known claims out of the payload of a verified token. Unknown claims are dropped, and a
+ * known claim of a wrong type is a refusal: a verifier that says `"true"` is not understood.
+ */
+export function readAttestationClaims(
+  payload: Readonly<Record<string, unknown>>,
+): Result<AttestationClaims, ClaimsFailure> {
+  const claims: Record<string, unknown> = {}
+  for (const name of CLAIM_NAMES) {
+    const { kind, aliases } = CLAIMS[name]
+    for (const spelling of aliases === undefined ? [name] : [name, ...aliases]) {
+      if (!Object.hasOwn(payload, spelling)) continue
+      const value = payload[spelling]
+      const problem = problemOf(value, kind)
+      if (problem !== undefined) return err({ reason: problem, claim: spelling })
+      if (claims[name] !== undefined && claims[name] !== value) {
+        return err({ reason: 'claims_contradictory', claim: spelling })
+      }
+      claims[name] = kind === 'secureBootKeys' ? pickSecureBootKeys(value) : value
+    }
+  }
+  return ok(claims as AttestationClaims)
+}
+
+type Problem = 'claims_wrong_type' | 'claims_over_limit'
+
+function problemOf(value: unknown, kind: ClaimKind): Problem | undefined {
+  switch (kind) {
+    case 'bool':
+      return typeof value === 'boolean' ? undefined : 'claims_wrong_type'
+    case 'int':
+      return Number.isSafeInteger(value) ? undefined : 'claims_wrong_type'
+    case 'text':
+      return problemOfText(value, MAX_CLAIM_TEXT_CHARS)
+    case 'texts':
+      return problemOfTexts(value)
+    case 'secureBootKeys':
+      return problemOfSecureBootKeys(value)
+  }
+}
+
+function problemOfText(value: unknown, maxChars: number): Problem | undefined {
+  if (typeof value !== 'string') return 'claims_wrong_type'
+  return value.length > maxChars ? 'claims_over_limit' : undefined
+}
+
+function problemOfTexts(value: unknown): Problem | undefined {
+  if (!Array.isArray(value)) return 'claims_wrong_type'
+  if (value.length > MAX_CLAIM_ITEMS) return 'claims_over_limit'
+  for (const item of value) {
+    const problem = problemOfText(item, MAX_CLAIM_ITEM_CHARS)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function problemOfSecureBootKeys(value: unknown): Problem | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return 'claims_wrong_type'
+  }
+  const keys: Record<string, unknown> = { ...value }
+  for (const variable of SECURE_BOOT_VARIABLES) {
+    if (keys[variable] === undefined) continue
+    const problem = problemOfText(keys[variable], MAX_CLAIM_ITEM_CHARS)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function pickSecureBootKeys(value: unknown): SecureBootKeys {
+  const keys = value as SecureBootKeys
+  const picked: { [V in keyof SecureBootKeys]: string } = {}
+  for (const variable of SECURE_BOOT_VARIABLES) {
+    const hash = keys[variable]
+    if (hash !== undefined) picked[variable] = hash
+  }
+  return picked
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { fromBase64Url, toBase64Url } from '../encoding.ts'
+import { err, ok, type Result } from '../failure.ts'
+import { nameDocument } from './document-hash.ts'
+import {
+  MAX_IMAGES_PER_ENCLAVE,
+  MAX_REFERENCE_DOCUMENT_CHARS,
+  MAX_REFERENCE_ENCLAVES,
+  MAX_REFERENCE_NAME_CHARS,
+  MAX_REPORTED_PROBLEMS,
+} from './limits.ts'
+
+const securityVersion = z.int().min(0).max(0xffff_ffff)
+
+const enclaveSchema = z
+  .strictObject({
+    name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS),
+    author_id: idOf(32),
+    family_id: idOf(16).optional(),
+    image_ids: z.array(idOf(16)).min(1).max(MAX_IMAGES_PER_ENCLAVE).optional(),
+    minimum_svn: securityVersion,
+    minimum_platform_svn: securityVersion.optional(),
+    valid_from: z.iso.datetime().optional(),
+    valid_until: z.iso.datetime().optional(),
+  })
+  .refine(
+    ({ valid_from, valid_until }) =>
+      valid_from === undefined ||
+      valid_until === undefined ||
+      Date.parse(valid_from) < Date.parse(valid_until),
+    { message: 'valid_until must be after valid_from', path: ['valid_until'] },
+  )
+
+/**
+ * The enclaves that an organisation trusts, as an administrator writes them. Ids are base64url
+ * without padding, as in tokens. Entries of one author may overlap in time: an enclave is listed
+ * while any of them matches, so that old → old and new → new has no gap.
+ */
+export const referenceValuesSchema = z.strictObject({
+  name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
+  enclaves: z.array(enclaveSchema).max(MAX_REFERENCE_ENCLAVES),
+})
+
+export type ReferenceValuesDocument = z.infer<typeof referenceValuesSchema>
+
+export type EnclaveReference = {
+  readonly name: string
+  readonly familyId: string | undefined
+  readonly imageIds: ReadonlySet<string> | undefined
+  readonly minimumSvn: number
+  readonly minimumPlatformSvn: number
+  /** Milliseconds of the epoch, inclusive and exclusive. */
+  readonly validFrom: number
+  readonly validUntil: number
+}
+
+/** A checked document, ready for appraisal. */
+export type ReferenceValues = {
+  readonly hash: string
+  readonly document: ReferenceValuesDocument
+  readonly enclavesByAuthor: ReadonlyMap<string, readonly EnclaveReference[]>
+}
+
+export const REFERENCE_VALUES_REASONS = [
+  'reference_values_invalid',
+  'reference_values_over_limit',
+] as const
+
+export type ReferenceValuesFailure =
+  | {
+      readonly reason: 'reference_values_invalid'
+      readonly problems: readonly DocumentProblem[]
+    }
+  | { readonly reason: 'reference_values_over_limit'; readonly maxChars: number }
+
+/** Where in a document something is wrong: `enclaves.0.author_id`. */
+export type DocumentProblem = { readonly path: string; readonly message: string }
+
+export function parseReferenceValues(
+  json: unknown,
+): Result<ReferenceValues, ReferenceValuesFailure> {
+  const parsed = referenceValuesSchema.safeParse(json)
+  if (!parsed.success) {
+    return err({ reason: 'reference_values_invalid', problems: problemsOf(parsed.error) })
+  }
+  const named = nameDocument(parsed.data)
+  if (named === undefined) {
+    const problems = [{ path: '', message: 'has text that is not Unicode' }]
+    return err({ reason: 'reference_values_invalid', problems })
+  }
+  if (named.canonical.length > MAX_REFERENCE_DOCUMENT_CHARS) {
+    return err({ reason: 'reference_values_over_limit', maxChars: MAX_REFERENCE_DOCUMENT_CHARS })
+  }
+  const enclavesByAuthor = groupByAuthor(parsed.data)
+  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor })
+}
+
+/** The findings of zod as paths and sentences, cut to a number that a person reads. */
+export function problemsOf(error: z.ZodError): readonly DocumentProblem[] {
+  return error.issues
+    .slice(0, MAX_REPORTED_PROBLEMS)
+    .map(({ path, message }) => ({ path: path.map(String).join('.'), message }))
+}
+
+function groupByAuthor(
+  document: ReferenceValuesDocument,
+): ReadonlyMap<string, readonly EnclaveReference[]> {
+  const byAuthor = new Map<string, EnclaveReference[]>()
+  for (const enclave of document.enclaves) {
+    const references = byAuthor.get(enclave.author_id) ?? []
+    byAuthor.set(enclave.author_id, references)
+    references.push({
+      name: enclave.name,
+      familyId: enclave.family_id,
+      imageIds: enclave.image_ids && new Set(enclave.image_ids),
+      minimumSvn: enclave.minimum_svn,
+      minimumPlatformSvn: enclave.minimum_platform_svn ?? 0,
+      validFrom: enclave.valid_from ? Date.parse(enclave.valid_from) : -Infinity,
+      validUntil: enclave.valid_until ? Date.parse(enclave.valid_until) : Infinity,
+    })
+  }
+  return byAuthor
+}
+
+/** Exactly one text per id: ids are compared as text, so other forms of the same bytes are out. */
+function idOf(bytes: number) {
+  const isId = (text: string) => {
+    const id = fromBase64Url(text)
+    return id !== undefined && id.length === bytes && toBase64Url(id) === text
+  }
+  return z.string().max(64).refine(isId, `must be base64url of ${bytes} bytes without padding`)
+}

@@ -1,0 +1,59 @@
+import { EvaluationError } from '@marcbachmann/cel-js'
+import type { ClauseScope, CompiledClause, CompiledPolicy } from './compile.ts'
+import type { Severity } from './document.ts'
+import { bindVariables, type PolicyInput, type Variables } from './input.ts'
+
+/** What one clause says about one device, or about one request that concerns it. */
+export type ClauseOutcome = {
+  readonly clause: string
+  readonly scope: ClauseScope
+  readonly severity: Severity
+  readonly status: ClauseStatus
+  /** Why it is undecidable, for an administrator: `No such key: enclaveSvn`. */
+  readonly cause?: string
+}
+
+/** `undecidable`: it needs a value that is absent. `not_applicable`: its `when` is false. */
+export type ClauseStatus = 'pass' | 'fail' | 'undecidable' | 'not_applicable'
+
+const MAX_CAUSE_CHARS = 200
+
+/**
+ * Evaluates the clauses that decide about a device, or all clauses for a request, in the order of
+ * the document. It never throws over what the input holds or lacks.
+ */
+export function evaluatePolicy(
+  policy: CompiledPolicy,
+  input: PolicyInput,
+  options: { readonly scope: ClauseScope },
+): readonly ClauseOutcome[] {
+  const variables = bindVariables(input)
+  const clauses = options.scope === 'device' ? policy.deviceClauses : policy.clauses
+  return clauses.map((clause) => evaluateClause(clause, variables))
+}
+
+function evaluateClause(clause: CompiledClause, variables: Variables): ClauseOutcome {
+  try {
+    if (clause.when !== undefined && !holds(clause.when.evaluate(variables))) {
+      return outcomeOf(clause, 'not_applicable')
+    }
+    return outcomeOf(clause, holds(clause.require.evaluate(variables)) ? 'pass' : 'fail')
+  } catch (error) {
+    return { ...outcomeOf(clause, 'undecidable'), cause: describeCause(error) }
+  }
+}
+
+/** The type check leaves nothing but booleans; anything else would be an answer we cannot read. */
+function holds(value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new EvaluationError({ message: `is ${typeof value} and not bool` })
+}
+
+function outcomeOf(clause: CompiledClause, status: ClauseStatus): ClauseOutcome {
+  return { clause: clause.id, scope: clause.scope, severity: clause.severity, status }
+}
+
+function describeCause(error: unknown): string {
+  const text = error instanceof EvaluationError ? error.summary : String(error)
+  return text.slice(0, MAX_CAUSE_CHARS)
+}

@@ -1,0 +1,17 @@
+/** Sizes of a policy document. */
+export const MAX_CLAUSES = 128
+export const MAX_POLICY_DOCUMENT_CHARS = 262_144
+export const MAX_POLICY_NAME_CHARS = 120
+export const MAX_DESCRIPTION_CHARS = 2_000
+export const MAX_CLAUSE_ID_CHARS = 64
+export const MAX_TITLE_CHARS = 160
+export const MAX_REPAIR_CHARS = 1_000
+export const MAX_LANGUAGES = 40
+
+/** Sizes of one CEL expression. */
+export const MAX_EXPRESSION_CHARS = 2_000
+export const MAX_EXPRESSION_NODES = 256
+export const MAX_EXPRESSION_DEPTH = 24
+export const MAX_LIST_LITERAL_ITEMS = 128
+export const MAX_CALL_ARGUMENTS = 4
+export const MAX_PATTERN_CHARS = 256

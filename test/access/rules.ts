@@ -1,0 +1,42 @@
+import type { Rules } from '../../src/access/assess.ts'
+import type { TrustRecord } from '../../src/access/trust-record.ts'
+import type { AttestationClaims } from '../../src/appraisal/claims.ts'
+import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
+import { compilePolicy } from '../../src/policy/compile.ts'
+import {
+  ATTESTED_AT,
+  DEVICE,
+  HEALTHY,
+  referenceValues,
+  VALID_UNTIL,
+} from '../policy/healthy-device.ts'
+import { expectOk } from '../support/refusal.ts'
+
+export const BASELINE: Rules = {
+  policy: expectOk(compilePolicy(BASELINE_POLICY)),
+  referenceValues: referenceValues(),
+}
+
+export function recordOf(
+  claims: AttestationClaims = HEALTHY,
+  changes: Partial<TrustRecord> = {},
+): TrustRecord {
+  return {
+    ...DEVICE,
+    keyKind: 'aik',
+    enrolment: 'admitted',
+    quarantine: null,
+    attestation: {
+      attestationId: 'att_a',
+      attestedAt: ATTESTED_AT,
+      validUntil: VALID_UNTIL,
+      issuer: 'https://verifier.example',
+      policyHash: 'hash',
+      confirmationKey: 'thumbprint',
+      claims,
+    },
+    ...changes,
+  }
+}
+
+export const QUARANTINE = { at: ATTESTED_AT, by: 'admin', reason: 'stolen' }
