@@ -1,0 +1,178 @@
+import type { KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../encoding.ts'
+import { err, ok, type Result } from '../failure.ts'
+import { type AttestationRequestOptions, makeAttestationRequest } from './attestation-request.ts'
+import { makeDpopProof } from './dpop-proof.ts'
+import {
+  type AgentFailure,
+  type AgentStep,
+  ServiceClient,
+  type ServiceClientOptions,
+} from './service-client.ts'
+import type { VirtualDevice } from './virtual-device.ts'
+
+const ATTEST_PATH = '/attest/Tpm?api-version=2025-06-01'
+const SUBMISSION_PATH = '/v1/attestations'
+const METADATA = { os_ver: '10.0.26200.9818.amd64fre.ge_release.240331-1435.Enterprise' }
+
+const challengeAnswer = z.object({
+  nonce: z.string().min(1),
+  expires_at: z.iso.datetime(),
+  device_id: z.string(),
+})
+
+const envelope = z.object({ data: z.string() })
+const initAnswer = z.object({
+  payload: z.object({ challenge: z.string(), service_context: z.string() }),
+})
+const reportAnswer = z.object({ payload: z.object({ report: z.string() }) })
+
+const reasonAnswer = z.object({
+  code: z.string(),
+  title: z.string().optional(),
+  repair: z.string().optional(),
+})
+
+const submissionAnswer = z.object({
+  attestation_id: z.string(),
+  device_id: z.string(),
+  verdict: z.string(),
+  reasons: z.array(reasonAnswer),
+  device_token: z.string(),
+  token_type: z.literal('DPoP'),
+  expires_at: z.iso.datetime(),
+  next_attestation_at: z.iso.datetime(),
+  valid_until: z.iso.datetime(),
+})
+
+/** The service's nonce for one attestation of this device. */
+export type AgentChallenge = z.infer<typeof challengeAnswer>
+
+/** The service's answer to an attestation that it has recorded, as it stands on the wire. */
+export type AgentAttestation = z.infer<typeof submissionAnswer>
+
+export type AgentOptions = Omit<ServiceClientOptions, 'baseUrl'> & {
+  readonly device: VirtualDevice
+  readonly baseUrl: string
+  readonly now?: () => Date
+  /** Version of the request message; 2 unless told otherwise. */
+  readonly requestVersion?: AttestationRequestOptions['version']
+  readonly binding?: AttestationRequestOptions['binding']
+}
+
+/**
+ * The program on a device that keeps it attested: takes a nonce, has the evidence turned into an
+ * attestation token, and hands that in with a proof of its key. Each step can be taken alone.
+ */
+export class AttestationAgent {
+  readonly device: VirtualDevice
+  readonly #client: ServiceClient
+  readonly #options: AgentOptions
+
+  constructor(options: AgentOptions) {
+    this.#options = options
+    this.device = options.device
+    this.#client = new ServiceClient(options)
+  }
+
+  /** All steps: the answer, or the failure of the first step that failed. */
+  async attest(): Promise<Result<AgentAttestation, AgentFailure>> {
+    const challenge = await this.requestChallenge()
+    if (!challenge.ok) return challenge
+    const token = await this.obtainToken(challenge.value.nonce)
+    if (!token.ok) return token
+    return await this.submitToken({ token: token.value, nonce: challenge.value.nonce })
+  }
+
+  async requestChallenge(): Promise<Result<AgentChallenge, AgentFailure>> {
+    const step = 'challenge'
+    const body = { device_key: this.device.deviceKey }
+    const answer = await this.#client.post({ step, path: '/v1/challenge', body, repeatable: true })
+    return answer.ok ? shape(challengeAnswer, answer.value, step) : answer
+  }
+
+  /** Azure Attestation's TPM protocol, both exchanges: an attestation token that holds `nonce`. */
+  async obtainToken(nonce: string): Promise<Result<string, AgentFailure>> {
+    const init = await this.#exchange('init', { type: 'aikcert' })
+    if (!init.ok) return init
+    const opened = shape(initAnswer, init.value, 'init')
+    if (!opened.ok) return opened
+    const { challenge, service_context: serviceContext } = opened.value.payload
+    const bytes = fromBase64Url(challenge)
+    if (bytes === undefined) return malformed('init', 'challenge is not base64url')
+
+    const request = await makeAttestationRequest({
+      device: this.device,
+      version: this.#options.requestVersion ?? 2,
+      binding: this.#options.binding ?? 'quote',
+      challenge: bytes,
+      serviceContext,
+      rpId: this.#client.baseUrl,
+      rpData: nonce,
+    })
+    const report = await this.#exchange('request', { request })
+    if (!report.ok) return report
+    const token = shape(reportAnswer, report.value, 'request')
+    return token.ok ? ok(token.value.payload.report) : token
+  }
+
+  /** Hands in an attestation token. `key` proves possession; the device's request key by default. */
+  async submitToken(input: {
+    readonly token: string
+    readonly nonce: string
+    readonly key?: KeyObject
+  }): Promise<Result<AgentAttestation, AgentFailure>> {
+    const step = 'submission'
+    const headers = async () => ({
+      DPoP: await makeDpopProof({
+        key: input.key ?? this.device.requestKey,
+        method: 'POST',
+        url: `${this.#client.baseUrl}${SUBMISSION_PATH}`,
+        nonce: input.nonce,
+        now: this.#options.now?.() ?? new Date(),
+      }),
+    })
+    const answer = await this.#client.post({
+      step,
+      path: SUBMISSION_PATH,
+      body: { token: input.token },
+      headers,
+      // The nonce may be spent although the answer was lost: a new attempt needs a new nonce.
+      repeatable: false,
+    })
+    return answer.ok ? shape(submissionAnswer, answer.value, step) : answer
+  }
+
+  /** One exchange of the TPM protocol in its outer envelope. */
+  async #exchange(
+    step: 'init' | 'request',
+    payload: Readonly<Record<string, string>>,
+  ): Promise<Result<unknown, AgentFailure>> {
+    const data = toBase64Url(toUtf8(JSON.stringify({ payload, metadata: METADATA })))
+    const sent = await this.#client.post({
+      step,
+      path: ATTEST_PATH,
+      body: { data },
+      repeatable: true,
+    })
+    if (!sent.ok) return sent
+    const answer = shape(envelope, sent.value, step)
+    if (!answer.ok) return answer
+    const text = fromUtf8(fromBase64Url(answer.value.data) ?? new Uint8Array())
+    try {
+      return ok(JSON.parse(text ?? ''))
+    } catch {
+      return malformed(step, 'data is not base64url of JSON')
+    }
+  }
+}
+
+function shape<T>(schema: z.ZodType<T>, json: unknown, step: AgentStep): Result<T, AgentFailure> {
+  const parsed = schema.safeParse(json)
+  return parsed.success ? ok(parsed.data) : malformed(step, z.prettifyError(parsed.error))
+}
+
+function malformed(step: AgentStep, detail: string): Result<never, AgentFailure> {
+  return err({ reason: 'agent_answer_malformed', step, detail })
+}

@@ -1,0 +1,130 @@
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { CompactSign } from 'jose'
+import { digest } from '../digest.ts'
+import { toBase64Url, toUtf8 } from '../encoding.ts'
+import { TPM_ALG } from './tpm-encoding.ts'
+import { reportEnclave, type VirtualDevice } from './virtual-device.ts'
+
+const QUOTED_BANK = 'sha256'
+const REQUEST_TYPES = { 1: 'attReq', 2: 'attReqV2' } as const
+
+export type AttestationRequestOptions = {
+  readonly device: VirtualDevice
+  /** 1: `attReq` with a Windows platform claim; 2: `attReqV2` with quote and PCR values. */
+  readonly version: 1 | 2
+  readonly challenge: Uint8Array
+  readonly serviceContext: string
+  /** URL of the relying party. */
+  readonly rpId: string
+  /** Base64url of what the relying party wants bound into the token. */
+  readonly rpData: string
+  /** How the TPM vouches for the request key, in version 2. `quote` unless told otherwise. */
+  readonly binding?: 'quote' | 'certify'
+  /** Holds the request back from the enclave: a `basic` request of a device that has one. */
+  readonly withoutEnclave?: boolean
+}
+
+/** Azure Attestation's request message: a compact JWS, PS256, signed by the request key. */
+export async function makeAttestationRequest(options: AttestationRequestOptions): Promise<string> {
+  const payload = toUtf8(composePayload(options))
+  return await new CompactSign(payload)
+    .setProtectedHeader({ alg: 'PS256', typ: REQUEST_TYPES[options.version] })
+    .sign(options.device.requestKey)
+}
+
+/**
+ * The report of an enclave binds the text of `report_signed` as it stands on the wire, so the text
+ * is put together here and never written twice.
+ */
+function composePayload(options: AttestationRequestOptions): string {
+  const data = JSON.stringify(options.version === 1 ? listDataV1(options) : listDataV2(options))
+  const report = options.withoutEnclave
+    ? null
+    : reportEnclave(options.device, digest('sha512', toUtf8(data)))
+  if (report === null) return `{"att_type":"basic","att_data":${data}}`
+  const encoded = toBase64Url(report)
+  const vsm = JSON.stringify(options.version === 1 ? encoded : { enclave: { report: encoded } })
+  return `{"att_type":"vbs","att_data":{"report_signed":${data},"vsm_report":${vsm}}}`
+}
+
+function listDataV1(options: AttestationRequestOptions) {
+  const { device, challenge } = options
+  return {
+    rp_id: options.rpId,
+    rp_data: options.rpData,
+    challenge: toBase64Url(challenge),
+    tpm_att_data: {
+      srtm_boot_log: toBase64Url(device.bootLog.bytes),
+      ...listAttestationKey(device),
+      current_claim: toBase64Url(device.tpm.claimPlatform(challenge)),
+    },
+    attest_key: publicJwk(device.requestKey),
+    custom_claims: [],
+    service_context: options.serviceContext,
+  }
+}
+
+function listDataV2(options: AttestationRequestOptions) {
+  const { device, challenge } = options
+  const jwk = publicJwk(device.requestKey)
+  const certify = options.binding === 'certify'
+  const nonce = certify ? challenge : bindKey(jwk, challenge)
+  const quote = device.tpm.quote({ nonce, bank: QUOTED_BANK })
+  const values = [...device.tpm.readPcrs(QUOTED_BANK)].map(([index, value]) => ({
+    index,
+    digest: toBase64Url(value),
+  }))
+  return {
+    rp_id: options.rpId,
+    rp_data: options.rpData,
+    challenge: toBase64Url(challenge),
+    tpm_att_data: {
+      current_attestation: {
+        logs: [{ type: 'TCG', log: toBase64Url(device.bootLog.bytes) }],
+        ...listAttestationKey(device),
+        pcrs: [{ algorithm: TPM_ALG[QUOTED_BANK], values }],
+        quote: toBase64Url(quote.attest),
+        signature: toBase64Url(quote.signature),
+      },
+    },
+    request_key: {
+      jwk,
+      info: certify ? certifyRequestKey(device, challenge) : { tpm_quote: { hash_alg: 'sha-256' } },
+    },
+    other_keys: [],
+    custom_claims: [],
+    service_context: options.serviceContext,
+  }
+}
+
+function listAttestationKey(device: VirtualDevice) {
+  const certificate = device.attestationCertificate
+  return {
+    ...(certificate === null ? {} : { aik_cert: toBase64Url(certificate) }),
+    aik_pub: publicJwk(device.tpm.attestationKey),
+  }
+}
+
+/** `HASH(UTF8(jwk) || 0x00 || challenge)`, over the JWK as it stands on the wire. */
+function bindKey(jwk: JsonWebKey, challenge: Uint8Array): Uint8Array {
+  return digest('sha256', toUtf8(JSON.stringify(jwk)), Uint8Array.of(0), challenge)
+}
+
+function certifyRequestKey(device: VirtualDevice, challenge: Uint8Array) {
+  const certified = device.tpm.certify({ key: device.requestKey, nonce: challenge })
+  return {
+    tpm_certify: {
+      public: toBase64Url(certified.public),
+      certification: toBase64Url(certified.certification),
+      signature: toBase64Url(certified.signature),
+    },
+  }
+}
+
+/** `kty`, `n` and `e` of an RSA key, or `kty`, `crv`, `x` and `y` of an EC key, in this order. */
+export function publicJwk(key: KeyObject): JsonWebKey {
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key
+  const jwk = publicKey.export({ format: 'jwk' })
+  const { kty, n = '', e = '', crv = '', x = '', y = '' } = jwk
+  return kty === 'RSA' ? { kty, n, e } : { kty: 'EC', crv, x, y }
+}

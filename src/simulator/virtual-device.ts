@@ -1,0 +1,108 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { digest } from '../digest.ts'
+import { toBase32, toBase64 } from '../encoding.ts'
+import { type BootLog, bootWindows } from './boot-log.ts'
+import { type BootState, HEALTHY_BOOT } from './boot-state.ts'
+import { type EnclaveIdentity, makeEnclaveReport } from './enclave.ts'
+import type { KeySource } from './key-source.ts'
+import { SoftTpm } from './soft-tpm.ts'
+import { CURRENT_ENCLAVE, listEnclaveModules } from './virtual-enclave.ts'
+import type { SecureKernelKeys } from './windows-events.ts'
+
+/** Issues a certificate for an attestation key; DER. */
+export type AttestationKeyIssuer = (key: KeyObject) => Promise<Uint8Array>
+
+export type VirtualDeviceOptions = {
+  readonly name: string
+  readonly keys: KeySource
+  /** RSA-2048 or NIST P-256; a key from `keys` when left out. */
+  readonly attestationKey?: KeyObject
+  /** What differs from a healthy boot. */
+  readonly boot?: Partial<BootState>
+  /** What differs from the current enclave; `null` for a device without one. */
+  readonly enclave?: Partial<EnclaveIdentity> | null
+  /** Without it the attestation key has no certificate, and says only what the device says. */
+  readonly issuer?: AttestationKeyIssuer
+  /** A boot that another device wrote down: this one starts in the same way and logs the same. */
+  readonly recordedBoot?: RecordedBoot
+}
+
+/** A boot that many devices can repeat, to spare the making of its keys and its log. */
+export type RecordedBoot = {
+  readonly state: BootState
+  readonly secureKernel: SecureKernelKeys
+  readonly bootLog: BootLog
+}
+
+/**
+ * A virtual Windows device that has started: TPM, boot log and enclave. A plain value, so that a
+ * scenario can replace one part of it, such as the log, and see whether anybody notices.
+ */
+export type VirtualDevice = {
+  readonly name: string
+  readonly tpm: SoftTpm
+  readonly bootLog: BootLog
+  /** DER, or `null` when nobody vouches for the attestation key. */
+  readonly attestationCertificate: Uint8Array | null
+  /** RSA; signs requests and proofs, and becomes the token's `cnf`. */
+  readonly requestKey: KeyObject
+  readonly secureKernel: SecureKernelKeys
+  readonly enclave: EnclaveIdentity | null
+  /** What a service will call it: `dev_` and the base32 of the device key. */
+  readonly deviceId: string
+  /** Base64 of the SHA-256 of the attestation key's SubjectPublicKeyInfo. */
+  readonly deviceKey: string
+}
+
+export async function startVirtualDevice(options: VirtualDeviceOptions): Promise<VirtualDevice> {
+  const { name, keys } = options
+  const attestationKey = options.attestationKey ?? (await keys())
+  const requestKey = await keys()
+  const boot = options.recordedBoot ?? (await recordBoot(keys, options.boot))
+  const tpm = new SoftTpm({
+    attestationKey,
+    resetCount: boot.state.bootCounter,
+    restartCount: 0,
+    startupLocality: boot.bootLog.startupLocality,
+  })
+  for (const event of boot.bootLog.events) tpm.extend(event.pcr, event.digests)
+  const key = digestKey(attestationKey)
+  const withEnclave = options.enclave !== null && boot.state.vbs
+  return {
+    name,
+    tpm,
+    bootLog: boot.bootLog,
+    attestationCertificate: options.issuer ? await options.issuer(tpm.attestationKey) : null,
+    requestKey,
+    secureKernel: boot.secureKernel,
+    enclave: withEnclave ? { ...CURRENT_ENCLAVE, ...options.enclave } : null,
+    deviceId: `dev_${toBase32(key)}`,
+    deviceKey: toBase64(key),
+  }
+}
+
+/** Starts Windows with new secure kernel keys, as each boot makes them. */
+export async function recordBoot(
+  keys: KeySource,
+  changes?: Partial<BootState>,
+): Promise<RecordedBoot> {
+  const state = { ...HEALTHY_BOOT, ...changes }
+  const secureKernel = { signing: await keys(), decryption: await keys() }
+  return { state, secureKernel, bootLog: bootWindows({ state, secureKernel }) }
+}
+
+/** EnclaveGetAttestationReport: `null` where no enclave runs. */
+export function reportEnclave(device: VirtualDevice, enclaveData: Uint8Array): Uint8Array | null {
+  if (device.enclave === null) return null
+  return makeEnclaveReport({
+    signingKey: device.secureKernel.signing,
+    identity: device.enclave,
+    modules: listEnclaveModules(device.enclave),
+    enclaveData,
+  })
+}
+
+function digestKey(attestationKey: KeyObject): Uint8Array {
+  const spki = createPublicKey(attestationKey).export({ type: 'spki', format: 'der' })
+  return digest('sha256', spki)
+}
