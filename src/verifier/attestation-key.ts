@@ -1,0 +1,98 @@
+import type { TpmKey } from '../evidence/tpm/key.ts'
+import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
+import { importSpki } from '../evidence/tpm/spki.ts'
+import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
+import type { CertificateFailure } from '../evidence/x509/failure.ts'
+import { type PathUsage, TPM_CRITICAL_EXTENSIONS, verifyPath } from '../evidence/x509/path.ts'
+import { err, ok, type Result } from '../failure.ts'
+import type { AikEvidence } from './attestation-evidence.ts'
+import { isSameKey } from './public-jwk.ts'
+
+export const AIK_REASONS = [
+  'aik_missing',
+  'aik_certificate_key_mismatch',
+  'aik_not_certified',
+] as const
+
+export type AikFailure =
+  | { readonly reason: (typeof AIK_REASONS)[number] }
+  | TpmKeyFailure
+  | CertificateFailure
+
+/**
+ * An attestation key as the agent names it. Nothing says yet that it lives in a TPM: a quote proves
+ * who holds it, a certificate that a TPM does.
+ */
+export type Aik = {
+  readonly key: TpmKey
+  /** SHA-256 of its SubjectPublicKeyInfo: the device key, and inside `aikPubHash`. */
+  readonly hash: Uint8Array
+  /** Unverified. */
+  readonly certificate: Certificate | undefined
+}
+
+/** Whom to believe about attestation keys. Without anchors nobody is asked. */
+export type AikTrust = {
+  readonly anchors: readonly Certificate[]
+  /** A request carries the AIK certificate alone, so those between it and an anchor are here. */
+  readonly intermediates: readonly Certificate[]
+}
+
+/** tcg-kp-AIKCertificate. TCG Credential Profile for EK §3.2.16 */
+const AIK_PURPOSE = '2.23.133.8.3'
+
+/** Takes the AIK from its JWK or its certificate; where both came, they must name one key. */
+export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, AikFailure>> {
+  const certificate =
+    evidence.certificate === undefined ? undefined : parseCertificate(evidence.certificate)
+  if (certificate?.ok === false) return certificate
+  const certified = certificate && (await importSpki(certificate.value.spki))
+  if (certified?.ok === false) return certified
+  const jwk = evidence.publicKey ?? certified?.value
+  if (jwk === undefined) return err({ reason: 'aik_missing' })
+  const key = await importTpmKey(jwk)
+  if (!key.ok) return key
+  if (certified !== undefined) {
+    const other = await importTpmKey(certified.value)
+    if (!other.ok) return other
+    if (!isSameKey(key.value, other.value)) return err({ reason: 'aik_certificate_key_mismatch' })
+  }
+  const hash = await aikPubHash(key.value)
+  if (!hash.ok) return hash
+  return ok({ key: key.value, hash: hash.value, certificate: certificate?.value })
+}
+
+/**
+ * Checks the AIK's certificate up to a configured anchor. The value is the claim `aikValidated`:
+ * false only where no anchors are configured, because with anchors an uncertified key is refused.
+ */
+export async function validateAik(
+  aik: Aik,
+  trust: AikTrust,
+  now: Date,
+): Promise<Result<boolean, AikFailure>> {
+  if (trust.anchors.length === 0) return ok(false)
+  if (aik.certificate === undefined) return err({ reason: 'aik_not_certified' })
+  const path = await verifyPath({
+    leaf: aik.certificate,
+    intermediates: trust.intermediates,
+    anchors: trust.anchors,
+    now,
+    usage: usageOf(aik.certificate),
+  })
+  return path.ok ? ok(true) : path
+}
+
+/**
+ * A certificate that names purposes must name this one, or any certificate of the same authority
+ * would make a software key an AIK. Some clouds certify AIKs without naming a purpose.
+ */
+function usageOf(certificate: Certificate): PathUsage {
+  const usage: PathUsage = {
+    keyUsage: ['digitalSignature'],
+    allowedCriticalExtensions: TPM_CRITICAL_EXTENSIONS,
+  }
+  return certificate.extendedKeyUsage === undefined
+    ? usage
+    : { ...usage, extendedKeyUsage: [AIK_PURPOSE] }
+}

@@ -1,0 +1,85 @@
+import { compactVerify } from 'jose'
+import { fromBase64Url } from '../encoding.ts'
+import type { TpmKey } from '../evidence/tpm/key.ts'
+import { err, ok, type Result } from '../failure.ts'
+import { MAX_JWS_HEADER_BYTES, MAX_MESSAGE_BYTES } from './limits.ts'
+import { type MessageFailure, readMessage } from './message-reader.ts'
+import type { JsonFailure } from './raw-json.ts'
+
+export const REQUEST_JWS_REASONS = [
+  'request_jws_malformed',
+  'request_algorithm_unsupported',
+  'request_type_unknown',
+  'request_header_critical',
+  'request_signature_invalid',
+] as const
+
+export type RequestJwsFailure = { readonly reason: (typeof REQUEST_JWS_REASONS)[number] }
+
+export type RequestVersion = 1 | 2
+
+/** A request taken apart. Unverified: its key is inside its payload. */
+export type RequestJws = {
+  readonly compact: string
+  readonly version: RequestVersion
+  readonly payload: Uint8Array
+}
+
+const ALGORITHM = 'PS256'
+const VERSIONS: ReadonlyMap<string, RequestVersion> = new Map([
+  ['attReq', 1],
+  ['attReqV2', 2],
+])
+const MAX_HEADER_VALUE_CHARS = 64
+
+/**
+ * Takes a compact JWS (RFC 7515 §7.1) apart and checks its header: PS256 and nothing else, `typ`
+ * one of the two request types. Keys or certificates in the header are never looked at.
+ */
+export function readRequestJws(
+  compact: string,
+): Result<RequestJws, RequestJwsFailure | MessageFailure | JsonFailure> {
+  const [header, body, signature, ...rest] = compact.split('.', 4)
+  if (header === undefined || body === undefined || signature === undefined || rest.length > 0) {
+    return err({ reason: 'request_jws_malformed' })
+  }
+  const headerBytes = fromBase64Url(header)
+  const payload = fromBase64Url(body)
+  if (
+    headerBytes === undefined ||
+    payload === undefined ||
+    fromBase64Url(signature) === undefined
+  ) {
+    return err({ reason: 'request_jws_malformed' })
+  }
+  if (headerBytes.length > MAX_JWS_HEADER_BYTES || payload.length > MAX_MESSAGE_BYTES) {
+    return err({ reason: 'message_too_large', member: 'request' })
+  }
+  const fields = readMessage('request.header', headerBytes, (message) => ({
+    algorithm: message.string('alg', MAX_HEADER_VALUE_CHARS),
+    type: message.string('typ', MAX_HEADER_VALUE_CHARS),
+    critical: message.has('crit'),
+  }))
+  if (!fields.ok) return fields
+  const { algorithm, type, critical } = fields.value
+  if (algorithm !== ALGORITHM) return err({ reason: 'request_algorithm_unsupported' })
+  // RFC 7515 §4.1.11: an extension that is not understood makes the JWS invalid; none is.
+  if (critical) return err({ reason: 'request_header_critical' })
+  const version = VERSIONS.get(type)
+  if (version === undefined) return err({ reason: 'request_type_unknown' })
+  return ok({ compact, version, payload })
+}
+
+/** Checks that the holder of `key`, an RSA key, signed the request: proof of possession. */
+export async function verifyRequestSignature(
+  request: RequestJws,
+  key: TpmKey,
+): Promise<Result<true, RequestJwsFailure>> {
+  const cryptoKey = await key.cryptoKey({ name: 'RSA-PSS', hash: 'SHA-256' })
+  try {
+    await compactVerify(request.compact, cryptoKey, { algorithms: [ALGORITHM] })
+    return ok(true)
+  } catch {
+    return err({ reason: 'request_signature_invalid' })
+  }
+}

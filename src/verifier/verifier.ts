@@ -1,0 +1,159 @@
+import { err, ok, type Result } from '../failure.ts'
+import { type ApiVersionFailure, readApiVersion } from './api-version.ts'
+import { type RequestDataFailure, readAttestRequest } from './attest-request.ts'
+import type { AikTrust } from './attestation-key.ts'
+import { issueToken, type TokenSigningKey } from './issue-token.ts'
+import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
+import type { MessageFailure } from './message-reader.ts'
+import { encodeChallenge, encodeReport, readAgentMessage } from './protocol.ts'
+import type { JsonFailure } from './raw-json.ts'
+import { type RequestJwsFailure, readRequestJws, verifyRequestSignature } from './request-jws.ts'
+import { type ContextFailure, openServiceContext, sealServiceContext } from './service-context.ts'
+import { type TraceStep, takeStep, type VerifierTrace } from './trace.ts'
+import {
+  digestEvidence,
+  type EvidenceDigests,
+  type EvidenceFailure,
+  importRequestKey,
+  verifyEvidence,
+} from './verify-evidence.ts'
+
+export type VerifierFailure =
+  | ApiVersionFailure
+  | MessageFailure
+  | JsonFailure
+  | RequestJwsFailure
+  | RequestDataFailure
+  | ContextFailure
+  | EvidenceFailure
+
+export type VerifierConfig = {
+  /** `iss` of the tokens: the URL under which agents and relying parties know the verifier. */
+  readonly issuer: string
+  readonly trust: AikTrust
+  readonly challengeLifetimeMs: number
+  readonly tokenLifetimeMs: number
+}
+
+export type VerifierKeys = {
+  /** 32 bytes each. The first seals; all open, so that a change of keys breaks no challenge. */
+  readonly serviceContext: readonly [Uint8Array, ...Uint8Array[]]
+  readonly tokenSigning: TokenSigningKey
+}
+
+/** Fresh random bytes. */
+export type RandomBytes = (length: number) => Uint8Array
+
+/** What the answer carries beside the body, for the record; never evidence. */
+export type AttestAnswer =
+  | { readonly kind: 'challenge'; readonly data: string }
+  | ({
+      readonly kind: 'report'
+      readonly data: string
+      readonly deviceKey: Uint8Array
+    } & VerificationRecord)
+
+/** What may be kept of a verification. */
+export type VerificationRecord = {
+  readonly trace: VerifierTrace
+  readonly digests: EvidenceDigests
+}
+
+/**
+ * Why a message was refused. With `provenAik` the AK answered our challenge before something else
+ * failed: the attempt is attributable to that device and worth keeping.
+ */
+export type AttestRefusal = VerifierFailure &
+  VerificationRecord & { readonly provenAik: { readonly deviceKey: Uint8Array } | undefined }
+
+export type AttestInput = {
+  /** The HTTP body, `{"data": …}`. */
+  readonly message: string
+  /** The query parameter `api-version`. */
+  readonly apiVersion: string | undefined
+  readonly keys: VerifierKeys
+  readonly config: VerifierConfig
+  readonly now: Date
+  readonly random: RandomBytes
+}
+
+/**
+ * Answers one message of Azure Attestation's TPM protocol: a challenge to an initial message, an
+ * attestation token to a request whose every binding holds. Keeps nothing between the two.
+ */
+export async function handleAttestMessage(
+  input: AttestInput,
+): Promise<Result<AttestAnswer, AttestRefusal>> {
+  const version = readApiVersion(input.apiVersion)
+  if (!version.ok) return refuse(version.failure)
+  const message = readAgentMessage(input.message)
+  if (!message.ok) return refuse(message.failure)
+  if (message.value.kind === 'init') return ok(makeChallenge(input))
+  return answerRequest(message.value.request, input)
+}
+
+function makeChallenge({ keys, config, now, random }: AttestInput): AttestAnswer {
+  const challenge = random(CHALLENGE_BYTES)
+  const expiresAt = new Date(now.getTime() + config.challengeLifetimeMs)
+  const context = sealServiceContext({
+    context: { challenge, expiresAt },
+    key: keys.serviceContext[0],
+    iv: random(CONTEXT_IV_BYTES),
+  })
+  return { kind: 'challenge', data: encodeChallenge(challenge, context) }
+}
+
+async function answerRequest(
+  compact: string,
+  input: AttestInput,
+): Promise<Result<AttestAnswer, AttestRefusal>> {
+  const { keys, config, now } = input
+  const request = readRequestJws(compact)
+  if (!request.ok) return refuse(request.failure)
+  const read = readAttestRequest(request.value)
+  if (!read.ok) return refuse(read.failure)
+  const evidence = read.value
+  const trace: TraceStep[] = []
+  const record = { trace, digests: digestEvidence(evidence) }
+  const context = await takeStep(trace, 'service_context', () =>
+    openServiceContext({
+      text: evidence.serviceContext,
+      challenge: evidence.challenge,
+      keys: keys.serviceContext,
+      now,
+    }),
+  )
+  if (!context.ok) return refuse(context.failure, record)
+  const requestKey = await importRequestKey(evidence)
+  if (!requestKey.ok) return refuse(requestKey.failure, record)
+  const signature = await takeStep(trace, 'request_signature', () =>
+    verifyRequestSignature(request.value, requestKey.value),
+  )
+  if (!signature.ok) return refuse(signature.failure, record)
+  const verification = await verifyEvidence({
+    evidence,
+    requestKey: requestKey.value,
+    trust: config.trust,
+    now,
+    trace,
+  })
+  const { result, provenAik } = verification
+  if (!result.ok) return refuse(result.failure, { ...record, provenAik })
+  const token = await issueToken({
+    evidence: result.value,
+    issuer: config.issuer,
+    key: keys.tokenSigning,
+    lifetimeMs: config.tokenLifetimeMs,
+    now,
+    tokenId: input.random(TOKEN_ID_BYTES),
+  })
+  const deviceKey = result.value.aik.hash
+  return ok({ kind: 'report', data: encodeReport(token), deviceKey, ...record })
+}
+
+function refuse(
+  failure: VerifierFailure,
+  record: Partial<Omit<AttestRefusal, 'reason'>> = {},
+): Result<never, AttestRefusal> {
+  return err({ trace: [], digests: {}, provenAik: undefined, ...record, ...failure })
+}

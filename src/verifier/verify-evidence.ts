@@ -1,0 +1,185 @@
+import { digest } from '../digest.ts'
+import { toBase64Url } from '../encoding.ts'
+import type { BootClaims } from '../evidence/event-log/claims.ts'
+import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
+import type { QuoteFailure, VerifiedQuote } from '../evidence/tpm/quote.ts'
+import type { ReportFailure, VbsReport } from '../evidence/vbs/report.ts'
+import { ok, type Result } from '../failure.ts'
+import type { AttestationEvidence } from './attestation-evidence.ts'
+import {
+  type Aik,
+  type AikFailure,
+  type AikTrust,
+  resolveAik,
+  validateAik,
+} from './attestation-key.ts'
+import {
+  joinBootBeforeHibernation,
+  type ProvenBoot,
+  type ResumeFailure,
+  readProvenBoot,
+  verifyFreshQuote,
+} from './boot-evidence.ts'
+import type { BootLogFailure } from './boot-log-proof.ts'
+import { type EnclaveFailure, verifyEnclave } from './enclave-evidence.ts'
+import {
+  type BoundKeys,
+  type KeyBindingFailure,
+  qualifyingDataOf,
+  verifyKeyBindings,
+} from './key-binding.ts'
+import { type TraceStep, takeStep } from './trace.ts'
+
+export type EvidenceFailure =
+  | AikFailure
+  | QuoteFailure
+  | KeyBindingFailure
+  | BootLogFailure
+  | ResumeFailure
+  | EnclaveFailure
+  | ReportFailure
+
+/** Everything that a token states, every part of it verified; whether it is good is not judged. */
+export type VerifiedEvidence = {
+  readonly aik: { readonly hash: Uint8Array; readonly validated: boolean }
+  /** The key that signed the request: the token's `cnf`. */
+  readonly confirmationKey: TpmKey
+  readonly keys: BoundKeys
+  readonly boot: BootClaims
+  readonly enclave: VbsReport['identity'] | undefined
+  readonly rpData: Uint8Array | undefined
+}
+
+/** SHA-256 of an evidence part, base64url: what is kept of evidence that is not. */
+export type EvidenceDigests = Readonly<Partial<Record<EvidencePart, string>>>
+export type EvidencePart = 'quote' | 'boot_log' | 'enclave_report'
+
+/** What a verification found, and by whom it was asked as far as that was proven. */
+export type EvidenceVerification = {
+  readonly result: Result<VerifiedEvidence, EvidenceFailure>
+  /** Set as soon as the AK answered our challenge, whatever failed after that. */
+  readonly provenAik: { readonly deviceKey: Uint8Array } | undefined
+}
+
+/**
+ * Reasons for which a quote is refused after its signature and nonce were found good: the AK's
+ * holder is known, although what it says is not believed.
+ */
+const REFUSED_AFTER_NONCE: ReadonlySet<QuoteFailure['reason']> = new Set([
+  'quote_selects_nothing',
+  'quote_pcr_bank_repeated',
+  'quote_pcr_missing',
+  'quote_pcr_unexpected',
+  'quote_pcr_length_wrong',
+  'quote_digest_mismatch',
+])
+
+/**
+ * Verifies the evidence of a request whose signature and service context were verified before, in
+ * the order from identity to content: AK, quote, its certificate, key bindings, logs, enclave.
+ */
+export async function verifyEvidence(input: {
+  readonly evidence: AttestationEvidence
+  /** The key that signed the request. */
+  readonly requestKey: TpmKey
+  readonly trust: AikTrust
+  readonly now: Date
+  readonly trace: TraceStep[]
+}): Promise<EvidenceVerification> {
+  const { evidence, trace } = input
+  const aik = await takeStep(trace, 'attestation_key', () => resolveAik(evidence.current.aik))
+  if (!aik.ok) return { result: aik, provenAik: undefined }
+  const provenAik = { deviceKey: aik.value.hash }
+  const quote = await takeStep(
+    trace,
+    'quote',
+    () => verifyFreshQuote(evidence.current, aik.value, qualifyingDataOf(evidence)),
+    describePcrs,
+  )
+  if (!quote.ok) {
+    const proven = REFUSED_AFTER_NONCE.has(quote.failure.reason)
+    return { result: quote, provenAik: proven ? provenAik : undefined }
+  }
+  return {
+    result: await verifyContent({ ...input, aik: aik.value, quote: quote.value }),
+    provenAik,
+  }
+}
+
+/** What is left once the AK has proven itself. */
+async function verifyContent(input: {
+  readonly evidence: AttestationEvidence
+  readonly requestKey: TpmKey
+  readonly trust: AikTrust
+  readonly now: Date
+  readonly trace: TraceStep[]
+  readonly aik: Aik
+  readonly quote: VerifiedQuote
+}): Promise<Result<VerifiedEvidence, EvidenceFailure>> {
+  const { evidence, requestKey, aik, trace } = input
+  const validated = await takeStep(
+    trace,
+    'attestation_key_certificate',
+    () => validateAik(aik, input.trust, input.now),
+    (chained) => (chained ? 'chained to a trust anchor' : 'no trust anchors configured'),
+  )
+  if (!validated.ok) return validated
+  const keys = await takeStep(trace, 'key_bindings', () =>
+    verifyKeyBindings(evidence, requestKey, aik.key),
+  )
+  if (!keys.ok) return keys
+  const boot = await proveBoot(evidence, input.quote, aik, trace)
+  if (!boot.ok) return boot
+  const { claims, idks } = boot.value
+  const { enclave } = evidence
+  const report =
+    enclave && (await takeStep(trace, 'enclave_report', () => verifyEnclave(enclave, idks)))
+  if (report?.ok === false) return report
+  return ok({
+    aik: { hash: aik.hash, validated: validated.value },
+    confirmationKey: requestKey,
+    keys: keys.value,
+    boot: claims,
+    enclave: report?.value.report.identity,
+    rpData: evidence.rpData,
+  })
+}
+
+async function proveBoot(
+  evidence: AttestationEvidence,
+  quote: VerifiedQuote,
+  aik: Aik,
+  trace: TraceStep[],
+): Promise<Result<ProvenBoot, EvidenceFailure>> {
+  const current = await takeStep(trace, 'boot_log', () => readProvenBoot(evidence.current, quote))
+  const { beforeHibernation } = evidence
+  if (!current.ok || beforeHibernation === undefined) return current
+  return takeStep(trace, 'boot_before_hibernation', () =>
+    joinBootBeforeHibernation(beforeHibernation, current.value, aik),
+  )
+}
+
+/** The key of a request, usable. */
+export function importRequestKey(
+  evidence: AttestationEvidence,
+): Promise<Result<TpmKey, TpmKeyFailure>> {
+  return importTpmKey(evidence.requestKey.jwk)
+}
+
+/** Names the parts of the evidence for the record, without keeping them. */
+export function digestEvidence(evidence: AttestationEvidence): EvidenceDigests {
+  const sha256 = (bytes: Uint8Array) => toBase64Url(digest('sha256', bytes))
+  const digests = {
+    quote: sha256(evidence.current.statement.quote),
+    boot_log: sha256(evidence.current.logs.srtm),
+  }
+  return evidence.enclave === undefined
+    ? digests
+    : { ...digests, enclave_report: sha256(evidence.enclave.report) }
+}
+
+function describePcrs(quote: VerifiedQuote): string {
+  return quote.pcrs
+    .map(({ algorithm, values }) => `${algorithm}: ${[...values.keys()].join(' ')}`)
+    .join('; ')
+}
