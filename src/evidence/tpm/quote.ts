@@ -59,6 +59,13 @@ export type VerifiedQuote = {
   readonly [verified]: true
 }
 
+type SignedQuote = {
+  readonly attest: Uint8Array
+  readonly signature: Uint8Array
+  readonly key: JsonWebKey | TpmKey
+} & Freshness &
+  SignatureTolerance
+
 /**
  * Verifies a TPM2_Quote: structure, magic, type, signature, nonce, then that the PCR values supplied
  * are the quoted ones and no others, then their digest. TPM 2.0 Part 3 §18.4
@@ -66,14 +73,27 @@ export type VerifiedQuote = {
  * `attest` is the TPMS_ATTEST, `signature` the TPMT_SIGNATURE over it, `key` the attestation key.
  */
 export async function verifyQuote(
-  input: {
-    attest: Uint8Array
-    signature: Uint8Array
-    key: JsonWebKey | TpmKey
-    pcrs: readonly PcrBank[]
-  } & Freshness &
-    SignatureTolerance,
+  input: SignedQuote & { readonly pcrs: readonly PcrBank[] },
 ): Promise<Result<VerifiedQuote, QuoteFailure>> {
+  const signed = await verifyQuoteSignature(input)
+  if (!signed.ok) return signed
+  const { attest, hash } = signed.value
+  const { attested } = attest
+  const pcrs = matchPcrs(attested, input.pcrs)
+  if (!pcrs.ok) return pcrs
+  if (!equalBytes(attested.pcrDigest, digestPcrs(hash, pcrs.value))) {
+    return err({ reason: 'quote_digest_mismatch', selections: attested.selections })
+  }
+  return ok({ attest, pcrs: pcrs.value } as VerifiedQuote)
+}
+
+/**
+ * The first half of `verifyQuote`, for explaining a quote whose PCR values are not at hand: its
+ * PCR digest is signed, but compared with nothing. No decision may rest on it.
+ */
+export async function verifyQuoteSignature(input: SignedQuote): Promise<
+  Result<{ readonly attest: VerifiedQuote['attest']; readonly hash: HashAlgorithm }, QuoteFailure>
+> {
   const parsed = parseTpmsAttest(input.attest)
   if (!parsed.ok) return parsed
   const signature = parseTpmtSignature(input.signature)
@@ -89,12 +109,7 @@ export async function verifyQuote(
   const signed = { ...input, key: key.value, signature: signature.value, message: input.attest }
   if (!(await verifyTpmtSignature(signed))) return err({ reason: 'quote_signature_invalid' })
   if (!isFresh(rest.extraData, input)) return err({ reason: 'quote_nonce_mismatch' })
-  const pcrs = matchPcrs(attested, input.pcrs)
-  if (!pcrs.ok) return pcrs
-  if (!equalBytes(attested.pcrDigest, digestPcrs(hash, pcrs.value))) {
-    return err({ reason: 'quote_digest_mismatch', selections: attested.selections })
-  }
-  return ok({ attest: { ...rest, attested }, pcrs: pcrs.value } as VerifiedQuote)
+  return ok({ attest: { ...rest, attested }, hash })
 }
 
 /** The PCR digest uses the hash of the signing scheme, not that of the bank. Part 3 §18.4.1 */

@@ -1,0 +1,36 @@
+import { calculateJwkThumbprint } from 'jose'
+import { fromBase64Url } from '../encoding.ts'
+import { isJsonObject, type JsonObject } from './compact-jws.ts'
+import type { EcPublicKey } from './x509/public-key.ts'
+import { hasPrivateMembers, type RsaPublicKey, readRsaJwk } from './x509/rsa-public-key.ts'
+
+/** A key that a device can prove: RSA of at least 2048 bits or P-256, public members alone. */
+export type ConfirmationKey = {
+  readonly jwk: RsaPublicKey | EcPublicKey
+  /** RFC 7638, SHA-256, base64url. */
+  readonly thumbprint: string
+}
+
+/**
+ * Reads the key of a `cnf` claim (RFC 7800 §3.2) or of a proof's header. `undefined` for anything
+ * that is not such a key in public form; what else the JSON says of the key is dropped.
+ */
+export async function readConfirmationKey(value: unknown): Promise<ConfirmationKey | undefined> {
+  if (!isJsonObject(value)) return undefined
+  const jwk = value.kty === 'EC' ? readEcJwk(value) : readRsaJwk(value)
+  if (jwk === undefined) return undefined
+  return { jwk, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+}
+
+function readEcJwk(value: JsonObject): EcPublicKey | undefined {
+  const { crv, x, y } = value
+  if (crv !== 'P-256' || hasPrivateMembers(value)) return undefined
+  return isCoordinate(x) && isCoordinate(y) ? { kty: 'EC', crv, x, y } : undefined
+}
+
+/** RFC 7518 §6.2.1.2: the full size of a coordinate, in the one text that stands for it. */
+function isCoordinate(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length !== 43) return false
+  const bytes = fromBase64Url(value)
+  return bytes !== undefined && Buffer.from(bytes).toString('base64url') === value
+}

@@ -1,0 +1,142 @@
+import { compactVerify, errors, importJWK } from 'jose'
+import { type Err, err, ok, type Result } from '../failure.ts'
+import { decodeCompactJws, isJsonObject, type JsonObject } from './compact-jws.ts'
+import { type ConfirmationKey, readConfirmationKey } from './confirmation-key.ts'
+import { MAX_NAME_CHARS, MAX_PROOF_CHARS } from './limits.ts'
+import { hasPrivateMembers } from './x509/rsa-public-key.ts'
+
+/** Why a proof of possession is refused, in the order in which it is checked. */
+export const PROOF_REASONS = [
+  'proof_too_large',
+  'proof_malformed',
+  'proof_type_refused',
+  'proof_critical_header',
+  'proof_key_private',
+  'proof_key_malformed',
+  'proof_algorithm_refused',
+  'proof_key_mismatch',
+  'proof_signature_invalid',
+  'proof_claims_malformed',
+  'proof_method_mismatch',
+  'proof_url_mismatch',
+  'proof_issued_in_future',
+  'proof_too_old',
+  'proof_nonce_mismatch',
+] as const
+
+export type ProofFailure = { readonly reason: (typeof PROOF_REASONS)[number] }
+
+export type ProofExpectation = {
+  /** A DPoP proof, RFC 9449 §4.2. */
+  readonly proof: string
+  /** The attested key: `confirmation.jwk` of a verified token. */
+  readonly confirmation: JsonWebKey
+  readonly method: string
+  /** Where the request came to, as clients know it. Query and fragment do not count. */
+  readonly url: string
+  /** What the proof's `nonce` must equal. */
+  readonly nonce: string
+  readonly now: Date
+  readonly maxAgeSeconds: number
+  readonly clockSkewSeconds: number
+}
+
+/** `jti` is for whoever wants each proof used once; our nonce is spent once anyway. */
+export type VerifiedProof = { readonly jti: string; readonly thumbprint: string }
+
+const ALGORITHMS: Readonly<Record<'RSA' | 'EC', readonly string[]>> = {
+  RSA: ['PS256', 'RS256'],
+  EC: ['ES256'],
+}
+
+/**
+ * Verifies that whoever sent the request holds the attested key. RFC 9449 §4.3, all checks but `ath`,
+ * since no access token is presented here. The key in the proof's header must be the attested one
+ * (RFC 7638 thumbprint), so the header chooses nothing.
+ */
+export async function verifyConfirmationProof(
+  input: ProofExpectation,
+): Promise<Result<VerifiedProof, ProofFailure>> {
+  const confirmation = await readConfirmationKey(input.confirmation)
+  if (confirmation === undefined) throw new TypeError('not the key of a verified token')
+  if (input.proof.length > MAX_PROOF_CHARS) return err({ reason: 'proof_too_large' })
+  const jws = decodeCompactJws(input.proof)
+  if (jws === undefined) return err({ reason: 'proof_malformed' })
+  const refused =
+    (await checkHeader(jws.header, confirmation)) ??
+    (await checkSignature(input.proof, jws.header, confirmation))
+  if (refused !== undefined) return refused
+  const { jti } = jws.payload
+  if (!isName(jti)) return err({ reason: 'proof_claims_malformed' })
+  const mismatch = checkClaims(jws.payload, input)
+  return mismatch ?? ok({ jti, thumbprint: confirmation.thumbprint })
+}
+
+async function checkHeader(
+  header: JsonObject,
+  confirmation: ConfirmationKey,
+): Promise<Err<ProofFailure> | undefined> {
+  if (header.typ !== 'dpop+jwt') return err({ reason: 'proof_type_refused' })
+  if (Object.hasOwn(header, 'crit')) return err({ reason: 'proof_critical_header' })
+  if (isJsonObject(header.jwk) && hasPrivateMembers(header.jwk)) {
+    return err({ reason: 'proof_key_private' })
+  }
+  const key = await readConfirmationKey(header.jwk)
+  if (key === undefined) return err({ reason: 'proof_key_malformed' })
+  if (typeof header.alg !== 'string' || !ALGORITHMS[key.jwk.kty].includes(header.alg)) {
+    return err({ reason: 'proof_algorithm_refused' })
+  }
+  return key.thumbprint === confirmation.thumbprint
+    ? undefined
+    : err({ reason: 'proof_key_mismatch' })
+}
+
+async function checkSignature(
+  proof: string,
+  { alg }: JsonObject,
+  { jwk }: ConfirmationKey,
+): Promise<Err<ProofFailure> | undefined> {
+  const algorithm = String(alg)
+  try {
+    const key = await importJWK(jwk, algorithm)
+    await compactVerify(proof, key, { algorithms: [algorithm] })
+    return undefined
+  } catch (error) {
+    // A point that is not on its curve can be in nobody's possession.
+    const expected = error instanceof errors.JOSEError || error instanceof DOMException
+    if (!expected) throw error
+    return err({ reason: 'proof_signature_invalid' })
+  }
+}
+
+/** RFC 9449 §4.3 steps 8 to 11; the nonce last, so that its refusal says all else was right. */
+function checkClaims(
+  { htm, htu, iat, nonce }: JsonObject,
+  expected: ProofExpectation,
+): Err<ProofFailure> | undefined {
+  const now = expected.now.getTime() / 1000
+  const { maxAgeSeconds, clockSkewSeconds: skew } = expected
+  if (typeof htm !== 'string' || typeof htu !== 'string' || !Number.isFinite(iat)) {
+    return err({ reason: 'proof_claims_malformed' })
+  }
+  if (htm !== expected.method) return err({ reason: 'proof_method_mismatch' })
+  const target = withoutQuery(expected.url)
+  if (target === undefined) throw new TypeError('the url of the request is not absolute')
+  if (withoutQuery(htu) !== target) return err({ reason: 'proof_url_mismatch' })
+  const issuedAt = Number(iat)
+  if (!(issuedAt <= now + skew)) return err({ reason: 'proof_issued_in_future' })
+  if (!(issuedAt >= now - maxAgeSeconds - skew)) return err({ reason: 'proof_too_old' })
+  return nonce === expected.nonce ? undefined : err({ reason: 'proof_nonce_mismatch' })
+}
+
+/** RFC 3986 §6.2.2 and §6.2.3 as far as URL parsing does them: case, default port, dot segments. */
+function withoutQuery(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined
+  const { protocol, username, password, host, pathname } = new URL(text)
+  const isWeb = protocol === 'https:' || protocol === 'http:'
+  return isWeb && username === '' && password === '' ? `${protocol}//${host}${pathname}` : undefined
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARS
+}

@@ -1,0 +1,86 @@
+import { DIGEST_BYTES } from '../../digest.ts'
+import { toBase64Url } from '../../encoding.ts'
+import type { Result } from '../../failure.ts'
+import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
+import { hashAlgorithmOf } from '../tpm/algorithms.ts'
+import {
+  MAX_EVENT_BYTES,
+  MAX_IDENTITY_KEY_BITS,
+  MAX_IDENTITY_KEY_EXPONENT_BYTES,
+  MAX_SI_POLICY_NAME_BYTES,
+  MIN_IDENTITY_KEY_BITS,
+} from './limits.ts'
+import { textOf } from './sipa.ts'
+
+/** An RSA public key as JWK. */
+export type RsaPublicKey = { readonly kty: 'RSA'; readonly n: string; readonly e: string }
+
+/** SIPAEVENT_SI_POLICY: a code integrity policy that was active, by name and digest. */
+export type SiPolicy = {
+  readonly version: bigint
+  readonly name: string
+  readonly digest: Uint8Array
+}
+
+/** BOOT_REVOCATION_LIST and OS_REVOCATION_LIST: the list's creation time (FILETIME) and digest. */
+export type RevocationList = { readonly created: bigint; readonly digest: Uint8Array }
+
+/** `wbcl.h`: SIPAEVENT_SI_POLICY_PAYLOAD, packed, little-endian. */
+export function parseSiPolicy(data: Uint8Array): Result<SiPolicy, ParseFailure> {
+  return parse('SIPAEVENT_SI_POLICY_PAYLOAD', data, MAX_EVENT_BYTES, (reader) => {
+    const version = reader.u64le('policyVersion')
+    const nameBytes = reader.u16le('policyNameLength')
+    const algorithm = reader.u16le('hashAlgId')
+    const digestBytes = reader.u32le('digestLength')
+    reader.capped(nameBytes, MAX_SI_POLICY_NAME_BYTES, 'policyNameLength')
+    const name = textOf(reader.bytes(nameBytes, 'policyName'))
+    if (name === undefined) return reader.fail('unexpected_value', 'policyName')
+    return { version, name, digest: readDigest(reader, algorithm, digestBytes) }
+  })
+}
+
+/** `wbcl.h`: SIPAEVENT_REVOCATION_LIST_PAYLOAD, packed, little-endian. */
+export function parseRevocationList(data: Uint8Array): Result<RevocationList, ParseFailure> {
+  return parse('SIPAEVENT_REVOCATION_LIST_PAYLOAD', data, MAX_EVENT_BYTES, (reader) => {
+    const created = reader.u64le('creationTime')
+    const digestBytes = reader.u32le('digestLength')
+    const algorithm = reader.u16le('hashAlgId')
+    return { created, digest: readDigest(reader, algorithm, digestBytes) }
+  })
+}
+
+/**
+ * `wbcl.h`: SIPAEVENT_VSM_IDK_INFO_PAYLOAD, the form of VSM_IDK_INFO and VSM_IDKS_INFO: packed,
+ * lengths little-endian, exponent and modulus big-endian.
+ */
+export function parseIdentityKey(data: Uint8Array): Result<RsaPublicKey, ParseFailure> {
+  return parse('SIPAEVENT_VSM_IDK_RSA_INFO', data, MAX_EVENT_BYTES, (reader) => {
+    if (reader.u32le('keyAlgId') !== RSA_KEY) reader.fail('unexpected_value', 'keyAlgId')
+    const bits = reader.capped(reader.u32le('keyBitLength'), MAX_IDENTITY_KEY_BITS, 'keyBitLength')
+    const exponentBytes = reader.u32le('publicExpLengthBytes')
+    const modulusBytes = reader.u32le('modulusSizeBytes')
+    reader.capped(exponentBytes, MAX_IDENTITY_KEY_EXPONENT_BYTES, 'publicExpLengthBytes')
+    if (bits < MIN_IDENTITY_KEY_BITS || modulusBytes * 8 !== bits) {
+      reader.fail('unexpected_value', 'keyBitLength')
+    }
+    const exponent = reader.bytes(exponentBytes, 'publicExponent')
+    if (!isOddAndMinimal(exponent)) reader.fail('unexpected_value', 'publicExponent')
+    const modulus = reader.bytes(modulusBytes, 'modulus')
+    if (!isOddAndMinimal(modulus)) reader.fail('unexpected_value', 'modulus')
+    return { kty: 'RSA', n: toBase64Url(modulus), e: toBase64Url(exponent) }
+  })
+}
+
+const RSA_KEY = 1
+
+/** JWK numbers carry no leading zeros (RFC 7518 §6.3.1); an even one is no RSA key. */
+function isOddAndMinimal(value: Uint8Array): boolean {
+  return value.length > 0 && value[0] !== 0 && ((value.at(-1) ?? 0) & 1) === 1
+}
+
+function readDigest(reader: ByteReader, algorithmId: number, bytes: number): Uint8Array {
+  const algorithm = hashAlgorithmOf(algorithmId)
+  if (algorithm === undefined) return reader.fail('unexpected_value', 'hashAlgId')
+  if (bytes !== DIGEST_BYTES[algorithm]) reader.fail('unexpected_value', 'digestLength')
+  return reader.bytes(bytes, 'digest')
+}

@@ -1,0 +1,195 @@
+import { type Err, err, ok, type Result } from '../../failure.ts'
+import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
+import { readRsaJwk } from '../x509/rsa-public-key.ts'
+import {
+  MAX_REPORT_MODULES,
+  MAX_REPORT_PACKAGE_BYTES,
+  MAX_REPORT_SIGNATURE_BYTES,
+} from './limits.ts'
+
+/** Why a well-formed report is not believed. */
+export const REPORT_REASONS = ['report_key_refused', 'report_signature_invalid'] as const
+
+export type ReportFailure = { readonly reason: (typeof REPORT_REASONS)[number] }
+
+/** ENCLAVE_IDENTITY (ntenclv.h). The owner id is the host's word, not an identity. */
+export type EnclaveIdentity = {
+  /** 32 bytes each. */
+  readonly ownerId: Uint8Array
+  readonly uniqueId: Uint8Array
+  readonly authorId: Uint8Array
+  /** 16 bytes each. */
+  readonly familyId: Uint8Array
+  readonly imageId: Uint8Array
+  readonly enclaveSvn: number
+  readonly secureKernelSvn: number
+  readonly platformSvn: number
+  /** ENCLAVE_FLAG bits: see `isDebuggable`. */
+  readonly flags: number
+  readonly signingLevel: number
+  /** 0 in reports of 2019, 0x10 (ENCLAVE_TYPE_VBS) today. */
+  readonly enclaveType: number
+}
+
+/** VBS_ENCLAVE_REPORT_MODULE: a module in the enclave; the first is the primary one. */
+export type EnclaveModule = {
+  /** 32 bytes each. */
+  readonly uniqueId: Uint8Array
+  readonly authorId: Uint8Array
+  /** 16 bytes each. */
+  readonly familyId: Uint8Array
+  readonly imageId: Uint8Array
+  readonly svn: number
+  readonly name: string
+}
+
+/** A VBS enclave report package as parsed: unverified. */
+export type VbsReport = {
+  /** 64 bytes that the enclave chose. */
+  readonly enclaveData: Uint8Array
+  readonly identity: EnclaveIdentity
+  readonly modules: readonly EnclaveModule[]
+  /** VBS_ENCLAVE_REPORT with its modules: exactly the signed bytes. */
+  readonly statement: Uint8Array
+  readonly signature: Uint8Array
+}
+
+declare const verified: unique symbol
+
+/** A report signed by the given key. Whose key that is, is the caller's question. */
+export type VerifiedVbsReport = { readonly report: VbsReport; readonly [verified]: true }
+
+const PACKAGE_HEADER_BYTES = 24
+const PACKAGE_VERSION = 1
+const SHA256_RSA_PSS_SHA256 = 1
+const REPORT_VERSION = 1
+const VARDATA_HEADER_BYTES = 8
+const VARDATA_MODULE = 1
+const DEBUG_FLAGS = 0x7
+
+/**
+ * Parses what EnclaveGetAttestationReport returns: VBS_ENCLAVE_REPORT_PKG_HEADER,
+ * VBS_ENCLAVE_REPORT, VARDATA blocks, signature; packed, little-endian. The sizes in both headers
+ * must agree with each other and with the input, other versions and schemes are refused.
+ */
+export function parseVbsReport(bytes: Uint8Array): Result<VbsReport, ParseFailure> {
+  return parse('VBS_ENCLAVE_REPORT_PKG', bytes, MAX_REPORT_PACKAGE_BYTES, (reader) => {
+    const packageSize = reader.u32le('PackageSize')
+    expectValue(reader, 'Version', PACKAGE_VERSION)
+    expectValue(reader, 'SignatureScheme', SHA256_RSA_PSS_SHA256)
+    const statementSize = reader.capped(
+      reader.u32le('SignedStatementSize'),
+      MAX_REPORT_PACKAGE_BYTES,
+      'SignedStatementSize',
+    )
+    const signatureSize = reader.capped(
+      reader.u32le('SignatureSize'),
+      MAX_REPORT_SIGNATURE_BYTES,
+      'SignatureSize',
+    )
+    expectValue(reader, 'Reserved', 0)
+    if (packageSize !== PACKAGE_HEADER_BYTES + statementSize + signatureSize) {
+      reader.fail('unexpected_value', 'PackageSize')
+    }
+    const start = PACKAGE_HEADER_BYTES
+    const report = readStatement(reader.sub(statementSize, 'SignedStatement'), statementSize)
+    const signature = reader.bytes(signatureSize, 'Signature')
+    return { ...report, statement: bytes.subarray(start, start + statementSize), signature }
+  })
+}
+
+/**
+ * Parses a report and checks its signature: RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt
+ * of 32 bytes over the signed statement, under the identity signing key (IDKS) of the secure kernel.
+ */
+export async function verifyVbsReport(input: {
+  readonly package: Uint8Array
+  readonly key: JsonWebKey
+}): Promise<Result<VerifiedVbsReport, ParseFailure | ReportFailure>> {
+  const report = parseVbsReport(input.package)
+  if (!report.ok) return report
+  const key = await importReportKey(input.key)
+  if (!key.ok) return key
+  const { signature, statement } = report.value
+  const valid = await crypto.subtle.verify(
+    { name: 'RSA-PSS', saltLength: 32 },
+    key.value,
+    new Uint8Array(signature),
+    new Uint8Array(statement),
+  )
+  if (!valid) return err({ reason: 'report_signature_invalid' })
+  return ok({ report: report.value } as VerifiedVbsReport)
+}
+
+/** ENCLAVE_FLAG_FULL_DEBUG_ENABLED, _DYNAMIC_DEBUG_ENABLED, _DYNAMIC_DEBUG_ACTIVE: any of them. */
+export function isDebuggable(flags: number): boolean {
+  return (flags & DEBUG_FLAGS) !== 0
+}
+
+async function importReportKey(jwk: JsonWebKey): Promise<Result<CryptoKey, ReportFailure>> {
+  const refused: Err<ReportFailure> = err({ reason: 'report_key_refused' })
+  const key = readRsaJwk({ ...jwk })
+  if (key === undefined) return refused
+  const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' }
+  return ok(await crypto.subtle.importKey('jwk', key, algorithm, false, ['verify']))
+}
+
+function readStatement(reader: ByteReader, size: number) {
+  expectValue(reader, 'ReportSize', size)
+  expectValue(reader, 'ReportVersion', REPORT_VERSION)
+  const enclaveData = reader.bytes(64, 'EnclaveData')
+  const identity: EnclaveIdentity = {
+    ownerId: reader.bytes(32, 'OwnerId'),
+    uniqueId: reader.bytes(32, 'UniqueId'),
+    authorId: reader.bytes(32, 'AuthorId'),
+    familyId: reader.bytes(16, 'FamilyId'),
+    imageId: reader.bytes(16, 'ImageId'),
+    enclaveSvn: reader.u32le('EnclaveSvn'),
+    secureKernelSvn: reader.u32le('SecureKernelSvn'),
+    platformSvn: reader.u32le('PlatformSvn'),
+    flags: reader.u32le('Flags'),
+    signingLevel: reader.u32le('SigningLevel'),
+    enclaveType: reader.u32le('EnclaveType'),
+  }
+  const modules: EnclaveModule[] = []
+  while (reader.remaining > 0) {
+    reader.capped(modules.length + 1, MAX_REPORT_MODULES, 'VARDATA')
+    modules.push(readModule(reader))
+  }
+  return { enclaveData, identity, modules }
+}
+
+/** VBS_ENCLAVE_REPORT_VARDATA_HEADER and VBS_ENCLAVE_REPORT_MODULE, the only kind there is. */
+function readModule(reader: ByteReader): EnclaveModule {
+  expectValue(reader, 'VARDATA.DataType', VARDATA_MODULE)
+  const size = reader.u32le('VARDATA.Size')
+  if (size < VARDATA_HEADER_BYTES) reader.fail('unexpected_value', 'VARDATA.Size')
+  const block = reader.sub(size - VARDATA_HEADER_BYTES, 'VARDATA.Size')
+  const module = {
+    uniqueId: block.bytes(32, 'UniqueId'),
+    authorId: block.bytes(32, 'AuthorId'),
+    familyId: block.bytes(16, 'FamilyId'),
+    imageId: block.bytes(16, 'ImageId'),
+    svn: block.u32le('Svn'),
+    name: readModuleName(block),
+  }
+  block.end('VBS_ENCLAVE_REPORT_MODULE')
+  return module
+}
+
+/** UTF-16LE up to a NUL that must be there; what follows is padding of zeros. */
+function readModuleName(block: ByteReader): string {
+  const raw = Buffer.from(block.rest())
+  let end = 0
+  while (end + 1 < raw.length && raw.readUInt16LE(end) !== 0) end += 2
+  const padding = raw.subarray(end)
+  const name = raw.toString('utf16le', 0, end)
+  if (padding.length < 2 || padding.some((byte) => byte !== 0) || !name.isWellFormed()) {
+    block.fail('unexpected_value', 'ModuleName')
+  }
+  return name
+}
+
+function expectValue(reader: ByteReader, field: string, value: number): void {
+  if (reader.u32le(field) !== value) reader.fail('unexpected_value', field)
+}
