@@ -53,6 +53,7 @@ const settings = z.object({
     .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
     .optional(),
   ENROLMENT: z.enum(['open', 'approval', 'listed']).default('open'),
+  DEVICE_KEY: z.enum(['aik', 'cnf']).default('aik'),
   AK_TRUST_ANCHORS: z.string().includes('-----BEGIN CERTIFICATE-----').optional(),
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
@@ -80,6 +81,8 @@ export type Config = {
   /** Base64 of 32 bytes; the Node entry keeps one in the data directory when none is given. */
   readonly secretKey: string | undefined
   readonly enrolment: 'open' | 'approval' | 'listed'
+  /** Which key names a device: the TPM attestation key, or `cnf` where the policy issues no other. */
+  readonly deviceKey: 'aik' | 'cnf'
   /** PEM bundle that AK certificates must chain to; `undefined` leaves hardware unproven. */
   readonly akTrustAnchors: string | undefined
   readonly akTrustAnchorsFile: string | undefined
@@ -140,6 +143,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     dataDir: s.DATA_DIR,
     secretKey: s.SECRET_KEY,
     enrolment: s.ENROLMENT,
+    deviceKey: s.DEVICE_KEY,
     akTrustAnchors: s.AK_TRUST_ANCHORS,
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
     challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,

@@ -5,7 +5,7 @@ import type { HttpContext } from './environment.ts'
 export const REQUEST_REASONS = [
   'content_type_not_json',
   'body_too_large',
-  'json_malformed',
+  'body_not_json',
   'request_malformed',
 ] as const
 
@@ -25,6 +25,20 @@ export async function readJson(
   c: HttpContext,
   maxBytes: number,
 ): Promise<Result<unknown, RequestFailure>> {
+  const text = await readJsonText(c, maxBytes)
+  if (!text.ok) return text
+  try {
+    return ok(JSON.parse(text.value))
+  } catch {
+    return err({ reason: 'body_not_json', detail: 'the body is not JSON' })
+  }
+}
+
+/** The same before it is parsed, for a room that parses by rules of its own. */
+export async function readJsonText(
+  c: HttpContext,
+  maxBytes: number,
+): Promise<Result<string, RequestFailure>> {
   if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) {
     return err({
       reason: 'content_type_not_json',
@@ -32,14 +46,8 @@ export async function readJson(
     })
   }
   const text = await readText(c.req.raw, maxBytes)
-  if (text === undefined) {
-    return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
-  }
-  try {
-    return ok(JSON.parse(text))
-  } catch {
-    return err({ reason: 'json_malformed', detail: 'the body is not JSON' })
-  }
+  if (text !== undefined) return ok(text)
+  return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
 }
 
 async function readText(request: Request, maxBytes: number): Promise<string | undefined> {

@@ -91,7 +91,9 @@ export async function verifyQuote(
  * The first half of `verifyQuote`, for explaining a quote whose PCR values are not at hand: its
  * PCR digest is signed, but compared with nothing. No decision may rest on it.
  */
-export async function verifyQuoteSignature(input: SignedQuote): Promise<
+export async function verifyQuoteSignature(
+  input: SignedQuote,
+): Promise<
   Result<{ readonly attest: VerifiedQuote['attest']; readonly hash: HashAlgorithm }, QuoteFailure>
 > {
   const parsed = parseTpmsAttest(input.attest)

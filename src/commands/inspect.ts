@@ -1,0 +1,39 @@
+import { type Command, UsageError } from './arguments.ts'
+import { inspectLog } from './inspect/log.ts'
+import { inspectQuote } from './inspect/quote.ts'
+import { inspectReport } from './inspect/report.ts'
+import { inspectToken } from './inspect/token.ts'
+
+const KINDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  token: inspectToken,
+  log: inspectLog,
+  quote: inspectQuote,
+  report: inspectReport,
+}
+
+export const command: Command = {
+  summary: 'explain a token, boot log, TPM quote or enclave report',
+  help: `Usage: countersign inspect KIND …
+
+  inspect token FILE --jwks FILE --issuer URL --at ISO [--nonce B64URL] [--policy-hash HASH]
+      An attestation token of Azure Attestation or of the built-in verifier, checked against a
+      key set as it was valid at the given time.
+  inspect log FILE [--pcrs FILE.json] [--bank sha256]
+      A TCG boot log: its events, the PCR values it replays to, and the claims in it.
+  inspect quote --attest FILE --signature FILE --key PEM [--pcrs FILE.json] [--nonce HEX]
+      A TPM quote: TPMS_ATTEST and TPMT_SIGNATURE as the TPM returned them, and the public key.
+  inspect report FILE --key FILE
+      A VBS enclave report. The key is PEM, a DER certificate, or the IDKS of a boot log.
+
+PCR files hold {"sha256": {"0": "hex", …}}.
+--json prints one JSON object instead of text.
+Exit status: 0 verified, 2 refused (with the reason), 1 wrong usage.
+`,
+  run(args) {
+    const [kind, ...rest] = args
+    const inspect = kind !== undefined && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined
+    if (inspect === undefined)
+      throw new UsageError(`say what to inspect: ${Object.keys(KINDS).join(', ')}`)
+    return inspect(rest)
+  },
+}

@@ -1,0 +1,193 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { isDeviceId } from '../../access/device-id.ts'
+import { VERDICTS } from '../../access/trust-record.ts'
+import type { Services } from '../../services.ts'
+import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
+import type { DeviceDetail, DeviceSummary, HistoryEntry } from '../../store/device-reads.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { requireClient } from '../middleware/api-client.ts'
+import { answerProblem, answerUnauthorized } from '../problem.ts'
+import { readJson } from '../read-json.ts'
+
+const MAX_CHANGE_BYTES = 8 * 1024
+const MAX_REASON_CHARS = 500
+const PAGE_ROWS = 50
+
+const listQuery = z.object({
+  search: z.string().max(200).optional(),
+  verdict: z.enum(VERDICTS).optional(),
+  enrolment: z.enum(['admitted', 'pending']).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
+  cursor: z.string().max(200).optional(),
+})
+
+const historyQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
+  before: z.string().max(200).optional(),
+})
+
+const changeBody = z.object({ reason: z.string().trim().min(1).max(MAX_REASON_CHARS) })
+
+const attributesBody = z.strictObject({
+  owner: z.string().max(320).nullable().optional(),
+  entra_device_id: z.string().max(64).nullable().optional(),
+  labels: z.array(z.string().min(1).max(64)).max(64).optional(),
+})
+
+/** What administrators see of devices and do to them. */
+export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+  const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
+  const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
+  const { store, clock } = services
+
+  app.get('/v1/devices', mayRead, async (c) => {
+    const query = listQuery.safeParse(c.req.query())
+    if (!query.success) return answerMalformed(c, query.error)
+    const page = await store.listDevices({ ...definedOf(query.data), now: clock() })
+    return c.json({ devices: page.devices.map(showSummary), next_cursor: page.nextCursor })
+  })
+
+  app.get('/v1/devices/:id', mayRead, async (c) => {
+    const id = c.req.param('id')
+    const detail = isDeviceId(id) ? await store.deviceDetail(id, clock()) : null
+    return detail === null ? answerProblem(c, 'device_not_found') : c.json(showDetail(detail))
+  })
+
+  app.get('/v1/devices/:id/attestations', mayRead, async (c) => {
+    const query = historyQuery.safeParse(c.req.query())
+    if (!query.success) return answerMalformed(c, query.error)
+    const id = c.req.param('id')
+    if (!isDeviceId(id)) return answerProblem(c, 'device_not_found')
+    const page = await store.deviceHistory(id, definedOf(query.data))
+    return c.json({ attestations: page.entries.map(showEntry), next_before: page.nextBefore })
+  })
+
+  const changes = {
+    quarantine: store.quarantineDevice,
+    release: store.releaseDevice,
+    admit: store.admitDevice,
+  }
+  for (const [verb, change] of Object.entries(changes)) {
+    app.post(`/v1/devices/:id/${verb}`, mayWrite, (c) => changeDevice(c, services, change))
+  }
+
+  app.patch('/v1/devices/:id', mayWrite, async (c) => {
+    const body = await readJson(c, MAX_CHANGE_BYTES)
+    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+    const parsed = attributesBody.safeParse(body.value)
+    if (!parsed.success) return answerMalformed(c, parsed.error)
+    const { entra_device_id: entraDeviceId, ...others } = parsed.data
+    const answer = await store.setDeviceAttributes({
+      deviceId: c.req.param('id'),
+      changes: definedOf({ ...others, entraDeviceId }),
+      by: c.get('client').clientId,
+      now: clock(),
+    })
+    return answerChange(c, services, answer)
+  })
+  return app
+}
+
+async function changeDevice(
+  c: HttpContext,
+  services: Services,
+  change: (input: DeviceChange) => Promise<DeviceChangeAnswer>,
+): Promise<Response> {
+  const body = await readJson(c, MAX_CHANGE_BYTES)
+  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+  const parsed = changeBody.safeParse(body.value)
+  if (!parsed.success) return answerMalformed(c, parsed.error)
+  const answer = await change({
+    deviceId: c.req.param('id') ?? '',
+    by: c.get('client').clientId,
+    reason: parsed.data.reason,
+    now: services.clock(),
+  })
+  return answerChange(c, services, answer)
+}
+
+/** The device as it is after the change: asking for the same change again changes nothing. */
+async function answerChange(
+  c: HttpContext,
+  services: Services,
+  answer: DeviceChangeAnswer,
+): Promise<Response> {
+  const detail =
+    answer === 'device_unknown'
+      ? null
+      : await services.store.deviceDetail(c.req.param('id') ?? '', services.clock())
+  return detail === null ? answerProblem(c, 'device_not_found') : c.json(showDetail(detail))
+}
+
+function answerMalformed(c: HttpContext, error: z.ZodError): Response {
+  const detail = error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+  return answerProblem(c, 'request_malformed', detail)
+}
+
+/** Without the members that are absent, as optional members of the store's queries want it. */
+function definedOf<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}
+
+function showSummary(device: DeviceSummary) {
+  return {
+    device_id: device.deviceId,
+    verdict: device.verdict,
+    enrolment: device.enrolment,
+    owner: device.owner,
+    entra_device_id: device.entraDeviceId,
+    labels: device.labels,
+    ring: device.ring,
+    quarantined_at: device.quarantinedAt,
+    attested_at: device.attestedAt,
+    valid_until: device.validUntil,
+    created_at: device.createdAt,
+  }
+}
+
+function showDetail({ record, verdict, recordedVerdict, reasons, firstFailedAt }: DeviceDetail) {
+  const { attestation, quarantine } = record
+  return {
+    device_id: record.deviceId,
+    verdict,
+    enrolment: record.enrolment,
+    owner: record.owner,
+    entra_device_id: record.entraDeviceId,
+    labels: record.labels,
+    ring: record.ring,
+    quarantine,
+    created_at: record.createdAt,
+    attestation: attestation && {
+      attestation_id: attestation.attestationId,
+      attested_at: attestation.attestedAt,
+      valid_until: attestation.validUntil,
+      issuer: attestation.issuer,
+      policy_hash: attestation.policyHash,
+      recorded_verdict: recordedVerdict,
+      reasons,
+      first_failed_at: firstFailedAt,
+      claims: attestation.claims,
+    },
+  }
+}
+
+function showEntry(entry: HistoryEntry) {
+  return {
+    attestation_id: entry.attestationId,
+    at: entry.at,
+    outcome: entry.outcome,
+    stage: entry.stage,
+    verdict: entry.verdict,
+    reasons: entry.reasons,
+    trace: entry.trace,
+    digests: entry.digests,
+    issuer: entry.issuer,
+    policy_hash: entry.policyHash,
+    evaluated_policy: entry.evaluatedPolicyHash,
+    reference_values: entry.referenceValuesHash,
+    claims: entry.claims,
+  }
+}

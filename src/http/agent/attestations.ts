@@ -1,0 +1,159 @@
+import { Hono } from 'hono'
+import { explainToDevice } from '../../access/explain.ts'
+import { readLanguages } from '../../access/language.ts'
+import { tellReason } from '../../access/reason-text.ts'
+import { err, ok, type Result } from '../../failure.ts'
+import type { Services } from '../../services.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerProblem } from '../problem.ts'
+import { type RequestFailure, readJson } from '../read-json.ts'
+import {
+  newAttestationId,
+  type Recorded,
+  type RecordingFailure,
+  recordAttestation,
+} from './record-attestation.ts'
+import {
+  type ProvenDevice,
+  type Submission,
+  type SubmissionFailure,
+  verifySubmission,
+} from './submission.ts'
+
+const MAX_SUBMISSION_BYTES = 128 * 1024
+const PATH = '/v1/attestations'
+
+/** Devices come back after this share of the validity, spread so that they do not come together. */
+const INTERVAL_SHARE = 0.5
+const JITTER_SHARE = 0.2
+
+/** `POST /v1/attestations`: an attestation token and a proof of its key become a trust record. */
+export function attestationRoutes(services: Services): Hono<HttpEnv> {
+  return new Hono<HttpEnv>().post(PATH, async (c) => {
+    const submission = await readSubmission(c, services)
+    if (!submission.ok) {
+      return answerProblem(c, submission.failure.reason, submission.failure.detail)
+    }
+    const now = services.clock()
+    const verified = await verifySubmission(services, submission.value, now)
+    if (!verified.ok) {
+      const { failure, device } = verified.refused
+      return refuse(c, services, { failure, device, now })
+    }
+    const device = verified.value
+    const wait = services.limiter.charge(device.deviceId, now)
+    if (wait > 0) {
+      c.header('retry-after', String(wait))
+      return answerProblem(c, 'device_rate_limited')
+    }
+    const recorded = await recordAttestation(services, device, now)
+    if (!recorded.ok) return refuse(c, services, { failure: recorded.failure, device, now })
+    return answerRecorded(c, services, { device, recorded: recorded.value })
+  })
+}
+
+async function readSubmission(
+  c: HttpContext,
+  services: Services,
+): Promise<Result<Submission, RequestFailure>> {
+  const body = await readJson(c, MAX_SUBMISSION_BYTES)
+  if (!body.ok) return body
+  const token = isObject(body.value) ? body.value.token : undefined
+  if (typeof token !== 'string') {
+    return err({ reason: 'request_malformed', detail: 'token must be a string' })
+  }
+  const { publicUrl, agentOrigins } = services.config
+  const { origin } = new URL(c.req.url)
+  const base = agentOrigins.find((known) => known === origin) ?? publicUrl
+  return ok({ token, proof: c.req.header('dpop'), url: base + PATH })
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+/** A refusal that a proven key earned is kept, because it is what an administrator asks about. */
+async function refuse(
+  c: HttpContext,
+  services: Services,
+  refusal: {
+    readonly failure: SubmissionFailure | RecordingFailure
+    readonly device: ProvenDevice | undefined
+    readonly now: Date
+  },
+): Promise<Response> {
+  const { failure, device, now } = refusal
+  const { reason } = failure
+  services.metrics.refusals.labels('submission', reason).inc()
+  services.log.info('attestation_refused', {
+    request_id: c.get('requestId'),
+    device_id: device?.deviceId,
+    reason,
+  })
+  if (device !== undefined && services.refusalLimiter.charge(device.deviceId, now) === 0) {
+    await services.store.recordRefusal({
+      deviceId: device.deviceId,
+      attestationId: newAttestationId(services),
+      at: now,
+      stage: 'submission',
+      reasons: [{ code: reason }],
+      claims: null,
+      digests: device.digests,
+      trace: [{ step: 'submission', outcome: 'failed', detail: reason }],
+      issuer: device.token.issuer,
+      policyHash: device.token.policyHash,
+      referenceValuesHash: null,
+    })
+  }
+  return answerProblem(c, reason)
+}
+
+async function answerRecorded(
+  c: HttpContext,
+  services: Services,
+  { device, recorded }: { readonly device: ProvenDevice; readonly recorded: Recorded },
+): Promise<Response> {
+  const { attestation, verdict, rules } = recorded
+  const { attestationId, attestedAt, validUntil } = attestation
+  services.metrics.attestations.labels(verdict.verdict).inc()
+  services.log.info('attestation_recorded', {
+    request_id: c.get('requestId'),
+    device_id: device.deviceId,
+    attestation_id: attestationId,
+    verdict: verdict.verdict,
+  })
+  const language = c.req.header('accept-language')
+  const languages = readLanguages(language)
+  const told = explainToDevice({ verdict, policy: rules.policy, language })
+  const token = await services.issueDeviceToken({
+    deviceId: device.deviceId,
+    confirmationKey: device.confirmationKey,
+    issuedAt: attestedAt,
+    expiresAt: validUntil,
+    jti: attestationId,
+  })
+  const answer = {
+    attestation_id: attestationId,
+    device_id: device.deviceId,
+    verdict: verdict.verdict,
+    code: told.code,
+    restart: told.restart,
+    reasons: verdict.reasons.map((reason) => {
+      const { code, clause, title, repair } = tellReason(reason, rules.policy, languages)
+      return { code: clause ?? code, title, repair }
+    }),
+    device_token: token,
+    token_type: 'DPoP',
+    expires_at: validUntil.toISOString(),
+    valid_until: validUntil.toISOString(),
+    next_attestation_at: nextAttestation(services, attestedAt).toISOString(),
+  }
+  return c.json(answer, 201)
+}
+
+function nextAttestation(services: Services, attestedAt: Date): Date {
+  const validity = services.config.attestationValiditySeconds * 1000
+  const chance = new DataView(services.random(4).buffer).getUint32(0) / 2 ** 32
+  const wait = validity * INTERVAL_SHARE * (1 - JITTER_SHARE * chance)
+  return new Date(attestedAt.getTime() + wait)
+}

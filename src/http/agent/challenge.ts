@@ -1,0 +1,48 @@
+import { Hono } from 'hono'
+import { deviceIdOf } from '../../access/device-id.ts'
+import { fromBase64, toBase64Url } from '../../encoding.ts'
+import { sealNonce } from '../../evidence/nonce.ts'
+import type { Services } from '../../services.ts'
+import type { HttpEnv } from '../environment.ts'
+import { answerProblem } from '../problem.ts'
+import { readJson } from '../read-json.ts'
+
+const MAX_CHALLENGE_BYTES = 1024
+
+/**
+ * `POST /v1/challenge`: a nonce for one device key. The nonce carries its own proof, so a flood of
+ * these writes nothing; and as nobody has proven the key yet, nobody is charged for them.
+ */
+export function challengeRoutes(services: Services): Hono<HttpEnv> {
+  return new Hono<HttpEnv>().post('/v1/challenge', async (c) => {
+    const body = await readJson(c, MAX_CHALLENGE_BYTES)
+    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+    const deviceKey = readDeviceKey(body.value)
+    if (deviceKey === undefined) {
+      const detail =
+        'device_key must be the base64 of the SHA-256 of the attestation key (32 bytes)'
+      return answerProblem(c, 'request_malformed', detail)
+    }
+    const lifetime = services.config.challengeTtlSeconds * 1000
+    const expiresAt = new Date(services.clock().getTime() + lifetime)
+    const nonce = sealNonce({
+      secret: services.secrets.nonce,
+      deviceKey,
+      random: services.random(16),
+      expiresAt,
+    })
+    return c.json({
+      nonce: toBase64Url(nonce),
+      expires_at: expiresAt.toISOString(),
+      device_id: deviceIdOf(deviceKey),
+    })
+  })
+}
+
+function readDeviceKey(body: unknown): Uint8Array | undefined {
+  if (typeof body !== 'object' || body === null || !('device_key' in body)) return undefined
+  const { device_key: text } = body
+  if (typeof text !== 'string' || text.length !== 44) return undefined
+  const bytes = fromBase64(text)
+  return bytes?.length === 32 ? bytes : undefined
+}

@@ -1,0 +1,133 @@
+import type { Rules } from '../../access/assess.ts'
+import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
+import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
+import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
+import { toBase32, toBase64Url } from '../../encoding.ts'
+import { err, ok, type Result } from '../../failure.ts'
+import type { Services } from '../../services.ts'
+import type { RecordedVerdict } from '../../store/schema.ts'
+import type { VerifiedSubmission } from './submission.ts'
+
+export const RECORDING_REASONS = ['nonce_spent', 'device_not_listed'] as const
+
+export type RecordingFailure = { readonly reason: (typeof RECORDING_REASONS)[number] }
+
+/** What was written, and what it comes to for a device that may be quarantined or pending. */
+export type Recorded = {
+  readonly attestation: RecordedAttestation
+  readonly verdict: DerivedVerdict
+  readonly rules: Rules
+}
+
+/** Appraises a verified submission under the rules in force and records it, or nothing. */
+export async function recordAttestation(
+  services: Services,
+  submission: VerifiedSubmission,
+  now: Date,
+): Promise<Result<Recorded, RecordingFailure>> {
+  const rules = await services.rules.recent()
+  const attestation = describeAttestation(services, submission, now)
+  const assessment = verdictOfAttestation({
+    ...rules,
+    attestation,
+    record: rules.policy.usesDevice ? await readDevice(services, submission, now) : null,
+    now,
+  })
+  const answer = await services.store.recordAttestation({
+    deviceId: submission.deviceId,
+    keyKind: submission.keyKind,
+    deviceKeyHash: toBase64Url(submission.deviceKey),
+    ring: ringOf(submission.deviceKey),
+    enrolmentMode: services.config.enrolment,
+    nonce: submission.nonce,
+    attestation,
+    ...describeAssessment(assessment),
+    digests: submission.digests,
+    evaluatedPolicyHash: rules.policy.hash,
+    referenceValuesHash: rules.referenceValues.hash,
+  })
+  if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
+  const enrolment = answer.device?.enrolment ?? enrolmentOfNewcomer(services)
+  const verdict = deriveVerdict({
+    record: { enrolment, quarantine: answer.device?.quarantine ?? null, attestation },
+    clauseOutcomes: assessment.clauseOutcomes,
+    now,
+  })
+  return ok({ attestation, verdict, rules })
+}
+
+export function newAttestationId(services: Services): string {
+  return `att_${toBase32(services.random(16))}`
+}
+
+function describeAttestation(
+  services: Services,
+  { token, claims, confirmationKey }: VerifiedSubmission,
+  now: Date,
+): RecordedAttestation {
+  const { attestationValiditySeconds } = services.config
+  return {
+    attestationId: newAttestationId(services),
+    attestedAt: now,
+    validUntil: new Date(now.getTime() + attestationValiditySeconds * 1000),
+    issuer: token.issuer,
+    policyHash: token.policyHash,
+    confirmationKey,
+    claims,
+  }
+}
+
+/**
+ * The record that clauses about `device` read, for a policy that has any: the one case of a second
+ * round trip. The standing is left aside, because the recorded verdict is on the evidence alone.
+ */
+async function readDevice(
+  services: Services,
+  { deviceId, deviceKey, keyKind }: VerifiedSubmission,
+  now: Date,
+): Promise<TrustRecord> {
+  const { record } = await services.store.trustRecord(deviceId)
+  const standing = { enrolment: 'admitted', quarantine: null } as const
+  if (record !== null) return { ...record, ...standing }
+  return {
+    deviceId,
+    keyKind,
+    ...standing,
+    owner: null,
+    entraDeviceId: null,
+    labels: [],
+    ring: ringOf(deviceKey),
+    attestation: null,
+    createdAt: now,
+  }
+}
+
+function describeAssessment({ verdict, reasons, clauseOutcomes, result }: Assessment) {
+  return {
+    verdict: recordable(verdict),
+    reasons,
+    failedClauses: clauseOutcomes
+      .filter(({ status }) => status === 'fail')
+      .map(({ clause }) => clause),
+    trace: {
+      status: result?.status ?? 'none',
+      vector: result?.vector ?? {},
+      clauses: clauseOutcomes.map(({ clause, status, cause }) => ({ clause, status, cause })),
+    },
+  }
+}
+
+/** Of evidence that was just verified a verdict is never `stale` or `quarantined`. */
+function recordable(verdict: Assessment['verdict']): RecordedVerdict {
+  if (verdict === 'trusted' || verdict === 'untrusted' || verdict === 'unknown') return verdict
+  throw new TypeError(`an attestation cannot be recorded as ${verdict}`)
+}
+
+function enrolmentOfNewcomer(services: Services): TrustRecord['enrolment'] {
+  return services.config.enrolment === 'open' ? 'admitted' : 'pending'
+}
+
+/** The stable bucket, 0 to 99, that rollouts go by. */
+function ringOf(deviceKey: Uint8Array): number {
+  return new DataView(deviceKey.buffer, deviceKey.byteOffset, 4).getUint32(0) % 100
+}

@@ -1,0 +1,126 @@
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { ClaimsFailure } from '../appraisal/claims.ts'
+import type { RecordingFailure } from './agent/record-attestation.ts'
+import type { SubmissionFailure } from './agent/submission.ts'
+import type { HttpContext } from './environment.ts'
+import type { RequestFailure } from './read-json.ts'
+
+/** Every code that our own API can answer with. Stable: agents and scripts act on them. */
+export type ProblemCode =
+  | RequestFailure['reason']
+  | SubmissionFailure['reason']
+  | RecordingFailure['reason']
+  | ClaimsFailure['reason']
+  | 'device_rate_limited'
+  | 'device_not_found'
+  | 'document_refused'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'internal'
+
+type Answer = { readonly status: ContentfulStatusCode; readonly title: string }
+
+const badRequest = (title: string): Answer => ({ status: 400, title })
+const unauthorized = (title: string): Answer => ({ status: 401, title })
+const conflict = (title: string): Answer => ({ status: 409, title })
+
+/** The one map from reasons to the wire (RFC 9457). A new reason does not compile without a line. */
+const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
+  content_type_not_json: { status: 415, title: 'The content type must be application/json.' },
+  body_too_large: { status: 413, title: 'The body is too large.' },
+  body_not_json: badRequest('The body is not JSON.'),
+  request_malformed: badRequest('The request does not have the expected form.'),
+
+  token_too_large: badRequest('The attestation token is too large.'),
+  token_malformed: badRequest('The attestation token is not a JWT.'),
+  token_draft: unauthorized('The attestation token is unsigned: a draft policy made it.'),
+  token_algorithm_refused: unauthorized('The attestation token must be signed with RS256.'),
+  token_type_refused: unauthorized('The attestation token has another type than JWT.'),
+  token_critical_header: unauthorized('The attestation token demands an unknown extension.'),
+  token_issuer_unknown: unauthorized('The attestation token is of no configured issuer.'),
+  token_key_unknown: unauthorized('The attestation token is signed by no key of its issuer.'),
+  token_key_not_yet_valid: unauthorized("The issuer's key is not valid yet."),
+  token_key_expired: unauthorized("The issuer's key has expired."),
+  token_signature_invalid: unauthorized('The signature of the attestation token is not valid.'),
+  token_policy_answer: unauthorized('This token answers a policy request; it attests nothing.'),
+  token_version_refused: unauthorized('The attestation token has an unknown version.'),
+  token_claims_malformed: badRequest('A standard claim of the attestation token is malformed.'),
+  token_policy_missing: unauthorized('The attestation token names no policy.'),
+  token_policy_not_pinned: unauthorized(
+    'The attestation token was issued under a policy that is not pinned.',
+  ),
+  token_expired: unauthorized('The attestation token has expired. Attest again.'),
+  token_not_yet_valid: unauthorized('The attestation token is not valid yet. Check the clocks.'),
+  token_issued_in_future: unauthorized(
+    'The attestation token is from the future. Check the clocks.',
+  ),
+  token_too_old: unauthorized('The attestation token is too old. Attest again.'),
+  token_nonce_malformed: badRequest('The nonce of the attestation token is malformed.'),
+  token_nonce_mismatch: badRequest('nonce and rp_data of the attestation token differ.'),
+  token_confirmation_malformed: badRequest('The cnf claim of the attestation token is malformed.'),
+  token_kind_refused: unauthorized('The attestation token is about something else than a device.'),
+  token_without_confirmation: unauthorized('The attestation token has no cnf key to prove.'),
+  token_without_nonce: unauthorized('The attestation token has no nonce. Ask for a challenge.'),
+  token_without_device_key: unauthorized('The attestation token names no attestation key.'),
+
+  proof_missing: unauthorized('The DPoP header is missing.'),
+  proof_too_large: badRequest('The proof of possession is too large.'),
+  proof_malformed: badRequest('The DPoP header is not one JWT.'),
+  proof_type_refused: unauthorized('The proof must have the type dpop+jwt.'),
+  proof_critical_header: unauthorized('The proof demands an unknown extension.'),
+  proof_key_private: badRequest('The proof carries a private key. Replace that key.'),
+  proof_key_malformed: badRequest('The proof carries no usable public key.'),
+  proof_algorithm_refused: unauthorized('The proof must be signed with PS256, RS256 or ES256.'),
+  proof_key_mismatch: unauthorized('The proof is by another key than the token confirms.'),
+  proof_signature_invalid: unauthorized('The signature of the proof is not valid.'),
+  proof_claims_malformed: badRequest('A claim of the proof is missing or malformed.'),
+  proof_method_mismatch: unauthorized('The proof is for another method.'),
+  proof_url_mismatch: unauthorized('The proof is for another URL.'),
+  proof_issued_in_future: unauthorized('The proof is from the future. Check the clocks.'),
+  proof_too_old: unauthorized('The proof is too old.'),
+  proof_nonce_mismatch: unauthorized('The proof has another nonce than the token.'),
+
+  nonce_malformed: unauthorized('The nonce was not issued by this service.'),
+  nonce_foreign: unauthorized('The nonce was not issued by this service to this device.'),
+  nonce_expired: unauthorized('The nonce has expired. Ask for a new challenge.'),
+  nonce_spent: conflict('The nonce has been used. Ask for a new challenge.'),
+  device_not_listed: { status: 403, title: 'The device is not listed. Ask your administrator.' },
+  device_rate_limited: { status: 429, title: 'The device attests too often.' },
+
+  claims_wrong_type: badRequest('A claim of the attestation token has the wrong type.'),
+  claims_over_limit: badRequest('A claim of the attestation token is too large.'),
+  claims_contradictory: badRequest('Claims of the attestation token contradict each other.'),
+
+  device_not_found: { status: 404, title: 'There is no such device.' },
+  document_refused: { status: 422, title: 'The document has mistakes and was not activated.' },
+  unauthenticated: unauthorized('Client credentials are missing or wrong.'),
+  forbidden: { status: 403, title: 'The client lacks the scope for this.' },
+  not_found: { status: 404, title: 'There is nothing here.' },
+  internal: { status: 500, title: 'The service failed.' },
+}
+
+/** Answers with a problem document: what is wrong, and the id under which an operator finds it. */
+export function answerProblem(
+  c: HttpContext,
+  code: ProblemCode,
+  detail?: string,
+  members: Readonly<Record<string, unknown>> = {},
+): Response {
+  const { status, title } = PROBLEMS[code]
+  const problem = {
+    type: `urn:countersign:problem:${code}`,
+    title,
+    status,
+    code,
+    ...(detail !== undefined && { detail }),
+    instance: `urn:countersign:request:${c.get('requestId')}`,
+    ...members,
+  }
+  return c.body(JSON.stringify(problem), status, { 'content-type': 'application/problem+json' })
+}
+
+/** How our own API refuses a client: `requireClient` asks for it. */
+export function answerUnauthorized(c: HttpContext, status: 401 | 403, detail: string): Response {
+  return answerProblem(c, status === 401 ? 'unauthenticated' : 'forbidden', detail)
+}

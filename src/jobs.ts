@@ -1,0 +1,90 @@
+import type { Log } from './log.ts'
+import { describeFault } from './log.ts'
+import type { Services } from './services.ts'
+
+const DAY_MS = 86_400_000
+const BATCH_ROWS = 1000
+/** So that one run ends: what is left waits for the next one. */
+const BATCHES_A_RUN = 50
+const HISTORY_KEPT_PER_DEVICE = 5
+const OUTBOX_DAYS = 7
+const AUDIT_DAYS = 730
+
+/**
+ * One run of everything that has to be cleaned up. Any number of processes may run it at any time:
+ * each batch is claimed in the database, and a run that is killed leaves nothing behind.
+ */
+export async function runJobs(services: Services, signal: AbortSignal): Promise<void> {
+  const { store, config } = services
+  const now = services.clock()
+  const ago = (days: number) => new Date(now.getTime() - days * DAY_MS)
+  const batch = BATCH_ROWS
+  const jobs: Readonly<Record<string, () => Promise<number>>> = {
+    spent_nonces: () => store.removeSpentNonces(now, batch),
+    history: () =>
+      store.removeOldHistory({
+        acceptedBefore: ago(config.historyDays),
+        refusedBefore: ago(config.refusalDays),
+        batch,
+        keepLatest: HISTORY_KEPT_PER_DEVICE,
+      }),
+    outbox: () =>
+      store.removeOldOutbox({
+        deliveredBefore: ago(OUTBOX_DAYS),
+        undeliveredBefore: ago(OUTBOX_DAYS),
+        batch,
+      }),
+    audit: () => store.removeOldAudit({ before: ago(AUDIT_DAYS), batch }),
+  }
+  for (const [name, remove] of Object.entries(jobs)) {
+    const removed = await removeAll(remove, signal)
+    if (removed === 0) continue
+    services.metrics.removed.labels(name).inc(removed)
+    services.log.info('rows_removed', { job: name, rows: removed })
+  }
+}
+
+async function removeAll(remove: () => Promise<number>, signal: AbortSignal): Promise<number> {
+  let removed = 0
+  for (let run = 0; run < BATCHES_A_RUN && !signal.aborted; run++) {
+    const rows = await remove()
+    removed += rows
+    if (rows < BATCH_ROWS) break
+  }
+  return removed
+}
+
+/** Runs the jobs again and again, with a spread so that processes do not run them together. */
+export function startJobs(
+  services: Services,
+  options: { readonly everyMs: number },
+): { readonly stop: () => Promise<void> } {
+  const stopping = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> = Promise.resolve()
+  const schedule = () => {
+    const spread = options.everyMs * (0.5 + (services.random(1)[0] ?? 0) / 256)
+    timer = setTimeout(() => {
+      running = attempt(services, stopping.signal, services.log).finally(schedule)
+    }, spread)
+    timer.unref()
+  }
+  schedule()
+  return {
+    async stop() {
+      stopping.abort()
+      clearTimeout(timer)
+      await running
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** A run that fails is logged; the next one does what it left. */
+async function attempt(services: Services, signal: AbortSignal, log: Log): Promise<void> {
+  try {
+    await runJobs(services, signal)
+  } catch (error) {
+    log.error('job_failed', describeFault(error))
+  }
+}

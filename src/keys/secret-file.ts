@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto'
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { toBase64, toHex } from '../encoding.ts'
+import { MASTER_SECRET_BYTES, type MasterSecret, parseMasterSecret } from './master-secret.ts'
+
+/**
+ * Reads the master secret from a file, or makes one there that only this user can read (Node only).
+ * Of several processes that start at once all get the same secret. Throws if the file holds
+ * something else: replacing it would make everything sealed before unreadable.
+ */
+export async function loadOrCreateSecretFile(path: string): Promise<MasterSecret> {
+  const text = (await readIfThere(path)) ?? (await createSecretFile(path))
+  const secret = parseMasterSecret(text)
+  if (secret === undefined) {
+    throw new Error(`${path} does not hold a master secret (32 bytes in base64): restore the file`)
+  }
+  return secret
+}
+
+/** The file appears whole or not at all, so nobody can read the half of a secret. */
+async function createSecretFile(path: string): Promise<string> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${toHex(randomBytes(8))}`
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    await file.writeFile(`${toBase64(randomBytes(MASTER_SECRET_BYTES))}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  try {
+    await link(draft, path)
+  } catch (error) {
+    // Another process was faster: its secret is the one.
+    if (!hasCode(error, 'EEXIST')) throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+  return readFile(path, 'utf8')
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

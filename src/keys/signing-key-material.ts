@@ -1,0 +1,88 @@
+import { calculateJwkThumbprint, type JWK } from 'jose'
+import { digest } from '../digest.ts'
+import { fromBase64, toBase64, toBase64Url } from '../encoding.ts'
+import type { SigningKeyUse } from '../store/schema.ts'
+import type { StoredSigningKey } from '../store/stored-signing-keys.ts'
+import { seal, unseal } from './sealing.ts'
+import { createSelfSignedCertificate } from './self-signed-certificate.ts'
+
+export type SigningAlgorithm = 'RS256' | 'ES256'
+
+const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
+  // Azure Attestation's tokens know no other.
+  attestation: 'RS256',
+  'device-token': 'ES256',
+}
+
+const PARAMETERS = {
+  RS256: {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 2048,
+    publicExponent: Uint8Array.of(1, 0, 1),
+  },
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+} as const
+
+/** The parts of a public JWK that make the key; the rest is said when it is published. */
+type PublicJwk = { readonly [member in 'kty' | 'n' | 'e' | 'crv' | 'x' | 'y']?: string }
+
+/** Makes a key of a use, its private half sealed with `sealingKey`, ready to be stored. */
+export async function createSigningKey(input: {
+  readonly use: SigningKeyUse
+  readonly generation: number
+  /** Common name of the certificate, for the use that has one. */
+  readonly issuer: string
+  readonly sealingKey: Uint8Array
+  readonly now: Date
+}): Promise<StoredSigningKey> {
+  const { use, generation, issuer, sealingKey, now } = input
+  const algorithm = ALGORITHMS[use]
+  const keys = await crypto.subtle.generateKey(PARAMETERS[algorithm], true, ['sign', 'verify'])
+  const publicJwk = publicPartOf(await crypto.subtle.exportKey('jwk', keys.publicKey))
+  const serial = crypto.getRandomValues(new Uint8Array(16))
+  const certificate =
+    use === 'attestation'
+      ? await createSelfSignedCertificate({ commonName: issuer, keys, serial, now })
+      : null
+  const kid =
+    certificate === null
+      ? await calculateJwkThumbprint(publicJwk as JWK, 'sha256')
+      : toBase64Url(digest('sha1', certificate))
+  const plaintext = new Uint8Array(await crypto.subtle.exportKey('pkcs8', keys.privateKey))
+  const sealed = seal({ key: sealingKey, plaintext, context: contextOf({ use, kid }) })
+  return {
+    kid,
+    use,
+    generation,
+    algorithm,
+    publicJwk,
+    certificate: certificate && toBase64(certificate),
+    sealedPrivateKey: toBase64(sealed),
+    createdAt: now,
+    retiresAt: null,
+  }
+}
+
+/** Opens the private half, not to be taken out again; `undefined` if `sealingKey` is another. */
+export async function openPrivateKey(
+  key: StoredSigningKey,
+  sealingKey: Uint8Array,
+): Promise<CryptoKey | undefined> {
+  const sealed = fromBase64(key.sealedPrivateKey)
+  if (sealed === undefined) return undefined
+  const pkcs8 = unseal({ key: sealingKey, sealed, context: contextOf(key) })
+  if (pkcs8 === undefined) return undefined
+  const parameters = PARAMETERS[ALGORITHMS[key.use]]
+  return crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), parameters, false, ['sign'])
+}
+
+/** A sealed key moved to another row does not open there. */
+function contextOf({ use, kid }: { use: SigningKeyUse; kid: string }): string {
+  return `signing key ${use} ${kid}`
+}
+
+function publicPartOf({ kty, n, e, crv, x, y }: JsonWebKey): PublicJwk {
+  const members = Object.entries({ kty, n, e, crv, x, y })
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined))
+}

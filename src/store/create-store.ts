@@ -1,0 +1,41 @@
+import { sql } from 'drizzle-orm'
+import { prepareClients } from './clients.ts'
+import { prepareCounts } from './counts.ts'
+import type { Database } from './database.ts'
+import { prepareDeviceChanges } from './device-changes.ts'
+import { prepareDeviceReads } from './device-reads.ts'
+import { prepareDocuments } from './documents.ts'
+import { prepareRecording } from './recording.ts'
+import { prepareRetention } from './retention.ts'
+import type { Store, StorePlace } from './store.ts'
+import { withStoreErrors } from './store-error.ts'
+import { prepareSigningKeys } from './stored-signing-keys.ts'
+import { prepareTrustRecordReads } from './trust-records.ts'
+
+/** The same store over any driver; nothing past this point knows which one it is. */
+export function createStore(input: {
+  readonly db: Database
+  readonly place: StorePlace
+  readonly close: () => Promise<void>
+}): Store {
+  const { db, place, close } = input
+  const ping = db.select({ one: sql<number>`1` }).from(sql`(values (1)) as one`).prepare('ping')
+  return {
+    ...withStoreErrors(prepareTrustRecordReads(db)),
+    ...withStoreErrors(prepareRecording(db)),
+    ...withStoreErrors(prepareDeviceReads(db)),
+    ...withStoreErrors(prepareDeviceChanges(db)),
+    ...withStoreErrors(prepareClients(db)),
+    ...withStoreErrors(prepareDocuments(db)),
+    ...withStoreErrors(prepareSigningKeys(db)),
+    ...withStoreErrors(prepareRetention(db)),
+    ...withStoreErrors(prepareCounts(db)),
+    ...withStoreErrors({
+      async ping() {
+        await ping.execute()
+      },
+    }),
+    place,
+    close,
+  }
+}

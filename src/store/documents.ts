@@ -1,0 +1,122 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { type Argument, type Database, prepareChange } from './database.ts'
+import { encodeJson, encodeText, type Json } from './json.ts'
+import { newRecordId } from './record-id.ts'
+import { activeDocument, type DocumentKind, document } from './schema.ts'
+import { storableId } from './trust-records.ts'
+
+/** Policies and sets of reference values: immutable, named by their hash, one of each kind active. */
+export type Documents = {
+  readonly activeDocument: (kind: DocumentKind) => Promise<ActiveDocument | null>
+  readonly document: (kind: DocumentKind, hash: string) => Promise<StoredDocument | null>
+  /**
+   * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
+   * statement. `unchanged` if it is the active one already. The store takes `hash` as given: who
+   * activates has computed it from the body.
+   */
+  readonly activateDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
+  /** The same, only if no document of this kind is active: the first start of a service. */
+  readonly ensureActiveDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
+}
+
+export type StoredDocument = {
+  readonly kind: DocumentKind
+  readonly hash: string
+  readonly body: Json
+  readonly author: string
+  readonly reason: string
+  readonly createdAt: Date
+}
+
+export type ActiveDocument = StoredDocument & {
+  readonly activatedAt: Date
+  readonly activatedBy: string
+}
+
+export type DocumentToActivate = {
+  readonly kind: DocumentKind
+  readonly hash: string
+  readonly body: Json
+  readonly author: string
+  readonly reason: string
+  readonly now: Date
+}
+
+const ACTIVATE = [
+  'p_kind',
+  'p_hash',
+  'p_body',
+  'p_author',
+  'p_reason',
+  'p_at',
+  'p_only_if_none',
+  'p_audit_id',
+  'p_event_id',
+] as const
+
+export function prepareDocuments(db: Database): Documents {
+  const activate = prepareChange<(typeof ACTIVATE)[number], 'applied' | 'unchanged'>(
+    db,
+    'activate_document',
+    ACTIVATE,
+  )
+  const active = db
+    .select({
+      ...documentColumns,
+      activatedAt: activeDocument.activatedAt,
+      activatedBy: activeDocument.activatedBy,
+    })
+    .from(activeDocument)
+    .innerJoin(
+      document,
+      and(eq(document.kind, activeDocument.kind), eq(document.hash, activeDocument.hash)),
+    )
+    .where(eq(activeDocument.kind, sql.placeholder('kind')))
+    .prepare('active_document')
+  const one = db
+    .select(documentColumns)
+    .from(document)
+    .where(
+      and(eq(document.kind, sql.placeholder('kind')), eq(document.hash, sql.placeholder('hash'))),
+    )
+    .prepare('document')
+
+  return {
+    async activeDocument(kind) {
+      const [row] = await active.execute({ kind })
+      return row ?? null
+    },
+    async document(kind, hash) {
+      const [row] = await one.execute({ kind, hash: storableId(hash) })
+      return row ?? null
+    },
+    activateDocument: (input) => activate(activationArguments(input, false)),
+    ensureActiveDocument: (input) => activate(activationArguments(input, true)),
+  }
+}
+
+const documentColumns = {
+  kind: document.kind,
+  hash: document.hash,
+  body: document.body,
+  author: document.author,
+  reason: document.reason,
+  createdAt: document.createdAt,
+}
+
+function activationArguments(
+  input: DocumentToActivate,
+  onlyIfNone: boolean,
+): Record<(typeof ACTIVATE)[number], Argument> {
+  return {
+    p_kind: input.kind,
+    p_hash: input.hash,
+    p_body: encodeJson(input.body),
+    p_author: encodeText(input.author),
+    p_reason: encodeText(input.reason),
+    p_at: input.now.toISOString(),
+    p_only_if_none: onlyIfNone,
+    p_audit_id: newRecordId(input.now),
+    p_event_id: newRecordId(input.now),
+  }
+}

@@ -1,0 +1,107 @@
+import { and, eq, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import type { Database } from './database.ts'
+import { attestation, audit, outbox, spentNonce } from './schema.ts'
+
+/**
+ * Kept longer than the nonce lives, for the clocks of several processes: a nonce whose row is gone
+ * must be too old on all of them.
+ */
+export const SPENT_NONCE_MARGIN_SECONDS = 3600
+
+/**
+ * Removal of what is no longer needed. Each call removes at most `batch` rows, says how many, and
+ * skips what another process is removing: call again while the answer equals `batch`.
+ */
+export type Retention = {
+  /** Spent nonces that expired more than `SPENT_NONCE_MARGIN_SECONDS` before `now`. */
+  readonly removeSpentNonces: (now: Date, batch: number) => Promise<number>
+  readonly removeOldHistory: (input: HistoryToRemove) => Promise<number>
+  readonly removeOldOutbox: (input: OutboxToRemove) => Promise<number>
+  readonly removeOldAudit: (input: AuditToRemove) => Promise<number>
+}
+
+export type HistoryToRemove = {
+  readonly acceptedBefore: Date
+  readonly refusedBefore: Date
+  readonly batch: number
+  /** So many of a device's newest accepted attestations stay, however old they are. */
+  readonly keepLatest: number
+}
+
+export type OutboxToRemove = {
+  readonly deliveredBefore: Date
+  /** Events that nobody could be given for so long are of no use any more. */
+  readonly undeliveredBefore: Date
+  readonly batch: number
+}
+
+export type AuditToRemove = { readonly before: Date; readonly batch: number }
+
+type Removal = {
+  readonly table: PgTable
+  /** The two columns of the table's primary key. */
+  readonly key: readonly [PgColumn, PgColumn]
+  readonly condition: SQL | undefined
+  readonly batch: number
+}
+
+export function prepareRetention(db: Database): Retention {
+  const remove = async ({ table, key, condition, batch }: Removal) => {
+    const [device, row] = key
+    // Locking rows keeps this from being folded into the deletion: the batch is chosen once.
+    const picked = db.$with('picked').as(
+      db
+        .select({ device: sql`${device}`.as('device'), row: sql`${row}`.as('row') })
+        .from(table)
+        .where(condition)
+        .limit(batch)
+        .for('update', { skipLocked: true }),
+    )
+    const removed = await db
+      .with(picked)
+      .delete(table)
+      .where(sql`(${device}, ${row}) in (select ${picked.device}, ${picked.row} from ${picked})`)
+      .returning({ one: sql<number>`1` })
+    return removed.length
+  }
+
+  return {
+    removeSpentNonces(now, batch) {
+      const before = new Date(now.getTime() - SPENT_NONCE_MARGIN_SECONDS * 1000)
+      const key = [spentNonce.deviceId, spentNonce.nonceId] as const
+      return remove({ table: spentNonce, key, condition: lt(spentNonce.expiresAt, before), batch })
+    },
+    removeOldHistory(input) {
+      const key = [attestation.deviceId, attestation.attestationId] as const
+      const { batch } = input
+      return remove({ table: attestation, key, condition: oldHistory(input), batch })
+    },
+    removeOldOutbox({ deliveredBefore, undeliveredBefore, batch }) {
+      const delivered = and(isNotNull(outbox.deliveredAt), lt(outbox.deliveredAt, deliveredBefore))
+      const undelivered = and(isNull(outbox.deliveredAt), lt(outbox.createdAt, undeliveredBefore))
+      const key = [outbox.deviceId, outbox.eventId] as const
+      return remove({ table: outbox, key, condition: or(delivered, undelivered), batch })
+    },
+    removeOldAudit({ before, batch }) {
+      const key = [audit.deviceId, audit.auditId] as const
+      return remove({ table: audit, key, condition: lt(audit.at, before), batch })
+    },
+  }
+}
+
+function oldHistory({ acceptedBefore, refusedBefore, keepLatest }: HistoryToRemove) {
+  const surplus = sql`exists (
+    select from ${attestation} as newer
+    where newer.device_id = ${attestation.deviceId} and newer.outcome = 'accepted'
+      and (newer.at, newer.attestation_id) > (${attestation.at}, ${attestation.attestationId})
+    offset ${Math.max(keepLatest, 1) - 1})`
+  return or(
+    and(eq(attestation.outcome, 'refused'), lt(attestation.at, refusedBefore)),
+    and(
+      eq(attestation.outcome, 'accepted'),
+      lt(attestation.at, acceptedBefore),
+      keepLatest > 0 ? surplus : undefined,
+    ),
+  )
+}

@@ -1,0 +1,41 @@
+import type { Clients } from './clients.ts'
+import type { Counts } from './counts.ts'
+import type { DeviceChanges } from './device-changes.ts'
+import type { DeviceReads } from './device-reads.ts'
+import type { Documents } from './documents.ts'
+import type { Recording } from './recording.ts'
+import type { Retention } from './retention.ts'
+import type { StoredSigningKeys } from './stored-signing-keys.ts'
+import type { TrustRecordReads } from './trust-records.ts'
+
+export { type ApiClient, SCOPES, type Scope } from './clients.ts'
+
+/**
+ * Everything that outlives a process. Each method is one statement; each that changes something
+ * writes its audit row and its event with the change, or nothing. Times are arguments: the store
+ * reads no clock.
+ *
+ * Methods throw `StoreError` when the database refuses or does not answer. What a caller can bring
+ * about is an answer, never an error.
+ */
+export type Store = TrustRecordReads &
+  Recording &
+  DeviceReads &
+  DeviceChanges &
+  Clients &
+  Documents &
+  StoredSigningKeys &
+  Retention &
+  Counts & {
+    readonly place: StorePlace
+    /** Resolves if the database answers. */
+    readonly ping: () => Promise<void>
+    /** Ends all connections; the owner of a data directory gives it up. */
+    readonly close: () => Promise<void>
+  }
+
+/** Where the rows are. A `guest` reaches a data directory through the process that owns it. */
+export type StorePlace =
+  | { readonly kind: 'postgres' }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'directory'; readonly path: string; readonly role: 'owner' | 'guest' }
