@@ -1,0 +1,464 @@
+-- Every change that touches more than one table is one call of one of these functions, so that it
+-- happens whole or not at all and costs one round trip. They decide nothing about trust: what to
+-- write comes in as arguments. The device id is the first argument of each that concerns a device.
+
+-- Attestations rewrite the row of a device all the time and change no indexed column: with room on
+-- the page the new version stays there and no index is touched.
+ALTER TABLE "device" SET (fillfactor = 80);
+--> statement-breakpoint
+ALTER TABLE "spent_nonce" SET (autovacuum_vacuum_scale_factor = 0.05);
+--> statement-breakpoint
+-- The verdict that counts at a point in time: an administrator's word first, then time, then what
+-- the last accepted attestation was recorded as.
+CREATE FUNCTION effective_verdict(
+  verdict text, valid_until timestamptz, quarantined_at timestamptz, at timestamptz
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN quarantined_at IS NOT NULL THEN 'quarantined'
+    WHEN verdict IS NULL THEN 'unknown'
+    WHEN valid_until <= at THEN 'stale'
+    ELSE verdict
+  END
+$$;
+--> statement-breakpoint
+-- CAEP knows two states; a device that nobody admitted yet is in the worse one.
+CREATE FUNCTION compliance_status(verdict text, enrolment text)
+RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN verdict = 'trusted' AND enrolment = 'admitted' THEN 'compliant'
+    ELSE 'not-compliant'
+  END
+$$;
+--> statement-breakpoint
+CREATE FUNCTION iso_time(at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+--> statement-breakpoint
+-- Records one accepted attestation, or nothing.
+--
+-- Locks are taken in one order, nonce then device, so that two calls never wait for each other in
+-- a circle. A call with a nonce that another call is just spending waits for it and loses.
+-- `is_current` is false when a newer attestation of the device is already recorded: this one is
+-- then kept in the history and does not touch the trust record.
+CREATE FUNCTION record_attestation(
+  p_device_id text,
+  p_key_kind text,
+  p_device_key_hash text,
+  p_ring integer,
+  p_enrolment_mode text,
+  p_nonce_id text,
+  p_nonce_expires_at timestamptz,
+  p_attestation_id text,
+  p_attested_at timestamptz,
+  p_valid_until timestamptz,
+  p_issuer text,
+  p_policy_hash text,
+  p_confirmation_key text,
+  p_claims jsonb,
+  p_verdict text,
+  p_reasons jsonb,
+  p_failed_clauses jsonb,
+  p_digests jsonb,
+  p_trace jsonb,
+  p_evaluated_policy_hash text,
+  p_reference_values_hash text,
+  p_audit_id uuid,
+  p_event_id uuid
+) RETURNS TABLE (
+  outcome text,
+  is_current boolean,
+  previous_verdict text,
+  enrolment text,
+  owner text,
+  entra_device_id text,
+  labels text[],
+  ring smallint,
+  quarantined_at timestamptz,
+  quarantined_by text,
+  quarantine_reason text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  d device%ROWTYPE;
+  v_outcome text := 'recorded';
+  v_created boolean := false;
+  v_current boolean := false;
+  v_previous text;
+  v_first_failed_at jsonb := '{}';
+BEGIN
+  IF p_enrolment_mode = 'listed'
+    AND NOT EXISTS (SELECT FROM device x WHERE x.device_id = p_device_id)
+  THEN
+    RETURN QUERY SELECT 'device_not_listed', false, 'unknown', NULL::text, NULL::text, NULL::text,
+      '{}'::text[], NULL::smallint, NULL::timestamptz, NULL::text, NULL::text;
+    RETURN;
+  END IF;
+
+  INSERT INTO spent_nonce (device_id, nonce_id, expires_at)
+  VALUES (p_device_id, p_nonce_id, p_nonce_expires_at)
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    v_outcome := 'nonce_spent';
+    SELECT * INTO d FROM device x WHERE x.device_id = p_device_id;
+  ELSE
+    SELECT * INTO d FROM device x WHERE x.device_id = p_device_id FOR UPDATE;
+    IF NOT FOUND THEN
+      SELECT coalesce(jsonb_object_agg(clause, iso_time(p_attested_at)), '{}')
+      INTO v_first_failed_at
+      FROM jsonb_array_elements_text(p_failed_clauses) AS clause;
+
+      INSERT INTO device (
+        device_id, key_kind, device_key_hash, enrolment, ring, attestation_id, attested_at,
+        valid_until, issuer, policy_hash, confirmation_key, claims, verdict, reasons,
+        first_failed_at, created_at, updated_at
+      ) VALUES (
+        p_device_id, p_key_kind, p_device_key_hash,
+        CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
+        p_attestation_id, p_attested_at, p_valid_until, p_issuer, p_policy_hash,
+        p_confirmation_key, p_claims, p_verdict, p_reasons, v_first_failed_at, p_attested_at,
+        p_attested_at
+      )
+      ON CONFLICT (device_id) DO NOTHING
+      RETURNING * INTO d;
+      v_created := FOUND;
+      IF NOT v_created THEN
+        SELECT * INTO STRICT d FROM device x WHERE x.device_id = p_device_id FOR UPDATE;
+      END IF;
+    END IF;
+  END IF;
+
+  v_previous := CASE
+    WHEN v_created THEN 'unknown'
+    ELSE effective_verdict(d.verdict, d.valid_until, NULL, p_attested_at)
+  END;
+
+  IF v_outcome = 'recorded' THEN
+    v_current := v_created OR d.attested_at IS NULL OR d.attested_at <= p_attested_at;
+
+    IF v_current AND NOT v_created THEN
+      -- A clause that failed before keeps the time since which it fails; a passing one loses it.
+      SELECT coalesce(
+        jsonb_object_agg(clause, coalesce(d.first_failed_at ->> clause, iso_time(p_attested_at))),
+        '{}')
+      INTO v_first_failed_at
+      FROM jsonb_array_elements_text(p_failed_clauses) AS clause;
+
+      UPDATE device x SET
+        attestation_id = p_attestation_id,
+        attested_at = p_attested_at,
+        valid_until = p_valid_until,
+        issuer = p_issuer,
+        policy_hash = p_policy_hash,
+        confirmation_key = p_confirmation_key,
+        claims = p_claims,
+        verdict = p_verdict,
+        reasons = p_reasons,
+        first_failed_at = v_first_failed_at,
+        updated_at = p_attested_at
+      WHERE x.device_id = p_device_id;
+    END IF;
+
+    INSERT INTO attestation (
+      device_id, attestation_id, at, outcome, verdict, reasons, claims, digests, trace, issuer,
+      policy_hash, evaluated_policy_hash, reference_values_hash
+    ) VALUES (
+      p_device_id, p_attestation_id, p_attested_at, 'accepted', p_verdict, p_reasons, p_claims,
+      p_digests, p_trace, p_issuer, p_policy_hash, p_evaluated_policy_hash,
+      p_reference_values_hash
+    );
+
+    INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+    VALUES (p_device_id, p_audit_id, p_attested_at, p_device_id, 'attestation.recorded',
+      jsonb_build_object('attestationId', p_attestation_id, 'verdict', p_verdict,
+        'current', v_current, 'created', v_created));
+
+    IF v_current AND v_previous <> p_verdict AND d.quarantined_at IS NULL THEN
+      PERFORM announce_change(p_device_id, p_event_id, p_attested_at, 'attestation', d.enrolment,
+        d.enrolment, v_previous, p_verdict, p_reasons, p_attestation_id);
+    END IF;
+  END IF;
+
+  RETURN QUERY SELECT v_outcome, v_current, v_previous, d.enrolment, d.owner, d.entra_device_id,
+    coalesce(d.labels, '{}'), d.ring, d.quarantined_at, d.quarantined_by, d.quarantine_reason;
+END
+$$;
+--> statement-breakpoint
+-- Puts the event that tells others about a device into the outbox; it leaves with its cause.
+CREATE FUNCTION announce_change(
+  p_device_id text,
+  p_event_id uuid,
+  p_at timestamptz,
+  p_cause text,
+  p_previous_enrolment text,
+  p_enrolment text,
+  p_previous_verdict text,
+  p_verdict text,
+  p_reasons jsonb,
+  p_attestation_id text
+) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO outbox (device_id, event_id, type, payload, created_at, next_attempt_at)
+  VALUES (p_device_id, p_event_id, 'device-compliance-change',
+    jsonb_build_object(
+      'at', iso_time(p_at),
+      'cause', p_cause,
+      'previousStatus', compliance_status(p_previous_verdict, p_previous_enrolment),
+      'currentStatus', compliance_status(p_verdict, p_enrolment),
+      'previousVerdict', p_previous_verdict,
+      'currentVerdict', p_verdict,
+      'reasons', coalesce(p_reasons, '[]'),
+      'attestationId', p_attestation_id),
+    p_at, p_at)
+$$;
+--> statement-breakpoint
+-- Keeps a failed attempt of a proven key, and of these only the newest `p_keep` of the device. The
+-- lock makes concurrent attempts of one device queue, so that the bound holds at any moment.
+-- Touches no trust record and creates no device. Returns how many older attempts made room.
+CREATE FUNCTION record_refusal(
+  p_device_id text,
+  p_attestation_id text,
+  p_at timestamptz,
+  p_stage text,
+  p_reasons jsonb,
+  p_claims jsonb,
+  p_digests jsonb,
+  p_trace jsonb,
+  p_issuer text,
+  p_policy_hash text,
+  p_reference_values_hash text,
+  p_keep integer
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+  v_removed integer;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended(p_device_id, 0));
+  INSERT INTO attestation (
+    device_id, attestation_id, at, outcome, stage, reasons, claims, digests, trace, issuer,
+    policy_hash, reference_values_hash
+  ) VALUES (
+    p_device_id, p_attestation_id, p_at, 'refused', p_stage, p_reasons, p_claims, p_digests,
+    p_trace, p_issuer, p_policy_hash, p_reference_values_hash
+  );
+  DELETE FROM attestation a
+  USING (
+    SELECT attestation_id FROM attestation
+    WHERE device_id = p_device_id AND outcome = 'refused'
+    ORDER BY at DESC, attestation_id DESC
+    OFFSET p_keep
+  ) AS surplus
+  WHERE a.device_id = p_device_id AND a.attestation_id = surplus.attestation_id;
+  GET DIAGNOSTICS v_removed = ROW_COUNT;
+  RETURN v_removed;
+END
+$$;
+--> statement-breakpoint
+-- Each change by an administrator answers `applied`, `unchanged` (it already was so; nothing is
+-- written) or `device_unknown`.
+CREATE FUNCTION quarantine_device(
+  p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  d device%ROWTYPE;
+BEGIN
+  SELECT * INTO d FROM device WHERE device_id = p_device_id FOR UPDATE;
+  IF NOT FOUND THEN RETURN 'device_unknown'; END IF;
+  IF d.quarantined_at IS NOT NULL THEN RETURN 'unchanged'; END IF;
+
+  UPDATE device
+  SET quarantined_at = p_at, quarantined_by = p_by, quarantine_reason = p_reason, updated_at = p_at
+  WHERE device_id = p_device_id;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.quarantined',
+    jsonb_build_object('reason', p_reason));
+  PERFORM announce_change(p_device_id, p_event_id, p_at, 'administrator', d.enrolment, d.enrolment,
+    effective_verdict(d.verdict, d.valid_until, NULL, p_at), 'quarantined', '[]',
+    d.attestation_id);
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+CREATE FUNCTION release_device(
+  p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  d device%ROWTYPE;
+BEGIN
+  SELECT * INTO d FROM device WHERE device_id = p_device_id FOR UPDATE;
+  IF NOT FOUND THEN RETURN 'device_unknown'; END IF;
+  IF d.quarantined_at IS NULL THEN RETURN 'unchanged'; END IF;
+
+  UPDATE device
+  SET quarantined_at = NULL, quarantined_by = NULL, quarantine_reason = NULL, updated_at = p_at
+  WHERE device_id = p_device_id;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.released',
+    jsonb_build_object('reason', p_reason));
+  PERFORM announce_change(p_device_id, p_event_id, p_at, 'administrator', d.enrolment, d.enrolment,
+    'quarantined', effective_verdict(d.verdict, d.valid_until, NULL, p_at), d.reasons,
+    d.attestation_id);
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- Admission changes no verdict: others only hear of it when it makes the device compliant.
+CREATE FUNCTION admit_device(
+  p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  d device%ROWTYPE;
+  v_verdict text;
+BEGIN
+  SELECT * INTO d FROM device WHERE device_id = p_device_id FOR UPDATE;
+  IF NOT FOUND THEN RETURN 'device_unknown'; END IF;
+  IF d.enrolment = 'admitted' THEN RETURN 'unchanged'; END IF;
+
+  UPDATE device SET enrolment = 'admitted', updated_at = p_at WHERE device_id = p_device_id;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.admitted',
+    jsonb_build_object('reason', p_reason));
+  v_verdict := effective_verdict(d.verdict, d.valid_until, d.quarantined_at, p_at);
+  IF v_verdict = 'trusted' THEN
+    PERFORM announce_change(p_device_id, p_event_id, p_at, 'administrator', d.enrolment, 'admitted',
+      v_verdict, v_verdict, d.reasons, d.attestation_id);
+  END IF;
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- Puts a known key on the list before its first attestation.
+CREATE FUNCTION enrol_device(
+  p_device_id text, p_key_kind text, p_device_key_hash text, p_ring integer, p_owner text,
+  p_entra_device_id text, p_labels jsonb, p_at timestamptz, p_by text, p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO device (
+    device_id, key_kind, device_key_hash, enrolment, ring, owner, entra_device_id, labels,
+    created_at, updated_at
+  ) VALUES (
+    p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_owner, p_entra_device_id,
+    ARRAY(SELECT jsonb_array_elements_text(p_labels)), p_at, p_at
+  )
+  ON CONFLICT (device_id) DO NOTHING;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.enrolled',
+    jsonb_build_object('owner', p_owner, 'entraDeviceId', p_entra_device_id, 'labels', p_labels));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- `p_changes` holds any of `owner`, `entraDeviceId` and `labels`; what it lacks stays as it is.
+CREATE FUNCTION set_device_attributes(
+  p_device_id text, p_changes jsonb, p_at timestamptz, p_by text, p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  d device%ROWTYPE;
+  v_owner text;
+  v_entra_device_id text;
+  v_labels text[];
+BEGIN
+  SELECT * INTO d FROM device WHERE device_id = p_device_id FOR UPDATE;
+  IF NOT FOUND THEN RETURN 'device_unknown'; END IF;
+
+  v_owner := CASE WHEN p_changes ? 'owner' THEN p_changes ->> 'owner' ELSE d.owner END;
+  v_entra_device_id := CASE
+    WHEN p_changes ? 'entraDeviceId' THEN p_changes ->> 'entraDeviceId'
+    ELSE d.entra_device_id
+  END;
+  v_labels := CASE
+    WHEN p_changes ? 'labels' THEN ARRAY(SELECT jsonb_array_elements_text(p_changes -> 'labels'))
+    ELSE d.labels
+  END;
+  IF v_owner IS NOT DISTINCT FROM d.owner
+    AND v_entra_device_id IS NOT DISTINCT FROM d.entra_device_id
+    AND v_labels = d.labels
+  THEN
+    RETURN 'unchanged';
+  END IF;
+
+  UPDATE device
+  SET owner = v_owner, entra_device_id = v_entra_device_id, labels = v_labels, updated_at = p_at
+  WHERE device_id = p_device_id;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.attributes-set',
+    jsonb_build_object('before', jsonb_build_object('owner', d.owner,
+      'entraDeviceId', d.entra_device_id, 'labels', to_jsonb(d.labels)), 'changes', p_changes));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+CREATE FUNCTION create_client(
+  p_client_id text, p_name text, p_secret_hash text, p_scopes jsonb, p_at timestamptz, p_by text,
+  p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO client (client_id, name, secret_hash, scopes, created_at)
+  VALUES (p_client_id, p_name, p_secret_hash, ARRAY(SELECT jsonb_array_elements_text(p_scopes)),
+    p_at);
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_by, 'client.created',
+    jsonb_build_object('clientId', p_client_id, 'name', p_name, 'scopes', p_scopes));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+CREATE FUNCTION disable_client(
+  p_client_id text, p_at timestamptz, p_by text, p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE client SET disabled_at = p_at WHERE client_id = p_client_id AND disabled_at IS NULL;
+  IF NOT FOUND THEN
+    RETURN CASE
+      WHEN EXISTS (SELECT FROM client WHERE client_id = p_client_id) THEN 'unchanged'
+      ELSE 'client_unknown'
+    END;
+  END IF;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_by, 'client.disabled',
+    jsonb_build_object('clientId', p_client_id));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- Keeps the document and moves the pointer of its kind to it. With `p_only_if_none` an existing
+-- pointer stays: that is how the first start brings its baseline, however many processes start.
+CREATE FUNCTION activate_document(
+  p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
+  p_only_if_none boolean, p_audit_id uuid, p_event_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  v_previous text;
+BEGIN
+  SELECT hash INTO v_previous FROM active_document WHERE kind = p_kind FOR UPDATE;
+  IF v_previous = p_hash OR (v_previous IS NOT NULL AND p_only_if_none) THEN
+    RETURN 'unchanged';
+  END IF;
+
+  IF p_only_if_none THEN
+    INSERT INTO active_document (kind, hash, activated_at, activated_by)
+    VALUES (p_kind, p_hash, p_at, p_author)
+    ON CONFLICT (kind) DO NOTHING;
+  ELSE
+    INSERT INTO active_document AS a (kind, hash, activated_at, activated_by)
+    VALUES (p_kind, p_hash, p_at, p_author)
+    ON CONFLICT (kind) DO UPDATE
+      SET hash = excluded.hash, activated_at = excluded.activated_at,
+        activated_by = excluded.activated_by
+      WHERE a.hash <> excluded.hash;
+  END IF;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+
+  INSERT INTO document (kind, hash, body, author, reason, created_at)
+  VALUES (p_kind, p_hash, p_body, p_author, p_reason, p_at)
+  ON CONFLICT DO NOTHING;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_author, 'document.activated',
+    jsonb_build_object('kind', p_kind, 'hash', p_hash, 'previousHash', v_previous,
+      'reason', p_reason));
+  INSERT INTO outbox (device_id, event_id, type, payload, created_at, next_attempt_at)
+  VALUES ('service', p_event_id, 'document-activated',
+    jsonb_build_object('at', iso_time(p_at), 'kind', p_kind, 'hash', p_hash,
+      'previousHash', v_previous),
+    p_at, p_at);
+  RETURN 'applied';
+END
+$$;
