@@ -3,7 +3,7 @@ import { toBase64, toBase64Url, toHex } from '../encoding.ts'
 import { BUILT_IN_POLICY_HASH, ISSUED_CLAIMS, type IssuedClaim } from './built-in-policy.ts'
 import { TOKEN_BACKDATE_SECONDS, TOKEN_ID_BYTES } from './limits.ts'
 import type { PublishedCertificate } from './metadata.ts'
-import type { VerifiedEvidence } from './verify-evidence.ts'
+import type { EvidenceDigests, VerifiedEvidence } from './verify-evidence.ts'
 
 /** The key that tokens are signed with, and how `/certs` publishes it. RSA of 2048 bits or more. */
 export type TokenSigningKey = PublishedCertificate & { readonly privateKey: CryptoKey }
@@ -23,6 +23,8 @@ export function issueToken(input: {
   readonly now: Date
   /** 20 fresh random bytes. */
   readonly tokenId: Uint8Array
+  /** Kept by the relying party in place of the evidence; Azure's tokens have nothing like it. */
+  readonly digests: EvidenceDigests
 }): Promise<string> {
   const { evidence, key, tokenId } = input
   if (tokenId.length !== TOKEN_ID_BYTES)
@@ -38,6 +40,7 @@ export function issueToken(input: {
     'x-ms-ver': FORMAT_VERSION,
     ...listBindings(evidence),
     ...listClaims(evidence),
+    evidence_digests: input.digests,
   }
   return new SignJWT(payload)
     .setProtectedHeader({ alg: 'RS256', kid: key.kid, typ: 'JWT', x5c: [...key.x5c] })

@@ -146,6 +146,7 @@ async function answerRequest(
     lifetimeMs: config.tokenLifetimeMs,
     now,
     tokenId: input.random(TOKEN_ID_BYTES),
+    digests: record.digests,
   })
   const deviceKey = result.value.aik.hash
   return ok({ kind: 'report', data: encodeReport(token), deviceKey, ...record })
