@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -68,7 +69,7 @@ async function openAsOwner(folder: string): Promise<Store | undefined> {
     await closeSocket(guests, folder, socket)
   }
   try {
-    const client = await PGlite.create(await makePrivateFolder(join(folder, 'database')))
+    const client = await openDatabase(folder)
     const db = await migrateEmbedded(client)
     guests.serve(client)
     const close = async () => {
@@ -83,6 +84,19 @@ async function openAsOwner(folder: string): Promise<Store | undefined> {
     await leave()
     throw error
   }
+}
+
+/** A new database comes to its place finished, so that none is ever found half-made. */
+async function openDatabase(folder: string): Promise<PGlite> {
+  const place = join(folder, 'database')
+  if (!existsSync(place)) {
+    const draft = join(folder, 'database-draft')
+    await rm(draft, { recursive: true, force: true })
+    const client = await PGlite.create(await makePrivateFolder(draft))
+    await client.close()
+    await rename(draft, place)
+  }
+  return PGlite.create(await makePrivateFolder(place))
 }
 
 /** `undefined` if the owner went away. */

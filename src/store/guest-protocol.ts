@@ -25,7 +25,7 @@ export function writeLine(socket: Socket, message: GuestRequest | GuestResponse)
   if (socket.writable) socket.write(`${JSON.stringify(message)}\n`)
 }
 
-/** Calls `take` with each line that arrives. */
+/** Calls `take` with each line that arrives; one that is not JSON or too long ends the connection. */
 export function readLines<T>(socket: Socket, take: (message: T) => void): void {
   let parts: Buffer[] = []
   let length = 0
@@ -33,10 +33,16 @@ export function readLines<T>(socket: Socket, take: (message: T) => void): void {
     let rest = data
     for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
       parts.push(rest.subarray(0, end))
-      take(JSON.parse(Buffer.concat(parts).toString('utf8')))
+      const line = Buffer.concat(parts).toString('utf8')
       parts = []
       length = 0
       rest = rest.subarray(end + 1)
+      try {
+        take(JSON.parse(line))
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined)
+        return
+      }
     }
     parts.push(rest)
     length += rest.length

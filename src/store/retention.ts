@@ -36,7 +36,15 @@ export type OutboxToRemove = {
   readonly batch: number
 }
 
-export type AuditToRemove = { readonly before: Date; readonly batch: number }
+export type AuditToRemove = {
+  readonly before: Date
+  /**
+   * Rows that only say that a device attested may go earlier than what people did: they are
+   * thousands of times as many.
+   */
+  readonly attestationsBefore?: Date
+  readonly batch: number
+}
 
 type Removal = {
   readonly table: PgTable
@@ -83,9 +91,11 @@ export function prepareRetention(db: Database): Retention {
       const key = [outbox.deviceId, outbox.eventId] as const
       return remove({ table: outbox, key, condition: or(delivered, undelivered), batch })
     },
-    removeOldAudit({ before, batch }) {
+    removeOldAudit({ before, attestationsBefore = before, batch }) {
       const key = [audit.deviceId, audit.auditId] as const
-      return remove({ table: audit, key, condition: lt(audit.at, before), batch })
+      const recorded = eq(audit.action, 'attestation.recorded')
+      const condition = or(lt(audit.at, before), and(recorded, lt(audit.at, attestationsBefore)))
+      return remove({ table: audit, key, condition, batch })
     },
   }
 }

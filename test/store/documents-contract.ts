@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import type { StoredSigningKey } from '../../src/store/stored-signing-keys.ts'
+import { at, newId, type StoreUnderTest } from './fixtures.ts'
+
+export function documentsContract(subject: () => StoreUnderTest): void {
+  const store = () => subject().store
+  const countOf = async (table: string, condition: string) => {
+    const [row] = await subject().query(
+      `select count(*)::integer as rows from ${table} where ${condition}`,
+    )
+    return row?.rows
+  }
+
+  describe('documents', () => {
+    const documentOf = (hash: string) => ({
+      kind: 'policy' as const,
+      hash,
+      body: { clauses: [{ id: 'a', require: 'true' }] },
+      author: 'cli_admin',
+      reason: 'because',
+      now: at(3),
+    })
+
+    test('are kept and made active in one step, with audit and event', async () => {
+      const hash = newId('hash-')
+      expect(await store().activateDocument(documentOf(hash))).toBe('applied')
+      expect(await store().activeDocument('policy')).toEqual({
+        kind: 'policy',
+        hash,
+        body: { clauses: [{ id: 'a', require: 'true' }] },
+        author: 'cli_admin',
+        reason: 'because',
+        createdAt: at(3),
+        activatedAt: at(3),
+        activatedBy: 'cli_admin',
+      })
+      const mine = `payload ->> 'hash' = '${hash}' and device_id = 'service'`
+      expect(await countOf('outbox', mine)).toBe(1)
+      expect(await countOf('audit', `detail ->> 'hash' = '${hash}'`)).toBe(1)
+      expect(await store().activateDocument(documentOf(hash))).toBe('unchanged')
+      expect(await countOf('outbox', mine)).toBe(1)
+    })
+
+    test('stay when another becomes active, and can become so again', async () => {
+      const [first, second] = [newId('hash-'), newId('hash-')]
+      await store().activateDocument(documentOf(first))
+      await store().activateDocument(documentOf(second))
+      expect(await store().document('policy', first)).toMatchObject({ hash: first })
+      expect(await store().document('reference-values', first)).toBeNull()
+      const again = { ...documentOf(first), author: 'other', now: at(9) }
+      expect(await store().activateDocument(again)).toBe('applied')
+      expect(await store().activeDocument('policy')).toMatchObject({
+        hash: first,
+        author: 'cli_admin',
+        activatedBy: 'other',
+      })
+    })
+
+    test('that the first start brings do not replace an active one', async () => {
+      const hash = newId('hash-')
+      await store().activateDocument(documentOf(hash))
+      const baseline = documentOf(newId('hash-'))
+      expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
+      expect(await store().document('policy', baseline.hash)).toBeNull()
+      expect((await store().trustRecord('')).policyHash).toBe(hash)
+    })
+
+    test('become active once when many processes start for the first time', async () => {
+      await subject().query(`delete from active_document where kind = 'policy'`)
+      const documents = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const answers = await Promise.all(documents.map(store().ensureActiveDocument))
+      expect(answers.filter((answer) => answer === 'applied')).toHaveLength(1)
+      const winner = documents[answers.indexOf('applied')]
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+    })
+  })
+
+  describe('clients', () => {
+    const create = async () => {
+      const clientId = newId('cli_')
+      const scopes = ['access.evaluate', 'admin.read'] as const
+      const secretHash = 'hash-of-a-secret'
+      await store().createClient({
+        ...{ clientId, secretHash, scopes },
+        ...{ name: 'gateway', by: 'console', now: at(0) },
+      })
+      return clientId
+    }
+
+    test('are found with the hash of their secret, and listed without', async () => {
+      const clientId = await create()
+      expect(await store().findClient(clientId)).toEqual({
+        clientId,
+        name: 'gateway',
+        secretHash: 'hash-of-a-secret',
+        scopes: ['access.evaluate', 'admin.read'],
+        createdAt: at(0),
+        disabledAt: null,
+      })
+      const listed = (await store().listClients()).find((entry) => entry.clientId === clientId)
+      expect(listed).toMatchObject({ name: 'gateway' })
+      expect(listed).not.toHaveProperty('secretHash')
+      expect(await countOf('audit', `detail::text like '%hash-of-a-secret%'`)).toBe(0)
+      expect(await countOf('audit', `detail ->> 'clientId' = '${clientId}'`)).toBe(1)
+    })
+
+    test('are disabled once', async () => {
+      const clientId = await create()
+      const disable = { clientId, by: 'console', now: at(7) }
+      expect(await store().disableClient(disable)).toBe('applied')
+      expect(await store().disableClient({ ...disable, now: at(8) })).toBe('unchanged')
+      expect((await store().findClient(clientId))?.disabledAt).toEqual(at(7))
+      const unknown = { ...disable, clientId: newId('cli_') }
+      expect(await store().disableClient(unknown)).toBe('client_unknown')
+    })
+  })
+
+  test('of many signing keys of one use and generation one is kept', async () => {
+    const keyOf = (kid: string): StoredSigningKey => ({
+      kid,
+      use: 'device-token',
+      generation: 1,
+      algorithm: 'ES256',
+      publicJwk: { kty: 'EC', kid },
+      certificate: null,
+      sealedPrivateKey: 'sealed',
+      createdAt: at(0),
+      retiresAt: null,
+    })
+    const keys = Array.from({ length: 8 }, () => keyOf(newId('kid-')))
+    const kept = await Promise.all(keys.map(store().insertSigningKeyIfAbsent))
+    expect(kept.filter(Boolean)).toHaveLength(1)
+    expect(await store().listSigningKeys()).toEqual([keys[kept.indexOf(true)]])
+    const successor = { ...keyOf(newId('kid-')), generation: 2, retiresAt: at(50) }
+    expect(await store().insertSigningKeyIfAbsent(successor)).toBe(true)
+    expect((await store().listSigningKeys()).at(-1)).toEqual(successor)
+  })
+}

@@ -1,0 +1,128 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { migratePostgres } from '../../src/store/migrate.ts'
+import { openStore } from '../../src/store/open-store.ts'
+import { openPostgresStore } from '../../src/store/postgres.ts'
+import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { storeContract } from './contract.ts'
+import { at, attestationOf, newDeviceId, newId, refusalOf } from './fixtures.ts'
+
+describePostgres('store on PostgreSQL', () => {
+  let server: Postgres
+
+  beforeAll(async () => {
+    server = await startPostgres({
+      settings: { log_min_duration_statement: '0', log_line_prefix: '[%d] ' },
+    })
+  })
+  afterAll(() => server?.stop())
+
+  const open = async (name: string) => {
+    const url = await server.createDatabase(name)
+    await migratePostgres(url)
+    const pool = new pg.Pool({ connectionString: url, max: 2 })
+    const store = openPostgresStore({ url, poolSize: 16 })
+    return {
+      store,
+      url,
+      query: async (text: string) => (await pool.query<Record<string, unknown>>(text)).rows,
+      async close() {
+        await pool.end()
+        await store.close()
+      },
+    }
+  }
+
+  storeContract(() => open('contract'))
+
+  test('no call waits for another in a circle', async () => {
+    const { store, close } = await open('storm')
+    const devices = [newDeviceId(), newDeviceId()]
+    const nonces = Array.from({ length: 5 }, () => newId('nonce-'))
+    const calls = Array.from({ length: 400 }, (_, index) => {
+      const deviceId = devices[index % 2] ?? ''
+      const change = { deviceId, by: 'admin', reason: '', now: at(index) }
+      if (index % 17 === 0) return store.quarantineDevice(change)
+      if (index % 19 === 0) return store.releaseDevice(change)
+      if (index % 23 === 0) return store.recordRefusal(refusalOf(deviceId, { at: at(index) }))
+      const nonceId = index % 3 === 0 ? newId('nonce-') : (nonces[index % 5] ?? '')
+      return store.recordAttestation(attestationOf({ deviceId, nonceId, at: index }))
+    })
+    await Promise.all(calls)
+    await close()
+    expect(server.log()).not.toContain('deadlock detected')
+  })
+
+  test('each call is one round trip of a prepared statement', async () => {
+    const { store, close } = await open('spied')
+    const deviceId = newDeviceId()
+    const now = at(1)
+    const change = { deviceId, by: 'admin', reason: 'r', now }
+    const document = { kind: 'policy', hash: 'h', body: {}, author: 'a', reason: 'r', now } as const
+    const calls: Record<string, () => Promise<unknown>> = {
+      record_attestation: () => store.recordAttestation(attestationOf({ deviceId })),
+      record_refusal: () => store.recordRefusal(refusalOf(deviceId, {})),
+      trust_record: () => store.trustRecord(deviceId),
+      trust_records: () => store.trustRecords([deviceId]),
+      quarantine_device: () => store.quarantineDevice(change),
+      release_device: () => store.releaseDevice(change),
+      admit_device: () => store.admitDevice(change),
+      find_client: () => store.findClient('nobody'),
+      activate_document: () => store.activateDocument(document),
+      active_document: () => store.activeDocument('policy'),
+    }
+    for (const [name, call] of Object.entries(calls)) {
+      await call()
+      const before = statementsIn('spied')
+      await call()
+      // The name after `execute` is that of the prepared statement; the second time it is neither
+      // parsed nor planned again, and there is no BEGIN or COMMIT around it.
+      const logged = statementsIn('spied').slice(before.length)
+      expect(logged.map((line) => line.split(':')[0])).toEqual([`bind ${name}`, `execute ${name}`])
+    }
+    await close()
+  })
+
+  function statementsIn(database: string): string[] {
+    const pattern = new RegExp(`^\\[${database}\\] LOG: {2}duration: .*? ms {2}(.*)$`, 'gm')
+    return [...server.log().matchAll(pattern)].map((match) => match[1] ?? '')
+  }
+
+  test('a database that is not migrated is refused, with what to do', async () => {
+    const url = await server.createDatabase('empty')
+    const opening = openStore({ kind: 'postgres', url, poolSize: 2 })
+    await expect(opening).rejects.toThrow(/lacks 2 migration.*countersign migrate/)
+    await expect(opening).rejects.toMatchObject({ name: 'SchemaNotCurrentError' })
+  })
+
+  test('migrations by several processes at once happen once', async () => {
+    const url = await server.createDatabase('migrated')
+    const applied = await Promise.all(Array.from({ length: 4 }, () => migratePostgres(url)))
+    expect(applied.map((names) => names.length).sort()).toEqual([0, 0, 0, 2])
+    expect(await migratePostgres(url)).toEqual([])
+    const store = await openStore({ kind: 'postgres', url, poolSize: 2 })
+    await store.ping()
+    await store.close()
+  })
+
+  test('a database of a newer version is refused, and not migrated', async () => {
+    const { url, query, close } = await open('newer')
+    await query(
+      `insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 99999999999999)`,
+    )
+    await close()
+    const message = /does not know/
+    await expect(openStore({ kind: 'postgres', url, poolSize: 2 })).rejects.toThrow(message)
+    await expect(migratePostgres(url)).rejects.toThrow(message)
+  })
+
+  test('a broken connection fails its call and is replaced', async () => {
+    const { store, query, close } = await open('broken')
+    await store.ping()
+    await query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'countersign' and datname = 'broken'`,
+    )
+    await expect.poll(() => store.ping().then(() => 'answers'), { timeout: 5000 }).toBe('answers')
+    await close()
+  })
+})
