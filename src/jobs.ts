@@ -1,4 +1,3 @@
-import type { Log } from './log.ts'
 import { describeFault } from './log.ts'
 import type { Services } from './services.ts'
 
@@ -34,13 +33,23 @@ export async function runJobs(services: Services, signal: AbortSignal): Promise<
         undeliveredBefore: ago(OUTBOX_DAYS),
         batch,
       }),
-    audit: () => store.removeOldAudit({ before: ago(AUDIT_DAYS), batch }),
+    audit: () =>
+      store.removeOldAudit({
+        before: ago(AUDIT_DAYS),
+        attestationsBefore: ago(config.historyDays),
+        batch,
+      }),
   }
   for (const [name, remove] of Object.entries(jobs)) {
-    const removed = await removeAll(remove, signal)
-    if (removed === 0) continue
-    services.metrics.removed.labels(name).inc(removed)
-    services.log.info('rows_removed', { job: name, rows: removed })
+    try {
+      const removed = await removeAll(remove, signal)
+      if (removed === 0) continue
+      services.metrics.removed.labels(name).inc(removed)
+      services.log.info('rows_removed', { job: name, rows: removed })
+    } catch (error) {
+      // One that cannot run must not keep the others from it; the next run tries again.
+      services.log.error('job_failed', { job: name, ...describeFault(error) })
+    }
   }
 }
 
@@ -65,7 +74,7 @@ export function startJobs(
   const schedule = () => {
     const spread = options.everyMs * (0.5 + (services.random(1)[0] ?? 0) / 256)
     timer = setTimeout(() => {
-      running = attempt(services, stopping.signal, services.log).finally(schedule)
+      running = runJobs(services, stopping.signal).finally(schedule)
     }, spread)
     timer.unref()
   }
@@ -77,14 +86,5 @@ export function startJobs(
       await running
       clearTimeout(timer)
     },
-  }
-}
-
-/** A run that fails is logged; the next one does what it left. */
-async function attempt(services: Services, signal: AbortSignal, log: Log): Promise<void> {
-  try {
-    await runJobs(services, signal)
-  } catch (error) {
-    log.error('job_failed', describeFault(error))
   }
 }

@@ -5,6 +5,7 @@ import {
   issueDeviceToken,
   verifyDeviceToken,
 } from './access/device-token.ts'
+import type { Verdict } from './access/trust-record.ts'
 import { parseReferenceValues } from './appraisal/reference-values.ts'
 import type { Config } from './config.ts'
 import { equalBytes } from './digest.ts'
@@ -87,7 +88,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   return {
     config,
     log,
-    metrics: createMetrics(async () => (await store.counts(clock())).devices),
+    metrics: createMetrics(() => countDevices(store, clock())),
     store,
     clock,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
@@ -100,6 +101,15 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     verifier: builtInVerifier(keys, { config, trust, masterSecret, now }),
     ...(await deviceTokens(keys, { issuer, clock, now })),
     lifecycle: { draining: false },
+  }
+}
+
+/** Not a number while nobody can count: metrics are wanted most when the store is down. */
+async function countDevices(store: Store, now: Date): Promise<Readonly<Record<Verdict, number>>> {
+  try {
+    return (await store.counts(now)).devices
+  } catch {
+    return { trusted: NaN, untrusted: NaN, stale: NaN, unknown: NaN, quarantined: NaN }
   }
 }
 

@@ -1,16 +1,17 @@
 import { Hono } from 'hono'
 import { describeFault } from '../log.ts'
 import type { Services } from '../services.ts'
-import { answerError, authzenRoutes } from './access/authzen.ts'
+import { authzenRoutes } from './access/authzen.ts'
 import { adminDeviceRoutes } from './admin/devices.ts'
 import { adminDocumentRoutes } from './admin/documents.ts'
 import { attestTpmRoutes } from './agent/attest-tpm.ts'
 import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
-import type { HttpContext, HttpEnv } from './environment.ts'
+import type { HttpEnv } from './environment.ts'
 import { requestContext } from './middleware/request-context.ts'
 import { operationRoutes } from './ops/operations.ts'
-import { answerProblem } from './problem.ts'
+import { answerPublic } from './public-document.ts'
+import { answerUnhandled, surfaceOf } from './surface.ts'
 
 export type App = Hono<HttpEnv>
 
@@ -25,35 +26,39 @@ export function createApp(services: Services): App {
   app.route('/', adminDeviceRoutes(services))
   app.route('/', adminDocumentRoutes(services))
   app.route('/', operationRoutes(services))
-  app.get('/.well-known/jwks.json', (c) => c.json(services.deviceTokenKeys))
+  app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.deviceTokenKeys))
+  refuseOtherMethods(app)
 
-  app.notFound((c) => answerProblem(c, 'not_found'))
+  app.notFound((c) => answerUnhandled(c, 'not_found'))
   app.onError((error, c) => {
     // The one place where a fault is answered: with an id to ask for and nothing else.
+    const requestId = c.get('requestId')
     services.metrics.faults.labels(surfaceOf(c)).inc()
     services.log.error('fault', {
-      request_id: c.get('requestId'),
+      request_id: requestId,
       path: c.req.path,
       ...describeFault(error),
     })
-    c.header('x-request-id', c.get('requestId'))
-    return answerFault(c)
+    const detail = `the service failed; ask its operator about request ${requestId}`
+    return answerUnhandled(c, 'internal', detail)
   })
   return app
 }
 
-type Surface = 'authzen' | 'azure' | 'api'
-
-function surfaceOf(c: HttpContext): Surface {
-  if (c.req.path.startsWith('/access/')) return 'authzen'
-  return c.req.path.startsWith('/attest/') ? 'azure' : 'api'
-}
-
-/** In the form of the standard that the surface speaks. */
-function answerFault(c: HttpContext): Response {
-  const surface = surfaceOf(c)
-  const message = `the service failed; ask its operator about request ${c.get('requestId')}`
-  if (surface === 'authzen') return answerError(c, 500, message)
-  if (surface === 'azure') return c.json({ error: { code: 'InternalError', message } }, 500)
-  return answerProblem(c, 'internal', message)
+/** RFC 9110 §15.5.6: a path that exists is not missing, it wants another method. */
+function refuseOtherMethods(app: App): void {
+  const methodsOf = new Map<string, Set<string>>()
+  for (const { path, method } of app.routes) {
+    if (method === 'ALL') continue
+    const methods = methodsOf.get(path) ?? new Set()
+    methodsOf.set(path, methods.add(method))
+    if (method === 'GET') methods.add('HEAD')
+  }
+  for (const [path, methods] of methodsOf) {
+    const allow = [...methods].sort().join(', ')
+    app.all(path, (c) => {
+      c.header('allow', allow)
+      return answerUnhandled(c, 'method_not_allowed')
+    })
+  }
 }

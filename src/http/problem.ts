@@ -17,6 +17,7 @@ export type ProblemCode =
   | 'unauthenticated'
   | 'forbidden'
   | 'not_found'
+  | 'method_not_allowed'
   | 'internal'
 
 type Answer = { readonly status: ContentfulStatusCode; readonly title: string }
@@ -29,6 +30,7 @@ const conflict = (title: string): Answer => ({ status: 409, title })
 const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   content_type_not_json: { status: 415, title: 'The content type must be application/json.' },
   body_too_large: { status: 413, title: 'The body is too large.' },
+  body_incomplete: badRequest('The body ended before it was complete.'),
   body_not_json: badRequest('The body is not JSON.'),
   request_malformed: badRequest('The request does not have the expected form.'),
 
@@ -97,6 +99,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   unauthenticated: unauthorized('Client credentials are missing or wrong.'),
   forbidden: { status: 403, title: 'The client lacks the scope for this.' },
   not_found: { status: 404, title: 'There is nothing here.' },
+  method_not_allowed: { status: 405, title: 'This can be asked for by other methods only.' },
   internal: { status: 500, title: 'The service failed.' },
 }
 
@@ -114,10 +117,19 @@ export function answerProblem(
     status,
     code,
     ...(detail !== undefined && { detail }),
-    instance: `urn:countersign:request:${c.get('requestId')}`,
+    instance: `urn:countersign:request:${encodeURIComponent(c.get('requestId'))}`,
     ...members,
   }
+  if (status === 401 && code !== 'unauthenticated') {
+    c.header('www-authenticate', challengeOf(code))
+  }
   return c.body(JSON.stringify(problem), status, { 'content-type': 'application/problem+json' })
+}
+
+/** RFC 9449 §7.1: an agent proves itself by a token and by a proof of its key. */
+function challengeOf(code: ProblemCode): string {
+  const error = code.startsWith('proof_') ? 'invalid_dpop_proof' : 'invalid_token'
+  return `DPoP error="${error}", algs="PS256 RS256 ES256"`
 }
 
 /** How our own API refuses a client: `requireClient` asks for it. */

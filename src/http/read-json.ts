@@ -5,6 +5,7 @@ import type { HttpContext } from './environment.ts'
 export const REQUEST_REASONS = [
   'content_type_not_json',
   'body_too_large',
+  'body_incomplete',
   'body_not_json',
   'request_malformed',
 ] as const
@@ -12,6 +13,15 @@ export const REQUEST_REASONS = [
 export type RequestFailure = {
   readonly reason: (typeof REQUEST_REASONS)[number]
   readonly detail: string
+}
+
+/** The one status for each on every surface; the words around it are the surface's own. */
+export const STATUS_OF_BODY: Readonly<Record<RequestFailure['reason'], 400 | 413 | 415>> = {
+  content_type_not_json: 415,
+  body_too_large: 413,
+  body_incomplete: 400,
+  body_not_json: 400,
+  request_malformed: 400,
 }
 
 /** `application/json` with any parameters, as RFC 9110 §8.3 allows. */
@@ -45,8 +55,13 @@ export async function readJsonText(
       detail: 'the content type must be application/json',
     })
   }
-  const text = await readText(c.req.raw, maxBytes)
-  if (text !== undefined) return ok(text)
+  try {
+    const text = await readText(c.req.raw, maxBytes)
+    if (text !== undefined) return ok(text)
+  } catch {
+    // The sender went away or broke the framing: nothing of ours has failed.
+    return err({ reason: 'body_incomplete', detail: 'the body ended before it was complete' })
+  }
   return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
 }
 
@@ -54,7 +69,7 @@ async function readText(request: Request, maxBytes: number): Promise<string | un
   const declared = request.headers.get('content-length')
   if (declared !== null) {
     // A server never hands over more than the declared length, so the cap holds before reading.
-    return Number(declared) <= maxBytes ? request.text() : undefined
+    return Number(declared) <= maxBytes ? await request.text() : undefined
   }
   const chunks: Uint8Array[] = []
   let size = 0

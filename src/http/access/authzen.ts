@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Rules } from '../../access/assess.ts'
 import { type EvaluationRequest, parseEvaluation } from '../../access/authzen.ts'
 import { answerUnreadable, endsBatch, parseEvaluations } from '../../access/authzen-batch.ts'
@@ -9,7 +10,8 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { type RequestFailure, readJson } from '../read-json.ts'
+import { answerPublic } from '../public-document.ts'
+import { type RequestFailure, readJson, STATUS_OF_BODY } from '../read-json.ts'
 
 const MAX_EVALUATION_BYTES = 64 * 1024
 const MAX_EVALUATIONS_BYTES = 512 * 1024
@@ -39,26 +41,18 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
     return c.json({ evaluations: await answerBatch(services, request.value, language) })
   })
 
-  app.get('/.well-known/authzen-configuration', (c) =>
-    c.json(describeDecisionPoint(services.config.publicUrl)),
-  )
+  const metadata = describeDecisionPoint(services.config.publicUrl)
+  app.get('/.well-known/authzen-configuration', (c) => answerPublic(c, metadata))
   return app
 }
 
 /** AuthZEN §10.1.2: the body of an error is a message; it is still JSON. */
 export function answerError(
   c: HttpContext,
-  status: 400 | 401 | 403 | 413 | 415 | 500,
+  status: ContentfulStatusCode,
   message: string,
 ): Response {
   return c.json(message, status)
-}
-
-const STATUS_OF_BODY: Readonly<Record<RequestFailure['reason'], 400 | 413 | 415>> = {
-  content_type_not_json: 415,
-  body_too_large: 413,
-  body_not_json: 400,
-  request_malformed: 400,
 }
 
 function answerUnreadableBody(c: HttpContext, failure: RequestFailure): Response {

@@ -4,11 +4,11 @@ import { isDeviceId } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
 import type { Services } from '../../services.ts'
 import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
-import type { DeviceDetail, DeviceSummary, HistoryEntry } from '../../store/device-reads.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readJson } from '../read-json.ts'
+import { showDetail, showEntry, showSummary } from './show-device.ts'
 
 const MAX_CHANGE_BYTES = 8 * 1024
 const MAX_REASON_CHARS = 500
@@ -19,7 +19,7 @@ const listQuery = z.object({
   verdict: z.enum(VERDICTS).optional(),
   enrolment: z.enum(['admitted', 'pending']).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
-  cursor: z.string().max(200).optional(),
+  cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
 })
 
 const historyQuery = z.object({
@@ -61,6 +61,11 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
     const id = c.req.param('id')
     if (!isDeviceId(id)) return answerProblem(c, 'device_not_found')
     const page = await store.deviceHistory(id, definedOf(query.data))
+    // A device that was only ever refused has a history and no record.
+    const isEmpty = page.entries.length === 0 && query.data.before === undefined
+    if (isEmpty && (await store.deviceDetail(id, clock())) === null) {
+      return answerProblem(c, 'device_not_found')
+    }
     return c.json({ attestations: page.entries.map(showEntry), next_before: page.nextBefore })
   })
 
@@ -130,64 +135,4 @@ function answerMalformed(c: HttpContext, error: z.ZodError): Response {
 function definedOf<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(value).filter(([, member]) => member !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
-}
-
-function showSummary(device: DeviceSummary) {
-  return {
-    device_id: device.deviceId,
-    verdict: device.verdict,
-    enrolment: device.enrolment,
-    owner: device.owner,
-    entra_device_id: device.entraDeviceId,
-    labels: device.labels,
-    ring: device.ring,
-    quarantined_at: device.quarantinedAt,
-    attested_at: device.attestedAt,
-    valid_until: device.validUntil,
-    created_at: device.createdAt,
-  }
-}
-
-function showDetail({ record, verdict, recordedVerdict, reasons, firstFailedAt }: DeviceDetail) {
-  const { attestation, quarantine } = record
-  return {
-    device_id: record.deviceId,
-    verdict,
-    enrolment: record.enrolment,
-    owner: record.owner,
-    entra_device_id: record.entraDeviceId,
-    labels: record.labels,
-    ring: record.ring,
-    quarantine,
-    created_at: record.createdAt,
-    attestation: attestation && {
-      attestation_id: attestation.attestationId,
-      attested_at: attestation.attestedAt,
-      valid_until: attestation.validUntil,
-      issuer: attestation.issuer,
-      policy_hash: attestation.policyHash,
-      recorded_verdict: recordedVerdict,
-      reasons,
-      first_failed_at: firstFailedAt,
-      claims: attestation.claims,
-    },
-  }
-}
-
-function showEntry(entry: HistoryEntry) {
-  return {
-    attestation_id: entry.attestationId,
-    at: entry.at,
-    outcome: entry.outcome,
-    stage: entry.stage,
-    verdict: entry.verdict,
-    reasons: entry.reasons,
-    trace: entry.trace,
-    digests: entry.digests,
-    issuer: entry.issuer,
-    policy_hash: entry.policyHash,
-    evaluated_policy: entry.evaluatedPolicyHash,
-    reference_values: entry.referenceValuesHash,
-    claims: entry.claims,
-  }
 }

@@ -1,8 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { parseReferenceValues } from '../../appraisal/reference-values.ts'
+import {
+  parseReferenceValues,
+  type ReferenceValuesDocument,
+} from '../../appraisal/reference-values.ts'
 import type { Failure, Result } from '../../failure.ts'
 import { compilePolicy } from '../../policy/compile.ts'
+import type { PolicyDocument } from '../../policy/document.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
@@ -13,11 +17,15 @@ const MAX_DOCUMENT_BYTES = 1024 * 1024
 
 const activation = z.strictObject({
   reason: z.string().trim().min(1).max(500),
-  document: z.record(z.string(), z.json()),
+  document: z.record(z.string(), z.unknown()),
 })
 
 type Kind = 'policy' | 'reference-values'
-type Compile = (body: unknown) => Result<{ readonly hash: string }, Failure>
+type Checked = {
+  readonly hash: string
+  readonly document: PolicyDocument | ReferenceValuesDocument
+}
+type Compile = (body: unknown) => Result<Checked, Failure>
 
 /** The documents in force: what they are, and putting another in their place. */
 export function adminDocumentRoutes(services: Services): Hono<HttpEnv> {
@@ -70,7 +78,7 @@ async function activate(
   await services.store.activateDocument({
     kind,
     hash: compiled.value.hash,
-    body: document,
+    body: compiled.value.document,
     author: c.get('client').clientId,
     reason,
     now: services.clock(),

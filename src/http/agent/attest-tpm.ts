@@ -6,7 +6,8 @@ import { describeIssuer, listCertificates } from '../../verifier/metadata.ts'
 import { type AttestRefusal, handleAttestMessage } from '../../verifier/verifier.ts'
 import { toWireError } from '../../verifier/wire.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { readJsonText } from '../read-json.ts'
+import { answerPublic } from '../public-document.ts'
+import { readJsonText, STATUS_OF_BODY } from '../read-json.ts'
 import { newAttestationId } from './record-attestation.ts'
 
 /** Azure Attestation's TPM protocol and the documents beside it, answered by the built-in verifier. */
@@ -16,14 +17,22 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
   let underWay = 0
 
   app.post('/attest/Tpm', async (c) => {
+    const body = await readJsonText(c, MAX_ENVELOPE_BYTES)
+    if (!body.ok) {
+      return c.json(
+        azureError('InvalidParameter', body.failure.detail),
+        STATUS_OF_BODY[body.failure.reason],
+      )
+    }
     // Verification is the dearest thing an unknown caller can ask for: past this many, come later.
+    // A place is taken once the whole message is there, so that nobody holds one by sending slowly.
     if (underWay >= config.maxConcurrentVerifications) {
       c.header('retry-after', '1')
       return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
     }
     underWay += 1
     try {
-      return await answerMessage(c, services)
+      return await answerMessage(c, services, body.value)
     } finally {
       underWay -= 1
     }
@@ -31,19 +40,18 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
 
   const certificates = listCertificates(verifier.published)
   const issuer = describeIssuer(verifier.config.issuer)
-  app.get('/certs', (c) => c.json(certificates))
-  app.get('/.well-known/openid-configuration', (c) => c.json(issuer))
+  app.get('/certs', (c) => answerPublic(c, certificates))
+  app.get('/.well-known/openid-configuration', (c) => answerPublic(c, issuer))
   return app
 }
 
-async function answerMessage(c: HttpContext, services: Services): Promise<Response> {
-  const body = await readJsonText(c, MAX_ENVELOPE_BYTES)
-  if (!body.ok) {
-    const status = body.failure.reason === 'body_too_large' ? 413 : 415
-    return c.json(azureError('InvalidParameter', body.failure.detail), status)
-  }
+async function answerMessage(
+  c: HttpContext,
+  services: Services,
+  message: string,
+): Promise<Response> {
   const answer = await handleAttestMessage({
-    message: body.value,
+    message,
     apiVersion: c.req.query('api-version'),
     keys: services.verifier.keys,
     config: services.verifier.config,
@@ -87,6 +95,7 @@ async function keepRefusal(
   })
 }
 
-function azureError(code: string, message: string) {
+/** The form of Azure's errors, for what the verifier itself has no answer to. */
+export function azureError(code: string, message: string) {
   return { error: { code, message } }
 }

@@ -43,6 +43,7 @@ export function attestationRoutes(services: Services): Hono<HttpEnv> {
     const device = verified.value
     const wait = services.limiter.charge(device.deviceId, now)
     if (wait > 0) {
+      services.metrics.refusals.labels('submission', 'device_rate_limited').inc()
       c.header('retry-after', String(wait))
       return answerProblem(c, 'device_rate_limited')
     }
@@ -63,8 +64,7 @@ async function readSubmission(
     return err({ reason: 'request_malformed', detail: 'token must be a string' })
   }
   const { publicUrl, agentOrigins } = services.config
-  const { origin } = new URL(c.req.url)
-  const base = agentOrigins.find((known) => known === origin) ?? publicUrl
+  const base = agentOrigins.find((known) => c.req.url.startsWith(known + PATH)) ?? publicUrl
   return ok({ token, proof: c.req.header('dpop'), url: base + PATH })
 }
 

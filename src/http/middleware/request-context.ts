@@ -4,13 +4,18 @@ import { toBase64Url } from '../../encoding.ts'
 import type { Services } from '../../services.ts'
 import type { HttpEnv } from '../environment.ts'
 
-/** Printable ASCII: what a header can carry back unchanged and a log line can show. */
+/** Printable ASCII of a length that a log line can show. */
 const ACCEPTABLE_ID = /^[\x20-\x7e]{1,200}$/
 
 /**
  * Gives every request an id, times it and logs one line for it.
  *
- * A caller's `X-Request-ID` is returned as it came (AuthZEN 1.0 §10.1.3); ours otherwise.
+ * A caller's `X-Request-ID` is returned as it came, whatever it is (AuthZEN 1.0 §10.1.3); logs and
+ * problem documents name the request by it where they can show it, and by an id of ours otherwise.
+ *
+ * What every answer carries is set before the answer is made: Hono copies an answer that is there
+ * already for each header that is added to it. Answers are for the one who asked, so a route that
+ * may be cached says so itself.
  */
 export function requestContext(services: Services) {
   return createMiddleware<HttpEnv>(async (c, next) => {
@@ -20,10 +25,12 @@ export function requestContext(services: Services) {
         ? offered
         : toBase64Url(services.random(12))
     c.set('requestId', requestId)
+    c.header('x-request-id', offered ?? requestId)
+    c.header('cache-control', 'no-store')
+    c.header('x-content-type-options', 'nosniff')
     const started = performance.now()
     await next()
     const elapsed = performance.now() - started
-    c.header('x-request-id', requestId)
     const route = routePath(c, -1)
     services.metrics.requests
       .labels(route, `${Math.floor(c.res.status / 100)}xx`)

@@ -1,0 +1,193 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { BASELINE_POLICY } from '../../../src/policy/baseline.ts'
+import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
+import { documentOf } from '../../policy/healthy-device.ts'
+import { noteReason } from '../../support/refusal.ts'
+import {
+  createTestService,
+  everythingStored,
+  expectProblem,
+  openTestDatabase,
+  readOk,
+  startDevice,
+} from '../../support/service.ts'
+import { attestMinted, rememberHealthy } from '../../support/submission.ts'
+
+const database = await openTestDatabase()
+const service = await createTestService({ database })
+await rememberHealthy(service, await startDevice())
+const read = await service.as('admin.read')
+const write = await service.as('admin.write')
+const pep = await service.as('access.evaluate')
+const { answer, deviceId } = await attestMinted(service)
+await readOk(answer, 201)
+afterAll(() => database.close())
+
+const get = (path: string) => service.request(path, { headers: read })
+const put = (path: string, body: unknown, headers = write) =>
+  service.post(path, body, { method: 'PUT', headers })
+
+async function decide() {
+  const question = {
+    subject: { type: 'device', id: deviceId },
+    resource: { type: 'application', id: 'payroll' },
+    action: { name: 'signin' },
+  }
+  return readOk(await service.post('/access/v1/evaluation', question, { headers: pep }))
+}
+
+test('on a first start the baseline and the known enclaves are in force', async () => {
+  expect(await readOk(await get('/v1/policy'))).toMatchObject({
+    hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+    author: 'countersign',
+    document: BASELINE_POLICY,
+  })
+  const { document } = await readOk(await get('/v1/reference-values'))
+  expect(document).toEqual(listSimulatorReferenceValues())
+})
+
+describe.each(['/v1/policy', '/v1/reference-values'])('%s', (path) => {
+  test('is shown to those who read and set by those who write', async () => {
+    const before = await everythingStored(service.query)
+    const body = { reason: 'x', document: { enclaves: [] } }
+    for (const headers of [write, pep]) {
+      await expectProblem(await service.request(path, { headers }), 403, 'forbidden')
+    }
+    for (const headers of [read, pep]) {
+      await expectProblem(await put(path, body, headers), 403, 'forbidden')
+    }
+    await expectProblem(await put(path, body, {}), 401, 'unauthenticated')
+    expect(await everythingStored(service.query)).toEqual(before)
+  })
+
+  test('needs a reason and a document, and nothing else', async () => {
+    for (const body of [
+      {},
+      { document: {} },
+      { reason: 'x' },
+      { reason: '', document: {} },
+      { reason: 'x', document: [] },
+      { reason: 'x', document: 'true' },
+      { reason: 'x', document: {}, hash: 'mine' },
+      null,
+    ]) {
+      await expectProblem(await put(path, body), 400, 'request_malformed')
+    }
+  })
+
+  test('refuses a document that is nested without end, as it does any other', async () => {
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+    const body = `{"reason":"x","document":{"name":"x","clauses":${deep},"enclaves":${deep}}}`
+    const answer = await service.post(path, null, { method: 'PUT', body, headers: write })
+    await expectProblem(answer, 422, 'document_refused')
+  })
+
+  test('refuses more than a megabyte', async () => {
+    const body = JSON.stringify({ reason: 'x', document: { name: 'a'.repeat(1_048_576) } })
+    const answer = await service.post(path, null, { method: 'PUT', body, headers: write })
+    await expectProblem(answer, 413, 'body_too_large')
+  })
+})
+
+describe('a policy that does not compile', () => {
+  const cases: readonly [string, object, object][] = [
+    [
+      'names what there is not',
+      documentOf('attestation.secureBootEnabled', 'attestation.secureBotEnabled'),
+      {
+        mistake: 'policy_name_unknown',
+        clause: 'clause_1',
+        member: 'require',
+        line: 1,
+        column: 13,
+        suggestion: 'secureBootEnabled',
+      },
+    ],
+    [
+      'is no expression',
+      documentOf('true &&\n  ('),
+      { mistake: 'policy_expression_syntax', line: 2, clause: 'clause_0' },
+    ],
+    ['is not true or false', documentOf('1 + 1'), { mistake: 'policy_expression_not_boolean' }],
+    [
+      'has a pattern that is none',
+      documentOf('device.owner.matches("(")'),
+      { mistake: 'policy_pattern_invalid', line: 1 },
+    ],
+    [
+      'is no policy',
+      { name: 'x', clauses: [] },
+      { mistake: 'policy_document_invalid', problems: [{ path: 'clauses' }] },
+    ],
+  ]
+  test.each(cases)('is refused and told where it %s', async (_name, document, told) => {
+    const before = await everythingStored(service.query)
+    const { context } = await decide()
+    const refused = await put('/v1/policy', { reason: 'try', document })
+    expect(await expectProblem(refused, 422, 'document_refused')).toMatchObject(told)
+    noteReason('document_refused')
+    expect(await everythingStored(service.query)).toEqual(before)
+    expect((await decide()).context.policy).toBe(context.policy)
+  })
+})
+
+test('reference values that are wrong are refused, and the active ones stay', async () => {
+  const before = await everythingStored(service.query)
+  const document = { enclaves: [{ name: 'agent', author_id: 'short', minimum_svn: 1 }] }
+  const refused = await put('/v1/reference-values', { reason: 'try', document })
+  expect(await expectProblem(refused, 422, 'document_refused')).toMatchObject({
+    mistake: 'reference_values_invalid',
+    problems: [{ path: 'enclaves.0.author_id' }],
+  })
+  expect(await everythingStored(service.query)).toEqual(before)
+})
+
+describe('a document that is activated', () => {
+  test('decides with the next question, and so does the one before when it comes back', async () => {
+    const baseline = await readOk(await get('/v1/policy'))
+    expect((await decide()).decision).toBe(true)
+    const strict = documentOf('attestation.secureBootEnabled', 'false')
+    const set = await readOk(await put('/v1/policy', { reason: 'lock', document: strict }))
+    expect(set).toMatchObject({ reason: 'lock', document: strict })
+    const denied = await decide()
+    expect(denied).toMatchObject({ decision: false, context: { policy: set.hash } })
+    expect(denied.context.reasons).toMatchObject([{ clause: 'clause_1' }])
+
+    const { document } = baseline
+    const back = await readOk(await put('/v1/policy', { reason: 'unlock', document }))
+    expect(back.hash).toBe(baseline.hash)
+    expect((await decide()).decision).toBe(true)
+  })
+
+  test('may be a set of reference values: an enclave that is not in it is not trusted', async () => {
+    const { document } = await readOk(await get('/v1/reference-values'))
+    const none = { name: 'none', enclaves: [] }
+    await readOk(await put('/v1/reference-values', { reason: 'recall', document: none }))
+    expect((await decide()).decision).toBe(false)
+    await readOk(await put('/v1/reference-values', { reason: 'back', document }))
+    expect((await decide()).decision).toBe(true)
+  })
+
+  test('leaves who did it and why in the audit log, once', async () => {
+    const document = documentOf('true || attestation.secureBootEnabled')
+    const audit = () =>
+      service.query(`select * from audit where device_id = 'service' and actor like 'cli_%'`)
+    const before = (await audit()).length
+    await readOk(await put('/v1/policy', { reason: 'because', document }))
+    await readOk(await put('/v1/policy', { reason: 'again', document }))
+    const rows = (await audit()).slice(before)
+    expect(rows).toHaveLength(1)
+    expect(JSON.stringify(rows[0]?.detail)).toContain('because')
+    expect(service.logs.join('')).toContain('document_activated')
+  })
+
+  test('is what was checked, down to the last member', async () => {
+    const text = JSON.stringify(documentOf('true')).replace('{', '{"name":"shadow",')
+    const body = `{"reason":"x","document":${text}}`
+    const set = await readOk(
+      await service.post('/v1/policy', null, { method: 'PUT', body, headers: write }),
+    )
+    const shown = await readOk(await get('/v1/policy'))
+    expect(shown).toMatchObject({ hash: set.hash, document: documentOf('true') })
+  })
+})

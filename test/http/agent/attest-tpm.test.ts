@@ -1,0 +1,182 @@
+import { decodeProtectedHeader, importX509, type JSONWebKeySet, jwtVerify } from 'jose'
+import { afterAll, describe, expect, test } from 'vitest'
+import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
+import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
+import { MAX_ENVELOPE_BYTES } from '../../../src/verifier/limits.ts'
+import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import {
+  createTestService,
+  everythingStored,
+  openTestDatabase,
+  readOk,
+  startDevice,
+  testClock,
+} from '../../support/service.ts'
+
+const database = await openTestDatabase()
+const clock = testClock()
+const service = await createTestService({ database, clock })
+const device = await startDevice()
+afterAll(() => database.close())
+
+const PATH = '/attest/Tpm?api-version=2025-06-01'
+const INIT = envelope({ payload: { type: 'aikcert' } })
+
+function envelope(message: unknown) {
+  return { data: toBase64Url(toUtf8(JSON.stringify(message))) }
+}
+
+/** An error in Azure's form. */
+async function expectError(answer: Response, status: number, code: string): Promise<string> {
+  expect(answer.status).toBe(status)
+  expect(answer.headers.get('content-type')).toBe('application/json')
+  const body = (await answer.json()) as { error: { code: string; message: string } }
+  expect(body).toEqual({ error: { code, message: expect.any(String) } })
+  return body.error.message
+}
+
+test('the first message is answered by a challenge, and nothing is stored', async () => {
+  const before = await everythingStored(service.query)
+  service.calls.length = 0
+  const answer = await service.post(PATH, INIT)
+  expect(answer.headers.get('cache-control')).toBe('no-store')
+  const { data } = await readOk(answer)
+  const { payload } = JSON.parse(fromUtf8(fromBase64Url(data) ?? new Uint8Array()) ?? '')
+  expect(payload).toEqual({ challenge: expect.any(String), service_context: expect.any(String) })
+  expect(service.calls).toEqual([])
+  expect(await everythingStored(service.query)).toEqual(before)
+})
+
+test('the second is answered by a token that the published certificates verify', async () => {
+  const token = expectOk(await service.agentOf(device).obtainToken('AQID'))
+  const metadata = await readOk(await service.request('/.well-known/openid-configuration'))
+  expect(metadata).toMatchObject({ issuer: service.url, jwks_uri: `${service.url}/certs` })
+  const certificates: JSONWebKeySet = await readOk(await service.request('/certs'))
+  for (const key of certificates.keys)
+    expect(Object.keys(key).sort()).toEqual(['kid', 'kty', 'x5c'])
+  expect(certificates.keys[0]?.kid).toBe(decodeProtectedHeader(token).kid)
+  const pem = `-----BEGIN CERTIFICATE-----\n${certificates.keys[0]?.x5c?.[0]}\n-----END CERTIFICATE-----`
+  const { payload } = await jwtVerify(token, await importX509(pem, 'RS256'), {
+    issuer: service.url,
+    currentDate: clock.now(),
+  })
+  expect(payload).toMatchObject({ nonce: 'AQID', secureBootEnabled: true, vbsReportPresent: true })
+})
+
+test.each(['/certs', '/.well-known/openid-configuration', '/.well-known/jwks.json'])(
+  '%s may be kept for a while by anybody',
+  async (path) => {
+    const answer = await service.request(path)
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+    await readOk(answer)
+  },
+)
+
+describe('a message that is refused', () => {
+  const cases: readonly [string, string, unknown, object?][] = [
+    ['without api-version', '/attest/Tpm', INIT],
+    ['with an unknown api-version', '/attest/Tpm?api-version=2019-01-01', INIT],
+    ['with no data', PATH, {}],
+    ['with data that is no text', PATH, { data: 1 }],
+    ['with data that is not base64url', PATH, { data: '!' }],
+    ['with data that is not JSON', PATH, { data: toBase64Url(toUtf8('{')) }],
+    ['with an unknown payload', PATH, envelope({ payload: { type: 'other' } })],
+    ['with a request that is no JWS', PATH, envelope({ payload: { request: 'a.b' } })],
+    ['that is a list', PATH, []],
+  ]
+  test.each(cases)('%s', async (_name, path, message) => {
+    const before = await everythingStored(service.query)
+    await expectError(await service.post(path, message), 400, 'InvalidParameter')
+    expect(await everythingStored(service.query)).toEqual(before)
+  })
+
+  test('with a body that is not JSON', async () => {
+    await expectError(await service.post(PATH, null, { body: '{' }), 400, 'InvalidParameter')
+  })
+
+  test('with another content type', async () => {
+    const headers = { 'content-type': 'text/plain' }
+    await expectError(await service.post(PATH, INIT, { headers }), 415, 'InvalidParameter')
+  })
+
+  test('with too large a body', async () => {
+    const body = 'a'.repeat(MAX_ENVELOPE_BYTES + 1)
+    await expectError(await service.post(PATH, null, { body }), 413, 'InvalidParameter')
+  })
+})
+
+describe('evidence that is refused', () => {
+  test('is kept with its reason when its attestation key had answered our challenge', async () => {
+    const bad = await startDevice({ boot: { secureBoot: false } })
+    const tampered = claimSecureBoot(bad, 'recomputed')
+    const failure = expectRefusal(
+      await service.agentOf(tampered).obtainToken('AQID'),
+      'agent_request_refused',
+    )
+    expect(failure).toMatchObject({ status: 400, code: 'InvalidParameter' })
+    const admin = await service.as('admin.read')
+    const path = `/v1/devices/${bad.deviceId}`
+    const { attestations } = await readOk(
+      await service.request(`${path}/attestations`, { headers: admin }),
+    )
+    expect(attestations).toHaveLength(1)
+    expect(attestations[0]).toMatchObject({
+      outcome: 'refused',
+      stage: 'evidence',
+      reasons: [{ code: 'log_pcr_mismatch', pcrs: [7] }],
+      digests: { boot_log: expect.any(String), quote: expect.any(String) },
+      trace: expect.arrayContaining([expect.objectContaining({ outcome: 'failed' })]),
+    })
+    expect((await service.request(path, { headers: admin })).status).toBe(404)
+  })
+
+  test('is not kept when somebody else sends it with a challenge of long ago', async () => {
+    const agent = service.agentOf(device)
+    const before = await everythingStored(service.query)
+    const fetch = async (request: Request) => {
+      const answer = await service.app.fetch(request)
+      clock.advance(301)
+      return answer
+    }
+    const late = service.agentOf(device, { fetch })
+    expectRefusal(await late.obtainToken('AQID'), 'agent_request_refused')
+    expect(await everythingStored(service.query)).toEqual(before)
+    expectOk(await agent.obtainToken('AQID'))
+  })
+})
+
+describe('when too many are being verified', () => {
+  const narrow = () =>
+    createTestService({ database, clock, env: { MAX_CONCURRENT_VERIFICATIONS: '1' } })
+
+  test('the next is told to come back, in the form of Azure', async () => {
+    const busy = await narrow()
+    const answers = await Promise.all([busy.post(PATH, INIT), busy.post(PATH, INIT)])
+    const [first, second] = answers.sort((a, b) => a.status - b.status)
+    await readOk(first ?? expect.unreachable())
+    expect(second?.headers.get('retry-after')).toBe('1')
+    await expectError(second ?? expect.unreachable(), 503, 'ServiceBusy')
+    await readOk(await busy.post(PATH, INIT))
+  })
+
+  test('places are not taken by those who send slowly', async () => {
+    const busy = await narrow()
+    const slow = new ReadableStream({
+      start(controller) {
+        controller.enqueue(toUtf8('{'))
+      },
+    })
+    const pending = busy.post(PATH, null, { body: slow })
+    for (let i = 0; i < 3; i++) await readOk(await busy.post(PATH, INIT))
+    await slow.cancel().catch(() => {})
+    pending.catch(() => {})
+  })
+
+  test('a refusal gives its place back', async () => {
+    const busy = await narrow()
+    for (let i = 0; i < 3; i++) {
+      await expectError(await busy.post(PATH, {}), 400, 'InvalidParameter')
+    }
+    await readOk(await busy.post(PATH, INIT))
+  })
+})

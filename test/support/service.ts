@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { expect } from 'vitest'
+import { type Config, type Environment, parseConfig } from '../../src/config.ts'
+import { toBase64 } from '../../src/encoding.ts'
+import { type App, createApp } from '../../src/http/app.ts'
+import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
+import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
+import { createLog } from '../../src/log.ts'
+import { createServices, type Services } from '../../src/services.ts'
+import { type AgentOptions, AttestationAgent } from '../../src/simulator/agent.ts'
+import { type KeySource, primeSharingKeys } from '../../src/simulator/key-source.ts'
+import {
+  type RecordedBoot,
+  recordBoot,
+  startVirtualDevice,
+  type VirtualDevice,
+  type VirtualDeviceOptions,
+} from '../../src/simulator/virtual-device.ts'
+import { createStore } from '../../src/store/create-store.ts'
+import { migrateEmbedded } from '../../src/store/migrate.ts'
+import type { Scope, Store } from '../../src/store/store.ts'
+import { expectOk } from './refusal.ts'
+
+/** The time at which every test of the service starts. */
+export const START = new Date('2026-03-02T08:00:00Z')
+
+/** A clock that stands still until it is moved. */
+export type TestClock = {
+  readonly now: () => Date
+  readonly advance: (seconds: number) => void
+  readonly set: (time: Date) => void
+}
+
+export type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
+
+/** A database of its own and a way to look at it past the store. */
+export type TestDatabase = {
+  readonly store: Store
+  readonly query: Query
+  readonly close: () => Promise<void>
+}
+
+/** The real service in this process, without a socket. */
+export type TestService = {
+  readonly url: string
+  readonly services: Services
+  readonly app: App
+  readonly clock: TestClock
+  readonly query: Query
+  /** Every log line since the start, `debug` included. */
+  readonly logs: readonly string[]
+  /** Names of the store's methods in the order of their calls: each is one statement. */
+  readonly calls: string[]
+  readonly request: (path: string, init?: TestRequest) => Promise<Response>
+  readonly post: (path: string, body: unknown, init?: TestRequest) => Promise<Response>
+  /** Headers of a client that has the scopes. */
+  readonly as: (...scopes: readonly Scope[]) => Promise<Readonly<Record<string, string>>>
+  readonly agentOf: (device: VirtualDevice, options?: Partial<AgentOptions>) => AttestationAgent
+}
+
+export type TestRequest = {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>> | Headers
+  readonly body?: string | ReadableStream | null
+}
+
+export type TestServiceOptions = {
+  readonly database: TestDatabase
+  readonly clock?: TestClock
+  readonly env?: Environment
+  /** Stands between the service and its store. */
+  readonly wrap?: (store: Store) => Store
+  /** Puts other services in the place of some. */
+  readonly alter?: (services: Services) => Services
+}
+
+/** All services of a run share one secret, so that several can work on one database. */
+const MASTER_SECRET = readSecret()
+
+function readSecret(): MasterSecret {
+  const secret = parseMasterSecret(toBase64(randomBytes(32)))
+  if (secret === undefined) throw new TypeError('not a master secret')
+  return secret
+}
+
+export function testClock(start: Date = START): TestClock {
+  let time = start.getTime()
+  return {
+    now: () => new Date(time),
+    advance: (seconds) => {
+      time += seconds * 1000
+    },
+    set: (at) => {
+      time = at.getTime()
+    },
+  }
+}
+
+/** An empty, migrated PostgreSQL in this process. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const client = await openMigrated()
+  const db = await migrateEmbedded(client)
+  const close = () => client.close()
+  return {
+    store: createStore({ db, place: { kind: 'memory' }, close }),
+    query: async (text) => (await client.query<Record<string, unknown>>(text)).rows,
+    close,
+  }
+}
+
+/** Making a database takes seconds and loading one does not: the first of a run is kept for the others. */
+async function openMigrated(): Promise<PGlite> {
+  const folder = process.env.TEST_RUN_DIR
+  const kept = folder === undefined ? undefined : join(folder, 'database.tar')
+  if (kept !== undefined && existsSync(kept)) {
+    return PGlite.create({ loadDataDir: new Blob([readFileSync(kept)]) })
+  }
+  const client = await PGlite.create()
+  await migrateEmbedded(client)
+  if (kept !== undefined) {
+    const dump = await client.dumpDataDir('none')
+    writeFileSync(`${kept}.${process.pid}`, Buffer.from(await dump.arrayBuffer()))
+    renameSync(`${kept}.${process.pid}`, kept)
+  }
+  return client
+}
+
+export async function createTestService(options: TestServiceOptions): Promise<TestService> {
+  const { database, clock = testClock(), env = {}, wrap = same, alter = same } = options
+  const config: Config = expectOk(parseConfig({ LOG_LEVEL: 'debug', ...env }))
+  const logs: string[] = []
+  const calls: string[] = []
+  const level = config.logLevel
+  const log = createLog({ level, write: (line) => logs.push(line), clock: clock.now })
+  const store = recordCalls(wrap(database.store), calls)
+  const input = { config, log, store, masterSecret: MASTER_SECRET, clock: clock.now }
+  const services = alter(await createServices(input))
+  const app = createApp(services)
+  const url = config.publicUrl
+  const request = async (path: string, init: TestRequest = {}) => {
+    const duplex = init.body instanceof ReadableStream ? { duplex: 'half' as const } : {}
+    const target = new URL(url).origin + path
+    return await app.fetch(new Request(target, { ...init, ...duplex } as RequestInit))
+  }
+  return {
+    url,
+    services,
+    app,
+    clock,
+    query: database.query,
+    logs,
+    calls,
+    request,
+    post: (path, body, init = {}) => {
+      const headers = new Headers(init.headers)
+      if (!headers.has('content-type')) headers.set('content-type', 'application/json')
+      return request(path, { method: 'POST', body: JSON.stringify(body), ...init, headers })
+    },
+    as: rememberClients(database.store),
+    agentOf: (device, agentOptions) =>
+      new AttestationAgent({
+        device,
+        baseUrl: url,
+        now: clock.now,
+        fetch: (sent) => app.fetch(sent),
+        maxAttempts: 1,
+        ...agentOptions,
+      }),
+  }
+}
+
+const same = <T>(value: T): T => value
+
+/** The same store, which writes down the name of each method that is called. */
+function recordCalls(store: Store, calls: string[]): Store {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver)
+      if (typeof member !== 'function') return member
+      return (...args: unknown[]) => {
+        calls.push(String(name))
+        return Reflect.apply(member, target, args)
+      }
+    },
+  })
+}
+
+let clients = 0
+
+function rememberClients(store: Store): TestService['as'] {
+  const known = new Map<string, Promise<Readonly<Record<string, string>>>>()
+  return (...scopes) => {
+    const key = scopes.join(' ')
+    const headers = known.get(key) ?? createClient(store, scopes)
+    known.set(key, headers)
+    return headers
+  }
+}
+
+async function createClient(
+  store: Store,
+  scopes: readonly Scope[],
+): Promise<Readonly<Record<string, string>>> {
+  clients += 1
+  const clientId = `cli_${clients}_${process.pid}_${scopes.join('_')}`
+  const secret = newClientSecret(randomBytes(32))
+  const secretHash = hashClientSecret(secret)
+  await store.createClient({ clientId, name: clientId, secretHash, scopes, by: 'test', now: START })
+  return { authorization: basic(clientId, secret) }
+}
+
+export function basic(id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+}
+
+const keys: KeySource = primeSharingKeys()
+let healthyBoot: Promise<RecordedBoot> | undefined
+
+/** A device that has started well, unless told otherwise. */
+export async function startDevice(
+  options: Partial<Omit<VirtualDeviceOptions, 'keys'>> = {},
+): Promise<VirtualDevice> {
+  if (options.boot !== undefined) return startVirtualDevice({ name: 'test', keys, ...options })
+  healthyBoot ??= recordBoot(keys)
+  const recordedBoot = await healthyBoot
+  return startVirtualDevice({ name: 'test', keys, recordedBoot, ...options })
+}
+
+/** A problem document (RFC 9457) with this code. */
+export async function expectProblem(
+  answer: Response,
+  status: number,
+  code: string,
+): Promise<Record<string, unknown>> {
+  const problem = (await answer.json()) as Record<string, unknown>
+  expect(problem).toMatchObject({ status, code, type: `urn:countersign:problem:${code}` })
+  expect(answer.status).toBe(status)
+  expect(answer.headers.get('content-type')).toBe('application/problem+json')
+  return problem
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each test states the shape of the answer it reads.
+export async function readOk(answer: Response, status = 200): Promise<any> {
+  const text = await answer.text()
+  expect(answer.status, text).toBe(status)
+  expect(answer.headers.get('content-type')).toBe('application/json')
+  return JSON.parse(text)
+}
+
+/** Everything in the tables that a request could have changed. */
+export async function everythingStored(query: Query): Promise<Record<string, unknown>> {
+  const tables = ['device', 'spent_nonce', 'attestation', 'audit', 'outbox', 'document']
+  const stored: Record<string, unknown> = {}
+  for (const table of [...tables, 'active_document']) {
+    stored[table] = await query(`select * from ${table} order by 1, 2`)
+  }
+  return stored
+}
