@@ -32,6 +32,15 @@ export function readMessage<T, F extends Failure = never>(
 ): Result<T, MessageFailure | JsonFailure | F> {
   const text = fromUtf8(bytes)
   if (text === undefined) return err({ reason: 'message_encoding_invalid', member: name })
+  return readMessageText(name, text, read)
+}
+
+/** The same of a text that was decoded before. */
+export function readMessageText<T, F extends Failure = never>(
+  name: string,
+  text: string,
+  read: (message: MessageReader, accept: Accept<F>) => T,
+): Result<T, MessageFailure | JsonFailure | F> {
   const json = parseRawJson(text)
   if (!json.ok) return json
   let refused: Err<F> | undefined

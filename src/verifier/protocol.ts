@@ -1,7 +1,7 @@
 import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
 import { err, type Result } from '../failure.ts'
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from './limits.ts'
-import { type MessageFailure, readMessage } from './message-reader.ts'
+import { type MessageFailure, readMessage, readMessageText } from './message-reader.ts'
 import type { JsonFailure } from './raw-json.ts'
 
 /** The only value of `type` in an initial message (Azure Attestation's TPM protocol). */
@@ -18,11 +18,13 @@ export type AgentMessage =
  * before anything is decoded. The members of `metadata` are nobody's business here.
  */
 export function readAgentMessage(body: string): Result<AgentMessage, MessageFailure | JsonFailure> {
-  // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the encoding.
-  if (body.length > MAX_ENVELOPE_BYTES) return err(tooLarge('body'))
-  const bytes = toUtf8(body)
-  if (bytes.length > MAX_ENVELOPE_BYTES) return err(tooLarge('body'))
-  const data = readMessage('body', bytes, (message) => message.string('data', MAX_ENVELOPE_BYTES))
+  // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
+  if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
+    return err(tooLarge('body'))
+  }
+  const data = readMessageText('body', body, (message) =>
+    message.string('data', MAX_ENVELOPE_BYTES),
+  )
   if (!data.ok) return data
   const inner = decodeLeniently(data.value)
   if (inner === undefined) return err({ reason: 'message_encoding_invalid', member: 'body.data' })

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
 import { digest, equalBytes } from '../digest.ts'
 import { fromBase64Url, toBase64Url, toHex, toUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
@@ -46,7 +46,7 @@ export function sealServiceContext(input: {
   plain.set(context.challenge)
   plain.writeBigUInt64BE(BigInt(context.expiresAt.getTime()), CHALLENGE_BYTES)
   const name = protectionKeyName(key)
-  const cipher = createCipheriv(CIPHER, key, iv).setAAD(toUtf8(name))
+  const cipher = createCipheriv(CIPHER, createSecretKey(key), iv).setAAD(toUtf8(name))
   const sealed = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
   const text = { ProtectionKeyName: name, ProtectedContext: toBase64Url(sealed) }
   return toBase64Url(toUtf8(JSON.stringify(text)))
@@ -94,7 +94,11 @@ function readEnvelope(text: string): Envelope | undefined {
 
 function decrypt(key: Uint8Array, envelope: Envelope): Buffer | undefined {
   const { name, sealed } = envelope
-  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, CONTEXT_IV_BYTES))
+  const decipher = createDecipheriv(
+    CIPHER,
+    createSecretKey(key),
+    sealed.subarray(0, CONTEXT_IV_BYTES),
+  )
   decipher.setAAD(toUtf8(name))
   decipher.setAuthTag(sealed.subarray(CONTEXT_IV_BYTES + PLAIN_BYTES))
   const plain = decipher.update(sealed.subarray(CONTEXT_IV_BYTES, CONTEXT_IV_BYTES + PLAIN_BYTES))

@@ -15,6 +15,7 @@ import {
   type EvidenceDigests,
   type EvidenceFailure,
   importRequestKey,
+  type VerifiedEvidence,
   verifyEvidence,
 } from './verify-evidence.ts'
 
@@ -108,6 +109,34 @@ async function answerRequest(
   input: AttestInput,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
   const { keys, config, now } = input
+  const verified = await verifyRequest(compact, { keys: keys.serviceContext, config, now })
+  if (!verified.ok) return verified
+  const { evidence, trace, digests } = verified.value
+  const token = await issueToken({
+    evidence,
+    issuer: config.issuer,
+    key: keys.tokenSigning,
+    lifetimeMs: config.tokenLifetimeMs,
+    now,
+    tokenId: input.random(TOKEN_ID_BYTES),
+    digests,
+  })
+  const deviceKey = evidence.aik.hash
+  return ok({ kind: 'report', data: encodeReport(token), deviceKey, trace, digests })
+}
+
+export type VerifiedRequest = VerificationRecord & { readonly evidence: VerifiedEvidence }
+
+/** All that comes before a token: from a request, a compact JWS, to evidence that verified. */
+export async function verifyRequest(
+  compact: string,
+  input: {
+    readonly keys: VerifierKeys['serviceContext']
+    readonly config: Pick<VerifierConfig, 'trust'>
+    readonly now: Date
+  },
+): Promise<Result<VerifiedRequest, AttestRefusal>> {
+  const { keys, config, now } = input
   const request = readRequestJws(compact)
   if (!request.ok) return refuse(request.failure)
   const read = readAttestRequest(request.value)
@@ -119,7 +148,7 @@ async function answerRequest(
     openServiceContext({
       text: evidence.serviceContext,
       challenge: evidence.challenge,
-      keys: keys.serviceContext,
+      keys,
       now,
     }),
   )
@@ -139,17 +168,7 @@ async function answerRequest(
   })
   const { result, provenAik } = verification
   if (!result.ok) return refuse(result.failure, { ...record, provenAik })
-  const token = await issueToken({
-    evidence: result.value,
-    issuer: config.issuer,
-    key: keys.tokenSigning,
-    lifetimeMs: config.tokenLifetimeMs,
-    now,
-    tokenId: input.random(TOKEN_ID_BYTES),
-    digests: record.digests,
-  })
-  const deviceKey = result.value.aik.hash
-  return ok({ kind: 'report', data: encodeReport(token), deviceKey, ...record })
+  return ok({ evidence: result.value, ...record })
 }
 
 function refuse(

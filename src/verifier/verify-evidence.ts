@@ -28,6 +28,7 @@ import {
   qualifyingDataOf,
   verifyKeyBindings,
 } from './key-binding.ts'
+import { REQUEST_KEY_USE } from './request-jws.ts'
 import { type TraceStep, takeStep } from './trace.ts'
 
 export type EvidenceFailure =
@@ -163,7 +164,7 @@ async function proveBoot(
 export function importRequestKey(
   evidence: AttestationEvidence,
 ): Promise<Result<TpmKey, TpmKeyFailure>> {
-  return importTpmKey(evidence.requestKey.jwk)
+  return importTpmKey(evidence.requestKey.jwk, REQUEST_KEY_USE)
 }
 
 /** Names the parts of the evidence for the record, without keeping them. */

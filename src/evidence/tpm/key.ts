@@ -27,6 +27,8 @@ const COORDINATE_BYTES: ReadonlyMap<unknown, number> = new Map([
   ['P-256', 32],
   ['P-384', 48],
 ])
+/** AlgorithmIdentifier of rsaEncryption: its OID and a NULL. RFC 3279 §2.3.1 */
+const RSA_ENCRYPTION = Buffer.from('300d06092a864886f70d0101010500', 'hex')
 const MIN_RSA_EXPONENT = 65537
 const MAX_RSA_EXPONENT_BYTES = 4
 
@@ -65,6 +67,7 @@ export class TpmKey {
 
   /** The key as DER SubjectPublicKeyInfo, RFC 5280 §4.1.2.7. */
   async spkiDer(): Promise<Uint8Array> {
+    if (this.jwk.kty === 'RSA') return encodeRsaSpki(this.jwk)
     const key = await this.cryptoKey(firstUse(this.jwk))
     return new Uint8Array(await crypto.subtle.exportKey('spki', key))
   }
@@ -73,15 +76,19 @@ export class TpmKey {
 /**
  * Takes a public JWK from anywhere and makes it usable, or says why not. Members besides the key
  * itself (`alg`, `use`, private ones) are dropped. A TpmKey is returned as it is.
+ *
+ * `use` is what the key will be used for, where that is known: a key of another kind is refused,
+ * and one import is spared.
  */
 export async function importTpmKey(
   key: JsonWebKey | TpmKey,
+  use?: KeyUse,
 ): Promise<Result<TpmKey, TpmKeyFailure>> {
   if (key instanceof TpmKey) return ok(key)
   const checked = checkJwk(key)
   if (!checked.ok) return checked
   try {
-    await checked.value.cryptoKey(firstUse(checked.value.jwk))
+    await checked.value.cryptoKey(use ?? firstUse(checked.value.jwk))
     return checked
   } catch {
     return err({ reason: 'tpm_key_malformed', detail: 'import' })
@@ -102,6 +109,27 @@ export async function aikPubHash(
 ): Promise<Result<Uint8Array, TpmKeyFailure>> {
   const der = await spkiDerOfJwk(key)
   return der.ok ? ok(digest('sha256', der.value)) : der
+}
+
+/**
+ * What exporting the key from WebCrypto gives, for the price of a copy. RFC 3279 §2.3.1
+ */
+function encodeRsaSpki({ n, e }: Readonly<JsonWebKey>): Uint8Array {
+  const key = tagged(0x30, unsigned(decode(n)), unsigned(decode(e)))
+  return tagged(0x30, RSA_ENCRYPTION, tagged(0x03, Uint8Array.of(0), key))
+}
+
+/** An INTEGER, with the octet in front that keeps it positive. */
+function unsigned(value: Uint8Array = new Uint8Array()): Uint8Array {
+  const isNegative = ((value[0] ?? 0) & 0x80) !== 0
+  return isNegative ? tagged(0x02, Uint8Array.of(0), value) : tagged(0x02, value)
+}
+
+function tagged(tag: number, ...content: readonly Uint8Array[]): Uint8Array {
+  const length = content.reduce((sum, part) => sum + part.length, 0)
+  const size =
+    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Uint8Array.of(tag, ...size), ...content])
 }
 
 function firstUse(jwk: JsonWebKey): KeyUse {

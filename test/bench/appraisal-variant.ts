@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+import { fromBase64Url } from '../../src/encoding.ts'
+import { readAgentMessage } from '../../src/verifier/protocol.ts'
+import { verifyRequest } from '../../src/verifier/verifier.ts'
+import { prepareFloor } from './appraisal-floor.ts'
+import type { Run, Variant } from './rounds.ts'
+import { cycleFor, readInput, runConcurrently, say } from './variant.ts'
+
+export type AppraisalInput = {
+  readonly variant: Variant
+  readonly file: string
+  readonly warmUpSeconds: number
+  readonly seconds: number
+}
+
+export type AppraisalFile = {
+  readonly serviceContextKey: string
+  readonly messages: readonly string[]
+}
+
+/** One after the other: what one appraisal takes, and not what the thread pool can hide. */
+const CONCURRENCY = Number(process.env.BENCH_CONCURRENCY ?? 1)
+
+const { variant, file, warmUpSeconds, seconds } = readInput<AppraisalInput>()
+const { serviceContextKey, messages }: AppraisalFile = JSON.parse(readFileSync(file, 'utf8'))
+const appraise = variant === 'path' ? preparePath() : await prepareFloor(messages)
+let count = 0
+const run = async (index: number) => {
+  await appraise(index)
+  count += 1
+}
+await runConcurrently(CONCURRENCY, { next: cycleFor(warmUpSeconds, messages.length), run })
+count = 0
+const cpu = process.cpuUsage()
+const begun = performance.now()
+await runConcurrently(CONCURRENCY, { next: cycleFor(seconds, messages.length), run })
+const elapsed = (performance.now() - begun) / 1000
+const { user, system } = process.cpuUsage(cpu)
+say({
+  opsPerSecond: count / elapsed,
+  details: { process_cpu_us: Math.round((user + system) / count) },
+} satisfies Run)
+
+function preparePath(): (index: number) => Promise<void> {
+  const key = fromBase64Url(serviceContextKey)
+  if (key === undefined) throw new TypeError('no key')
+  const config = { trust: { anchors: [], intermediates: [] } }
+  return async (index) => {
+    const message = readAgentMessage(messages[index] ?? '')
+    if (!message.ok || message.value.kind !== 'request') throw new Error('no request')
+    const { request } = message.value
+    const verified = await verifyRequest(request, { keys: [key], config, now: new Date() })
+    if (!verified.ok) throw new Error(verified.failure.reason)
+    const { boot, enclave } = verified.value.evidence
+    if (boot.secureBootEnabled !== true || enclave === undefined) throw new Error('no claims')
+  }
+}

@@ -1,0 +1,65 @@
+import { measureAppraisal } from './appraisal.ts'
+import { type BenchDatabase, openBenchDatabase } from './database.ts'
+import { measureEvaluation } from './evaluation.ts'
+import { prepareFleet } from './fleet.ts'
+import { type BenchOptions, HELP, type Path, readOptions } from './options.ts'
+import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
+import type { Round } from './rounds.ts'
+import { measureSubmission } from './submission.ts'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = readOptions(args)
+  if (options === 'help') {
+    process.stdout.write(HELP)
+    return 0
+  }
+  const results: Results = {}
+  const onRound = (path: Path) => (round: Round) => {
+    const { ops_per_s, floor_ops_per_s, ratio } = round
+    tell(`${path}: ${Math.round(ops_per_s)} of ${Math.round(floor_ops_per_s)} a second, ${ratio}`)
+  }
+  let version: string | undefined
+  if (options.only.some((path) => path !== 'appraisal')) {
+    tell('starting PostgreSQL')
+    const database = await openBenchDatabase()
+    version = database.version
+    try {
+      Object.assign(results, await measureOnDatabase(options, database, onRound))
+    } finally {
+      await database.close()
+    }
+  }
+  if (options.only.includes('appraisal')) {
+    results.appraisal = await measureAppraisal(options, onRound('appraisal'))
+  }
+  const machine = describeMachine(version)
+  const report = options.json ? JSON.stringify(results) : formatReport(results, machine)
+  process.stdout.write(`${report}\n`)
+  const missed = missedTargets(results)
+  if (missed.length > 0) tell(`below the target: ${missed.join(', ')}`)
+  return options.check && missed.length > 0 ? 1 : 0
+}
+
+async function measureOnDatabase(
+  options: BenchOptions,
+  database: BenchDatabase,
+  onRound: (path: Path) => (round: Round) => void,
+): Promise<Results> {
+  const results: Results = {}
+  tell('recording the fleet')
+  const fleet = await prepareFleet(database)
+  if (options.only.includes('evaluation')) {
+    results.evaluation = await measureEvaluation(options, fleet, onRound('evaluation'))
+  }
+  if (options.only.includes('submission')) {
+    const context = { database, fleet }
+    results.submission = await measureSubmission(options, context, onRound('submission'))
+  }
+  return results
+}
+
+function tell(progress: string): void {
+  process.stderr.write(`${progress}\n`)
+}

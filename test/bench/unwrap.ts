@@ -1,0 +1,7 @@
+import type { Failure, Result } from '../../src/failure.ts'
+
+/** The value of a result; a bench has no use for anything else. */
+export function unwrap<T, F extends Failure>(result: Result<T, F>): T {
+  if (result.ok) return result.value
+  throw new Error(`refused: ${JSON.stringify(result.failure)}`)
+}
