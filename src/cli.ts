@@ -1,47 +1,88 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 import { type Command, UsageError } from './commands/arguments.ts'
 
-const COMMANDS: Readonly<Record<string, () => Promise<{ command: Command }>>> = {
-  serve: () => import('./commands/serve.ts'),
-  migrate: () => import('./commands/migrate.ts'),
-  demo: () => import('./commands/demo.ts'),
-  simulate: () => import('./commands/simulate.ts'),
-  inspect: () => import('./commands/inspect.ts'),
-  clients: () => import('./commands/clients.ts'),
-  devices: () => import('./commands/devices.ts'),
+type Entry = { readonly summary: string; readonly load: () => Promise<{ command: Command }> }
+
+/** Loaded when they are called, so that each starts as fast as it can. */
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  serve: {
+    summary: 'run the service',
+    load: () => import('./commands/serve.ts'),
+  },
+  migrate: {
+    summary: 'bring the database to the schema of this version',
+    load: () => import('./commands/migrate.ts'),
+  },
+  demo: {
+    summary: 'watch virtual devices attest and be granted or denied',
+    load: () => import('./commands/demo.ts'),
+  },
+  simulate: {
+    summary: 'let virtual devices attest against a running service',
+    load: () => import('./commands/simulate.ts'),
+  },
+  inspect: {
+    summary: 'explain a token, boot log, TPM quote or enclave report',
+    load: () => import('./commands/inspect.ts'),
+  },
+  clients: {
+    summary: 'create, list or disable API clients',
+    load: () => import('./commands/clients.ts'),
+  },
+  devices: {
+    summary: 'list, show, quarantine, release or admit devices',
+    load: () => import('./commands/devices.ts'),
+  },
 }
+
+const HELP = ['--help', '-h']
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    process.stdout.write(await overview())
-    return name === undefined ? 1 : 0
-  }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (load === undefined) {
-    process.stderr.write(`countersign: there is no command '${name}'\n\n${await overview()}`)
+  if (name === undefined) {
+    process.stderr.write(overview())
     return 1
   }
-  const { command } = await load()
-  if (rest.includes('--help') || rest.includes('-h')) {
-    process.stdout.write(command.help)
+  if (HELP.includes(name) || name === 'help') return await help(rest[0])
+  if (name === '--version') {
+    process.stdout.write(`countersign ${version()}\n`)
     return 0
   }
+  const command = await find(name)
+  const isHelp = rest.slice(0, endOfOptions(rest)).some((argument) => HELP.includes(argument))
+  if (isHelp) return await help(name)
   try {
     return await command.run(rest)
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error
-    process.stderr.write(`countersign ${name}: ${error.message}\nTry: countersign ${name} --help\n`)
-    return 1
+    return complain(name, error)
   }
 }
 
-async function overview(): Promise<string> {
-  const lines = await Promise.all(
-    Object.entries(COMMANDS).map(async ([name, load]) => {
-      const { command } = await load()
-      return `  ${name.padEnd(10)}${command.summary}`
-    }),
+async function help(name: string | undefined): Promise<number> {
+  process.stdout.write(name === undefined ? overview() : (await find(name)).help)
+  return 0
+}
+
+async function find(name: string): Promise<Command> {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (entry === undefined) {
+    const names = Object.keys(COMMANDS).join(', ')
+    throw new UsageError(`there is no command '${name}', but: ${names}`)
+  }
+  const { command } = await entry.load()
+  return command
+}
+
+/** Where `--` stands: what follows is no option. */
+function endOfOptions(args: readonly string[]): number {
+  const end = args.indexOf('--')
+  return end < 0 ? args.length : end
+}
+
+function overview(): string {
+  const lines = Object.entries(COMMANDS).map(
+    ([name, { summary }]) => `  ${name.padEnd(10)}${summary}`,
   )
   return `Usage: countersign COMMAND [OPTIONS]
 
@@ -51,11 +92,29 @@ countersign COMMAND --help tells more. Start with: countersign demo
 `
 }
 
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return JSON.parse(text).version
+}
+
+function complain(name: string | undefined, error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error)
+  const program = name === undefined ? 'countersign' : `countersign ${name}`
+  const hint = error instanceof UsageError ? `Try: ${program} --help\n` : ''
+  process.stderr.write(`${program}: ${message}\n${hint}`)
+  if (process.env.LOG_LEVEL === 'debug') console.error(error)
+  return 1
+}
+
+/** A reader that has seen enough (`… | head`) is no fault: the rest of the output is dropped. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`countersign: ${message}\n`)
-  if (process.env.LOG_LEVEL === 'debug') console.error(error)
-  process.exitCode = 1
+  process.exitCode = complain(undefined, error)
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parsePemBundle } from './evidence/x509/certificate.ts'
 import { err, ok, type Result } from './failure.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
@@ -14,21 +15,20 @@ export type ConfigFailure = {
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 
-const seconds = (least: number, most: number, preset: number) =>
-  z
+const number = (unit: string) => (least: number, most: number, preset: number) => {
+  const range = `must be ${unit} from ${least} to ${most}`
+  return z
     .string()
-    .regex(/^\d{1,9}$/, 'must be a whole number of seconds')
+    .regex(/^\d{1,9}$/, range)
     .transform(Number)
-    .pipe(z.number().min(least).max(most))
+    .pipe(z.number().min(least, range).max(most, range))
     .default(preset)
+}
+const seconds = number('a whole number of seconds')
+const wholeNumber = number('a whole number')
 
-const wholeNumber = (least: number, most: number, preset: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(least).max(most))
-    .default(preset)
+const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+  z.enum(names, `must be one of ${names.join(', ')}`)
 
 const origin = z
   .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
@@ -38,6 +38,16 @@ const origin = z
   }, 'must have no query, fragment or credentials')
   .transform((text) => text.replace(/\/+$/, ''))
 
+/** A user without a host before the path is good for a Unix socket (`?host=/run/postgresql`). */
+function isDatabaseUrl(text: string): boolean {
+  return URL.canParse(text.replace('@/', '@localhost/'))
+}
+
+function isPemBundle(text: string): boolean {
+  const bundle = parsePemBundle(text)
+  return bundle.ok && bundle.value.length > 0
+}
+
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 8080),
@@ -45,6 +55,7 @@ const settings = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .refine(isDatabaseUrl, 'is no URL (special characters of the password must be percent-encoded)')
     .optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 500, 10),
   DATA_DIR: z.string().min(1).default('./data'),
@@ -52,9 +63,9 @@ const settings = z.object({
     .string()
     .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
     .optional(),
-  ENROLMENT: z.enum(['open', 'approval', 'listed']).default('open'),
-  DEVICE_KEY: z.enum(['aik', 'cnf']).default('aik'),
-  AK_TRUST_ANCHORS: z.string().includes('-----BEGIN CERTIFICATE-----').optional(),
+  ENROLMENT: oneOf(['open', 'approval', 'listed']).default('open'),
+  DEVICE_KEY: oneOf(['aik', 'cnf']).default('aik'),
+  AK_TRUST_ANCHORS: z.string().refine(isPemBundle, 'must hold certificates in PEM').optional(),
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
   CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
@@ -64,7 +75,7 @@ const settings = z.object({
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
   DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
   MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
 export type Config = {

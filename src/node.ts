@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ServerType, serve } from '@hono/node-server'
-import { type Config, type Environment, parseConfig } from './config.ts'
+import type { Config } from './config.ts'
 import { createApp } from './http/app.ts'
 import { startJobs } from './jobs.ts'
 import { type MasterSecret, parseMasterSecret } from './keys/master-secret.ts'
@@ -10,6 +9,10 @@ import { loadOrCreateSecretFile } from './keys/secret-file.ts'
 import { createLog, type Log } from './log.ts'
 import { createServices, type Services } from './services.ts'
 import { openStore } from './store/open-store.ts'
+import type { Store } from './store/store.ts'
+import { DataDirectoryBusyError } from './store/store-error.ts'
+
+export { readNodeConfig } from './node-config.ts'
 
 /** A running service. */
 export type NodeService = {
@@ -23,6 +26,13 @@ export type NodeService = {
 const JOBS_EVERY_MS = 60_000
 /** What is under way gets this long; an orchestrator usually kills after 30 s. */
 const DRAIN_MS = 10_000
+/** A kept-alive connection would else stay open for seconds after its last answer. */
+const LET_GO_EVERY_MS = 50
+/** How long a start waits for the data directory: no shorter than another service may drain. */
+const OWNER_GONE_MS = 12_000
+const OWNER_POLL_MS = 250
+/** A sender that is slower than this holds memory for nothing. */
+const REQUEST_TIMEOUT_MS = 30_000
 
 /** Starts the service on Node. Throws with a message for the operator when it cannot. */
 export async function startNodeService(
@@ -32,7 +42,7 @@ export async function startNodeService(
   const clock = options.clock ?? (() => new Date())
   const log = options.log ?? createNodeLog(config)
   const masterSecret = await readMasterSecret(config)
-  const store = await openStore(config.database)
+  const store = await openOwnStore(config)
   try {
     const services = await createServices({ config, log, store, masterSecret, clock })
     const server = await listen(services)
@@ -46,31 +56,32 @@ export async function startNodeService(
   }
 }
 
-/** The settings of the environment, with files read and a port chosen where it is 0. */
-export async function readNodeConfig(environment: Environment): Promise<Config> {
-  const parsed = parseConfig(environment)
-  if (!parsed.ok) {
-    throw new Error(`the configuration has mistakes:\n  ${parsed.failure.mistakes.join('\n  ')}`)
-  }
-  const file = parsed.value.akTrustAnchorsFile
-  const anchors = file === undefined ? environment.AK_TRUST_ANCHORS : readFileSync(file, 'utf8')
-  const port = parsed.value.port === 0 ? String(await findFreePort()) : environment.PORT
-  const complete = parseConfig({
-    ...environment,
-    AK_TRUST_ANCHORS: anchors,
-    AK_TRUST_ANCHORS_FILE: undefined,
-    PORT: port,
-  })
-  if (complete.ok) return complete.value
-  throw new Error(`the configuration has mistakes:\n  ${complete.failure.mistakes.join('\n  ')}`)
-}
-
 export function createNodeLog(config: Config): Log {
   return createLog({
     level: config.logLevel,
     write: (line) => process.stdout.write(line),
     clock: () => new Date(),
   })
+}
+
+/**
+ * A guest loses its database with the owner's process: good for a command, not for a service. A
+ * command that happens to own the directory, or a service that is stopping, is soon done with it.
+ */
+async function openOwnStore({ database }: Config): Promise<Store> {
+  const deadline = performance.now() + OWNER_GONE_MS
+  for (;;) {
+    const store = await openStore(database)
+    const { place } = store
+    if (place.kind !== 'directory' || place.role === 'owner') return store
+    await store.close()
+    if (performance.now() > deadline) {
+      throw new DataDirectoryBusyError(
+        `${place.path} is in use by another service: stop it, use another data directory (--data), or PostgreSQL (DATABASE_URL)`,
+      )
+    }
+    await delay(OWNER_POLL_MS)
+  }
 }
 
 async function readMasterSecret(config: Config): Promise<MasterSecret> {
@@ -86,7 +97,10 @@ function listen(services: Services): Promise<ServerType> {
   const { host, port } = services.config
   const app = createApp(services)
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(server))
+    const serverOptions = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }
+    const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () =>
+      resolve(server),
+    )
     server.once('error', reject)
   })
 }
@@ -98,27 +112,24 @@ async function shutDown(
 ): Promise<void> {
   services.lifecycle.draining = true
   await jobs.stop()
-  await new Promise<void>((resolve) => {
-    const force = setTimeout(() => {
-      if ('closeAllConnections' in server) server.closeAllConnections()
-    }, DRAIN_MS)
-    server.close(() => {
-      clearTimeout(force)
-      resolve()
-    })
-    if ('closeIdleConnections' in server) server.closeIdleConnections()
-  })
+  await closeServer(server)
   await services.store.close()
   services.log.info('stopped')
 }
 
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+/** Takes no new connections, and lets go of each open one as soon as nothing is under way on it. */
+function closeServer(server: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    const letGo = setInterval(() => {
+      if ('closeIdleConnections' in server) server.closeIdleConnections()
+    }, LET_GO_EVERY_MS)
+    const force = setTimeout(() => {
+      if ('closeAllConnections' in server) server.closeAllConnections()
+    }, DRAIN_MS)
+    server.close(() => {
+      clearInterval(letGo)
+      clearTimeout(force)
+      resolve()
     })
   })
 }

@@ -1,46 +1,47 @@
 import { toBase64Url } from '../encoding.ts'
 import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../keys/client-secret.ts'
-import { openStore } from '../store/open-store.ts'
 import { SCOPES, type Scope, type Store } from '../store/store.ts'
 import { type Command, readArguments, UsageError } from './arguments.ts'
-import { readSettings } from './settings.ts'
+import { withDatabase } from './open-database.ts'
+import { printJson, printText } from './output.ts'
+import { DATA_OPTION, readSettings } from './settings.ts'
 import { renderTable } from './table.ts'
 
 const OPTIONS = {
   name: { type: 'string' },
   scope: { type: 'string', multiple: true },
-  data: { type: 'string' },
   json: { type: 'boolean', default: false },
+  ...DATA_OPTION,
 } as const
 
 /** Who the audit log names for changes made on this machine. */
 const BY = 'command line'
 
 export const command: Command = {
-  summary: 'create, list or disable API clients',
+  options: OPTIONS,
   help: `Usage: countersign clients create --name NAME --scope SCOPE [--scope SCOPE …] [--json]
        countersign clients list [--json]
        countersign clients disable CLIENT_ID
 
-Scopes: ${SCOPES.join(', ')} (several: repeat --scope, or separate by commas)
-  --data DIR   the data directory of the embedded database (DATA_DIR; ./data); works while the
-               service runs on it. DATABASE_URL uses PostgreSQL.
+  --name NAME    what people call it
+  --scope SCOPE  what it may do; several: repeat it, or separate them by commas
+                 access.evaluate  ask for decisions (AuthZEN)
+                 admin.read       see devices, attestations, policy and reference values
+                 admin.write      change them
+  --data DIR     the data directory of the embedded database (DATA_DIR; ./data); works while the
+                 service runs on it. DATABASE_URL uses PostgreSQL.
+  --json         print JSON
 
 The secret is shown once, when the client is created. Clients send id and secret by HTTP Basic.
 `,
   async run(args) {
-    const { values, positionals } = readArguments(args, OPTIONS)
+    const { values, positionals } = readArguments(args, OPTIONS, 2)
     const [verb, id] = positionals
-    const { database } = await readSettings(values)
-    const perform = { create, list, disable }[verb ?? '']
-    if (perform === undefined) throw new UsageError('say create, list or disable')
-    if (verb === 'create') readScopes(values.scope)
-    const store = await openStore(database)
-    try {
-      return await perform(store, { ...values, id })
-    } finally {
-      await store.close()
-    }
+    const prepare = verb !== undefined && Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined
+    if (prepare === undefined) throw new UsageError(`say ${Object.keys(VERBS).join(', ')}`)
+    const perform = prepare({ ...values, id })
+    const config = await readSettings(values)
+    return withDatabase(config, { mayCreate: verb === 'create' }, perform)
   },
 }
 
@@ -51,29 +52,27 @@ type Values = {
   readonly id: string | undefined
 }
 
-async function create(store: Store, values: Values): Promise<number> {
-  const { name } = values
-  if (name === undefined || name.trim() === '') throw new UsageError('--name is missing')
-  const scopes = readScopes(values.scope)
-  const clientId = `cli_${toBase64Url(crypto.getRandomValues(new Uint8Array(12)))}`
-  const secret = newClientSecret(crypto.getRandomValues(new Uint8Array(CLIENT_SECRET_BYTES)))
-  await store.createClient({
-    clientId,
-    name,
-    secretHash: hashClientSecret(secret),
-    scopes,
-    by: BY,
-    now: new Date(),
-  })
-  if (values.json) {
-    const created = { client_id: clientId, client_secret: secret, name, scopes }
-    process.stdout.write(`${JSON.stringify(created)}\n`)
-  } else {
-    process.stdout.write(
-      `Client  ${clientId}\nSecret  ${secret}\nScopes  ${scopes.join(', ')}\n\nThe secret is not shown again.\n`,
-    )
+type Perform = (store: Store) => Promise<number>
+
+/** Each looks at its arguments before the database is opened. */
+const VERBS: Readonly<Record<string, (values: Values) => Perform>> = { create, list, disable }
+
+function create({ name = '', scope, json, id }: Values): Perform {
+  if (id !== undefined) throw new UsageError(`'${id}' is one argument too many`)
+  if (name.trim() === '') throw new UsageError('--name is missing')
+  const scopes = readScopes(scope)
+  return async (store) => {
+    const clientId = `cli_${toBase64Url(crypto.getRandomValues(new Uint8Array(12)))}`
+    const secret = newClientSecret(crypto.getRandomValues(new Uint8Array(CLIENT_SECRET_BYTES)))
+    const secretHash = hashClientSecret(secret)
+    await store.createClient({ clientId, name, secretHash, scopes, by: BY, now: new Date() })
+    if (json) printJson({ client_id: clientId, client_secret: secret, name, scopes })
+    else {
+      const head = `Client  ${clientId}\nSecret  ${secret}\nScopes  ${scopes.join(', ')}\n`
+      printText(`${head}\nThe secret is not shown again.\n`)
+    }
+    return 0
   }
-  return 0
 }
 
 function readScopes(given: readonly string[] | undefined): Scope[] {
@@ -81,42 +80,52 @@ function readScopes(given: readonly string[] | undefined): Scope[] {
   const scopes = names.map((name) => SCOPES.find((scope) => scope === name))
   const known = scopes.filter((scope) => scope !== undefined)
   if (known.length === 0 || known.length < names.length) {
-    throw new UsageError(`--scope must be of ${SCOPES.join(', ')}`)
+    throw new UsageError(`--scope must be of: ${SCOPES.join(', ')}`)
   }
   return [...new Set(known)]
 }
 
-async function list(store: Store, { json }: Values): Promise<number> {
-  const clients = await store.listClients()
-  if (json) {
-    const shown = clients.map((client) => ({
-      client_id: client.clientId,
-      name: client.name,
-      scopes: client.scopes,
-      created_at: client.createdAt,
-      disabled_at: client.disabledAt,
-    }))
-    process.stdout.write(`${JSON.stringify(shown)}\n`)
+function list({ json, id }: Values): Perform {
+  if (id !== undefined) throw new UsageError(`'${id}' is one argument too many`)
+  return async (store) => {
+    const clients = await store.listClients()
+    if (json) {
+      printJson(
+        clients.map(({ clientId, name, scopes, createdAt, disabledAt }) => ({
+          client_id: clientId,
+          name,
+          scopes,
+          created_at: createdAt,
+          disabled_at: disabledAt,
+        })),
+      )
+      return 0
+    }
+    if (clients.length === 0) {
+      printText('There are no clients. Make one: countersign clients create --help\n')
+      return 0
+    }
+    const rows = clients.map(({ clientId, name, scopes, disabledAt }) => [
+      clientId,
+      name,
+      scopes.join(' '),
+      disabledAt === null ? 'active' : `disabled ${disabledAt.toISOString()}`,
+    ])
+    printText(`${renderTable(['client', 'name', 'scopes', 'state'], rows)}\n`)
     return 0
   }
-  if (clients.length === 0) {
-    process.stdout.write('There are no clients. Make one: countersign clients create --help\n')
-    return 0
-  }
-  const rows = clients.map((client) => [
-    client.clientId,
-    client.name,
-    client.scopes.join(' '),
-    client.disabledAt === null ? 'active' : `disabled ${client.disabledAt.toISOString()}`,
-  ])
-  process.stdout.write(`${renderTable(['client', 'name', 'scopes', 'state'], rows)}\n`)
-  return 0
 }
 
-async function disable(store: Store, { id }: Values): Promise<number> {
-  if (id === undefined) throw new UsageError('say which client')
-  const answer = await store.disableClient({ clientId: id, by: BY, now: new Date() })
-  if (answer === 'client_unknown') throw new UsageError(`there is no client ${id}`)
-  process.stdout.write(`${id} is disabled; running services notice within seconds.\n`)
-  return 0
+function disable({ id }: Values): Perform {
+  if (id === undefined) throw new UsageError('say which client: countersign clients list')
+  return async (store) => {
+    const answer = await store.disableClient({ clientId: id, by: BY, now: new Date() })
+    if (answer === 'client_unknown') throw new Error(`there is no client ${id}`)
+    printText(
+      answer === 'applied'
+        ? `${id} is disabled; running services notice within seconds.\n`
+        : `${id} was disabled already.\n`,
+    )
+    return 0
+  }
 }

@@ -2,17 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog } from '../log.ts'
-import { type NodeService, readNodeConfig, startNodeService } from '../node.ts'
+import { type NodeService, startNodeService } from '../node.ts'
+import { readNodeConfig } from '../node-config.ts'
 import type { ScenarioOutcome } from '../simulator/scenario.ts'
 import { SCENARIOS } from '../simulator/scenarios.ts'
 import { type Command, readArguments } from './arguments.ts'
 import { createDemoClient, type DemoClient, playDemo } from './demo-fleet.ts'
+import { printJson, printText } from './output.ts'
 import { createProgress, renderBar } from './progress.ts'
-import { untilStopped } from './signals.ts'
+import { INTERRUPTED, listenForStop, untilAborted } from './signals.ts'
 import { renderTable } from './table.ts'
 
+const OPTIONS = {
+  exit: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+
 export const command: Command = {
-  summary: 'watch virtual devices attest and be granted or denied',
+  options: OPTIONS,
   help: `Usage: countersign demo [--exit] [--json]
 
 Starts the service with a database of its own on a free port, lets a small fleet of virtual Windows
@@ -21,31 +28,38 @@ devices attest over HTTP, healthy and tampered with, and asks for an AuthZEN dec
   --exit   end by itself instead of staying up
   --json   print the outcomes as JSON
 
-Exit status with --exit: 0 when every device got the right answer, 2 otherwise.
+Exit status: 0 when every device got the right answer, 2 when one did not, 130 when interrupted
+before that.
 `,
   async run(args) {
-    const { values } = readArguments(args, {
-      exit: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    } as const)
+    const { values } = readArguments(args, OPTIONS)
+    const stop = listenForStop()
     const folder = await mkdtemp(join(tmpdir(), 'countersign-demo-'))
-    const clock = { ahead: 0 }
-    const service = await startDemoService(folder, () => new Date(Date.now() + clock.ahead))
     try {
-      const client = await createDemoClient(service)
-      const outcomes = await play(service, client, (ms) => {
-        clock.ahead += ms
-      })
-      process.stdout.write(
-        values.json ? `${JSON.stringify(outcomes.map(plain))}\n` : table(outcomes),
-      )
-      const right = outcomes.every(({ correct }) => correct)
-      if (values.exit) return right ? 0 : 2
-      process.stdout.write(next(service.url, client, outcomes))
-      await untilStopped()
-      return 0
+      const clock = { ahead: 0 }
+      const service = await startDemoService(folder, () => new Date(Date.now() + clock.ahead))
+      try {
+        const client = await createDemoClient(service)
+        const outcomes = await play(service, client, {
+          stop,
+          advanceClock: (ms) => {
+            clock.ahead += ms
+          },
+        })
+        if (outcomes.length < SCENARIOS.length) return INTERRUPTED
+        if (values.json) printJson(outcomes.map(plain))
+        else printText(table(outcomes))
+        if (!values.exit) {
+          // With --json, standard output is for the JSON alone.
+          const stream = values.json ? process.stderr : process.stdout
+          stream.write(next(service.url, client, outcomes))
+          await untilAborted(stop)
+        }
+        return outcomes.every(({ correct }) => correct) ? 0 : 2
+      } finally {
+        await service.close()
+      }
     } finally {
-      await service.close()
       await rm(folder, { recursive: true, force: true })
     }
   },
@@ -60,12 +74,13 @@ async function startDemoService(folder: string, clock: () => Date): Promise<Node
 async function play(
   service: NodeService,
   client: DemoClient,
-  advanceClock: (ms: number) => void,
+  options: { readonly stop: AbortSignal; readonly advanceClock: (ms: number) => void },
 ): Promise<ScenarioOutcome[]> {
   const progress = createProgress(process.stderr, () => new Date())
   const outcomes: ScenarioOutcome[] = []
   progress.show('starting virtual devices …')
-  for await (const outcome of playDemo(service, client, advanceClock)) {
+  for await (const outcome of playDemo(service, client, options.advanceClock)) {
+    if (options.stop.aborted) break
     outcomes.push(outcome)
     progress.show(`${renderBar(outcomes.length, SCENARIOS.length)}  ${outcome.scenario.name}`)
   }
@@ -74,24 +89,33 @@ async function play(
 }
 
 function plain({ scenario, ...outcome }: ScenarioOutcome) {
-  return { device: scenario.name, tries: scenario.tries, ...outcome, expected: scenario.expected }
+  const { name: device, tries, expected } = scenario
+  return { device, tries, ...outcome, expected }
 }
 
 function table(outcomes: readonly ScenarioOutcome[]): string {
   const rows = outcomes.map((outcome) => [
     outcome.correct ? '✓' : '✗ WRONG',
     outcome.scenario.name,
+    outcome.refusal ?? 'recorded',
     outcome.verdict,
     outcome.decision ? 'granted' : 'denied',
-    [outcome.refusal, ...outcome.reasons].filter((code) => code !== undefined).join(' ') || '-',
+    reasonsBeside(outcome),
   ])
   const right = outcomes.filter(({ correct }) => correct).length
-  const head = ['', 'device', 'verdict', 'decision', 'reasons']
+  const head = ['', 'device', 'agent was told', 'verdict', 'decision', 'reasons for administrators']
   return `${renderTable(head, rows)}\n\n${right} of ${outcomes.length} devices got the right answer.\n`
 }
 
+/** What the other columns do not say: `device_unknown` is the verdict `unknown` in other words. */
+function reasonsBeside({ reasons, refusal }: ScenarioOutcome): string {
+  const told = [refusal, 'device_unknown']
+  return reasons.filter((reason) => !told.includes(reason)).join(', ') || '-'
+}
+
 function next(url: string, client: DemoClient, outcomes: readonly ScenarioOutcome[]): string {
-  const id = outcomes.find(({ decision }) => !decision)?.deviceId ?? outcomes[0]?.deviceId
+  const denied = outcomes.find(({ decision, verdict }) => !decision && verdict !== 'unknown')
+  const id = (denied ?? outcomes[0])?.deviceId
   const body = JSON.stringify({
     subject: { type: 'device', id },
     action: { name: 'signin' },

@@ -1,10 +1,12 @@
 import { isDeviceId } from '../access/device-id.ts'
 import { VERDICTS } from '../access/trust-record.ts'
-import type { HistoryEntry } from '../store/device-reads.ts'
-import { openStore } from '../store/open-store.ts'
+import { type DeviceSummary, PAGE_ROWS_MOST } from '../store/device-reads.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
-import { readSettings } from './settings.ts'
+import { showDevice } from './devices/show.ts'
+import { withDatabase } from './open-database.ts'
+import { printJson, printText } from './output.ts'
+import { DATA_OPTION, readSettings } from './settings.ts'
 import { renderTable } from './table.ts'
 
 const OPTIONS = {
@@ -12,68 +14,100 @@ const OPTIONS = {
   verdict: { type: 'string' },
   reason: { type: 'string' },
   limit: { type: 'string' },
-  data: { type: 'string' },
   json: { type: 'boolean', default: false },
+  ...DATA_OPTION,
 } as const
 
 const BY = 'command line'
-const HISTORY_SHOWN = 10
+const LISTED = 50
 
 export const command: Command = {
-  summary: 'list, show, quarantine, release or admit devices',
+  options: OPTIONS,
   help: `Usage: countersign devices list [--search TEXT] [--verdict VERDICT] [--limit N] [--json]
        countersign devices show DEVICE_ID [--json]
        countersign devices quarantine|release|admit DEVICE_ID --reason TEXT
 
-  --search TEXT   beginning of a device id or Entra device id, part of an owner, or a label
-  --verdict V     ${VERDICTS.join(', ')}
-  --data DIR      the data directory of the embedded database (DATA_DIR; ./data); works while the
-                  service runs on it. DATABASE_URL uses PostgreSQL.
+  --search TEXT     beginning of a device id or Entra device id, part of an owner, or a label
+  --verdict VERDICT ${VERDICTS.join(', ')}
+  --limit N         list at most so many (${LISTED})
+  --reason TEXT     why; kept in the audit log
+  --data DIR        the data directory of the embedded database (DATA_DIR; ./data); works while the
+                    service runs on it. DATABASE_URL uses PostgreSQL.
+  --json            print JSON, as the administration API does
+
+quarantine ends trust in a device until it is released, whatever it attests. admit ends the wait of
+a device that attested for the first time while ENROLMENT is 'approval'.
 `,
   async run(args) {
-    const { values, positionals } = readArguments(args, OPTIONS)
+    const { values, positionals } = readArguments(args, OPTIONS, 2)
     const [verb, id] = positionals
-    const { database } = await readSettings(values)
-    const store = await openStore(database)
-    try {
-      if (verb === 'list') return await list(store, values)
-      if (id === undefined || !isDeviceId(id)) throw new UsageError('say which device: dev_…')
-      if (verb === 'show') return await show(store, id, values.json)
-      return await change(store, { verb, id, reason: values.reason })
-    } finally {
-      await store.close()
-    }
+    const perform = prepare(verb, id, values)
+    return withDatabase(await readSettings(values), { mayCreate: false }, perform)
   },
 }
 
-async function list(
-  store: Store,
-  values: {
-    readonly search?: string | undefined
-    readonly verdict?: string | undefined
-    readonly limit?: string | undefined
-    readonly json: boolean
-  },
-): Promise<number> {
+type Values = {
+  readonly search?: string | undefined
+  readonly verdict?: string | undefined
+  readonly limit?: string | undefined
+  readonly reason?: string | undefined
+  readonly json: boolean
+}
+
+type Perform = (store: Store) => Promise<number>
+
+/** Looks at the arguments before the database is opened. */
+function prepare(verb: string | undefined, id: string | undefined, values: Values): Perform {
+  if (verb === 'list') {
+    if (id !== undefined) throw new UsageError(`'${id}' is one argument too many (--search finds)`)
+    return list(values)
+  }
+  const isChange = verb !== undefined && Object.hasOwn(CHANGES, verb)
+  if (verb !== 'show' && !isChange) {
+    throw new UsageError('say list, show, quarantine, release or admit')
+  }
+  if (id === undefined || !isDeviceId(id)) {
+    throw new UsageError('say which device: dev_… (countersign devices list)')
+  }
+  return isChange
+    ? change(verb, id, values)
+    : (store) => showDevice(store, { id, json: values.json, now: new Date() })
+}
+
+function list(values: Values): Perform {
   const verdict = VERDICTS.find((one) => one === values.verdict)
   if (values.verdict !== undefined && verdict === undefined) {
     throw new UsageError(`--verdict must be one of ${VERDICTS.join(', ')}`)
   }
-  const page = await store.listDevices({
-    limit: readCount(values.limit, 'limit', 50),
+  const limit = readCount(values.limit, 'limit', LISTED, 1)
+  const query = {
     now: new Date(),
     ...(values.search !== undefined && { search: values.search }),
     ...(verdict !== undefined && { verdict }),
-  })
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify(page.devices)}\n`)
+  }
+  return async (store) => {
+    const devices: DeviceSummary[] = []
+    let cursor: string | null = null
+    do {
+      const rows = Math.min(limit - devices.length, PAGE_ROWS_MOST)
+      const from: { cursor?: string } = cursor === null ? {} : { cursor }
+      const page = await store.listDevices({ ...query, ...from, limit: rows })
+      devices.push(...page.devices)
+      cursor = page.nextCursor
+    } while (cursor !== null && devices.length < limit)
+    if (values.json) {
+      const { showSummary } = await import('../http/admin/show-device.ts')
+      printJson(devices.map(showSummary))
+    } else printText(describeList(devices, cursor !== null))
     return 0
   }
-  if (page.devices.length === 0) {
-    process.stdout.write('No device matches. Devices appear with their first attestation.\n')
-    return 0
+}
+
+function describeList(devices: readonly DeviceSummary[], areMore: boolean): string {
+  if (devices.length === 0) {
+    return 'No device matches. Devices appear with their first attestation.\n'
   }
-  const rows = page.devices.map((device) => [
+  const rows = devices.map((device) => [
     device.deviceId,
     device.verdict,
     device.enrolment,
@@ -82,67 +116,32 @@ async function list(
     device.attestedAt?.toISOString() ?? 'never',
   ])
   const head = ['device', 'verdict', 'enrolment', 'owner', 'labels', 'attested']
-  process.stdout.write(`${renderTable(head, rows)}\n`)
-  if (page.nextCursor !== null) process.stdout.write('There are more: raise --limit.\n')
-  return 0
+  const more = areMore
+    ? `\nThere are more than ${devices.length}: raise --limit, or --search.\n`
+    : ''
+  return `${renderTable(head, rows)}\n${more}`
 }
 
-async function show(store: Store, id: string, json: boolean): Promise<number> {
-  const detail = await store.deviceDetail(id, new Date())
-  const history = await store.deviceHistory(id, { limit: HISTORY_SHOWN })
-  if (detail === null && history.entries.length === 0) {
-    throw new UsageError(`nothing is known about ${id}`)
-  }
-  if (json) {
-    process.stdout.write(`${JSON.stringify({ device: detail, attestations: history.entries })}\n`)
+const CHANGES = {
+  quarantine: (store: Store) => store.quarantineDevice,
+  release: (store: Store) => store.releaseDevice,
+  admit: (store: Store) => store.admitDevice,
+} as const
+
+const DONE: Readonly<Record<string, string>> = {
+  quarantine: 'is quarantined',
+  release: 'is released',
+  admit: 'is admitted',
+}
+
+function change(verb: string, id: string, { reason = '' }: Values): Perform {
+  if (reason.trim() === '') throw new UsageError('--reason is missing')
+  return async (store) => {
+    const perform = CHANGES[verb as keyof typeof CHANGES](store)
+    const answer = await perform({ deviceId: id, by: BY, reason, now: new Date() })
+    if (answer === 'device_unknown') throw new Error(`there is no device ${id}`)
+    const unchanged = answer === 'unchanged' ? ' already: nothing was changed' : ''
+    printText(`${id} ${DONE[verb]}${unchanged}.\n`)
     return 0
   }
-  const { record } = detail ?? {}
-  const claims = Object.entries(record?.attestation?.claims ?? {}).map(
-    ([name, value]) => `  ${name}: ${JSON.stringify(value)}`,
-  )
-  const lines = [
-    `Device     ${id}`,
-    `Verdict    ${detail?.verdict ?? 'unknown (never recorded)'}`,
-    `Enrolment  ${record?.enrolment ?? 'none'}`,
-    ...(record?.quarantine
-      ? [`Quarantine ${record.quarantine.by}: ${record.quarantine.reason}`]
-      : []),
-    ...(claims.length > 0 ? ['Claims', ...claims] : []),
-    '',
-    renderTable(['at', 'outcome', 'verdict', 'reasons'], history.entries.map(rowOf)),
-  ]
-  process.stdout.write(`${lines.join('\n')}\n`)
-  return 0
-}
-
-function rowOf(entry: HistoryEntry): string[] {
-  const reasons = entry.reasons.map((reason) => {
-    const { clause, code } = reason as { readonly clause?: string; readonly code?: string }
-    return clause ?? code ?? JSON.stringify(reason)
-  })
-  return [entry.at.toISOString(), entry.outcome, entry.verdict ?? '', reasons.join(' ')]
-}
-
-async function change(
-  store: Store,
-  input: {
-    readonly verb: string | undefined
-    readonly id: string
-    readonly reason?: string | undefined
-  },
-): Promise<number> {
-  const { verb, id, reason } = input
-  const verbs = {
-    quarantine: store.quarantineDevice,
-    release: store.releaseDevice,
-    admit: store.admitDevice,
-  }
-  const perform = verbs[verb as keyof typeof verbs]
-  if (perform === undefined) throw new UsageError('say list, show, quarantine, release or admit')
-  if (reason === undefined || reason.trim() === '') throw new UsageError('--reason is missing')
-  const answer = await perform({ deviceId: id, by: BY, reason, now: new Date() })
-  if (answer === 'device_unknown') throw new UsageError(`there is no device ${id}`)
-  process.stdout.write(answer === 'applied' ? `${verb}: ${id}\n` : `${id} was so already\n`)
-  return 0
 }

@@ -1,26 +1,32 @@
 import { migratePostgres } from '../store/migrate.ts'
-import { openStore } from '../store/open-store.ts'
 import { type Command, readArguments } from './arguments.ts'
-import { readSettings } from './settings.ts'
+import { explainFault } from './explain-fault.ts'
+import { withDatabase } from './open-database.ts'
+import { DATA_OPTION, readSettings } from './settings.ts'
 
 export const command: Command = {
-  summary: 'bring the database to the schema of this version',
+  options: DATA_OPTION,
   help: `Usage: countersign migrate [--data DIR]
 
 Applies what is missing to the PostgreSQL database of DATABASE_URL, all of it or nothing.
 Run it before the first start and after each update; running it again does nothing.
-The embedded database needs no migration by hand: every start migrates it.
+
+  --data DIR   without DATABASE_URL: the data directory of the embedded database (DATA_DIR; ./data).
+               It needs no migration by hand, as every start migrates it.
 `,
   async run(args) {
-    const { values } = readArguments(args, { data: { type: 'string' } } as const)
-    const { database } = await readSettings(values)
+    const { values } = readArguments(args, DATA_OPTION)
+    const config = await readSettings(values)
+    const { database } = config
     if (database.kind === 'embedded') {
-      const store = await openStore(database)
-      await store.close()
-      process.stdout.write('The embedded database is current.\n')
-      return 0
+      return withDatabase(config, { mayCreate: true }, async () => {
+        process.stdout.write(`The embedded database in ${database.dataDir} is current.\n`)
+        return 0
+      })
     }
-    const applied = await migratePostgres(database.url)
+    const applied = await migratePostgres(database.url).catch((error) => {
+      throw explainFault(error, config)
+    })
     process.stdout.write(
       applied.length === 0
         ? 'The database is current.\n'

@@ -1,10 +1,12 @@
-import { startNodeService } from '../node.ts'
 import { type Command, readArguments } from './arguments.ts'
-import { readSettings, SETTING_OPTIONS } from './settings.ts'
-import { untilStopped } from './signals.ts'
+import { explainFault } from './explain-fault.ts'
+import { DATA_OPTION, PORT_OPTION, readSettings } from './settings.ts'
+import { listenForStop, untilAborted } from './signals.ts'
+
+const OPTIONS = { ...DATA_OPTION, ...PORT_OPTION }
 
 export const command: Command = {
-  summary: 'run the service',
+  options: OPTIONS,
   help: `Usage: countersign serve [--port N] [--data DIR]
 
   --port N     listen on this port (PORT; 8080; 0 picks a free one)
@@ -13,12 +15,31 @@ export const command: Command = {
 With DATABASE_URL the service uses PostgreSQL; run 'countersign migrate' on it first.
 All settings are environment variables: see the table in the README.
 Stops on SIGTERM or Ctrl-C after finishing the requests under way.
+Exit status: 0 stopped when asked to, 1 could not start.
 `,
   async run(args) {
-    const { values } = readArguments(args, SETTING_OPTIONS)
-    const service = await startNodeService(await readSettings(values))
-    await untilStopped()
+    const { values } = readArguments(args, OPTIONS)
+    const config = await readSettings(values)
+    const stop = listenForStop()
+    // Loaded after the settings are known to be right: it is most of what there is.
+    const { startNodeService } = await import('../node.ts')
+    const service = await startNodeService(config).catch((error) => {
+      throw explainFault(error, config)
+    })
+    if (process.stdout.isTTY) process.stderr.write(welcome(service.url, config.publicUrl))
+    await untilAborted(stop)
     await service.close()
     return 0
   },
+}
+
+/** For a person at a terminal; programs read the log line. */
+function welcome(url: string, publicUrl: string): string {
+  return `
+Countersign is at ${publicUrl} (listening on ${url}). Ctrl-C stops it. Next, in another terminal:
+
+  countersign simulate --url ${url} --devices 20
+  countersign clients create --name idp --scope access.evaluate
+
+`
 }

@@ -1,57 +1,74 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { DIGEST_BYTES, type HashAlgorithm } from '../../digest.ts'
 import { fromHex } from '../../encoding.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
+import { err, ok, type Result } from '../../failure.ts'
 import { UsageError } from '../arguments.ts'
+import type { InspectionFailure } from './failure.ts'
 
-/** Larger than any evidence there is: the parsers have tighter limits of their own. */
-const MAX_FILE_BYTES = 16 * 1024 * 1024
-
+/** A file as it is: what is in it is for the parsers to judge, which have limits of their own. */
 export function readBytes(path: string | undefined, what: string): Uint8Array {
   if (path === undefined) throw new UsageError(`${what} is missing`)
   try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new UsageError(`${path} is too large`)
     return readFileSync(path)
   } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(`cannot read ${path}`)
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
+    throw new UsageError(`cannot read ${path}${code}`)
   }
 }
 
+/** JSON that we are told to believe, such as a key set: anything else is a wrong command line. */
 export function readJsonFile(path: string | undefined, what: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(readBytes(path, what)).toString('utf8'))
-  } catch (error) {
-    if (error instanceof UsageError) throw error
-    throw new UsageError(`${path} is not JSON`)
-  }
+  const json = parseJson(readBytes(path, what))
+  if (json === undefined) throw new UsageError(`${path} is not JSON`)
+  return json
 }
 
 /** `{"sha256": {"0": "hex", …}, …}`; members that name no bank are left alone. */
-export function readPcrFile(path: string, bank?: string): readonly PcrBank[] {
-  const json = readJsonFile(path, '--pcrs')
-  if (typeof json !== 'object' || json === null) throw new UsageError(`${path} is not a PCR file`)
-  const banks = Object.entries(json)
-    .filter(([name]) => isBank(name) && (bank === undefined || bank === name))
-    .map(([name, values]) => readBank(path, name, values))
-  if (banks.length === 0) throw new UsageError(`${path} has no PCRs of ${bank ?? 'a known bank'}`)
-  return banks
+export function readPcrFile(
+  path: string,
+  bank?: HashAlgorithm,
+): Result<readonly PcrBank[], InspectionFailure> {
+  const json = parseJson(readBytes(path, '--pcrs'))
+  if (typeof json !== 'object' || json === null) return malformed('the file')
+  const banks: PcrBank[] = []
+  for (const [name, values] of Object.entries(json)) {
+    if (!isBank(name)) continue
+    const read = readBank(name, values)
+    if (!read.ok) return read
+    banks.push(read.value)
+  }
+  if (banks.length === 0) return malformed('the file')
+  const asked = banks.filter(({ algorithm }) => bank === undefined || algorithm === bank)
+  if (asked.length === 0) throw new UsageError(`${path} has no PCRs of ${bank}`)
+  return ok(asked)
 }
 
 export function isBank(name: string): name is HashAlgorithm {
   return Object.hasOwn(DIGEST_BYTES, name)
 }
 
-function readBank(path: string, name: string, values: unknown): PcrBank {
-  if (!isBank(name) || typeof values !== 'object' || values === null) {
-    throw new UsageError(`${path}: ${name} must be an object of PCR values`)
-  }
-  const pcrs = Object.entries(values).map(([index, hex]): [number, Uint8Array] => {
+function readBank(algorithm: HashAlgorithm, json: unknown): Result<PcrBank, InspectionFailure> {
+  if (typeof json !== 'object' || json === null) return malformed(algorithm)
+  const values = new Map<number, Uint8Array>()
+  for (const [index, hex] of Object.entries(json)) {
     const digest = typeof hex === 'string' ? fromHex(hex) : undefined
-    if (!/^\d{1,2}$/.test(index) || digest?.length !== DIGEST_BYTES[name]) {
-      throw new UsageError(`${path}: ${name} ${index} is not a ${name} digest in hexadecimal`)
+    if (!/^\d{1,2}$/.test(index) || digest?.length !== DIGEST_BYTES[algorithm]) {
+      return malformed(`${algorithm} ${index}`)
     }
-    return [Number(index), digest]
-  })
-  return { algorithm: name, values: new Map(pcrs) }
+    values.set(Number(index), digest)
+  }
+  return ok({ algorithm, values })
+}
+
+function malformed(at: string): Result<never, InspectionFailure> {
+  return err({ reason: 'pcr_file_malformed', at })
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'))
+  } catch {
+    return undefined
+  }
 }

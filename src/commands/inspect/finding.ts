@@ -1,46 +1,39 @@
 import type { Failure } from '../../failure.ts'
+import { fields } from '../fields.ts'
+import { printJson, printText } from '../output.ts'
 
 /** What an inspection found out, as `--json` prints it. */
 export type Finding = {
   readonly verified: boolean
   /** Why it was refused; stable. Absent when verified. */
   readonly reason?: string
+  /** What the refusal says of the place, by reason. */
+  readonly where?: Readonly<Record<string, unknown>>
   /** Things that do not refuse by themselves, in words. */
   readonly remarks: readonly string[]
   readonly [member: string]: unknown
 }
 
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
+
 /** Verified or refused, with what the failure says about the place. */
-export function verdictOf(
-  outcome: { readonly ok: true } | { readonly ok: false; readonly failure: Failure },
-): { verified: boolean; reason?: string } {
+export function verdictOf(outcome: Outcome): Pick<Finding, 'verified' | 'reason' | 'where'> {
   if (outcome.ok) return { verified: true }
   const { reason, ...where } = outcome.failure
   return { verified: false, reason, ...(Object.keys(where).length > 0 && { where }) }
 }
 
-/** Prints a finding and gives the exit status. */
+/** Prints a finding and gives the exit status. `text` explains what was read. */
 export function report(finding: Finding, options: { json: boolean; text: string }): number {
-  if (options.json) process.stdout.write(`${JSON.stringify(finding, null, 2)}\n`)
-  else process.stdout.write(`${headline(finding)}\n${options.text}${remarks(finding)}`)
+  if (options.json) printJson(finding, 2)
+  else printText(explain(finding, options.text))
   return finding.verified ? 0 : 2
 }
 
-function headline(finding: Finding): string {
-  return finding.verified ? 'VERIFIED' : `REFUSED  ${finding.reason ?? ''}`
-}
-
-function remarks(finding: Finding): string {
-  return finding.remarks.map((remark) => `Remark: ${remark}\n`).join('')
-}
-
-/** `name   value` lines, aligned. */
-export function fields(entries: Readonly<Record<string, unknown>>): string {
-  const shown = Object.entries(entries).filter(([, value]) => value !== undefined)
-  const widest = Math.max(0, ...shown.map(([name]) => name.length))
-  return shown.map(([name, value]) => `  ${name.padEnd(widest)}  ${show(value)}\n`).join('')
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+/** What matters first, because what was read can be long. */
+function explain({ verified, reason, where, remarks }: Finding, text: string): string {
+  const head = verified ? 'VERIFIED\n' : `REFUSED  ${reason ?? ''}\n${fields(where ?? {})}`
+  const remarked = remarks.map((remark) => `Remark: ${remark}\n`).join('')
+  if (text === '') return head + remarked
+  return `${head}${remarked}\n${verified ? '' : 'What it says, not believed:\n'}${text}`
 }

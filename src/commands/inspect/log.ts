@@ -1,17 +1,18 @@
-import { equalBytes, type HashAlgorithm } from '../../digest.ts'
+import { DIGEST_BYTES, equalBytes, type HashAlgorithm } from '../../digest.ts'
 import { toHex } from '../../encoding.ts'
-import { readBootClaims } from '../../evidence/event-log/claims.ts'
-import { describeEvents } from '../../evidence/event-log/describe.ts'
+import { type BootClaims, readBootClaims } from '../../evidence/event-log/claims.ts'
+import { describeEvents, type EventDescription } from '../../evidence/event-log/describe.ts'
 import { initialPcr, replayLog, verifyReplay } from '../../evidence/event-log/replay.ts'
 import { parseTcgLog, type TcgLog } from '../../evidence/event-log/tcg-log.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
 import { ok } from '../../failure.ts'
 import { readArguments, UsageError } from '../arguments.ts'
+import { fields } from '../fields.ts'
 import { renderTable } from '../table.ts'
 import { isBank, readBytes, readPcrFile } from './files.ts'
-import { type Finding, fields, report, verdictOf } from './finding.ts'
+import { type Finding, report, verdictOf } from './finding.ts'
 
-const OPTIONS = {
+export const LOG_OPTIONS = {
   pcrs: { type: 'string' },
   bank: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -26,15 +27,19 @@ type Replay = {
 }
 
 export async function inspectLog(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS)
+  const { values, positionals } = readArguments(args, LOG_OPTIONS, 1)
   const bytes = readBytes(positionals[0], 'the log file')
   const { bank } = values
-  if (bank !== undefined && !isBank(bank)) throw new UsageError(`there is no bank '${bank}'`)
-  const given = values.pcrs === undefined ? undefined : readPcrFile(values.pcrs, bank)
+  if (bank !== undefined && !isBank(bank)) {
+    throw new UsageError(`there is no bank '${bank}', but ${Object.keys(DIGEST_BYTES).join(', ')}`)
+  }
+  const given = values.pcrs === undefined ? ok(undefined) : readPcrFile(values.pcrs, bank)
   const log = parseTcgLog(bytes)
-  const finding: Finding = log.ok
-    ? describe(log.value, given, bank)
-    : { ...verdictOf(log), remarks: [] }
+  const refused = [log, given].find((one) => !one.ok)
+  const finding: Finding =
+    log.ok && given.ok
+      ? describe(log.value, given.value, bank)
+      : { ...verdictOf(refused ?? ok(undefined)), remarks: [] }
   return report(finding, { json: values.json, text: explain(finding) })
 }
 
@@ -43,7 +48,7 @@ function describe(
   given: readonly PcrBank[] | undefined,
   bank: HashAlgorithm | undefined,
 ): Finding {
-  const banks = given ?? banksOf(log, bank).map((name) => replayLog(log, name))
+  const banks = given ?? (bank ? [bank] : log.algorithms).map((name) => replayLog(log, name))
   const outcomes = banks.map((pcrs) => verifyReplay({ log, pcrs }))
   const outcome = outcomes.find((one) => !one.ok) ?? ok(undefined)
   const best = strongest(outcomes.flatMap((one) => (one.ok ? [one.value] : [])))
@@ -71,14 +76,6 @@ function describe(
   }
 }
 
-function banksOf(log: TcgLog, bank: HashAlgorithm | undefined): readonly HashAlgorithm[] {
-  if (bank === undefined) return log.algorithms
-  if (!log.algorithms.includes(bank)) {
-    throw new UsageError(`the log has no ${bank} digests, but ${log.algorithms.join(', ')}`)
-  }
-  return [bank]
-}
-
 /** Claims are read in the strongest bank that was proven. */
 function strongest<T extends { readonly bank: HashAlgorithm }>(logs: readonly T[]): T | undefined {
   const order: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256', 'sha1']
@@ -98,20 +95,34 @@ function compare(log: TcgLog, pcrs: PcrBank, isGiven: boolean): Replay[] {
   })
 }
 
-function explain(finding: Finding): string {
-  const { format, banks, startup_locality, where } = finding
-  const head = fields({ format, banks, 'startup locality': startup_locality, where })
-  if (!Array.isArray(finding.replay) || !Array.isArray(finding.events)) return head
-  const replay = finding.replay as readonly Replay[]
-  const events = finding.events as ReturnType<typeof describeEvents>
-  const claims = typeof finding.claims === 'object' && finding.claims !== null ? finding.claims : {}
+function explain({ format, banks, startup_locality, claims, replay, events }: Finding): string {
+  if (!Array.isArray(replay) || !Array.isArray(events)) return ''
+  const head = fields({ format, banks, 'startup locality': startup_locality })
+  const listed = fields({ ...(claims as BootClaims) }) || '  none\n'
   const pcrTable = renderTable(
     ['bank', 'pcr', 'replayed', 'result'],
-    replay.map((row) => [row.bank, String(row.pcr), row.computed, row.result]),
+    replay.map((row: Replay) => [row.bank, String(row.pcr), row.computed, describeResult(row)]),
   )
   const eventTable = renderTable(
     ['#', 'pcr', 'type', 'data'],
-    events.map((e) => [String(e.sequence), String(e.pcr), e.typeName, e.description]),
+    events.map((event: EventDescription) => [
+      String(event.sequence),
+      String(event.pcr),
+      event.typeName,
+      event.description,
+    ]),
   )
-  return `${head}\nEvents (types are not covered by any digest):\n${eventTable}\n\nReplay:\n${pcrTable}\n\nClaims:\n${fields({ ...claims })}\n`
+  return `${head}
+Claims
+${listed}
+PCRs
+${pcrTable}
+
+Events (no digest covers their types)
+${eventTable}
+`
+}
+
+function describeResult({ result, given }: Replay): string {
+  return result === 'mismatch' ? `MISMATCH: the PCR is ${given}` : result
 }

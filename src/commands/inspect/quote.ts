@@ -4,12 +4,15 @@ import type { Freshness } from '../../evidence/tpm/freshness.ts'
 import { verifyQuote, verifyQuoteSignature } from '../../evidence/tpm/quote.ts'
 import { parseTpmtSignature, type TpmtSignature } from '../../evidence/tpm/signature.ts'
 import { importSpki } from '../../evidence/tpm/spki.ts'
-import type { Failure } from '../../failure.ts'
+import { parseCertificate } from '../../evidence/x509/certificate.ts'
+import { readPemBlocks } from '../../evidence/x509/pem.ts'
 import { readArguments, UsageError } from '../arguments.ts'
+import { fields } from '../fields.ts'
 import { readBytes, readPcrFile } from './files.ts'
-import { type Finding, fields, report, verdictOf } from './finding.ts'
+import { type Finding, type Outcome, report, verdictOf } from './finding.ts'
+import { describeSelections } from './pcrs.ts'
 
-const OPTIONS = {
+export const QUOTE_OPTIONS = {
   attest: { type: 'string' },
   signature: { type: 'string' },
   key: { type: 'string' },
@@ -19,10 +22,10 @@ const OPTIONS = {
 } as const
 
 export async function inspectQuote(args: readonly string[]): Promise<number> {
-  const { values } = readArguments(args, OPTIONS)
+  const { values } = readArguments(args, QUOTE_OPTIONS)
   const attest = readBytes(values.attest, '--attest')
   const signature = readBytes(values.signature, '--signature')
-  const key = await importSpki(Buffer.from(readBytes(values.key, '--key')).toString('latin1'))
+  const key = await importSpki(readPublicKey(readBytes(values.key, '--key')))
   if (!key.ok) throw new UsageError(`${values.key} is no usable public key: ${key.failure.reason}`)
   const nonce = values.nonce === undefined ? undefined : fromHex(values.nonce)
   if (values.nonce !== undefined && nonce === undefined) {
@@ -33,16 +36,30 @@ export async function inspectQuote(args: readonly string[]): Promise<number> {
   // What is inspected may be old: a weak signature is told, not hidden.
   const tolerance = { acceptSha1Signature: true } as const
   const quote = { attest, signature, key: key.value, ...tolerance, ...freshness }
-  const outcome =
-    values.pcrs === undefined
-      ? await verifyQuoteSignature(quote)
-      : await verifyQuote({ ...quote, pcrs: readPcrFile(values.pcrs) })
+  const outcome = await verify(quote, values.pcrs)
   const finding = describe(outcome, { attest, signature, nonce, pcrs: values.pcrs })
   return report(finding, { json: values.json, text: explain(finding) })
 }
 
+async function verify(
+  quote: Parameters<typeof verifyQuoteSignature>[0],
+  pcrFile: string | undefined,
+): Promise<Outcome> {
+  if (pcrFile === undefined) return verifyQuoteSignature(quote)
+  const pcrs = readPcrFile(pcrFile)
+  return pcrs.ok ? verifyQuote({ ...quote, pcrs: pcrs.value }) : pcrs
+}
+
+/** The key of a certificate counts as the key: whether to trust it is for whoever names the file. */
+function readPublicKey(file: Uint8Array): Uint8Array | string {
+  const text = Buffer.from(file).toString('latin1')
+  const block = readPemBlocks(text)?.find(({ label }) => label === 'CERTIFICATE')
+  const certificate = parseCertificate(block?.bytes ?? file)
+  return certificate.ok ? certificate.value.spki : file
+}
+
 function describe(
-  outcome: { readonly ok: true } | { readonly ok: false; readonly failure: Failure },
+  outcome: Outcome,
   given: {
     readonly attest: Uint8Array
     readonly signature: Uint8Array
@@ -96,7 +113,16 @@ function describeSignature(signature: TpmtSignature): string {
   return `${signature.scheme} with ${signature.hash}`
 }
 
-function explain(finding: Finding): string {
-  const { verified, reason, remarks, ...rest } = finding
-  return fields(rest)
+function explain({ kind, signature, selections, clock, ...finding }: Finding): string {
+  const { pcr_digest, extra_data, qualified_signer, firmware_version } = finding
+  return fields({
+    kind,
+    signature,
+    'quoted PCRs': Array.isArray(selections) ? describeSelections(selections) : undefined,
+    'PCR digest': pcr_digest,
+    'nonce (extraData)': extra_data,
+    'qualified signer': qualified_signer,
+    'firmware version': firmware_version,
+    clock,
+  })
 }

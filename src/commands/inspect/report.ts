@@ -7,17 +7,18 @@ import {
   verifyVbsReport,
 } from '../../evidence/vbs/report.ts'
 import { readArguments, UsageError } from '../arguments.ts'
+import { fields } from '../fields.ts'
 import { renderTable } from '../table.ts'
 import { readBytes } from './files.ts'
-import { type Finding, fields, report, verdictOf } from './finding.ts'
+import { type Finding, report, verdictOf } from './finding.ts'
 
-const OPTIONS = {
+export const REPORT_OPTIONS = {
   key: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const
 
 export async function inspectReport(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS)
+  const { values, positionals } = readArguments(args, REPORT_OPTIONS, 1)
   const bytes = readBytes(positionals[0], 'the report file')
   const key = readReportKey(readBytes(values.key, '--key'))
   if (!key.ok) throw new UsageError(`${values.key} is no usable key: ${key.failure.reason}`)
@@ -64,11 +65,13 @@ function remarksOn({ identity }: VbsReport): string[] {
   return remarks
 }
 
-function explain(finding: Finding): string {
-  const { identity, modules, enclave_data, where } = finding
-  if (typeof identity !== 'object' || identity === null) return fields({ where })
-  const rows = (modules as readonly { name: string; svn: number; author_id: string }[]).map(
-    (module) => [module.name, String(module.svn), module.author_id],
-  )
-  return `${fields({ ...identity, 'enclave data': enclave_data })}\nModules:\n${renderTable(['name', 'svn', 'author id'], rows)}\n`
+function explain({ identity, modules, enclave_data }: Finding): string {
+  if (typeof identity !== 'object' || !Array.isArray(modules)) return ''
+  const rows = modules.map((module: { name: string; svn: number; author_id: string }) => [
+    module.name,
+    String(module.svn),
+    module.author_id,
+  ])
+  const table = renderTable(['name', 'svn', 'author id'], rows)
+  return `${fields({ ...identity, enclave_data })}\nModules\n${table}\n`
 }

@@ -13,10 +13,12 @@ import {
 import { importKeySet } from '../../evidence/key-set.ts'
 import { err, type Result } from '../../failure.ts'
 import { readArguments, UsageError } from '../arguments.ts'
+import { fields } from '../fields.ts'
+import type { InspectionFailure } from './failure.ts'
 import { readBytes, readJsonFile } from './files.ts'
-import { type Finding, fields, report, verdictOf } from './finding.ts'
+import { type Finding, report, verdictOf } from './finding.ts'
 
-const OPTIONS = {
+export const TOKEN_OPTIONS = {
   jwks: { type: 'string' },
   issuer: { type: 'string' },
   at: { type: 'string' },
@@ -28,13 +30,10 @@ const OPTIONS = {
 /** An inspection asks what the issuer said, not whether it was said lately. */
 const ANY_AGE_SECONDS = 400 * 86_400
 
-type Inspected = Result<
-  VerifiedAttestationToken,
-  AttestationTokenFailure | { readonly reason: 'inspected_nonce_mismatch' }
->
+type Inspected = Result<VerifiedAttestationToken, AttestationTokenFailure | InspectionFailure>
 
 export async function inspectToken(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS)
+  const { values, positionals } = readArguments(args, TOKEN_OPTIONS, 1)
   const jwt = Buffer.from(readBytes(positionals[0], 'the token file')).toString('utf8').trim()
   const keys = await importKeySet(readJsonFile(values.jwks, '--jwks'))
   if (!keys.ok) throw new UsageError(`${values.jwks} is no usable key set: ${keys.failure.reason}`)
@@ -58,7 +57,7 @@ export async function inspectToken(args: readonly string[]): Promise<number> {
 }
 
 function readTime(text: string | undefined): Date {
-  const time = new Date(text ?? Number.NaN)
+  const time = text === undefined ? new Date() : new Date(text)
   if (Number.isNaN(time.getTime())) {
     throw new UsageError('--at must be a time such as 2022-11-17T20:30:00Z')
   }
@@ -72,19 +71,18 @@ function checkNonce(verified: Inspected, nonce: string | undefined): Inspected {
   const actual = verified.value.nonce
   return actual !== undefined && equalBytes(actual, expected)
     ? verified
-    : err({ reason: 'inspected_nonce_mismatch' })
+    : err({ reason: 'token_nonce_differs' })
 }
 
 function describe(jwt: string, outcome: Inspected, policyHash: string | undefined): Finding {
   const decoded = decodeAttestationToken(jwt)
   const token = decoded.ok ? decoded.value : undefined
   const { kind, payload, header } = token ?? {}
-  const servesDevice = kind !== undefined && canServeDevice(kind)
   return {
     ...verdictOf(outcome),
     kind,
-    serves_device: outcome.ok && servesDevice,
-    serves_device_because: kind === undefined ? 'it is not a token' : SERVES[kind],
+    kind_serves_device: kind !== undefined && canServeDevice(kind),
+    kind_serves_device_because: kind === undefined ? 'it is not a token' : SERVES[kind],
     issuer: payload?.iss,
     key_id: header?.kid,
     policy_hash: payload?.['x-ms-policy-hash'],
@@ -129,8 +127,20 @@ function timeOf(seconds: unknown): string | undefined {
 }
 
 function explain(finding: Finding): string {
-  const { kind, issuer, key_id, policy_hash, issued_at, expires_at, nonce } = finding
-  const { claims, where } = finding
+  const { kind, kind_serves_device, kind_serves_device_because, claims } = finding
+  if (kind === undefined) return ''
+  const { issuer, key_id, policy_hash, issued_at, expires_at, nonce, confirmation_key } = finding
+  const answer = kind_serves_device ? 'can' : 'cannot'
+  const head = fields({
+    kind: `${kind}: ${answer} serve for a device, as ${kind_serves_device_because}`,
+    issuer,
+    'key id': key_id,
+    'policy hash': policy_hash,
+    'issued at': issued_at,
+    'expires at': expires_at,
+    nonce,
+    'confirmation key': confirmation_key,
+  })
   const listed = typeof claims === 'object' && claims !== null ? { ...claims } : {}
-  return `${fields({ kind, 'serves a device': `${finding.serves_device ? 'yes' : 'no'}: ${finding.serves_device_because}`, issuer, 'key id': key_id, 'policy hash': policy_hash, 'issued at': issued_at, 'expires at': expires_at, nonce, where })}Claims${finding.verified ? '' : ' (not believed)'}:\n${fields(listed)}`
+  return `${head}\nClaims\n${fields(listed)}`
 }
