@@ -47,7 +47,7 @@ export function createMetrics(countDevices: () => Promise<Readonly<Record<string
     faults: new Counter({
       name: 'countersign_faults_total',
       help: 'Requests that ended in a fault of our own or of our infrastructure.',
-      labelNames: ['route'],
+      labelNames: ['surface'],
       registers,
     }),
     removed: new Counter({

@@ -12,8 +12,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ['appraisal', 'evidence'],
   access: ['policy', 'appraisal', 'evidence'],
   verifier: ['evidence'],
-  keys: [],
-  store: ['access', 'appraisal', 'policy', 'keys'],
+  keys: ['store'],
+  store: ['access', 'appraisal', 'policy'],
   simulator: [],
 }
 

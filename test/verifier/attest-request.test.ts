@@ -30,8 +30,11 @@ beforeAll(async () => {
 
 const textOf = (version: Version, type: 'basic' | 'vbs') => texts.get(`${version} ${type}`) ?? ''
 
+/** What reading the payload does not look at. */
+const UNSIGNED = { signingInput: new Uint8Array(), signature: new Uint8Array() }
+
 function readText(version: Version, text: string) {
-  return readAttestRequest({ version, payload: toUtf8(text), compact: '' })
+  return readAttestRequest({ version, payload: toUtf8(text), ...UNSIGNED })
 }
 
 /** The basic request of a version, edited. */
@@ -324,7 +327,7 @@ describe('shape', () => {
 
   test('a payload that is not UTF-8', () => {
     const payload = Uint8Array.of(0x22, 0xc3, 0x28, 0x22)
-    const read = readAttestRequest({ version: 2, payload, compact: '' })
+    const read = readAttestRequest({ version: 2, payload, ...UNSIGNED })
     expectRefusal(read, 'message_encoding_invalid')
   })
 

@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest'
+import { createClientDirectory } from '../../src/http/client-directory.ts'
+import { hashClientSecret } from '../../src/keys/client-secret.ts'
+import type { StoredClient } from '../../src/store/clients.ts'
+import type { Store } from '../../src/store/store.ts'
+import { START, testClock } from '../support/service.ts'
+
+function start() {
+  const clock = testClock()
+  const reads: string[] = []
+  const clients = new Map<string, StoredClient>()
+  const add = (clientId: string, change: Partial<StoredClient> = {}) => {
+    const secretHash = hashClientSecret('right')
+    const about = { name: clientId, scopes: [], createdAt: START, disabledAt: null }
+    clients.set(clientId, { clientId, secretHash, ...about, ...change })
+  }
+  const store: Pick<Store, 'findClient'> = {
+    findClient(clientId) {
+      reads.push(clientId)
+      return Promise.resolve(clients.get(clientId) ?? null)
+    },
+  }
+  add('known')
+  return { clock, reads, add, directory: createClientDirectory(store as Store, clock.now) }
+}
+
+test('a client is read once and then known for a moment', async () => {
+  const { directory, reads, clock } = start()
+  const credentials = { id: 'known', secret: 'right' }
+  expect(await directory.verify(credentials)).toMatchObject({ clientId: 'known' })
+  clock.advance(4.999)
+  expect(await directory.verify(credentials)).toMatchObject({ clientId: 'known' })
+  expect(reads).toHaveLength(1)
+  clock.advance(0.001)
+  await directory.verify(credentials)
+  expect(reads).toHaveLength(2)
+})
+
+test('a clock that goes back makes no client known for longer', async () => {
+  const { directory, reads, clock } = start()
+  await directory.verify({ id: 'known', secret: 'right' })
+  clock.advance(-6)
+  await directory.verify({ id: 'known', secret: 'right' })
+  expect(reads).toHaveLength(2)
+})
+
+test('a wrong secret is refused, whether the client was known or not', async () => {
+  const { directory, reads } = start()
+  expect(await directory.verify({ id: 'known', secret: 'wrong' })).toBeUndefined()
+  expect(await directory.verify({ id: 'known', secret: 'wrong' })).toBeUndefined()
+  expect(await directory.verify({ id: 'known', secret: '' })).toBeUndefined()
+  expect(reads).toHaveLength(1)
+  expect(await directory.verify({ id: 'known', secret: 'right' })).toMatchObject({
+    clientId: 'known',
+  })
+})
+
+test('a client that there is not is looked for each time, since it may be made meanwhile', async () => {
+  const { directory, reads, add } = start()
+  expect(await directory.verify({ id: 'new', secret: 'right' })).toBeUndefined()
+  add('new')
+  expect(await directory.verify({ id: 'new', secret: 'right' })).toMatchObject({ clientId: 'new' })
+  expect(reads).toEqual(['new', 'new'])
+})
+
+test('the empty secret opens nothing, not even what there is not', async () => {
+  const { directory } = start()
+  expect(await directory.verify({ id: 'nobody', secret: '' })).toBeUndefined()
+})
+
+test('a disabled client is refused at once when it is read, and in seconds when it was known', async () => {
+  const { directory, add, clock } = start()
+  const credentials = { id: 'known', secret: 'right' }
+  await directory.verify(credentials)
+  add('known', { disabledAt: START })
+  clock.advance(5)
+  expect(await directory.verify(credentials)).toBeUndefined()
+  expect(await directory.verify(credentials)).toBeUndefined()
+})
+
+test('any number of clients is served, of which only so many are remembered', async () => {
+  const { directory, add, reads } = start()
+  for (let i = 0; i < 1_100; i++) {
+    add(`client-${i}`)
+    const client = await directory.verify({ id: `client-${i}`, secret: 'right' })
+    expect(client?.clientId).toBe(`client-${i}`)
+  }
+  await directory.verify({ id: 'client-0', secret: 'right' })
+  expect(reads.filter((id) => id === 'client-0')).toHaveLength(2)
+  await directory.verify({ id: 'client-1099', secret: 'right' })
+  expect(reads.filter((id) => id === 'client-1099')).toHaveLength(1)
+})
