@@ -1,4 +1,5 @@
 import { importJWK, type JSONWebKeySet } from 'jose'
+import { createDeviceLimiter, type DeviceLimiter } from './access/device-limiter.ts'
 import {
   type DeviceTokenClaims,
   type DeviceTokenFailure,
@@ -13,8 +14,7 @@ import type { TokenIssuer } from './evidence/attestation-token.ts'
 import { importKeySet } from './evidence/key-set.ts'
 import { type Certificate, parsePemBundle } from './evidence/x509/certificate.ts'
 import type { Result } from './failure.ts'
-import { type ClientDirectory, createClientDirectory } from './http/client-directory.ts'
-import { createDeviceLimiter, type DeviceLimiter } from './http/device-limiter.ts'
+import { type ClientDirectory, createClientDirectory } from './keys/client-directory.ts'
 import type { MasterSecret } from './keys/master-secret.ts'
 import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'

@@ -1,4 +1,4 @@
-import { toBase32 } from '../encoding.ts'
+import { fromBase64, toBase32 } from '../encoding.ts'
 
 const PATTERN = /^dev_[a-z2-7]{52}$/
 
@@ -10,4 +10,16 @@ export function deviceIdOf(deviceKey: Uint8Array): string {
 
 export function isDeviceId(text: string): boolean {
   return PATTERN.test(text)
+}
+
+/** The key of a device as agents and administrators write it: base64 of its SHA-256. */
+export function parseDeviceKey(text: unknown): Uint8Array | undefined {
+  if (typeof text !== 'string' || text.length !== 44) return undefined
+  const bytes = fromBase64(text)
+  return bytes?.length === 32 ? bytes : undefined
+}
+
+/** The stable bucket of a device, 0 to 99, that rollouts go by. */
+export function ringOf(deviceKey: Uint8Array): number {
+  return new DataView(deviceKey.buffer, deviceKey.byteOffset, 4).getUint32(0) % 100
 }

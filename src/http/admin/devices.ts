@@ -1,7 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { isDeviceId } from '../../access/device-id.ts'
+import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
+import { toBase64Url } from '../../encoding.ts'
 import type { Services } from '../../services.ts'
 import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
@@ -33,6 +34,15 @@ const attributesBody = z.strictObject({
   owner: z.string().max(320).nullable().optional(),
   entra_device_id: z.string().max(64).nullable().optional(),
   labels: z.array(z.string().min(1).max(64)).max(64).optional(),
+})
+
+const enrolmentBody = attributesBody.extend({
+  device_key: z.string().transform((text, issues) => {
+    const key = parseDeviceKey(text)
+    if (key !== undefined) return key
+    issues.addIssue('must be the base64 of the SHA-256 of the device key (32 bytes)')
+    return z.NEVER
+  }),
 })
 
 /** What administrators see of devices and do to them. */
@@ -69,6 +79,8 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
     return c.json({ attestations: page.entries.map(showEntry), next_before: page.nextBefore })
   })
 
+  app.post('/v1/devices', mayWrite, (c) => enrolDevice(c, services))
+
   const changes = {
     quarantine: store.quarantineDevice,
     release: store.releaseDevice,
@@ -93,6 +105,30 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
     return answerChange(c, services, answer)
   })
   return app
+}
+
+/** Lists a device by its key before it has attested: enrolment mode `listed` admits no other. */
+async function enrolDevice(c: HttpContext, services: Services): Promise<Response> {
+  const body = await readJson(c, MAX_CHANGE_BYTES)
+  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+  const parsed = enrolmentBody.safeParse(body.value)
+  if (!parsed.success) return answerMalformed(c, parsed.error)
+  const { device_key: key, owner = null, entra_device_id = null, labels = [] } = parsed.data
+  const deviceId = deviceIdOf(key)
+  const answer = await services.store.enrolDevice({
+    deviceId,
+    keyKind: services.config.deviceKey,
+    deviceKeyHash: toBase64Url(key),
+    ring: ringOf(key),
+    owner,
+    entraDeviceId: entra_device_id,
+    labels,
+    by: c.get('client').clientId,
+    now: services.clock(),
+  })
+  const detail = await services.store.deviceDetail(deviceId, services.clock())
+  if (detail === null) throw new Error('an enrolled device is not there')
+  return c.json(showDetail(detail), answer === 'applied' ? 201 : 200)
 }
 
 async function changeDevice(

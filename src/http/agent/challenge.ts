@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { deviceIdOf } from '../../access/device-id.ts'
-import { fromBase64, toBase64Url } from '../../encoding.ts'
+import { deviceIdOf, parseDeviceKey } from '../../access/device-id.ts'
+import { toBase64Url } from '../../encoding.ts'
 import { sealNonce } from '../../evidence/nonce.ts'
 import type { Services } from '../../services.ts'
 import type { HttpEnv } from '../environment.ts'
@@ -17,7 +17,7 @@ export function challengeRoutes(services: Services): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/v1/challenge', async (c) => {
     const body = await readJson(c, MAX_CHALLENGE_BYTES)
     if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-    const deviceKey = readDeviceKey(body.value)
+    const deviceKey = parseDeviceKey(Object(body.value).device_key)
     if (deviceKey === undefined) {
       const detail =
         'device_key must be the base64 of the SHA-256 of the attestation key (32 bytes)'
@@ -37,12 +37,4 @@ export function challengeRoutes(services: Services): Hono<HttpEnv> {
       device_id: deviceIdOf(deviceKey),
     })
   })
-}
-
-function readDeviceKey(body: unknown): Uint8Array | undefined {
-  if (typeof body !== 'object' || body === null || !('device_key' in body)) return undefined
-  const { device_key: text } = body
-  if (typeof text !== 'string' || text.length !== 44) return undefined
-  const bytes = fromBase64(text)
-  return bytes?.length === 32 ? bytes : undefined
 }

@@ -1,5 +1,6 @@
 import type { Rules } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
+import { ringOf } from '../../access/device-id.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { toBase32, toBase64Url } from '../../encoding.ts'
@@ -125,9 +126,4 @@ function recordable(verdict: Assessment['verdict']): RecordedVerdict {
 
 function enrolmentOfNewcomer(services: Services): TrustRecord['enrolment'] {
   return services.config.enrolment === 'open' ? 'admitted' : 'pending'
-}
-
-/** The stable bucket, 0 to 99, that rollouts go by. */
-function ringOf(deviceKey: Uint8Array): number {
-  return new DataView(deviceKey.buffer, deviceKey.byteOffset, 4).getUint32(0) % 100
 }

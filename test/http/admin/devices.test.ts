@@ -245,6 +245,26 @@ describe('an administrator', () => {
     },
   )
 
+  test('lists a device by its key before it attests, once', async () => {
+    const device_key = Buffer.alloc(32, 0x2a).toString('base64')
+    const body = { device_key, owner: 'ops', labels: ['kiosk'] }
+    const listed = await readOk(await post('/v1/devices', body), 201)
+    expect(listed).toMatchObject({
+      verdict: 'unknown',
+      enrolment: 'admitted',
+      owner: 'ops',
+      labels: ['kiosk'],
+      attestation: null,
+    })
+    const again = await readOk(await post('/v1/devices', { device_key, owner: 'someone else' }))
+    expect(again).toEqual(listed)
+    await expectProblem(await post('/v1/devices', body, read), 403, 'forbidden')
+    for (const wrong of ['', 'AAAA', Buffer.alloc(31).toString('base64'), 7]) {
+      const answer = await post('/v1/devices', { device_key: wrong })
+      await expectProblem(answer, 400, 'request_malformed')
+    }
+  })
+
   test('is told what is wrong with a body before anything is done', async () => {
     const path = `/v1/devices/${ids[2]}/quarantine`
     const send = (init: object) => service.post(path, null, { headers: write, ...init })

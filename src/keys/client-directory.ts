@@ -1,6 +1,6 @@
-import { hashClientSecret, verifyClientSecret } from '../keys/client-secret.ts'
 import type { StoredClient } from '../store/clients.ts'
 import type { ApiClient, Store } from '../store/store.ts'
+import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
 
 /** API clients as requests prove them. */
 export type ClientDirectory = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createClientDirectory } from '../../src/http/client-directory.ts'
+import { createClientDirectory } from '../../src/keys/client-directory.ts'
 import { hashClientSecret } from '../../src/keys/client-secret.ts'
 import type { StoredClient } from '../../src/store/clients.ts'
 import type { Store } from '../../src/store/store.ts'

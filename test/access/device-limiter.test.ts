@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createDeviceLimiter } from '../../src/http/device-limiter.ts'
+import { createDeviceLimiter } from '../../src/access/device-limiter.ts'
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds))
 
