@@ -42,7 +42,7 @@ export function toBase32(bytes: Uint8Array): string {
 }
 
 /** RFC 7515 §2: no padding. A length of 1 modulo 4 encodes nothing. */
-export function fromBase64Url(text: string): Uint8Array | undefined {
+export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | undefined {
   const bytes = Buffer.from(text, 'base64url')
   if (bytes.toString('base64url') === text) return bytes
   return BASE64URL.test(text) && text.length % 4 !== 1 ? bytes : undefined

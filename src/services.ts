@@ -22,6 +22,7 @@ import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { BASELINE_POLICY } from './policy/baseline.ts'
 import { compilePolicy } from './policy/compile.ts'
+import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
 import { listSimulatorReferenceValues } from './simulator/virtual-enclave.ts'
 import type { Json } from './store/json.ts'
@@ -91,7 +92,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     metrics: createMetrics(() => countDevices(store, clock())),
     store,
     clock,
-    random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    random: createRandomSource(),
     rules: createRulesInForce(store, clock),
     clients: createClientDirectory(store, clock),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),

@@ -15,14 +15,19 @@ describe('text forms of bytes', () => {
   })
 
   test('anything outside the exact alphabet is refused instead of skipped', () => {
-    for (const text of ['a', 'ab=c', 'a b0', 'YQ==', 'a+b/', 'é']) {
+    for (const text of ['a', 'ab=c', 'a b0', 'YQ==', 'a+b/', 'é', 'ŁAAA', 'AAAŁ', 'AAAA\n']) {
       expect(encoding.fromBase64Url(text)).toBeUndefined()
     }
-    for (const text of ['YQ', 'YQ=', 'a-b_', 'YQ==\n']) {
+    for (const text of ['YQ', 'YQ=', 'a-b_', 'YQ==\n', 'ŁAAA', 'YQ==YQ==', 'YW=J']) {
       expect(encoding.fromBase64(text)).toBeUndefined()
     }
     for (const text of ['0', 'zz', '0x00']) expect(encoding.fromHex(text)).toBeUndefined()
     expect(encoding.fromUtf8(new Uint8Array([0xff]))).toBeUndefined()
+  })
+
+  test('a last character with bits to spare is taken as it is', () => {
+    expect(encoding.fromBase64Url('YR')).toEqual(Buffer.from('a'))
+    expect(encoding.fromBase64('YR==')).toEqual(Buffer.from('a'))
   })
 
   test('base32 gives the vectors of RFC 4648 §10 in lower case without padding', () => {

@@ -1,4 +1,5 @@
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { errors, type JWTPayload, jwtVerify } from 'jose'
+import { toBase64Url, toUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
 
 /**
@@ -30,15 +31,31 @@ export function issueDeviceToken(
   options: { readonly issuer: string; readonly signer: DeviceTokenSigner },
 ): Promise<string> {
   const { issuer, signer } = options
-  return new SignJWT({ cnf: { jkt: claims.confirmationKey } })
-    .setProtectedHeader({ alg: 'ES256', kid: signer.kid, typ: DEVICE_TOKEN_TYPE })
-    .setIssuer(issuer)
-    .setAudience(issuer)
-    .setSubject(claims.deviceId)
-    .setJti(claims.jti)
-    .setIssuedAt(claims.issuedAt)
-    .setExpirationTime(claims.expiresAt)
-    .sign(signer.key)
+  const payload: JWTPayload = {
+    iss: issuer,
+    aud: issuer,
+    sub: claims.deviceId,
+    jti: claims.jti,
+    iat: toSeconds(claims.issuedAt),
+    exp: toSeconds(claims.expiresAt),
+    cnf: { jkt: claims.confirmationKey },
+  }
+  return sign(payload, signer)
+}
+
+/** RFC 7515 §5.1 and RFC 7518 §3.4: every submission ends with one, so it goes straight to WebCrypto. */
+async function sign(payload: JWTPayload, { kid, key }: DeviceTokenSigner): Promise<string> {
+  const header = { alg: 'ES256', kid, typ: DEVICE_TOKEN_TYPE }
+  const signed = [header, payload]
+    .map((part) => toBase64Url(toUtf8(JSON.stringify(part))))
+    .join('.')
+  const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
+  const signature = await crypto.subtle.sign(algorithm, key, Buffer.from(signed, 'latin1'))
+  return `${signed}.${toBase64Url(new Uint8Array(signature))}`
+}
+
+function toSeconds(time: Date): number {
+  return Math.floor(time.getTime() / 1000)
 }
 
 /** The device id of a device token that this issuer signed. The holder has proven nothing yet. */

@@ -88,7 +88,8 @@ export function blockingReasons(
 ): readonly VerdictReason[] {
   const failed: VerdictReason[] = []
   const undecidable: VerdictReason[] = []
-  for (const { clause, status, severity, cause, ...outcome } of outcomes) {
+  for (const outcome of outcomes) {
+    const { clause, status, severity, cause } = outcome
     if (severity !== 'enforce' || outcome.scope !== scope) continue
     if (status === 'fail') failed.push({ code: 'clause_failed', clause })
     else if (status === 'undecidable') {

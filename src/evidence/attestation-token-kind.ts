@@ -18,6 +18,8 @@ export type AttestationTokenKind =
 export type DecodedAttestationToken = {
   readonly header: JsonObject
   readonly payload: JsonObject
+  /** Empty in unsigned tokens. */
+  readonly signature: Uint8Array<ArrayBuffer>
   readonly kind: AttestationTokenKind
 }
 
@@ -40,8 +42,7 @@ export function decodeAttestationToken(
   if (jwt.length > MAX_TOKEN_CHARS) return err({ reason: 'token_too_large' })
   const jws = decodeCompactJws(jwt)
   if (jws === undefined) return err({ reason: 'token_malformed' })
-  const { header, payload } = jws
-  return ok({ header, payload, kind: kindOfAttestationToken(payload) })
+  return ok({ ...jws, kind: kindOfAttestationToken(jws.payload) })
 }
 
 export function kindOfAttestationToken(payload: JsonObject): AttestationTokenKind {

@@ -1,10 +1,10 @@
-import { compactVerify, errors } from 'jose'
 import { digest, equalBytes } from '../digest.ts'
 import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
 import { type Err, err, ok, type Result } from '../failure.ts'
 import { decodeAttestationToken, isPolicyAnswer } from './attestation-token-kind.ts'
 import { isJsonObject, type JsonObject } from './compact-jws.ts'
 import { readConfirmationKey } from './confirmation-key.ts'
+import { verifyJwsSignature } from './jws-signature.ts'
 import type { IssuerKey, KeySet } from './key-set.ts'
 import { MAX_NAME_CHARS, MAX_NONCE_CHARS } from './limits.ts'
 
@@ -95,15 +95,18 @@ export async function verifyAttestationToken(
 ): Promise<Result<VerifiedAttestationToken, AttestationTokenFailure>> {
   const token = decodeAttestationToken(jwt)
   if (!token.ok) return token
-  const { header, payload } = token.value
+  const { header, payload, signature } = token.value
   const refusedHeader = checkHeader(header)
   if (refusedHeader !== undefined) return refusedHeader
   const issuer = options.issuers.find((one) => one.issuer === payload.iss)
   if (issuer === undefined) return refuse('token_issuer_unknown', payload.iss)
   const key = typeof header.kid === 'string' ? issuer.keys.keys.get(header.kid) : undefined
   if (key === undefined) return refuse('token_key_unknown', header.kid)
-  const refusedKey = checkKeyValidity(key, options) ?? (await checkSignature(jwt, key))
-  return refusedKey ?? readClaims(payload, issuer, options)
+  const refusedKey = checkKeyValidity(key, options)
+  if (refusedKey !== undefined) return refusedKey
+  const signed = { compact: jwt, signature, key: key.key, algorithm: 'RS256' } as const
+  if (!(await verifyJwsSignature(signed))) return refuse('token_signature_invalid', key.kid)
+  return readClaims(payload, issuer, options)
 }
 
 /**
@@ -136,21 +139,11 @@ function checkKeyValidity(key: IssuerKey, options: VerifyTokenOptions): Refused 
   return now - skew <= notAfter.getTime() ? undefined : refuse('token_key_expired', key.kid)
 }
 
-async function checkSignature(jwt: string, { key, kid }: IssuerKey): Promise<Refused | undefined> {
-  try {
-    await compactVerify(jwt, key, { algorithms: ['RS256'] })
-    return undefined
-  } catch (error) {
-    if (!(error instanceof errors.JOSEError)) throw error
-    return refuse('token_signature_invalid', kid)
-  }
-}
-
-async function readClaims(
+function readClaims(
   payload: JsonObject,
   issuer: TokenIssuer,
   options: VerifyTokenOptions,
-): Promise<Result<VerifiedAttestationToken, AttestationTokenFailure>> {
+): Result<VerifiedAttestationToken, AttestationTokenFailure> {
   if (isPolicyAnswer(payload)) return refuse('token_policy_answer')
   if (payload['x-ms-ver'] !== '1.0') return refuse('token_version_refused', payload['x-ms-ver'])
   const times = readTimes(payload)
@@ -166,7 +159,7 @@ async function readClaims(
   if (refused !== undefined) return refused
   const nonce = readNonce(payload)
   if (!nonce.ok) return nonce
-  const confirmation = await readConfirmation(payload)
+  const confirmation = readConfirmation(payload)
   if (!confirmation.ok) return confirmation
   return ok({
     issuer: issuer.issuer,
@@ -219,11 +212,11 @@ function readNonce(payload: JsonObject): Result<Uint8Array | undefined, Attestat
   return ok(nonce)
 }
 
-async function readConfirmation(
+function readConfirmation(
   payload: JsonObject,
-): Promise<Result<VerifiedAttestationToken['confirmation'], AttestationTokenFailure>> {
+): Result<VerifiedAttestationToken['confirmation'], AttestationTokenFailure> {
   if (payload.cnf === undefined) return ok(undefined)
-  const key = isJsonObject(payload.cnf) ? await readConfirmationKey(payload.cnf.jwk) : undefined
+  const key = isJsonObject(payload.cnf) ? readConfirmationKey(payload.cnf.jwk) : undefined
   return key === undefined ? refuse('token_confirmation_malformed') : ok(key)
 }
 

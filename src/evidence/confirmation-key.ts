@@ -1,5 +1,5 @@
-import { calculateJwkThumbprint } from 'jose'
-import { fromBase64Url } from '../encoding.ts'
+import { digest } from '../digest.ts'
+import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
 import { isJsonObject, type JsonObject } from './compact-jws.ts'
 import type { EcPublicKey } from './x509/public-key.ts'
 import { hasPrivateMembers, type RsaPublicKey, readRsaJwk } from './x509/rsa-public-key.ts'
@@ -15,11 +15,20 @@ export type ConfirmationKey = {
  * Reads the key of a `cnf` claim (RFC 7800 §3.2) or of a proof's header. `undefined` for anything
  * that is not such a key in public form; what else the JSON says of the key is dropped.
  */
-export async function readConfirmationKey(value: unknown): Promise<ConfirmationKey | undefined> {
+export function readConfirmationKey(value: unknown): ConfirmationKey | undefined {
   if (!isJsonObject(value)) return undefined
   const jwk = value.kty === 'EC' ? readEcJwk(value) : readRsaJwk(value)
   if (jwk === undefined) return undefined
-  return { jwk, thumbprint: await calculateJwkThumbprint(jwk, 'sha256') }
+  return { jwk, thumbprint: thumbprintOf(jwk) }
+}
+
+/** RFC 7638 §3.2: the required members in the order of their names, without white space. */
+function thumbprintOf(jwk: ConfirmationKey['jwk']): string {
+  const members =
+    jwk.kty === 'RSA'
+      ? { e: jwk.e, kty: jwk.kty, n: jwk.n }
+      : { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }
+  return toBase64Url(digest('sha256', toUtf8(JSON.stringify(members))))
 }
 
 function readEcJwk(value: JsonObject): EcPublicKey | undefined {

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey } from 'node:crypto'
 import { equalBytes } from '../digest.ts'
 import { toBase64Url, toUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
@@ -79,7 +79,9 @@ function seal(
   head: Uint8Array,
   keys: { readonly secret: Uint8Array; readonly deviceKey: Uint8Array },
 ): Uint8Array {
-  const mac = createHmac('sha256', keys.secret).update(PURPOSE).update(head).update(keys.deviceKey)
+  // Given bytes, Node makes this very object itself, after a detour that costs many times as much.
+  const secret = createSecretKey(keys.secret)
+  const mac = createHmac('sha256', secret).update(PURPOSE).update(head).update(keys.deviceKey)
   return mac.digest().subarray(0, MAC_BYTES)
 }
 

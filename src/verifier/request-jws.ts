@@ -1,4 +1,5 @@
 import { fromBase64Url } from '../encoding.ts'
+import { verifyJwsSignature } from '../evidence/jws-signature.ts'
 import type { TpmKey } from '../evidence/tpm/key.ts'
 import { err, ok, type Result } from '../failure.ts'
 import { MAX_JWS_HEADER_BYTES, MAX_MESSAGE_BYTES } from './limits.ts'
@@ -19,16 +20,13 @@ export type RequestVersion = 1 | 2
 
 /** A request taken apart. Unverified: its key is inside its payload. */
 export type RequestJws = {
+  readonly compact: string
   readonly version: RequestVersion
   readonly payload: Uint8Array
-  /** RFC 7515 §5.2: header and payload as they stood on the wire, with the period between them. */
-  readonly signingInput: Uint8Array
-  readonly signature: Uint8Array
+  readonly signature: Uint8Array<ArrayBuffer>
 }
 
 const ALGORITHM = 'PS256'
-/** RFC 7518 §3.5: a salt as long as the hash. */
-const PS256 = { name: 'RSA-PSS', saltLength: 32 }
 /** What a request key is imported for. */
 export const REQUEST_KEY_USE = { name: 'RSA-PSS', hash: 'SHA-256' } as const
 const VERSIONS: ReadonlyMap<string, RequestVersion> = new Map([
@@ -69,9 +67,7 @@ export function readRequestJws(
   if (critical) return err({ reason: 'request_header_critical' })
   const version = VERSIONS.get(type)
   if (version === undefined) return err({ reason: 'request_type_unknown' })
-  // Both parts were decoded as base64url, so one byte a character is their UTF-8.
-  const signingInput = Buffer.from(compact.slice(0, compact.lastIndexOf('.')), 'latin1')
-  return ok({ version, payload, signingInput, signature: signatureBytes })
+  return ok({ compact, version, payload, signature: signatureBytes })
 }
 
 /** Checks that the holder of `key`, an RSA key, signed the request: proof of possession. */
@@ -79,12 +75,9 @@ export async function verifyRequestSignature(
   request: RequestJws,
   key: TpmKey,
 ): Promise<Result<true, RequestJwsFailure>> {
+  const { compact, signature } = request
   const cryptoKey = await key.cryptoKey(REQUEST_KEY_USE)
-  const isValid = await crypto.subtle.verify(
-    PS256,
-    cryptoKey,
-    new Uint8Array(request.signature),
-    new Uint8Array(request.signingInput),
-  )
+  const signed = { compact, signature, key: cryptoKey, algorithm: ALGORITHM } as const
+  const isValid = await verifyJwsSignature(signed)
   return isValid ? ok(true) : err({ reason: 'request_signature_invalid' })
 }

@@ -4,7 +4,7 @@ import type { VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES } from '../../src/verifier/limits.ts'
 import { sealServiceContext } from '../../src/verifier/service-context.ts'
 
-const CHALLENGE_LIFETIME_MS = 3_600_000
+const CHALLENGE_LIFETIME_MS = 28_800_000
 
 /** The body of `POST /attest/Tpm` with which `device` asks for a token: version 2, type `vbs`. */
 export async function makeMessage(

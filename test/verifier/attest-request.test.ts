@@ -31,7 +31,7 @@ beforeAll(async () => {
 const textOf = (version: Version, type: 'basic' | 'vbs') => texts.get(`${version} ${type}`) ?? ''
 
 /** What reading the payload does not look at. */
-const UNSIGNED = { signingInput: new Uint8Array(), signature: new Uint8Array() }
+const UNSIGNED = { compact: '', signature: new Uint8Array() }
 
 function readText(version: Version, text: string) {
   return readAttestRequest({ version, payload: toUtf8(text), ...UNSIGNED })
