@@ -42,7 +42,7 @@ export async function startNodeService(
   const clock = options.clock ?? (() => new Date())
   const log = options.log ?? createNodeLog(config)
   const masterSecret = await readMasterSecret(config)
-  const store = await openOwnStore(config)
+  const store = await openOwnStore(config, log)
   try {
     const services = await createServices({ config, log, store, masterSecret, clock })
     const server = await listen(services)
@@ -68,13 +68,15 @@ export function createNodeLog(config: Config): Log {
  * A guest loses its database with the owner's process: good for a command, not for a service. A
  * command that happens to own the directory, or a service that is stopping, is soon done with it.
  */
-async function openOwnStore({ database }: Config): Promise<Store> {
+async function openOwnStore({ database }: Config, log: Log): Promise<Store> {
   const deadline = performance.now() + OWNER_GONE_MS
-  for (;;) {
+  for (let tries = 0; ; tries++) {
     const store = await openStore(database)
     const { place } = store
     if (place.kind !== 'directory' || place.role === 'owner') return store
     await store.close()
+    if (tries === 0)
+      log.warn('data_directory_in_use', { path: place.path, waiting_ms: OWNER_GONE_MS })
     if (performance.now() > deadline) {
       throw new DataDirectoryBusyError(
         `${place.path} is in use by another service: stop it, use another data directory (--data), or PostgreSQL (DATABASE_URL)`,

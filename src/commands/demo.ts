@@ -103,14 +103,15 @@ function table(outcomes: readonly ScenarioOutcome[]): string {
     reasonsBeside(outcome),
   ])
   const right = outcomes.filter(({ correct }) => correct).length
-  const head = ['', 'device', 'agent was told', 'verdict', 'decision', 'reasons for administrators']
+  const head = ['', 'device', 'agent was told', 'verdict', 'decision', 'reasons']
   return `${renderTable(head, rows)}\n\n${right} of ${outcomes.length} devices got the right answer.\n`
 }
 
-/** What the other columns do not say: `device_unknown` is the verdict `unknown` in other words. */
+/** Each thing once: not what the agent was told, and `device_unknown` only for want of a better one. */
 function reasonsBeside({ reasons, refusal }: ScenarioOutcome): string {
-  const told = [refusal, 'device_unknown']
-  return reasons.filter((reason) => !told.includes(reason)).join(', ') || '-'
+  const others = reasons.filter((reason) => reason !== refusal)
+  const telling = others.filter((reason) => reason !== 'device_unknown')
+  return (telling.length > 0 ? telling : others).join(', ') || '-'
 }
 
 function next(url: string, client: DemoClient, outcomes: readonly ScenarioOutcome[]): string {

@@ -1,18 +1,19 @@
+/** All that could move the cursor or hide text: C0 and C1, line separators, marks of direction. */
+const CONTROLS = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+
 /**
- * Text from devices, tokens and logs goes to a terminal: its control characters, which could move
- * the cursor or hide lines, are shown as escapes. So are the marks that reverse a line's direction.
+ * One line of text that comes from a device, a token or a log, for a terminal: its control
+ * characters, line feeds among them, are shown as escapes.
  */
 export function printable(text: string): string {
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be printed.
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return text.replace(CONTROLS, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }
 
-/** Writes text for people to standard output. Line feeds are the caller's. */
+/** Writes lines for people to standard output; values in them have been made `printable`. */
 export function printText(text: string): void {
-  process.stdout.write(printable(text))
+  process.stdout.write(text.split('\n').map(printable).join('\n'))
 }
 
 /** Writes one JSON document to standard output, in one line unless told otherwise. */

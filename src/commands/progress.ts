@@ -6,7 +6,9 @@ export type Progress = {
 
 const KEPT_EVERY_MS = 5000
 
-export function createProgress(stream: NodeJS.WriteStream, clock: () => Date): Progress {
+type ProgressStream = { readonly isTTY?: boolean; readonly write: (text: string) => unknown }
+
+export function createProgress(stream: ProgressStream, clock: () => Date): Progress {
   let last = 0
   return {
     show(text) {

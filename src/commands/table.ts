@@ -1,5 +1,11 @@
+import { printable } from './output.ts'
+
 /** Text tables for people: columns as wide as their widest cell, long last columns left alone. */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function renderTable(
+  head: readonly string[],
+  content: readonly (readonly string[])[],
+): string {
+  const rows = content.map((row) => row.map(printable))
   const widths = head.map((title, column) =>
     Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
   )

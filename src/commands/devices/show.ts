@@ -32,8 +32,10 @@ export async function showDevice(
     [
       describeDevice(id, detail),
       repairs.length > 0 ? `\nWhy\n${repairs.join('')}` : '',
-      claims === undefined ? '' : `\nClaims of its last accepted attestation\n${fields(claims)}`,
       `\nLast attempts\n${describeAttempts(entries)}\n`,
+      claims === undefined
+        ? ''
+        : `\nClaims of the last accepted attestation\n${fields(sorted(claims))}`,
     ].join(''),
   )
   return 0
@@ -90,6 +92,10 @@ function describeAttempts(entries: readonly HistoryEntry[]): string {
     entry.reasons.map(nameOf).join(', ') || '-',
   ])
   return renderTable(['at', 'attempt', 'outcome', 'verdict', 'reasons'], rows)
+}
+
+function sorted(claims: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).sort(([a], [b]) => a.localeCompare(b)))
 }
 
 function nameOf(reason: Json): string {

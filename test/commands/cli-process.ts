@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+const CLI = resolve('src/cli.ts')
+
+export type Environment = Readonly<Record<string, string>>
+
+export type Ended = {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A process of the command line, without the settings of whoever runs the tests. */
+export function startCli(args: readonly string[], env: Environment = {}): ChildProcess {
+  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
+  return spawn(process.execPath, [CLI, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH, HOME, TMPDIR, ...env },
+  })
+}
+
+/** Runs a command to its end. */
+export function runCli(args: readonly string[], env: Environment = {}): Promise<Ended> {
+  return collect(startCli(args, env))
+}
+
+export function collect(child: ChildProcess): Promise<Ended> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  return new Promise((done) => {
+    child.once('close', (code, signal) => done({ code, signal, stdout, stderr }))
+  })
+}
+
+export type ServedProcess = {
+  readonly pid: number
+  /** Log lines so far. */
+  readonly lines: () => readonly LogLine[]
+  /** The first log line of this event, now or later; rejects when the process ends without it. */
+  readonly logged: (event: string) => Promise<LogLine>
+  /** Sends the signal and waits for the end. */
+  readonly end: (signal: NodeJS.Signals) => Promise<Ended>
+}
+
+export type LogLine = Readonly<Record<string, unknown>>
+
+/** `countersign serve` from its first moment on. */
+export function launchServe(args: readonly string[], env: Environment = {}): ServedProcess {
+  const child = startCli(['serve', ...args], env)
+  const lines: LogLine[] = []
+  const waiting = new Set<() => void>()
+  let rest = ''
+  child.stdout?.on('data', (data) => {
+    const parts = (rest + data).split('\n')
+    rest = parts.pop() ?? ''
+    lines.push(...parts.map((part) => JSON.parse(part)))
+    for (const look of waiting) look()
+  })
+  const ended = collect(child)
+  const logged = (event: string) =>
+    new Promise<LogLine>((resolve, reject) => {
+      const look = () => {
+        const line = lines.find((one) => one.event === event)
+        if (line === undefined) return
+        waiting.delete(look)
+        resolve(line)
+      }
+      waiting.add(look)
+      look()
+      void ended.then(({ stderr }) => reject(new Error(`ended without '${event}': ${stderr}`)))
+    })
+  const end = (signal: NodeJS.Signals) => {
+    child.kill(signal)
+    return ended
+  }
+  return { pid: child.pid ?? 0, lines: () => lines, logged, end }
+}
+
+/** `countersign serve` that listens, at `url`. */
+export async function startServe(
+  args: readonly string[],
+  env: Environment = {},
+): Promise<ServedProcess & { readonly url: string }> {
+  const service = launchServe(args, env)
+  const { url } = await service.logged('listening')
+  return { ...service, url: String(url) }
+}
+
+/** The same, ended with the test however that goes. */
+export async function serveInTest(
+  args: readonly string[],
+  env: Environment = {},
+): Promise<ServedProcess & { readonly url: string }> {
+  const service = await startServe(args, env)
+  onTestFinished(async () => {
+    await service.end('SIGKILL')
+  })
+  return service
+}
+
+/** A folder that is removed after the test; a concurrent test hands over its own `onTestFinished`. */
+export function folderForTest(finished: typeof onTestFinished = onTestFinished): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-cli-'))
+  finished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+  return folder
+}
+
+/** A port that nobody listens on now, for a service that must come back under the same URL. */
+export function findPort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const probe = createServer()
+    probe.once('error', fail)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      probe.close(() => done(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}

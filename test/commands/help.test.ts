@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import type { Command } from '../../src/commands/arguments.ts'
+import { command as clients } from '../../src/commands/clients.ts'
+import { command as demo } from '../../src/commands/demo.ts'
+import { command as devices } from '../../src/commands/devices.ts'
+import { command as inspect } from '../../src/commands/inspect.ts'
+import { command as migrate } from '../../src/commands/migrate.ts'
+import { command as serve } from '../../src/commands/serve.ts'
+import { command as simulate } from '../../src/commands/simulate.ts'
+import { runCli } from './cli-process.ts'
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  serve,
+  migrate,
+  demo,
+  simulate,
+  inspect,
+  clients,
+  devices,
+}
+
+describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
+  test('its help names every option that it takes, and no other', () => {
+    const named = [...command.help.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, one]) => one)
+    expect(new Set(named)).toEqual(new Set(Object.keys(command.options)))
+  })
+
+  test('its help begins with how to call it and fits a terminal', () => {
+    expect(command.help.startsWith(`Usage: countersign ${name}`)).toBe(true)
+    expect(command.help.endsWith('\n')).toBe(true)
+    for (const line of command.help.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+  })
+
+  test('an unknown option and a surplus argument are wrong usage', async () => {
+    const first = { inspect: ['log'], clients: ['list'], devices: ['list'] }[name] ?? []
+    await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)
+    const surplus = [...first, 'one', 'two', 'three']
+    await expect(command.run(surplus)).rejects.toThrow(/one argument too many/)
+  })
+})
+
+describe('countersign', () => {
+  test('lists its commands, whichever way it is asked', async () => {
+    const answers = await Promise.all([['--help'], ['-h'], ['help']].map((args) => runCli(args)))
+    for (const { code, stdout, stderr } of answers) {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      for (const name of Object.keys(COMMANDS))
+        expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'))
+    }
+  })
+
+  test('without a command tells the same as an error', async () => {
+    const { code, stdout, stderr } = await runCli([])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain('Start with: countersign demo')
+  })
+
+  test('an unknown command is told together with the known ones', async () => {
+    const { code, stderr } = await runCli(['constructor'])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`there is no command 'constructor', but: serve, migrate, demo`)
+    expect(stderr).toContain('Try: countersign --help')
+  })
+
+  test('help of a command comes before anything is checked or done', async () => {
+    const asked = [
+      ['serve', '--port', 'x', '--help'],
+      ['help', 'serve'],
+      ['serve', '-h'],
+    ]
+    const answers = await Promise.all(asked.map((args) => runCli(args)))
+    for (const { code, stdout } of answers)
+      expect({ code, stdout }).toEqual({ code: 0, stdout: serve.help })
+  })
+
+  test('wrong usage is one line and where help is, never a stack trace', async () => {
+    const { code, stdout, stderr } = await runCli(['clients', 'create', '--scope', 'admin.read'])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toBe('countersign clients: --name is missing\nTry: countersign clients --help\n')
+  })
+
+  test('tells its version', async () => {
+    expect((await runCli(['--version'])).stdout).toMatch(/^countersign \d+\.\d+\.\d+\n$/)
+  })
+})
