@@ -12,8 +12,6 @@ import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { DataDirectoryBusyError } from './store/store-error.ts'
 
-export { readNodeConfig } from './node-config.ts'
-
 /** A running service. */
 export type NodeService = {
   /** Where it listens. */

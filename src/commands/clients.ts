@@ -66,8 +66,11 @@ function create({ name = '', scope, json, id }: Values): Perform {
     const secret = newClientSecret(crypto.getRandomValues(new Uint8Array(CLIENT_SECRET_BYTES)))
     const secretHash = hashClientSecret(secret)
     await store.createClient({ clientId, name, secretHash, scopes, by: BY, now: new Date() })
-    if (json) printJson({ client_id: clientId, client_secret: secret, name, scopes })
-    else {
+    if (json) {
+      // Under their names in OAuth too (RFC 7591), for tools that take them from there.
+      const oauth = { client_id: clientId, client_secret: secret }
+      printJson({ id: clientId, secret, name, scopes, ...oauth })
+    } else {
       const head = `Client  ${clientId}\nSecret  ${secret}\nScopes  ${scopes.join(', ')}\n`
       printText(`${head}\nThe secret is not shown again.\n`)
     }

@@ -15,13 +15,16 @@ const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url)
 /** Any number, the same in every process: who holds this lock of the server may migrate. */
 const MIGRATION_LOCK = 7_201_968_001
 
+/** An address that answers nothing is a mistake in the URL sooner than a slow network. */
+const CONNECT_TIMEOUT_MS = 5_000
+
 /**
  * Brings a PostgreSQL database to the schema of this build and answers the names of what was
  * applied. All of it happens or nothing. Of two processes one waits and finds nothing left to do.
  */
 export async function migratePostgres(url: string): Promise<readonly string[]> {
   // A single connection: the lock belongs to it and ends with it.
-  const client = new pg.Client({ connectionString: url, application_name: 'countersign migrate' })
+  const client = newClient(url, 'countersign migrate')
   await client.connect()
   try {
     const db = drizzle(client)
@@ -44,13 +47,21 @@ export async function migrateEmbedded(client: PGlite): Promise<Database> {
 
 /** Connects once to refuse a PostgreSQL database that cannot be reached or is not migrated. */
 export async function checkPostgres(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, application_name: 'countersign' })
+  const client = newClient(url, 'countersign')
   await client.connect()
   try {
     await requireCurrentSchema(drizzle(client), 'run "countersign migrate" first')
   } finally {
     await client.end()
   }
+}
+
+function newClient(url: string, name: string): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  })
 }
 
 /** Refuses a database that is not on the schema of this build; `remedy` tells the operator what to do. */

@@ -52,8 +52,10 @@ describe('countersign clients', () => {
     expect(code).toBe(0)
     const created = JSON.parse(json)
     expect(created).toEqual({
-      client_id: expect.stringMatching(/^cli_[\w-]{16}$/),
-      client_secret: expect.stringMatching(/^css_[\w-]{43}$/),
+      id: expect.stringMatching(/^cli_[\w-]{16}$/),
+      secret: expect.stringMatching(/^css_[\w-]{43}$/),
+      client_id: created.id,
+      client_secret: created.secret,
       name: 'ops',
       scopes: ['admin.read'],
     })

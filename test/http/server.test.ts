@@ -3,7 +3,8 @@ import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/log.ts'
-import { readNodeConfig, startNodeService } from '../../src/node.ts'
+import { startNodeService } from '../../src/node.ts'
+import { readNodeConfig } from '../../src/node-config.ts'
 
 const logs: string[] = []
 const log = createLog({
