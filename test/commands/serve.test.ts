@@ -1,13 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,8 +12,6 @@ import {
   serveInTest,
   startCli,
 } from './cli-process.ts'
-
-const isRoot = process.getuid?.() === 0
 
 /** One for all, so that the database is made once; every test ends what it starts. */
 const data = mkdtempSync(join(tmpdir(), 'countersign-serve-'))
@@ -141,15 +131,6 @@ test('a data directory that cannot be one is told in words', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain(`cannot use the data directory ${file} (--data, DATA_DIR): `)
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
-})
-
-test.skipIf(isRoot)('so is one that may not be written', async () => {
-  const folder = join(folderForTest(), 'locked')
-  mkdirSync(folder)
-  chmodSync(folder, 0o500)
-  const { code, stderr } = await runCli(['serve', '--port', '0', '--data', folder])
-  expect(code).toBe(1)
-  expect(stderr).toContain(`cannot use the data directory ${folder}`)
 })
 
 test('another secret than the database was first used with is refused, and names both places', async () => {

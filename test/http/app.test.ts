@@ -104,12 +104,12 @@ describe('a path or a method that there is not', () => {
   test.each([
     ['GET', '/v1/challenge', 'POST'],
     ['PUT', '/v1/attestations', 'POST'],
-    ['DELETE', '/v1/devices', 'GET, HEAD'],
+    ['DELETE', '/v1/devices', 'GET, HEAD, POST'],
     ['DELETE', '/v1/devices/dev_a', 'GET, HEAD, PATCH'],
     ['PUT', '/v1/devices/dev_a/quarantine', 'POST'],
     ['POST', '/v1/policy', 'GET, HEAD, PUT'],
     ['POST', '/healthz', 'GET, HEAD'],
-    ['OPTIONS', '/v1/devices', 'GET, HEAD'],
+    ['OPTIONS', '/v1/devices', 'GET, HEAD, POST'],
   ])('%s %s: the allowed methods are %s', async (method, path, allow) => {
     const answer = await service.request(path, { method })
     expect(answer.headers.get('allow')).toBe(allow)

@@ -198,9 +198,9 @@ describe('when the store fails', () => {
 
   test('faults are counted by surface', async () => {
     const text = await (await service.request('/metrics')).text()
-    expect(text).toMatch(/countersign_faults_total\{route="authzen"\} [1-9]/)
-    expect(text).toMatch(/countersign_faults_total\{route="azure"\} 1/)
-    expect(text).toMatch(/countersign_faults_total\{route="api"\} [1-9]/)
+    expect(text).toMatch(/countersign_faults_total\{surface="authzen"\} [1-9]/)
+    expect(text).toMatch(/countersign_faults_total\{surface="azure"\} 1/)
+    expect(text).toMatch(/countersign_faults_total\{surface="api"\} [1-9]/)
   })
 
   test('nothing of it moved the verdict on the device', async () => {
