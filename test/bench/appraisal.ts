@@ -13,7 +13,7 @@ import { type PathResult, type Round, type Run, runRounds } from './rounds.ts'
 
 /** Every device has keys of its own, so that nothing about a key can be known beforehand. */
 const DEVICES = 16
-const WARM_UP_SECONDS = 2
+const WARM_UP_SECONDS = 4
 
 /**
  * The built-in verifier, from the text of a message to verified evidence with its claims, against

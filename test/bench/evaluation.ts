@@ -5,7 +5,8 @@ import type { LoadInput, LoadReport } from './http-load.ts'
 import type { BenchOptions } from './options.ts'
 import { type PathResult, type Round, type Run, runRounds, type Variant } from './rounds.ts'
 
-const WARM_UP_SECONDS = 2
+/** Until the compiler has settled: a service runs for weeks, a benchmark for seconds. */
+const WARM_UP_SECONDS = 5
 
 /** One that is granted and one that is denied: what the floor answers is looked at no further. */
 const GRANTED_INDEX = 0

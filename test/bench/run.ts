@@ -54,8 +54,7 @@ async function measureOnDatabase(
     results.evaluation = await measureEvaluation(options, fleet, onRound('evaluation'))
   }
   if (options.only.includes('submission')) {
-    const context = { database, fleet }
-    results.submission = await measureSubmission(options, context, onRound('submission'))
+    results.submission = await measureSubmission(options, fleet, onRound('submission'))
   }
   return results
 }

@@ -2,43 +2,36 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChild } from './child.ts'
-import type { BenchDatabase } from './database.ts'
 import { DEVICES, type Fleet, isDenied } from './fleet.ts'
 import type { BenchOptions } from './options.ts'
 import { type PathResult, type Round, type Run, runRounds } from './rounds.ts'
 import type { SubmissionInput, SubmissionItem } from './submission-variant.ts'
 import { countUp, runConcurrently } from './variant.ts'
 
-const WARM_UP = 1500
-/** More than one second can use up on the machines that this was written for. */
-const ITEMS_PER_SECOND = 1600
+/** About what one second uses up on two slow cores. */
+const ITEMS_PER_SECOND = 1500
 const SIGNING = 8
 
 /**
  * Attestation submission against the bare sum of its signature checks and one recording call, both
  * inside the process: the floor has no HTTP, so the path gets its requests as objects too.
  *
- * Every run hands in the same submissions, each once and by a device of its own; what the run
- * before wrote is removed. Both variants write the same rows.
+ * Every run hands in the same submissions, each by a device of its own, once to warm up and once
+ * to be measured; what was written is removed before. Both variants write the same rows.
  */
 export async function measureSubmission(
   options: BenchOptions,
-  context: { readonly database: BenchDatabase; readonly fleet: Fleet },
+  fleet: Fleet,
   onRound: (round: Round) => void,
 ): Promise<PathResult> {
-  const { database, fleet } = context
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
   try {
     const file = join(folder, 'submissions.json')
-    const items = await prepareItems(fleet, WARM_UP + Math.ceil(options.seconds * ITEMS_PER_SECOND))
+    const items = await prepareItems(fleet, Math.ceil(options.seconds * ITEMS_PER_SECOND))
     await writeFile(file, JSON.stringify(items))
-    const run = async (variant: SubmissionInput['variant']) => {
-      await database.execute('truncate spent_nonce, attestation, audit, outbox')
-      await database.execute('vacuum analyze device')
-      await database.execute('checkpoint')
-      const { environment } = fleet
-      const input = { variant, environment, file, warmUp: WARM_UP } satisfies SubmissionInput
-      return runChild<Run>('submission-variant.ts', input)
+    const run = (variant: SubmissionInput['variant']) => {
+      const input = { variant, environment: fleet.environment, file }
+      return runChild<Run>('submission-variant.ts', input satisfies SubmissionInput)
     }
     return await runRounds(options.rounds, run, onRound)
   } finally {
