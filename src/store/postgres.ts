@@ -1,5 +1,6 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
+import { coalesceReads } from './coalesced-reads.ts'
 import { createStore } from './create-store.ts'
 import type { Store } from './store.ts'
 
@@ -29,9 +30,10 @@ export function openPostgresStore({ url, poolSize }: PostgresPlace): Store {
   })
   // An idle connection that breaks leaves the pool by itself; unheard, its error ends the process.
   pool.on('error', () => {})
-  return createStore({
+  const store = createStore({
     db: drizzle(pool),
     place: { kind: 'postgres' },
     close: () => pool.end(),
   })
+  return { ...store, ...coalesceReads(store) }
 }

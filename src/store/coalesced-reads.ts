@@ -1,0 +1,63 @@
+import type { TrustRecordAnswer, TrustRecordReads } from './trust-records.ts'
+
+/** What one statement asks for at most; as large as a batch of AuthZEN evaluations may be. */
+const MAX_DEVICES = 64
+/** Statements under way at once. More would only make each of them smaller. */
+const MAX_UNDER_WAY = 2
+
+type Waiting = {
+  readonly deviceId: string
+  readonly resolve: (answer: TrustRecordAnswer) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The same reads, where single records that are asked for while others are being read share the
+ * next statement. What a driver does for a statement costs many times what it does for a row, so a
+ * busy process answers about twice as many decisions; an idle one reads each record at once, by
+ * itself. No answer is older than its question: a record is read after it was asked for.
+ *
+ * For a process in which requests may share a connection. On Workers they may not.
+ */
+export function coalesceReads(reads: TrustRecordReads): TrustRecordReads {
+  let waiting: Waiting[] = []
+  let underWay = 0
+
+  const next = () => {
+    if (waiting.length === 0 || underWay >= MAX_UNDER_WAY) return
+    const batch = waiting.slice(0, MAX_DEVICES)
+    waiting = waiting.slice(MAX_DEVICES)
+    underWay += 1
+    void readBatch(reads, batch).finally(() => {
+      underWay -= 1
+      next()
+    })
+  }
+
+  return {
+    ...reads,
+    trustRecord: (deviceId) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ deviceId, resolve, reject })
+        next()
+      }),
+  }
+}
+
+async function readBatch(reads: TrustRecordReads, batch: readonly Waiting[]): Promise<void> {
+  const [first] = batch
+  try {
+    if (batch.length === 1 && first !== undefined) {
+      first.resolve(await reads.trustRecord(first.deviceId))
+      return
+    }
+    const found = await reads.trustRecords(batch.map(({ deviceId }) => deviceId))
+    const { policyHash, referenceValuesHash } = found
+    for (const { deviceId, resolve } of batch) {
+      const record = found.records.get(deviceId) ?? null
+      resolve({ record, policyHash, referenceValuesHash })
+    }
+  } catch (error) {
+    for (const { reject } of batch) reject(error)
+  }
+}
