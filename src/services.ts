@@ -173,7 +173,7 @@ function builtInVerifier(
     },
     keys: {
       serviceContext: [derivePurposeKey(masterSecret, 'service context')],
-      tokenSigning: { kid, x5c: [certificate], privateKey },
+      tokenSigning: { kid, x5c: [certificate], privateKey: privateKey.cryptoKey },
     },
     published: keys.publishedKeySet('attestation', now).keys.map((key) => ({
       kid: key.kid ?? '',
@@ -189,7 +189,7 @@ async function deviceTokens(
   const { issuer, clock, now } = input
   const published = keys.publishedKeySet('device-token', now)
   const { kid, privateKey } = keys.signingKey('device-token', now)
-  const signer = { kid, key: privateKey }
+  const signer = { kid, sign: privateKey.sign }
   const verifying = new Map<string, CryptoKey>()
   for (const jwk of published.keys) {
     const key = await importJWK(jwk, 'ES256')

@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: [],
 }
 
-const SHARED = ['failure.ts', 'digest.ts', 'encoding.ts']
+const SHARED = ['failure.ts', 'digest.ts', 'encoding.ts', 'runtime.ts']
 const PURE = ['evidence', 'appraisal', 'policy', 'access', 'verifier']
 /** Reading the clock, chance, the network or a file is I/O; hashing is not. */
 const IMPURE = [

@@ -15,7 +15,11 @@ export const DEVICE_TOKEN_REASONS = ['device_token_invalid', 'device_token_expir
 
 export type DeviceTokenFailure = { readonly reason: (typeof DEVICE_TOKEN_REASONS)[number] }
 
-export type DeviceTokenSigner = { readonly kid: string; readonly key: CryptoKey }
+/** Makes ES256 signatures, RFC 7518 §3.4. */
+export type DeviceTokenSigner = {
+  readonly kid: string
+  readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
+}
 
 export type DeviceTokenClaims = {
   readonly deviceId: string
@@ -40,18 +44,17 @@ export function issueDeviceToken(
     exp: toSeconds(claims.expiresAt),
     cnf: { jkt: claims.confirmationKey },
   }
-  return sign(payload, signer)
+  return signCompact(payload, signer)
 }
 
-/** RFC 7515 §5.1 and RFC 7518 §3.4: every submission ends with one, so it goes straight to WebCrypto. */
-async function sign(payload: JWTPayload, { kid, key }: DeviceTokenSigner): Promise<string> {
+/** RFC 7515 §5.1. */
+async function signCompact(payload: JWTPayload, { kid, sign }: DeviceTokenSigner): Promise<string> {
   const header = { alg: 'ES256', kid, typ: DEVICE_TOKEN_TYPE }
   const signed = [header, payload]
     .map((part) => toBase64Url(toUtf8(JSON.stringify(part))))
     .join('.')
-  const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
-  const signature = await crypto.subtle.sign(algorithm, key, Buffer.from(signed, 'latin1'))
-  return `${signed}.${toBase64Url(new Uint8Array(signature))}`
+  const signature = await sign(Buffer.from(signed, 'latin1'))
+  return `${signed}.${toBase64Url(signature)}`
 }
 
 function toSeconds(time: Date): number {

@@ -1,17 +1,19 @@
+import { type SignatureScheme, verifySignature } from './verify-signature.ts'
+
 /** The signatures that are accepted anywhere, by their names in JOSE. RFC 7518 §3.1 */
 export type JwsAlgorithm = 'RS256' | 'PS256' | 'ES256'
 
 type Scheme = {
   /** What a key for it is imported as. */
   readonly key: RsaHashedImportParams | EcKeyImportParams
-  readonly verification: AlgorithmIdentifier | RsaPssParams | EcdsaParams
+  readonly verification: SignatureScheme
 }
 
 const RSASSA = 'RSASSA-PKCS1-v1_5'
 const SHA256 = 'SHA-256'
 
 const SCHEMES: Readonly<Record<JwsAlgorithm, Scheme>> = {
-  RS256: { key: { name: RSASSA, hash: SHA256 }, verification: RSASSA },
+  RS256: { key: { name: RSASSA, hash: SHA256 }, verification: { name: RSASSA } },
   // RFC 7518 §3.5: a salt as long as the hash.
   PS256: {
     key: { name: 'RSA-PSS', hash: SHA256 },
@@ -26,7 +28,7 @@ const SCHEMES: Readonly<Record<JwsAlgorithm, Scheme>> = {
 
 /** Throws what WebCrypto throws, as for a point that is not on its curve. */
 export function importJwsKey(jwk: JsonWebKey, algorithm: JwsAlgorithm): Promise<CryptoKey> {
-  return crypto.subtle.importKey('jwk', jwk, SCHEMES[algorithm].key, false, ['verify'])
+  return crypto.subtle.importKey('jwk', jwk, SCHEMES[algorithm].key, true, ['verify'])
 }
 
 /**
@@ -37,13 +39,18 @@ export function importJwsKey(jwk: JsonWebKey, algorithm: JwsAlgorithm): Promise<
 export function verifyJwsSignature(input: {
   readonly compact: string
   /** Its third part, decoded. */
-  readonly signature: Uint8Array<ArrayBuffer>
-  /** Imported for this algorithm: with a key for another one WebCrypto throws. */
+  readonly signature: Uint8Array
+  /** Imported for this algorithm: a key for another one throws. */
   readonly key: CryptoKey
   readonly algorithm: JwsAlgorithm
-}): Promise<boolean> {
+}): boolean | Promise<boolean> {
   const { compact, signature, key, algorithm } = input
   // The parts are base64url, so that one byte a character is their UTF-8.
   const signed = Buffer.from(compact.slice(0, compact.lastIndexOf('.')), 'latin1')
-  return crypto.subtle.verify(SCHEMES[algorithm].verification, key, signature, signed)
+  return verifySignature({
+    scheme: SCHEMES[algorithm].verification,
+    key,
+    signature,
+    message: signed,
+  })
 }

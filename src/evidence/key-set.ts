@@ -86,7 +86,7 @@ export async function importKeySet(json: unknown): Promise<Result<KeySet, KeySet
 
 async function importKey(key: ReadKey): Promise<IssuerKey> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const imported = await crypto.subtle.importKey('jwk', key.jwk, algorithm, false, ['verify'])
+  const imported = await crypto.subtle.importKey('jwk', key.jwk, algorithm, true, ['verify'])
   return { ...key, key: imported }
 }
 

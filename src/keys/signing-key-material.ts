@@ -1,6 +1,8 @@
+import { createPrivateKey, sign } from 'node:crypto'
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import { digest } from '../digest.ts'
 import { fromBase64, toBase64, toBase64Url } from '../encoding.ts'
+import { IS_NODE } from '../runtime.ts'
 import type { SigningKeyUse } from '../store/schema.ts'
 import type { StoredSigningKey } from '../store/stored-signing-keys.ts'
 import { seal, unseal } from './sealing.ts'
@@ -64,17 +66,44 @@ export async function createSigningKey(input: {
   }
 }
 
-/** Opens the private half, not to be taken out again; `undefined` if `sealingKey` is another. */
+/** A private half that was opened. */
+export type PrivateKey = {
+  /** Not to be taken out again. */
+  readonly cryptoKey: CryptoKey
+  /** The signature of the key's algorithm as JWS has it (RFC 7518 §3.3, §3.4). */
+  readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
+}
+
+/** Opens the private half; `undefined` if `sealingKey` is another. */
 export async function openPrivateKey(
   key: StoredSigningKey,
   sealingKey: Uint8Array,
-): Promise<CryptoKey | undefined> {
+): Promise<PrivateKey | undefined> {
   const sealed = fromBase64(key.sealedPrivateKey)
   if (sealed === undefined) return undefined
   const pkcs8 = unseal({ key: sealingKey, sealed, context: contextOf(key) })
   if (pkcs8 === undefined) return undefined
-  const parameters = PARAMETERS[ALGORITHMS[key.use]]
-  return crypto.subtle.importKey('pkcs8', new Uint8Array(pkcs8), parameters, false, ['sign'])
+  const algorithm = ALGORITHMS[key.use]
+  const der = new Uint8Array(pkcs8)
+  const parameters = PARAMETERS[algorithm]
+  const cryptoKey = await crypto.subtle.importKey('pkcs8', der, parameters, false, ['sign'])
+  // An RSA signature takes long enough to be worth the way to another thread; one of P-256 does not.
+  return algorithm === 'ES256' && IS_NODE
+    ? { cryptoKey, sign: signAtOnce(pkcs8) }
+    : { cryptoKey, sign: signByWebCrypto(cryptoKey) }
+}
+
+function signAtOnce(pkcs8: Uint8Array): PrivateKey['sign'] {
+  const der = Buffer.from(pkcs8)
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  return (message) => sign('sha256', message, { key, dsaEncoding: 'ieee-p1363' })
+}
+
+function signByWebCrypto(key: CryptoKey): PrivateKey['sign'] {
+  const scheme = { name: key.algorithm.name, hash: 'SHA-256' }
+  return async (message) => {
+    return new Uint8Array(await crypto.subtle.sign(scheme, key, new Uint8Array(message)))
+  }
 }
 
 /** A sealed key moved to another row does not open there. */

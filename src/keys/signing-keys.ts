@@ -3,7 +3,12 @@ import type { SigningKeyUse } from '../store/schema.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../store/stored-signing-keys.ts'
 import type { MasterSecret } from './master-secret.ts'
 import { derivePurposeKey } from './sealing.ts'
-import { createSigningKey, openPrivateKey, type SigningAlgorithm } from './signing-key-material.ts'
+import {
+  createSigningKey,
+  openPrivateKey,
+  type PrivateKey,
+  type SigningAlgorithm,
+} from './signing-key-material.ts'
 
 export const SIGNING_KEY_USES = ['attestation', 'device-token'] as const
 
@@ -23,8 +28,7 @@ export type SigningKeys = {
 export type SigningKey = {
   readonly kid: string
   readonly algorithm: SigningAlgorithm
-  /** Signs and cannot be exported. */
-  readonly privateKey: CryptoKey
+  readonly privateKey: PrivateKey
   readonly publicJwk: JWK
   /** DER in base64, as in `x5c`. */
   readonly certificate: string | null

@@ -1,6 +1,6 @@
 import type { TrustRecordAnswer, TrustRecordReads } from './trust-records.ts'
 
-/** What one statement asks for at most; as large as a batch of AuthZEN evaluations may be. */
+/** What one statement asks for at most. */
 const MAX_DEVICES = 64
 /** Statements under way at once. More would only make each of them smaller. */
 const MAX_UNDER_WAY = 2

@@ -14,12 +14,19 @@ const claims = {
   jti: 'j',
 }
 
+const scheme = { name: 'ECDSA', hash: 'SHA-256' }
 let key: CryptoKeyPair
 let token: string
 
 beforeAll(async () => {
   key = await generateKeyPair('ES256')
-  token = await issueDeviceToken(claims, { issuer, signer: { kid: 'k', key: key.privateKey } })
+  token = await issueDeviceToken(claims, { issuer, signer: signerOf('k') })
+})
+
+const signerOf = (kid: string) => ({
+  kid,
+  sign: async (message: Uint8Array) =>
+    new Uint8Array(await crypto.subtle.sign(scheme, key.privateKey, new Uint8Array(message))),
 })
 
 const verify = (text: string, options: { issuer?: string; now?: Date } = {}) =>
@@ -41,7 +48,7 @@ describe('device token', () => {
     expectRefusal(await verify('a'.repeat(5000)), 'device_token_invalid')
     const foreign = await issueDeviceToken(claims, {
       issuer,
-      signer: { kid: 'other', key: key.privateKey },
+      signer: signerOf('other'),
     })
     expectRefusal(await verify(foreign), 'device_token_invalid')
   })

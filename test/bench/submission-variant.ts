@@ -27,10 +27,11 @@ const CONCURRENCY = 32
 const { variant, environment, file } = readInput<SubmissionInput>()
 const items: readonly SubmissionItem[] = JSON.parse(readFileSync(file, 'utf8'), reviveTime)
 const services = await openServices(environment)
-const submit = variant === 'path' ? preparePath(services) : await prepareFloor(services)
+const prepare = variant === 'path' ? preparePath(services) : await prepareFloor(services)
 const latencies: number[] = []
 const handInAll = async () => {
   latencies.length = 0
+  const submit = prepare()
   await forgetSubmissions(environment.DATABASE_URL ?? '')
   const begun = performance.now()
   await runConcurrently(CONCURRENCY, {
@@ -58,23 +59,30 @@ say({
 } satisfies Run)
 await services.store.close()
 
-function preparePath(services: Services): (index: number) => Promise<void> {
+/** Makes ready what every pass over the items starts with. */
+type Prepare = () => (index: number) => Promise<void>
+
+function preparePath(services: Services): Prepare {
   const app = createApp(services)
   // Makes Response what it is in the running service: an object that costs nothing until it is sent.
   getRequestListener(app.fetch)
-  const requests = items.map(({ token, proof }) => {
-    const body = JSON.stringify({ token })
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': String(body.length),
-      dpop: proof,
+  return () => {
+    const requests = items.map(requestOf)
+    return async (index) => {
+      const answer = await app.fetch(requests[index] ?? new Request(PUBLIC_URL))
+      if (answer.status !== 201) throw new Error(await answer.text())
     }
-    return new Request(`${PUBLIC_URL}/v1/attestations`, { method: 'POST', headers, body })
-  })
-  return async (index) => {
-    const answer = await app.fetch(requests[index] ?? new Request(PUBLIC_URL))
-    if (answer.status !== 201) throw new Error(await answer.text())
   }
+}
+
+function requestOf({ token, proof }: SubmissionItem): Request {
+  const body = JSON.stringify({ token })
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': String(body.length),
+    dpop: proof,
+  }
+  return new Request(`${PUBLIC_URL}/v1/attestations`, { method: 'POST', headers, body })
 }
 
 type SignedParts = {
@@ -86,7 +94,7 @@ type SignedParts = {
  * Both signatures, then the one statement; everything decoded beforehand and the issuer's key
  * imported. The device's key is not: it comes with the submission and is another for each device.
  */
-async function prepareFloor(services: Services): Promise<(index: number) => Promise<void>> {
+async function prepareFloor(services: Services): Promise<Prepare> {
   const [issuer] = services.issuers
   const [issuerKey] = issuer?.keys.keys.values() ?? []
   if (issuerKey === undefined) throw new TypeError('no issuer')
@@ -96,7 +104,7 @@ async function prepareFloor(services: Services): Promise<(index: number) => Prom
     jwk: decodeProtectedHeader(proof).jwk as JsonWebKey,
   }))
   const pss = { name: 'RSA-PSS', hash: 'SHA-256', saltLength: 32 }
-  return async (index) => {
+  return () => async (index) => {
     const { token, proof, jwk } = signed[index] ?? fail('no such submission')
     const { recording } = items[index] ?? fail('no such submission')
     const { attestation } = recording

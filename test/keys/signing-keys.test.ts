@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { createLocalJWKSet, importX509, jwtVerify, SignJWT } from 'jose'
+import { compactVerify, createLocalJWKSet, importJWK, importX509, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { digest } from '../../src/digest.ts'
 import { fromBase64, toBase64, toBase64Url } from '../../src/encoding.ts'
@@ -91,7 +91,9 @@ describe('the attestation key', () => {
     const keys = await load(memory())
     const { kid, algorithm, privateKey, certificate } = keys.signingKey('attestation', now)
     expect(algorithm).toBe('RS256')
-    const token = await new SignJWT({}).setProtectedHeader({ alg: algorithm, kid }).sign(privateKey)
+    const token = await new SignJWT({})
+      .setProtectedHeader({ alg: algorithm, kid })
+      .sign(privateKey.cryptoKey)
     const pem = `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----`
     await expect(jwtVerify(token, await importX509(pem, 'RS256'))).resolves.toBeDefined()
   })
@@ -104,13 +106,26 @@ test('the device token key is published as a plain JWK that verifies what it sig
   expect(set.keys[0]).not.toHaveProperty('d')
   const { kid, algorithm, privateKey } = keys.signingKey('device-token', now)
   expect(set.keys[0]?.kid).toBe(kid)
-  const token = await new SignJWT({}).setProtectedHeader({ alg: algorithm, kid }).sign(privateKey)
+  const token = await new SignJWT({})
+    .setProtectedHeader({ alg: algorithm, kid })
+    .sign(privateKey.cryptoKey)
   await expect(jwtVerify(token, createLocalJWKSet(set))).resolves.toBeDefined()
 })
 
+test.each(['attestation', 'device-token'] as const)(
+  'the key for %s signs messages as JWS has its signatures',
+  async (use) => {
+    const { algorithm, privateKey, publicJwk } = (await load(memory())).signingKey(use, now)
+    const signed = `${Buffer.from(JSON.stringify({ alg: algorithm })).toString('base64url')}.e30`
+    const signature = await privateKey.sign(Buffer.from(signed))
+    const jws = `${signed}.${Buffer.from(signature).toString('base64url')}`
+    await expect(compactVerify(jws, await importJWK(publicJwk, algorithm))).resolves.toBeDefined()
+  },
+)
+
 test('private keys cannot be taken out of the process', async () => {
   const { privateKey } = (await load(memory())).signingKey('device-token', now)
-  await expect(crypto.subtle.exportKey('pkcs8', privateKey)).rejects.toThrow()
+  await expect(crypto.subtle.exportKey('pkcs8', privateKey.cryptoKey)).rejects.toThrow()
 })
 
 describe('rotation', () => {

@@ -64,7 +64,7 @@ describe('coalesceReads', () => {
     await late
   })
 
-  it('asks for no more devices at once than a batch of evaluations may have', async () => {
+  it('asks for no more than 64 devices at once', async () => {
     const { reads, statements } = heldReads()
     const answers = Array.from({ length: 150 }, (_, index) => reads.trustRecord(`dev_${index}`))
     for (let index = 0; index < 5; index++) {

@@ -1,6 +1,7 @@
 import { DIGEST_BYTES, type HashAlgorithm } from '../../digest.ts'
 import type { Result } from '../../failure.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
+import { verifySignature } from '../verify-signature.ts'
 import { readHashAlgorithm, TPM_ALG } from './algorithms.ts'
 import { importTpmKey, type TpmKey, webHash } from './key.ts'
 import { MAX_ECC_PARAMETER_BYTES, MAX_RSA_BYTES, MAX_SIGNATURE_BYTES } from './limits.ts'
@@ -63,7 +64,7 @@ export async function verifyTpmtSignature(
   if (!acceptsSignatureHash(signature.hash, input)) return false
   const key = await importTpmKey(input.key)
   if (!key.ok) return false
-  const message = new Uint8Array(input.message)
+  const { message } = input
   if (signature.scheme === 'ecdsa') return verifyEcdsa(key.value, signature, message)
   if (key.value.kind !== 'rsa') return false
   return signature.scheme === 'rsassa'
@@ -87,29 +88,29 @@ function readScheme(reader: ByteReader): TpmtSignature['scheme'] {
 async function verifyRsassa(
   key: TpmKey,
   signature: RsaTpmtSignature,
-  message: Uint8Array<ArrayBuffer>,
+  message: Uint8Array,
 ): Promise<boolean> {
-  const use = { name: 'RSASSA-PKCS1-v1_5', hash: webHash(signature.hash) } as const
-  const cryptoKey = await key.cryptoKey(use)
-  return crypto.subtle.verify(use, cryptoKey, new Uint8Array(signature.bytes), message)
+  const scheme = { name: 'RSASSA-PKCS1-v1_5' } as const
+  const cryptoKey = await key.cryptoKey({ ...scheme, hash: webHash(signature.hash) })
+  return verifySignature({ scheme, key: cryptoKey, signature: signature.bytes, message })
 }
 
 /**
  * A TPM salts with as many bytes as the digest has (FIPS 186-4) or with as many as fit, by revision
- * and mode, and WebCrypto must be told which. TPM 2.0 Part 1 Annex B.7
+ * and mode, and whoever verifies must be told which. TPM 2.0 Part 1 Annex B.7
  */
 async function verifyRsapss(
   key: TpmKey,
   signature: RsaTpmtSignature,
-  message: Uint8Array<ArrayBuffer>,
+  message: Uint8Array,
 ): Promise<boolean> {
   const cryptoKey = await key.cryptoKey({ name: 'RSA-PSS', hash: webHash(signature.hash) })
   const digestBytes = DIGEST_BYTES[signature.hash]
   const longestSalt = Math.ceil((key.bits - 1) / 8) - digestBytes - 2
   for (const saltLength of [digestBytes, longestSalt]) {
-    const scheme = { name: 'RSA-PSS', saltLength }
-    const bytes = new Uint8Array(signature.bytes)
-    if (await crypto.subtle.verify(scheme, cryptoKey, bytes, message)) return true
+    const scheme = { name: 'RSA-PSS', saltLength } as const
+    const signed = { scheme, key: cryptoKey, signature: signature.bytes, message }
+    if (await verifySignature(signed)) return true
   }
   return false
 }
@@ -117,7 +118,7 @@ async function verifyRsapss(
 async function verifyEcdsa(
   key: TpmKey,
   signature: EcdsaTpmtSignature,
-  message: Uint8Array<ArrayBuffer>,
+  message: Uint8Array,
 ): Promise<boolean> {
   const width = key.bits / 8
   if (key.kind !== 'ecc' || signature.r.length > width || signature.s.length > width) return false
@@ -125,6 +126,6 @@ async function verifyEcdsa(
   joined.set(signature.r, width - signature.r.length)
   joined.set(signature.s, 2 * width - signature.s.length)
   const cryptoKey = await key.cryptoKey({ name: 'ECDSA', namedCurve: key.jwk.crv ?? '' })
-  const scheme = { name: 'ECDSA', hash: webHash(signature.hash) }
-  return crypto.subtle.verify(scheme, cryptoKey, joined, message)
+  const scheme = { name: 'ECDSA', hash: webHash(signature.hash) } as const
+  return verifySignature({ scheme, key: cryptoKey, signature: joined, message })
 }

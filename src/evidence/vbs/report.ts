@@ -1,5 +1,6 @@
 import { type Err, err, ok, type Result } from '../../failure.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
+import { verifySignature } from '../verify-signature.ts'
 import { readRsaJwk } from '../x509/rsa-public-key.ts'
 import {
   MAX_REPORT_MODULES,
@@ -111,12 +112,8 @@ export async function verifyVbsReport(input: {
   const key = await importReportKey(input.key)
   if (!key.ok) return key
   const { signature, statement } = report.value
-  const valid = await crypto.subtle.verify(
-    { name: 'RSA-PSS', saltLength: 32 },
-    key.value,
-    new Uint8Array(signature),
-    new Uint8Array(statement),
-  )
+  const scheme = { name: 'RSA-PSS', saltLength: 32 } as const
+  const valid = await verifySignature({ scheme, key: key.value, signature, message: statement })
   if (!valid) return err({ reason: 'report_signature_invalid' })
   return ok({ report: report.value } as VerifiedVbsReport)
 }
@@ -131,7 +128,7 @@ async function importReportKey(jwk: JsonWebKey): Promise<Result<CryptoKey, Repor
   const key = readRsaJwk({ ...jwk })
   if (key === undefined) return refused
   const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' }
-  return ok(await crypto.subtle.importKey('jwk', key, algorithm, false, ['verify']))
+  return ok(await crypto.subtle.importKey('jwk', key, algorithm, true, ['verify']))
 }
 
 function readStatement(reader: ByteReader, size: number) {

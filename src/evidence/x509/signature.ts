@@ -1,3 +1,4 @@
+import { verifySignature } from '../verify-signature.ts'
 import type { Certificate } from './certificate.ts'
 import {
   DER,
@@ -12,13 +13,13 @@ import { COORDINATE_BYTES, type EcCurve, type SubjectPublicKey } from './public-
 
 type Hash = 'SHA-256' | 'SHA-384' | 'SHA-512'
 
-type SignatureScheme =
+type CertificateScheme =
   | { readonly name: 'RSASSA-PKCS1-v1_5'; readonly hash: Hash }
   | { readonly name: 'RSA-PSS'; readonly hash: Hash; readonly saltLength: number }
   | { readonly name: 'ECDSA'; readonly hash: Hash }
 
 /** RFC 4055 §5, RFC 5758 §3.2. SHA-1 and MD5 are absent on purpose. */
-const SCHEMES: ReadonlyMap<string, SignatureScheme> = new Map([
+const SCHEMES: ReadonlyMap<string, CertificateScheme> = new Map([
   ['1.2.840.113549.1.1.11', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }],
   ['1.2.840.113549.1.1.12', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-384' }],
   ['1.2.840.113549.1.1.13', { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512' }],
@@ -52,26 +53,25 @@ export async function checkCertificateSignature(
   if (signature === undefined) return 'invalid'
   const key = await importKey(issuerKey, scheme)
   if (key === undefined) return 'refused'
-  const { tbs } = certificate
-  const valid = await crypto.subtle.verify(scheme, key, owned(signature), owned(tbs))
+  const valid = await verifySignature({ scheme, key, signature, message: certificate.tbs })
   return valid ? 'valid' : 'invalid'
 }
 
 async function importKey(
   key: SubjectPublicKey,
-  scheme: SignatureScheme,
+  scheme: CertificateScheme,
 ): Promise<CryptoKey | undefined> {
   const { name, hash } = scheme
   const algorithm = key.kty === 'EC' ? { name, namedCurve: key.crv } : { name, hash }
   try {
-    return await crypto.subtle.importKey('jwk', { ...key }, algorithm, false, ['verify'])
+    return await crypto.subtle.importKey('jwk', { ...key }, algorithm, true, ['verify'])
   } catch {
     // A point that is not on its curve, or a modulus the runtime does not take.
     return undefined
   }
 }
 
-function readScheme(algorithm: Uint8Array): SignatureScheme | undefined {
+function readScheme(algorithm: Uint8Array): CertificateScheme | undefined {
   try {
     const fields = new DerFields(decodeDer(algorithm, 'signatureAlgorithm'), 'signatureAlgorithm')
     const oid = readOid(fields.next(DER.objectIdentifier, 'algorithm'), 'algorithm')
@@ -86,7 +86,7 @@ function readScheme(algorithm: Uint8Array): SignatureScheme | undefined {
 }
 
 /** RFC 4055 §3.1. The default hash, SHA-1, is refused: both hashes must be named and be the same. */
-function readPssScheme(parameters: DerNode): SignatureScheme | undefined {
+function readPssScheme(parameters: DerNode): CertificateScheme | undefined {
   const fields = new DerFields(parameters, 'RSASSA-PSS-params')
   const hash = readHash(fields.optional(0xa0)?.children[0])
   const generator = fields.optional(0xa1)?.children[0]
@@ -127,9 +127,4 @@ function toRawSignature(der: Uint8Array, curve: EcCurve): Uint8Array | undefined
     if (!(error instanceof MalformedDer)) throw error
     return undefined
   }
-}
-
-/** WebCrypto's types want a view that is surely not shared memory. */
-function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes)
 }
