@@ -1,11 +1,17 @@
-import { type SignatureScheme, verifySignature } from './verify-signature.ts'
+import {
+  importVerificationKey,
+  type KeyUse,
+  type SignatureScheme,
+  type VerificationKey,
+  verifySignature,
+} from './verify-signature.ts'
 
 /** The signatures that are accepted anywhere, by their names in JOSE. RFC 7518 §3.1 */
 export type JwsAlgorithm = 'RS256' | 'PS256' | 'ES256'
 
 type Scheme = {
   /** What a key for it is imported as. */
-  readonly key: RsaHashedImportParams | EcKeyImportParams
+  readonly key: KeyUse
   readonly verification: SignatureScheme
 }
 
@@ -26,9 +32,9 @@ const SCHEMES: Readonly<Record<JwsAlgorithm, Scheme>> = {
   },
 }
 
-/** Throws what WebCrypto throws, as for a point that is not on its curve. */
-export function importJwsKey(jwk: JsonWebKey, algorithm: JwsAlgorithm): Promise<CryptoKey> {
-  return crypto.subtle.importKey('jwk', jwk, SCHEMES[algorithm].key, true, ['verify'])
+/** Rejects for what is no key, such as a point that is not on its curve. */
+export function importJwsKey(jwk: JsonWebKey, algorithm: JwsAlgorithm): Promise<VerificationKey> {
+  return importVerificationKey(jwk, SCHEMES[algorithm].key)
 }
 
 /**
@@ -41,7 +47,7 @@ export function verifyJwsSignature(input: {
   /** Its third part, decoded. */
   readonly signature: Uint8Array
   /** Imported for this algorithm: a key for another one throws. */
-  readonly key: CryptoKey
+  readonly key: VerificationKey
   readonly algorithm: JwsAlgorithm
 }): boolean | Promise<boolean> {
   const { compact, signature, key, algorithm } = input

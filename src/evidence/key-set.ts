@@ -1,12 +1,14 @@
 import { fromBase64 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
 import { isJsonObject, type JsonObject } from './compact-jws.ts'
+import { importJwsKey } from './jws-signature.ts'
 import {
   MAX_KEY_CERTIFICATE_BYTES,
   MAX_KEY_CHAIN_CERTIFICATES,
   MAX_KEY_SET_KEYS,
   MAX_NAME_CHARS,
 } from './limits.ts'
+import type { VerificationKey } from './verify-signature.ts'
 import { type Certificate, parseCertificate } from './x509/certificate.ts'
 import { readSubjectPublicKey } from './x509/public-key.ts'
 import { hasPrivateMembers, type RsaPublicKey, readRsaJwk } from './x509/rsa-public-key.ts'
@@ -36,7 +38,7 @@ export type IgnoredKey = {
 /** A key of one issuer, ready to verify RS256. */
 export type IssuerKey = {
   readonly kid: string
-  readonly key: CryptoKey
+  readonly key: VerificationKey
   readonly jwk: RsaPublicKey
   /**
    * When every certificate of a chain is valid. Absent for bare keys and for self-signed
@@ -85,9 +87,7 @@ export async function importKeySet(json: unknown): Promise<Result<KeySet, KeySet
 }
 
 async function importKey(key: ReadKey): Promise<IssuerKey> {
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const imported = await crypto.subtle.importKey('jwk', key.jwk, algorithm, true, ['verify'])
-  return { ...key, key: imported }
+  return { ...key, key: await importJwsKey(key.jwk, 'RS256') }
 }
 
 function readKey(entry: unknown): ReadKey | IgnoredKey {

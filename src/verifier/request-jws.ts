@@ -76,8 +76,8 @@ export async function verifyRequestSignature(
   key: TpmKey,
 ): Promise<Result<true, RequestJwsFailure>> {
   const { compact, signature } = request
-  const cryptoKey = await key.cryptoKey(REQUEST_KEY_USE)
-  const signed = { compact, signature, key: cryptoKey, algorithm: ALGORITHM } as const
+  const verificationKey = await key.verificationKey(REQUEST_KEY_USE)
+  const signed = { compact, signature, key: verificationKey, algorithm: ALGORITHM } as const
   const isValid = await verifyJwsSignature(signed)
   return isValid ? ok(true) : err({ reason: 'request_signature_invalid' })
 }

@@ -98,6 +98,8 @@ async function prepareFloor(services: Services): Promise<Prepare> {
   const [issuer] = services.issuers
   const [issuerKey] = issuer?.keys.keys.values() ?? []
   if (issuerKey === undefined) throw new TypeError('no issuer')
+  const rs256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+  const tokenKey = await crypto.subtle.importKey('jwk', issuerKey.jwk, rs256, false, ['verify'])
   const signed = items.map(({ token, proof }) => ({
     token: takeApart(token),
     proof: takeApart(proof),
@@ -112,7 +114,7 @@ async function prepareFloor(services: Services): Promise<Prepare> {
     const { subtle } = crypto
     const tokenIsGood = await subtle.verify(
       'RSASSA-PKCS1-v1_5',
-      issuerKey.key,
+      tokenKey,
       token.signature,
       token.message,
     )

@@ -18,7 +18,7 @@ const base64 = (der: Uint8Array) => Buffer.from(der).toString('base64')
 describe('importKeySet', () => {
   test('takes keys with modulus and exponent', async () => {
     const { keys, ignored } = expectOk(await importKeySet({ keys: [good] }))
-    expect(keys.get('good')?.key.algorithm.name).toBe('RSASSA-PKCS1-v1_5')
+    expect(keys.get('good')?.key.use.name).toBe('RSASSA-PKCS1-v1_5')
     expect(keys.get('good')?.validity).toBeUndefined()
     expect(ignored).toEqual([])
   })

@@ -1,6 +1,7 @@
 import { digest, type HashAlgorithm } from '../../digest.ts'
 import { fromBase64Url, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import { importVerificationKey, type KeyUse, type VerificationKey } from '../verify-signature.ts'
 import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
 
 /** Why a public key is not used to verify anything. */
@@ -11,11 +12,6 @@ export type TpmKeyFailure = {
   /** The member or property at fault, such as `n` or `crv`. */
   readonly detail: string
 }
-
-/** What a WebCrypto key must be bound to when it is imported. */
-export type KeyUse =
-  | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS'; readonly hash: string }
-  | { readonly name: 'ECDSA'; readonly namedCurve: string }
 
 const WEB_HASHES = {
   sha1: 'SHA-1',
@@ -39,7 +35,7 @@ export function webHash(algorithm: HashAlgorithm): string {
 
 /**
  * A public key that has passed `importTpmKey`: RSA of 2048 to 4096 bits or a point on P-256 or P-384.
- * Whose key it is, is not known. It remembers its WebCrypto imports, which cost more than a
+ * Whose key it is, is not known. It remembers its imports, which cost more than a
  * verification, so keep one where several signatures of one key are checked.
  */
 export class TpmKey {
@@ -48,7 +44,7 @@ export class TpmKey {
   readonly kind: 'rsa' | 'ecc'
   /** Bits of the modulus or of a coordinate. */
   readonly bits: number
-  readonly #imports = new Map<string, Promise<CryptoKey>>()
+  readonly #imports = new Map<string, Promise<VerificationKey>>()
 
   constructor(key: { jwk: JsonWebKey; kind: 'rsa' | 'ecc'; bits: number }) {
     this.jwk = Object.freeze(key.jwk)
@@ -56,11 +52,11 @@ export class TpmKey {
     this.bits = key.bits
   }
 
-  cryptoKey(use: KeyUse): Promise<CryptoKey> {
+  verificationKey(use: KeyUse): Promise<VerificationKey> {
     const id = `${use.name} ${use.name === 'ECDSA' ? use.namedCurve : use.hash}`
     const known = this.#imports.get(id)
     if (known !== undefined) return known
-    const imported = crypto.subtle.importKey('jwk', this.jwk, use, true, ['verify'])
+    const imported = importVerificationKey(this.jwk, use)
     this.#imports.set(id, imported)
     return imported
   }
@@ -68,7 +64,8 @@ export class TpmKey {
   /** The key as DER SubjectPublicKeyInfo, RFC 5280 §4.1.2.7. */
   async spkiDer(): Promise<Uint8Array> {
     if (this.jwk.kty === 'RSA') return encodeRsaSpki(this.jwk)
-    const key = await this.cryptoKey(firstUse(this.jwk))
+    const use = firstUse(this.jwk)
+    const key = await crypto.subtle.importKey('jwk', { ...this.jwk }, use, true, ['verify'])
     return new Uint8Array(await crypto.subtle.exportKey('spki', key))
   }
 }
@@ -88,7 +85,7 @@ export async function importTpmKey(
   const checked = checkJwk(key)
   if (!checked.ok) return checked
   try {
-    await checked.value.cryptoKey(use ?? firstUse(checked.value.jwk))
+    await checked.value.verificationKey(use ?? firstUse(checked.value.jwk))
     return checked
   } catch {
     return err({ reason: 'tpm_key_malformed', detail: 'import' })

@@ -91,8 +91,8 @@ async function verifyRsassa(
   message: Uint8Array,
 ): Promise<boolean> {
   const scheme = { name: 'RSASSA-PKCS1-v1_5' } as const
-  const cryptoKey = await key.cryptoKey({ ...scheme, hash: webHash(signature.hash) })
-  return verifySignature({ scheme, key: cryptoKey, signature: signature.bytes, message })
+  const verificationKey = await key.verificationKey({ ...scheme, hash: webHash(signature.hash) })
+  return verifySignature({ scheme, key: verificationKey, signature: signature.bytes, message })
 }
 
 /**
@@ -104,12 +104,15 @@ async function verifyRsapss(
   signature: RsaTpmtSignature,
   message: Uint8Array,
 ): Promise<boolean> {
-  const cryptoKey = await key.cryptoKey({ name: 'RSA-PSS', hash: webHash(signature.hash) })
+  const verificationKey = await key.verificationKey({
+    name: 'RSA-PSS',
+    hash: webHash(signature.hash),
+  })
   const digestBytes = DIGEST_BYTES[signature.hash]
   const longestSalt = Math.ceil((key.bits - 1) / 8) - digestBytes - 2
   for (const saltLength of [digestBytes, longestSalt]) {
     const scheme = { name: 'RSA-PSS', saltLength } as const
-    const signed = { scheme, key: cryptoKey, signature: signature.bytes, message }
+    const signed = { scheme, key: verificationKey, signature: signature.bytes, message }
     if (await verifySignature(signed)) return true
   }
   return false
@@ -125,7 +128,10 @@ async function verifyEcdsa(
   const joined = new Uint8Array(2 * width)
   joined.set(signature.r, width - signature.r.length)
   joined.set(signature.s, 2 * width - signature.s.length)
-  const cryptoKey = await key.cryptoKey({ name: 'ECDSA', namedCurve: key.jwk.crv ?? '' })
+  const verificationKey = await key.verificationKey({
+    name: 'ECDSA',
+    namedCurve: key.jwk.crv ?? '',
+  })
   const scheme = { name: 'ECDSA', hash: webHash(signature.hash) } as const
-  return verifySignature({ scheme, key: cryptoKey, signature: joined, message })
+  return verifySignature({ scheme, key: verificationKey, signature: joined, message })
 }

@@ -1,7 +1,8 @@
 import { equalBytes } from '../../digest.ts'
 import { fromBase64, fromUtf8 } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
-import { importTpmKey, type KeyUse, type TpmKeyFailure } from './key.ts'
+import type { KeyUse } from '../verify-signature.ts'
+import { importTpmKey, type TpmKeyFailure } from './key.ts'
 import { MAX_PEM_CHARS, MAX_SPKI_BYTES } from './limits.ts'
 
 const PEM = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]*)-----END PUBLIC KEY-----\s*$/

@@ -1,6 +1,10 @@
 import { type Err, err, ok, type Result } from '../../failure.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
-import { verifySignature } from '../verify-signature.ts'
+import {
+  importVerificationKey,
+  type VerificationKey,
+  verifySignature,
+} from '../verify-signature.ts'
 import { readRsaJwk } from '../x509/rsa-public-key.ts'
 import {
   MAX_REPORT_MODULES,
@@ -123,12 +127,11 @@ export function isDebuggable(flags: number): boolean {
   return (flags & DEBUG_FLAGS) !== 0
 }
 
-async function importReportKey(jwk: JsonWebKey): Promise<Result<CryptoKey, ReportFailure>> {
+async function importReportKey(jwk: JsonWebKey): Promise<Result<VerificationKey, ReportFailure>> {
   const refused: Err<ReportFailure> = err({ reason: 'report_key_refused' })
   const key = readRsaJwk({ ...jwk })
   if (key === undefined) return refused
-  const algorithm = { name: 'RSA-PSS', hash: 'SHA-256' }
-  return ok(await crypto.subtle.importKey('jwk', key, algorithm, true, ['verify']))
+  return ok(await importVerificationKey(key, { name: 'RSA-PSS', hash: 'SHA-256' }))
 }
 
 function readStatement(reader: ByteReader, size: number) {

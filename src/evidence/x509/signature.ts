@@ -1,4 +1,9 @@
-import { verifySignature } from '../verify-signature.ts'
+import {
+  importVerificationKey,
+  type KeyUse,
+  type VerificationKey,
+  verifySignature,
+} from '../verify-signature.ts'
 import type { Certificate } from './certificate.ts'
 import {
   DER,
@@ -60,11 +65,13 @@ export async function checkCertificateSignature(
 async function importKey(
   key: SubjectPublicKey,
   scheme: CertificateScheme,
-): Promise<CryptoKey | undefined> {
-  const { name, hash } = scheme
-  const algorithm = key.kty === 'EC' ? { name, namedCurve: key.crv } : { name, hash }
+): Promise<VerificationKey | undefined> {
+  const use: KeyUse =
+    scheme.name === 'ECDSA'
+      ? { name: scheme.name, namedCurve: key.kty === 'EC' ? key.crv : '' }
+      : { name: scheme.name, hash: scheme.hash }
   try {
-    return await crypto.subtle.importKey('jwk', { ...key }, algorithm, true, ['verify'])
+    return await importVerificationKey(key, use)
   } catch {
     // A point that is not on its curve, or a modulus the runtime does not take.
     return undefined
