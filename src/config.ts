@@ -1,6 +1,14 @@
 import { z } from 'zod'
+import {
+  type AzureConfig,
+  azureSettings,
+  missingCredentials,
+  readAzureConfig,
+  verifiers,
+} from './azure/settings.ts'
 import { parsePemBundle } from './evidence/x509/certificate.ts'
 import { err, ok, type Result } from './failure.ts'
+import { oneOf, origin, seconds, wholeNumber } from './setting.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -14,29 +22,6 @@ export type ConfigFailure = {
 }
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
-
-const number = (unit: string) => (least: number, most: number, preset: number) => {
-  const range = `must be ${unit} from ${least} to ${most}`
-  return z
-    .string()
-    .regex(/^\d{1,9}$/, range)
-    .transform(Number)
-    .pipe(z.number().min(least, range).max(most, range))
-    .default(preset)
-}
-const seconds = number('a whole number of seconds')
-const wholeNumber = number('a whole number')
-
-const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
-  z.enum(names, `must be one of ${names.join(', ')}`)
-
-const origin = z
-  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
-  .refine((text) => {
-    const url = new URL(text)
-    return url.search === '' && url.hash === '' && url.username === ''
-  }, 'must have no query, fragment or credentials')
-  .transform((text) => text.replace(/\/+$/, ''))
 
 /** A user without a host before the path is good for a Unix socket (`?host=/run/postgresql`). */
 function isDatabaseUrl(text: string): boolean {
@@ -75,8 +60,13 @@ const settings = z.object({
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
   DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
   MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
+  VERIFIERS: verifiers,
+  ...azureSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
+
+/** Every setting there is. */
+export const SETTING_NAMES = Object.keys(settings.shape)
 
 export type Config = {
   readonly host: string
@@ -105,6 +95,10 @@ export type Config = {
   readonly refusalDays: number
   readonly deviceAttestationsPerMinute: number
   readonly maxConcurrentVerifications: number
+  /** `built-in` and URLs of Azure providers: the first that can answers an agent's evidence. */
+  readonly verifiers: readonly string[]
+  readonly azure: AzureConfig
+  readonly azureClientCertificatePath: string | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -136,7 +130,7 @@ function contradictions(given: Environment): string[] {
   if (given.AK_TRUST_ANCHORS !== undefined && given.AK_TRUST_ANCHORS_FILE !== undefined) {
     found.push('AK_TRUST_ANCHORS: give either this or AK_TRUST_ANCHORS_FILE')
   }
-  return found
+  return [...found, ...missingCredentials(given)]
 }
 
 function toConfig(s: z.infer<typeof settings>): Config {
@@ -165,6 +159,9 @@ function toConfig(s: z.infer<typeof settings>): Config {
     refusalDays: s.REFUSAL_DAYS,
     deviceAttestationsPerMinute: s.DEVICE_ATTESTATIONS_PER_MINUTE,
     maxConcurrentVerifications: s.MAX_CONCURRENT_VERIFICATIONS,
+    verifiers: s.VERIFIERS,
+    azure: readAzureConfig(s),
+    azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,
     logLevel: s.LOG_LEVEL,
   }
 }

@@ -3,15 +3,30 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 /** What operators watch. Labels are routes, reasons and verdicts: never a device or a client. */
 export type Metrics = ReturnType<typeof createMetrics>
 
-export function createMetrics(countDevices: () => Promise<Readonly<Record<string, number>>>) {
+export function createMetrics(sources: {
+  readonly countDevices: () => Promise<Readonly<Record<string, number>>>
+  /** Whether each configured verifier answers. */
+  readonly verifiers: () => Readonly<Record<string, boolean>>
+}) {
   const registers = [new Registry()]
+  const verifiers = new Gauge({
+    name: 'countersign_verifier_available',
+    help: '1 while a configured verifier answers, 0 while it is given up for the moment.',
+    labelNames: ['verifier'],
+    registers,
+    collect() {
+      for (const [verifier, isAvailable] of Object.entries(sources.verifiers())) {
+        this.set({ verifier }, isAvailable ? 1 : 0)
+      }
+    },
+  })
   const devices = new Gauge({
     name: 'countersign_devices',
     help: 'Recorded devices by the verdict of their last attestation.',
     labelNames: ['verdict'],
     registers,
     async collect() {
-      for (const [verdict, count] of Object.entries(await countDevices())) {
+      for (const [verdict, count] of Object.entries(await sources.countDevices())) {
         this.set({ verdict }, count)
       }
     },
@@ -19,6 +34,7 @@ export function createMetrics(countDevices: () => Promise<Readonly<Record<string
   return {
     registry: registers[0] ?? new Registry(),
     devices,
+    verifiers,
     requests: new Histogram({
       name: 'countersign_http_request_duration_seconds',
       help: 'Time to answer, by route and status class.',
@@ -48,6 +64,12 @@ export function createMetrics(countDevices: () => Promise<Readonly<Record<string
       name: 'countersign_faults_total',
       help: 'Requests that ended in a fault of our own or of our infrastructure.',
       labelNames: ['surface'],
+      registers,
+    }),
+    relayed: new Counter({
+      name: 'countersign_relayed_messages_total',
+      help: 'Messages passed on to a provider of Azure Attestation, by what became of them.',
+      labelNames: ['verifier', 'outcome'],
       registers,
     }),
     removed: new Counter({

@@ -14,21 +14,29 @@ export class ConfigError extends Error {
   }
 }
 
+/** Settings that may be given as the path of a file instead. */
+const FILES = {
+  AK_TRUST_ANCHORS_FILE: 'AK_TRUST_ANCHORS',
+  AZURE_CLIENT_CERTIFICATE_PATH: 'AZURE_CLIENT_CERTIFICATE',
+} as const
+
 /**
  * The settings of the environment, with files read and a port chosen where it is 0. Throws
  * `ConfigError`.
  */
 export async function readNodeConfig(environment: Environment): Promise<Config> {
-  const file = readAnchorsFile(environment)
+  const files = Object.entries(FILES).map(([name, setting]) => {
+    return readSettingFile({ name, setting, path: environment[name] ?? '' })
+  })
   const parsed = parseConfig(environment)
-  const mistakes = [...(parsed.ok ? [] : parsed.failure.mistakes), ...file.mistakes]
+  const mistakes = [
+    ...(parsed.ok ? [] : parsed.failure.mistakes),
+    ...files.flatMap((file) => file.mistakes),
+  ]
   if (!parsed.ok || mistakes.length > 0) throw new ConfigError(mistakes)
   const complete = parseConfig({
     ...environment,
-    ...(file.anchors !== undefined && {
-      AK_TRUST_ANCHORS: file.anchors,
-      AK_TRUST_ANCHORS_FILE: undefined,
-    }),
+    ...Object.assign({}, ...files.map((file) => file.settings)),
     // Not before all else is right, as our own URL is made of it.
     PORT: String(parsed.value.port === 0 ? await findFreePort() : parsed.value.port),
   })
@@ -36,23 +44,26 @@ export async function readNodeConfig(environment: Environment): Promise<Config> 
   return complete.value
 }
 
-type AnchorsFile = { readonly anchors?: string; readonly mistakes: readonly string[] }
+type SettingFile = { readonly settings: Environment; readonly mistakes: readonly string[] }
 
-function readAnchorsFile({ AK_TRUST_ANCHORS_FILE: path = '' }: Environment): AnchorsFile {
-  if (path === '') return { mistakes: [] }
+function readSettingFile(file: {
+  readonly name: string
+  readonly setting: string
+  readonly path: string
+}): SettingFile {
+  const { name, setting, path } = file
+  if (path === '') return { settings: {}, mistakes: [] }
   try {
-    const anchors = readFileSync(path, 'utf8')
-    const parsed = parseConfig({ AK_TRUST_ANCHORS: anchors })
+    const text = readFileSync(path, 'utf8')
+    const parsed = parseConfig({ [setting]: text })
     const mistakes = parsed.ok ? [] : parsed.failure.mistakes
     return {
-      anchors,
-      mistakes: mistakes.map((mistake) =>
-        mistake.replace('AK_TRUST_ANCHORS:', `AK_TRUST_ANCHORS_FILE: ${path}`),
-      ),
+      settings: { [setting]: text, [name]: undefined },
+      mistakes: mistakes.map((mistake) => mistake.replace(`${setting}:`, `${name}: ${path}`)),
     }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    return { mistakes: [`AK_TRUST_ANCHORS_FILE: ${path} cannot be read (${code})`] }
+    return { settings: {}, mistakes: [`${name}: ${path} cannot be read (${code})`] }
   }
 }
 

@@ -8,6 +8,9 @@ import {
 } from './access/device-token.ts'
 import type { Verdict } from './access/trust-record.ts'
 import { parseReferenceValues } from './appraisal/reference-values.ts'
+import { connectProviders } from './azure/providers.ts'
+import type { AzureRelay } from './azure/relay.ts'
+import { BUILT_IN } from './azure/settings.ts'
 import type { Config } from './config.ts'
 import { equalBytes } from './digest.ts'
 import type { TokenIssuer } from './evidence/attestation-token.ts'
@@ -27,6 +30,7 @@ import { createRulesInForce, type RulesInForce } from './rules.ts'
 import { listSimulatorReferenceValues } from './simulator/virtual-enclave.ts'
 import type { Json } from './store/json.ts'
 import type { Store } from './store/store.ts'
+import { createTokenIssuers, type TokenIssuers } from './token-issuers.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
 import { BUILT_IN_POLICY_HASH } from './verifier/built-in-policy.ts'
 import type { PublishedCertificate } from './verifier/metadata.ts'
@@ -47,8 +51,11 @@ export type Services = {
   readonly limiter: DeviceLimiter
   readonly refusalLimiter: DeviceLimiter
   readonly secrets: { readonly nonce: Uint8Array }
-  /** Whose attestation tokens are accepted. */
-  readonly issuers: readonly TokenIssuer[]
+  readonly issuers: TokenIssuers
+  /** By URL, one for each Azure provider among the configured verifiers. */
+  readonly relays: ReadonlyMap<string, AzureRelay>
+  /** Whether each configured verifier answers, by its name there. */
+  readonly verifierStates: () => Readonly<Record<string, boolean>>
   readonly verifier: {
     readonly config: VerifierConfig
     readonly keys: VerifierKeys
@@ -79,26 +86,38 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const issuer = config.publicUrl
   const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
   const trust = readTrustAnchors(config.akTrustAnchors)
-  await ensureDocuments(store, trust, now)
-  if (trust.anchors.length === 0) {
+  const verifiesHere = config.verifiers.includes(BUILT_IN)
+  const isHardwareProven = !verifiesHere || trust.anchors.length > 0
+  await ensureDocuments(store, isHardwareProven, now)
+  if (!isHardwareProven) {
     log.warn('hardware_unproven', {
       consequence: 'any attestation key is accepted and simulated devices can become trusted',
       remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE',
     })
   }
+  const rules = createRulesInForce(store, clock)
+  const azure = connectProviders(config, clock)
+  const countOfDevices = () => countDevices(store, clock())
   return {
     config,
     log,
-    metrics: createMetrics(() => countDevices(store, clock())),
+    metrics: createMetrics({ countDevices: countOfDevices, verifiers: azure.states }),
     store,
     clock,
     random: createRandomSource(),
-    rules: createRulesInForce(store, clock),
+    rules,
     clients: createClientDirectory(store, clock),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
-    issuers: [await builtInIssuer(keys, issuer, now)],
+    issuers: createTokenIssuers({
+      builtIn: verifiesHere ? await builtInIssuer(keys, issuer, now) : undefined,
+      ...azure,
+      rules,
+      clock,
+    }),
+    relays: azure.relays,
+    verifierStates: azure.states,
     verifier: builtInVerifier(keys, { config, trust, masterSecret, now }),
     ...(await deviceTokens(keys, { issuer, clock, now })),
     lifecycle: { draining: false },
@@ -129,12 +148,11 @@ function readTrustAnchors(pem: string | undefined): AikTrust {
  * On a first start a policy and reference values come into force. Where hardware is unproven anyway,
  * the simulator's enclave is among the reference values, so that the service can be tried out.
  */
-async function ensureDocuments(store: Store, trust: AikTrust, now: Date): Promise<void> {
+async function ensureDocuments(store: Store, isHardwareProven: boolean, now: Date): Promise<void> {
   const author = 'countersign'
   const reason = 'first start'
   const policy = compilePolicy(BASELINE_POLICY)
-  const isEvaluation = trust.anchors.length === 0
-  const values = isEvaluation ? listSimulatorReferenceValues() : { name: 'empty', enclaves: [] }
+  const values = isHardwareProven ? { name: 'empty', enclaves: [] } : listSimulatorReferenceValues()
   const references = parseReferenceValues(values)
   if (!policy.ok || !references.ok) throw new TypeError('a built-in document does not compile')
   const documents = [

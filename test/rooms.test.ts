@@ -12,12 +12,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ['appraisal', 'evidence'],
   access: ['policy', 'appraisal', 'evidence'],
   verifier: ['evidence'],
+  azure: ['evidence', 'verifier', 'appraisal'],
   keys: ['store'],
   store: ['access', 'appraisal', 'policy'],
   simulator: [],
 }
 
-const SHARED = ['failure.ts', 'digest.ts', 'encoding.ts', 'runtime.ts']
+const SHARED = ['failure.ts', 'digest.ts', 'encoding.ts', 'runtime.ts', 'setting.ts']
 const PURE = ['evidence', 'appraisal', 'policy', 'access', 'verifier']
 /** Reading the clock, chance, the network or a file is I/O; hashing is not. */
 const IMPURE = [

@@ -12,6 +12,14 @@ import {
 
 const securityVersion = z.int().min(0).max(0xffff_ffff)
 
+/** Providers with their policies, of which two are in use while one follows the other. */
+const MAX_AZURE_POLICIES = 256
+
+const validity = {
+  valid_from: z.iso.datetime().optional(),
+  valid_until: z.iso.datetime().optional(),
+}
+
 const enclaveSchema = z
   .strictObject({
     name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS),
@@ -20,25 +28,38 @@ const enclaveSchema = z
     image_ids: z.array(idOf(16)).min(1).max(MAX_IMAGES_PER_ENCLAVE).optional(),
     minimum_svn: securityVersion,
     minimum_platform_svn: securityVersion.optional(),
-    valid_from: z.iso.datetime().optional(),
-    valid_until: z.iso.datetime().optional(),
+    ...validity,
   })
-  .refine(
-    ({ valid_from, valid_until }) =>
-      valid_from === undefined ||
-      valid_until === undefined ||
-      Date.parse(valid_from) < Date.parse(valid_until),
-    { message: 'valid_until must be after valid_from', path: ['valid_until'] },
-  )
+  .refine(endsAfterBeginning, {
+    message: 'valid_until must be after valid_from',
+    path: ['valid_until'],
+  })
+
+const azurePolicySchema = z
+  .strictObject({
+    issuer: z
+      .string()
+      .max(MAX_REFERENCE_NAME_CHARS * 2)
+      .refine(isHttpsOrigin, 'must be the https URL of a provider, without a path'),
+    hash: idOf(32),
+    name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
+    ...validity,
+  })
+  .refine(endsAfterBeginning, {
+    message: 'valid_until must be after valid_from',
+    path: ['valid_until'],
+  })
 
 /**
- * The enclaves that an organisation trusts, as an administrator writes them. Ids are base64url
- * without padding, as in tokens. Entries of one author may overlap in time: an enclave is listed
- * while any of them matches, so that old → old and new → new has no gap.
+ * The enclaves that an organisation trusts, as an administrator writes them, and the policies of its
+ * Azure Attestation providers under which tokens count (`x-ms-policy-hash`). Ids and hashes are
+ * base64url without padding, as in tokens. Entries of one author or issuer may overlap in time: what
+ * any of them names is listed, so that old → old and new → new has no gap.
  */
 export const referenceValuesSchema = z.strictObject({
   name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
   enclaves: z.array(enclaveSchema).max(MAX_REFERENCE_ENCLAVES),
+  azure_policies: z.array(azurePolicySchema).max(MAX_AZURE_POLICIES).optional(),
 })
 
 export type ReferenceValuesDocument = z.infer<typeof referenceValuesSchema>
@@ -54,11 +75,21 @@ export type EnclaveReference = {
   readonly validUntil: number
 }
 
+/** A policy of an Azure provider under which its tokens are believed. */
+export type PolicyPin = {
+  /** `x-ms-policy-hash`. */
+  readonly hash: string
+  /** Milliseconds of the epoch, inclusive and exclusive. */
+  readonly validFrom: number
+  readonly validUntil: number
+}
+
 /** A checked document, ready for appraisal. */
 export type ReferenceValues = {
   readonly hash: string
   readonly document: ReferenceValuesDocument
   readonly enclavesByAuthor: ReadonlyMap<string, readonly EnclaveReference[]>
+  readonly pinsByIssuer: ReadonlyMap<string, readonly PolicyPin[]>
 }
 
 export const REFERENCE_VALUES_REASONS = [
@@ -92,7 +123,21 @@ export function parseReferenceValues(
     return err({ reason: 'reference_values_over_limit', maxChars: MAX_REFERENCE_DOCUMENT_CHARS })
   }
   const enclavesByAuthor = groupByAuthor(parsed.data)
-  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor })
+  const pinsByIssuer = groupByIssuer(parsed.data)
+  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor, pinsByIssuer })
+}
+
+/** The `policyHashes` of an issuer of tokens: an empty list, if nothing is pinned, accepts nothing. */
+export function pinnedPolicies(
+  referenceValues: ReferenceValues,
+  issuer: string,
+  now: Date,
+): readonly string[] {
+  const pins = referenceValues.pinsByIssuer.get(issuer) ?? []
+  const at = now.getTime()
+  return pins
+    .filter(({ validFrom, validUntil }) => at >= validFrom && at < validUntil)
+    .map(({ hash }) => hash)
 }
 
 /** The findings of zod as paths and sentences, cut to a number that a person reads. */
@@ -115,11 +160,44 @@ function groupByAuthor(
       imageIds: enclave.image_ids && new Set(enclave.image_ids),
       minimumSvn: enclave.minimum_svn,
       minimumPlatformSvn: enclave.minimum_platform_svn ?? 0,
-      validFrom: enclave.valid_from ? Date.parse(enclave.valid_from) : -Infinity,
-      validUntil: enclave.valid_until ? Date.parse(enclave.valid_until) : Infinity,
+      ...timesOf(enclave),
     })
   }
   return byAuthor
+}
+
+function groupByIssuer(
+  document: ReferenceValuesDocument,
+): ReadonlyMap<string, readonly PolicyPin[]> {
+  const byIssuer = new Map<string, PolicyPin[]>()
+  for (const policy of document.azure_policies ?? []) {
+    const pins = byIssuer.get(policy.issuer) ?? []
+    byIssuer.set(policy.issuer, pins)
+    pins.push({ hash: policy.hash, ...timesOf(policy) })
+  }
+  return byIssuer
+}
+
+type Validity = {
+  readonly valid_from?: string | undefined
+  readonly valid_until?: string | undefined
+}
+
+function timesOf({ valid_from, valid_until }: Validity) {
+  return {
+    validFrom: valid_from ? Date.parse(valid_from) : -Infinity,
+    validUntil: valid_until ? Date.parse(valid_until) : Infinity,
+  }
+}
+
+function endsAfterBeginning(validity: Validity): boolean {
+  const { validFrom, validUntil } = timesOf(validity)
+  return validFrom < validUntil
+}
+
+/** Compared with `iss` as text, so that there is exactly one text per provider. */
+function isHttpsOrigin(text: string): boolean {
+  return text.startsWith('https://') && URL.canParse(text) && new URL(text).origin === text
 }
 
 /** Exactly one text per id: ids are compared as text, so other forms of the same bytes are out. */

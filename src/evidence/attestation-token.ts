@@ -25,7 +25,7 @@ export const ATTESTATION_TOKEN_REASONS = [
   'token_version_refused',
   'token_claims_malformed',
   'token_policy_missing',
-  'token_policy_not_pinned',
+  'policy_not_pinned',
   'token_expired',
   'token_not_yet_valid',
   'token_issued_in_future',
@@ -176,7 +176,7 @@ function readClaims(
 
 function checkPolicy(policyHash: string, { policyHashes }: TokenIssuer): Refused | undefined {
   if (policyHashes === 'unpinned' || policyHashes.includes(policyHash)) return undefined
-  return refuse('token_policy_not_pinned', policyHash)
+  return refuse('policy_not_pinned', policyHash)
 }
 
 function readTimes({ iat, nbf, exp }: JsonObject): Times | undefined {

@@ -19,6 +19,7 @@ export type ProblemCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'internal'
+  | 'unavailable'
 
 type Answer = { readonly status: ContentfulStatusCode; readonly title: string }
 
@@ -49,7 +50,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   token_version_refused: unauthorized('The attestation token has an unknown version.'),
   token_claims_malformed: badRequest('A standard claim of the attestation token is malformed.'),
   token_policy_missing: unauthorized('The attestation token names no policy.'),
-  token_policy_not_pinned: unauthorized(
+  policy_not_pinned: unauthorized(
     'The attestation token was issued under a policy that is not pinned.',
   ),
   token_expired: unauthorized('The attestation token has expired. Attest again.'),
@@ -65,6 +66,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   token_without_confirmation: unauthorized('The attestation token has no cnf key to prove.'),
   token_without_nonce: unauthorized('The attestation token has no nonce. Ask for a challenge.'),
   token_without_device_key: unauthorized('The attestation token names no attestation key.'),
+
+  key_set_unavailable: {
+    status: 503,
+    title: 'The keys of the verifier cannot be had at the moment. Hand the token in again later.',
+  },
 
   proof_missing: unauthorized('The DPoP header is missing.'),
   proof_too_large: badRequest('The proof of possession is too large.'),
@@ -101,6 +107,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   not_found: { status: 404, title: 'There is nothing here.' },
   method_not_allowed: { status: 405, title: 'This can be asked for by other methods only.' },
   internal: { status: 500, title: 'The service failed.' },
+  unavailable: { status: 503, title: 'The service cannot start. Try again later.' },
 }
 
 /** Answers with a problem document: what is wrong, and the id under which an operator finds it. */

@@ -1,5 +1,5 @@
 import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
-import { err, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../failure.ts'
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from './limits.ts'
 import { type MessageFailure, readMessage, readMessageText } from './message-reader.ts'
 import type { JsonFailure } from './raw-json.ts'
@@ -18,6 +18,12 @@ export type AgentMessage =
  * before anything is decoded. The members of `metadata` are nobody's business here.
  */
 export function readAgentMessage(body: string): Result<AgentMessage, MessageFailure | JsonFailure> {
+  const inner = openEnvelope(body)
+  return inner.ok ? readInnerMessage(inner.value) : inner
+}
+
+/** The bytes inside the envelope, capped and not looked at. */
+export function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFailure> {
   // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
   if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
     return err(tooLarge('body'))
@@ -28,7 +34,12 @@ export function readAgentMessage(body: string): Result<AgentMessage, MessageFail
   if (!data.ok) return data
   const inner = decodeLeniently(data.value)
   if (inner === undefined) return err({ reason: 'message_encoding_invalid', member: 'body.data' })
-  if (inner.length > MAX_MESSAGE_BYTES) return err(tooLarge('body.data'))
+  return inner.length > MAX_MESSAGE_BYTES ? err(tooLarge('body.data')) : ok(inner)
+}
+
+export function readInnerMessage(
+  inner: Uint8Array,
+): Result<AgentMessage, MessageFailure | JsonFailure> {
   return readMessage('message', inner, (message) => {
     message.optionalObject('metadata')
     const payload = message.object('payload')

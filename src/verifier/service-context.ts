@@ -77,6 +77,12 @@ export function openServiceContext(input: {
   return ok({ challenge, expiresAt })
 }
 
+/** Whether a service context names one of `keys` as its own. Says nothing about its being genuine. */
+export function isSealedBy(text: string, keys: readonly Uint8Array[]): boolean {
+  const name = readEnvelope(text)?.name
+  return name !== undefined && keys.some((key) => protectionKeyName(key) === name)
+}
+
 type Envelope = { readonly name: string; readonly sealed: Uint8Array }
 
 function readEnvelope(text: string): Envelope | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { nameDocument } from '../../src/appraisal/document-hash.ts'
-import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { parseReferenceValues, pinnedPolicies } from '../../src/appraisal/reference-values.ts'
 import { AUTHOR, agent, FAMILY, IMAGE } from '../policy/healthy-device.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 
@@ -64,4 +64,78 @@ test('a document beyond the size limit is refused', () => {
   const image_ids = Array.from({ length: 256 }, () => IMAGE)
   const enclaves = Array.from({ length: 200 }, () => agent({ image_ids }))
   expectRefusal(parseReferenceValues({ enclaves }), 'reference_values_over_limit')
+})
+
+describe('pinned policies of Azure providers', () => {
+  const issuer = 'https://contoso.eus.attest.azure.net'
+  const hash = 'ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc'
+  const other = 'GiGQCTOylCohHt4rd3pEppD9arh5mXC3ifF1m1hONh0'
+  const now = new Date('2026-02-15T00:00:00Z')
+  const read = (...azure_policies: unknown[]) =>
+    expectOk(parseReferenceValues({ enclaves: [], azure_policies }))
+
+  test('a document without them is named as it was before there were any', () => {
+    const { hash: name } = expectOk(parseReferenceValues({ enclaves: [] }))
+    expect(name).toBe('2e37db95117a348824923befe2182b43cbe64cacadb1d4daf62a4fa5dca216ad')
+    expect(read().hash).not.toBe(name)
+  })
+
+  test('are those of one issuer, of which several may count at a time', () => {
+    const values = read(
+      { issuer, hash, name: 'old' },
+      { issuer, hash: other },
+      {
+        issuer: 'https://fabrikam.weu.attest.azure.net',
+        hash,
+      },
+    )
+    expect(pinnedPolicies(values, issuer, now)).toEqual([hash, other])
+    expect(pinnedPolicies(values, 'https://fabrikam.weu.attest.azure.net', now)).toEqual([hash])
+    expect(pinnedPolicies(values, 'https://evil.eus.attest.azure.net', now)).toEqual([])
+    expect(pinnedPolicies(read(), issuer, now)).toEqual([])
+  })
+
+  test('count from their beginning to their end', () => {
+    const pin = {
+      issuer,
+      hash,
+      valid_from: '2026-02-15T00:00:00Z',
+      valid_until: '2026-02-16T00:00:00Z',
+    }
+    const at = (time: string) => pinnedPolicies(read(pin), issuer, new Date(time))
+    expect(at('2026-02-14T23:59:59.999Z')).toEqual([])
+    expect(at('2026-02-15T00:00:00Z')).toEqual([hash])
+    expect(at('2026-02-15T23:59:59.999Z')).toEqual([hash])
+    expect(at('2026-02-16T00:00:00Z')).toEqual([])
+  })
+
+  test.each([
+    ['a hash of 31 bytes', { issuer, hash: hash.slice(0, 42) }, 'hash'],
+    ['a hash in hexadecimal', { issuer, hash: 'ab'.repeat(32) }, 'hash'],
+    ['other text of the same bytes', { issuer, hash: hash.replace(/c$/, 'd') }, 'hash'],
+    ['a provider without TLS', { issuer: 'http://contoso.eus.attest.azure.net', hash }, 'issuer'],
+    ['a provider with a path', { issuer: `${issuer}/`, hash }, 'issuer'],
+    ['a provider in capitals', { issuer: 'https://CONTOSO.eus.attest.azure.net', hash }, 'issuer'],
+    [
+      'a window that ends first',
+      {
+        issuer,
+        hash,
+        valid_from: '2026-02-02T00:00:00Z',
+        valid_until: '2026-02-01T00:00:00Z',
+      },
+      'valid_until',
+    ],
+    ['an unknown member', { issuer, hash, policy: 'x' }, 'azure_policies.0'],
+  ])('are refused: %s', (_name, pin, path) => {
+    const document = { enclaves: [], azure_policies: [pin] }
+    const failure = expectRefusal(parseReferenceValues(document), 'reference_values_invalid')
+    if (failure.reason !== 'reference_values_invalid') expect.unreachable()
+    expect(failure.problems[0]?.path).toContain(path)
+  })
+
+  test('are no more than a document bears', () => {
+    const document = { enclaves: [], azure_policies: Array(257).fill({ issuer, hash }) }
+    expectRefusal(parseReferenceValues(document), 'reference_values_invalid')
+  })
 })

@@ -95,7 +95,8 @@ type SignedParts = {
  * imported. The device's key is not: it comes with the submission and is another for each device.
  */
 async function prepareFloor(services: Services): Promise<Prepare> {
-  const [issuer] = services.issuers
+  const issuers = await services.issuers.of('')
+  const [issuer] = issuers.ok ? issuers.value : []
   const [issuerKey] = issuer?.keys.keys.values() ?? []
   if (issuerKey === undefined) throw new TypeError('no issuer')
   const rs256 = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }

@@ -312,7 +312,7 @@ describe('an attestation token is refused by its claims', () => {
 
   test("when an attacker's own policy made it", async () => {
     const change = { 'x-ms-policy-hash': policyHashOf('=> permit()') }
-    const failure = expectRefusal(await verifyClaims(change), 'token_policy_not_pinned')
+    const failure = expectRefusal(await verifyClaims(change), 'policy_not_pinned')
     expect(failure.detail).toBe(policyHashOf('=> permit()'))
     const unpinned: TokenIssuer = { ...trusted, policyHashes: 'unpinned' }
     expectOk(await verifyClaims(change, { issuers: [unpinned] }))
@@ -320,7 +320,7 @@ describe('an attestation token is refused by its claims', () => {
 
   test('when no policy is pinned at all: an empty list is never a pass', async () => {
     const empty: TokenIssuer = { ...trusted, policyHashes: [] }
-    expectRefusal(await verify(await signToken(), { issuers: [empty] }), 'token_policy_not_pinned')
+    expectRefusal(await verify(await signToken(), { issuers: [empty] }), 'policy_not_pinned')
   })
 
   test('when its time has run out or not come', async () => {

@@ -3,18 +3,24 @@ import { deviceIdOf } from '../../access/device-id.ts'
 import type { Services } from '../../services.ts'
 import { MAX_ENVELOPE_BYTES } from '../../verifier/limits.ts'
 import { describeIssuer, listCertificates } from '../../verifier/metadata.ts'
+import { readRelayableMessage } from '../../verifier/relayable-message.ts'
 import { type AttestRefusal, handleAttestMessage } from '../../verifier/verifier.ts'
 import { toWireError } from '../../verifier/wire.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerPublic } from '../public-document.ts'
 import { readJsonText, STATUS_OF_BODY } from '../read-json.ts'
+import { relayMessage } from './attest-relay.ts'
 import { newAttestationId } from './record-attestation.ts'
 
-/** Azure Attestation's TPM protocol and the documents beside it, answered by the built-in verifier. */
+/**
+ * Azure Attestation's TPM protocol, passed on to Azure or answered by the built-in verifier, as the
+ * configuration says; and the documents of the built-in verifier.
+ */
 export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const { config, verifier } = services
-  let underWay = 0
+  const verifications = createPlaces(config.maxConcurrentVerifications)
+  const relayed = createPlaces(config.azure.maxConcurrentRelays)
 
   app.post('/attest/Tpm', async (c) => {
     const body = await readJsonText(c, MAX_ENVELOPE_BYTES)
@@ -24,18 +30,16 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
         STATUS_OF_BODY[body.failure.reason],
       )
     }
-    // Verification is the dearest thing an unknown caller can ask for: past this many, come later.
-    // A place is taken once the whole message is there, so that nobody holds one by sending slowly.
-    if (underWay >= config.maxConcurrentVerifications) {
-      c.header('retry-after', '1')
-      return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
+    const answerHere = () => verifications.take(c, () => answerMessage(c, services, body.value))
+    if (services.relays.size === 0) return answerHere()
+    const apiVersion = c.req.query('api-version')
+    const message = readRelayableMessage({ body: body.value, apiVersion })
+    if (!message.ok) {
+      const { status, body: error } = toWireError(message.failure)
+      return c.json(error, status)
     }
-    underWay += 1
-    try {
-      return await answerMessage(c, services, body.value)
-    } finally {
-      underWay -= 1
-    }
+    const input = { message: message.value, answerHere }
+    return relayed.take(c, () => relayMessage(c, services, input))
   })
 
   const certificates = listCertificates(verifier.published)
@@ -43,6 +47,28 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
   app.get('/certs', (c) => answerPublic(c, certificates))
   app.get('/.well-known/openid-configuration', (c) => answerPublic(c, issuer))
   return app
+}
+
+/**
+ * Verification is the dearest thing an unknown caller can ask for: past this many, come later. A
+ * place is taken once the whole message is there, so that nobody holds one by sending slowly.
+ */
+function createPlaces(count: number) {
+  let taken = 0
+  return {
+    async take(c: HttpContext, answer: () => Promise<Response>): Promise<Response> {
+      if (taken >= count) {
+        c.header('retry-after', '1')
+        return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
+      }
+      taken += 1
+      try {
+        return await answer()
+      } finally {
+        taken -= 1
+      }
+    },
+  }
 }
 
 async function answerMessage(

@@ -2,6 +2,8 @@ import { Hono } from 'hono'
 import { explainToDevice } from '../../access/explain.ts'
 import { readLanguages } from '../../access/language.ts'
 import { tellReason } from '../../access/reason-text.ts'
+import type { KeySetsFailure } from '../../azure/key-sets.ts'
+import type { AttestationTokenFailure } from '../../evidence/attestation-token.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
@@ -84,6 +86,8 @@ async function refuse(
 ): Promise<Response> {
   const { failure, device, now } = refusal
   const { reason } = failure
+  if (reason === 'key_set_unavailable') return answerUnavailable(c, services, failure)
+  if (reason === 'policy_not_pinned') warnOfPolicy(c, services, failure)
   services.metrics.refusals.labels('submission', reason).inc()
   services.log.info('attestation_refused', {
     request_id: c.get('requestId'),
@@ -106,6 +110,28 @@ async function refuse(
     })
   }
   return answerProblem(c, reason)
+}
+
+/** An outage of the verifier: nothing is said about the device, and nothing is kept. */
+function answerUnavailable(
+  c: HttpContext,
+  services: Services,
+  { reason, retryAfterSeconds }: KeySetsFailure,
+): Response {
+  services.metrics.faults.labels('agent').inc()
+  services.log.warn('key_set_unavailable', { request_id: c.get('requestId') })
+  c.header('retry-after', String(retryAfterSeconds))
+  return answerProblem(c, reason)
+}
+
+/** The token is the provider's own: its policy was changed, and no device gets in until it is pinned. */
+function warnOfPolicy(c: HttpContext, services: Services, { detail }: AttestationTokenFailure) {
+  services.log.warn('policy_not_pinned', {
+    request_id: c.get('requestId'),
+    policy_hash: detail,
+    remedy:
+      'countersign azure policy diff, and if the policy is as it should be: countersign azure policy pin',
+  })
 }
 
 async function answerRecorded(

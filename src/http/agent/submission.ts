@@ -5,6 +5,7 @@ import {
   type ClaimsFailure,
   readAttestationClaims,
 } from '../../appraisal/claims.ts'
+import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import { digest } from '../../digest.ts'
 import { fromBase64, fromBase64Url, toBase64Url, toUtf8 } from '../../encoding.ts'
 import {
@@ -35,6 +36,7 @@ export const SUBMISSION_REASONS = [
 ] as const
 
 export type SubmissionFailure =
+  | KeySetsFailure
   | AttestationTokenFailure
   | ClaimsFailure
   | ProofFailure
@@ -100,8 +102,10 @@ async function proveDevice(
   now: Date,
 ): Promise<Result<ProvenDevice, SubmissionFailure>> {
   const { clockSkewSeconds, tokenMaxAgeSeconds } = services.config
+  const issuers = await services.issuers.of(submission.token)
+  if (!issuers.ok) return issuers
   const verified = await verifyAttestationToken(submission.token, {
-    issuers: services.issuers,
+    issuers: issuers.value,
     now,
     maxAgeSeconds: tokenMaxAgeSeconds,
     clockSkewSeconds,

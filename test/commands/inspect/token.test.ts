@@ -54,7 +54,7 @@ describeVectors('inspect token: real tokens of Azure Attestation', () => {
     const pinned = await inspectVerified(...args, '--policy-hash', right)
     expect(pinned.remarks.join()).not.toContain('not pinned')
     const wrong = '1wKUrF_E0X5CZUM9OMIF1PH3qn5iykWY_bWgBbiWJZ0'
-    await inspectRefused('token_policy_not_pinned', ...args, '--policy-hash', wrong)
+    await inspectRefused('policy_not_pinned', ...args, '--policy-hash', wrong)
   })
 
   test('the key that the providers share does not make one speak for another', async () => {

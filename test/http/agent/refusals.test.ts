@@ -5,14 +5,19 @@ import { deviceIdOf } from '../../../src/access/device-id.ts'
 import { CLAIMS_REASONS } from '../../../src/appraisal/claims.ts'
 import { digest } from '../../../src/digest.ts'
 import { toBase64, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
-import { ATTESTATION_TOKEN_REASONS } from '../../../src/evidence/attestation-token.ts'
+import {
+  ATTESTATION_TOKEN_REASONS,
+  type TokenIssuer,
+} from '../../../src/evidence/attestation-token.ts'
 import { PROOF_REASONS } from '../../../src/evidence/confirmation.ts'
+import type { IssuerKey } from '../../../src/evidence/key-set.ts'
 import { NONCE_REASONS, sealNonce } from '../../../src/evidence/nonce.ts'
+import { ok } from '../../../src/failure.ts'
 import { RECORDING_REASONS } from '../../../src/http/agent/record-attestation.ts'
 import { SUBMISSION_REASONS } from '../../../src/http/agent/submission.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
 import { forgeWithoutSignature } from '../../../src/simulator/tampering.ts'
-import { noteReason } from '../../support/refusal.ts'
+import { expectOk, noteReason } from '../../support/refusal.ts'
 import {
   createTestService,
   everythingStored,
@@ -173,7 +178,7 @@ const TOKENS: readonly Case[] = [
   ['token_claims_malformed', 400, 'not kept', 'no jti', tokenWith({ jti: '' })],
   ['token_policy_missing', 401, 'not kept', 'no policy', tokenWith({ 'x-ms-policy-hash': '' })],
   [
-    'token_policy_not_pinned',
+    'policy_not_pinned',
     401,
     'not kept',
     'a policy of their own',
@@ -430,12 +435,12 @@ describe('the key of an issuer whose certificate', () => {
       database,
       alter: (services) => ({
         ...services,
-        issuers: services.issuers.map((issuer) => {
-          const keys = [...issuer.keys.keys].map(
-            ([kid, key]) => [kid, { ...key, validity }] as const,
-          )
-          return { ...issuer, keys: { ...issuer.keys, keys: new Map(keys) } }
-        }),
+        issuers: {
+          async of(jwt) {
+            const issuers = expectOk(await services.issuers.of(jwt))
+            return ok(issuers.map((issuer) => withValidity(issuer, validity)))
+          },
+        },
       }),
     })
     const honest = await prepare()
@@ -446,6 +451,11 @@ describe('the key of an issuer whose certificate', () => {
     await readOk(await submit(service, honest), 201)
   })
 })
+
+function withValidity(issuer: TokenIssuer, validity: IssuerKey['validity']): TokenIssuer {
+  const keys = [...issuer.keys.keys].map(([kid, key]) => [kid, { ...key, validity }] as const)
+  return { ...issuer, keys: { ...issuer.keys, keys: new Map(keys) } }
+}
 
 describe('a clock that is off by no more than the tolerance', () => {
   const cases: readonly [string, Change][] = [

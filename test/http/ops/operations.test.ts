@@ -30,6 +30,7 @@ describe('readiness', () => {
     expect(await readOk(await service.request('/readyz'))).toEqual({
       status: 'ready',
       database: 'ok',
+      verifiers: { 'built-in': 'ok' },
     })
   })
 

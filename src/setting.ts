@@ -1,0 +1,27 @@
+import { z } from 'zod'
+
+const number = (unit: string) => (least: number, most: number, preset: number) => {
+  const range = `must be ${unit} from ${least} to ${most}`
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, range)
+    .transform(Number)
+    .pipe(z.number().min(least, range).max(most, range))
+    .default(preset)
+}
+/** A whole number of seconds from `least` to `most`, as text. */
+export const seconds = number('a whole number of seconds')
+/** A whole number from `least` to `most`, as text. */
+export const wholeNumber = number('a whole number')
+
+export const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+  z.enum(names, `must be one of ${names.join(', ')}`)
+
+/** A base URL, without a final slash. */
+export const origin = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
+  .refine((text) => {
+    const url = new URL(text)
+    return url.search === '' && url.hash === '' && url.username === ''
+  }, 'must have no query, fragment or credentials')
+  .transform((text) => text.replace(/\/+$/, ''))
