@@ -157,7 +157,7 @@ export function readAttestationClaims(
     const { kind, aliases } = CLAIMS[name]
     for (const spelling of aliases === undefined ? [name] : [name, ...aliases]) {
       if (!Object.hasOwn(payload, spelling)) continue
-      const value = payload[spelling]
+      const value = normalize(payload[spelling], kind)
       const problem = problemOf(value, kind)
       if (problem !== undefined) return err({ reason: problem, claim: spelling })
       if (claims[name] !== undefined && claims[name] !== value) {
@@ -167,6 +167,11 @@ export function readAttestationClaims(
     }
   }
   return ok(claims as AttestationClaims)
+}
+
+/** Azure's policies issue a set as a list, and a set of one as its only member. */
+function normalize(value: unknown, kind: ClaimKind): unknown {
+  return kind === 'texts' && typeof value === 'string' ? [value] : value
 }
 
 type Problem = 'claims_wrong_type' | 'claims_over_limit'

@@ -20,6 +20,7 @@ const UNHANDLED = {
     message: 'this can be asked for by other methods only',
   },
   internal: { status: 500, azure: 'InternalError', message: 'the service failed' },
+  unavailable: { status: 503, azure: 'ServiceUnavailable', message: 'the service cannot start' },
 } as const
 
 /** Answers what no handler did, in the form of the standard that the surface speaks. */

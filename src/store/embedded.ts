@@ -7,6 +7,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { drizzle as drizzleProxy } from 'drizzle-orm/pg-proxy'
 import { toHex } from '../encoding.ts'
 import { createStore } from './create-store.ts'
+import type { Database } from './database.ts'
 import {
   claimDirectory,
   type DirectoryClaim,
@@ -54,8 +55,35 @@ export async function openEmbeddedStore(dataDir: string): Promise<Store> {
   )
 }
 
+/**
+ * The database of a data directory, migrated, for a process that does more with it than a store
+ * can. Refuses with `DataDirectoryBusyError` where another process owns the directory.
+ */
+export async function ownEmbeddedDatabase(dataDir: string): Promise<OwnedDatabase> {
+  const folder = await makePrivateFolder(resolve(dataDir, 'store'))
+  const owned = (await readOwner(folder)) === null ? await ownDatabase(folder) : undefined
+  if (owned !== undefined) return owned
+  throw new DataDirectoryBusyError(
+    `${folder} is in use by another process: stop it, or use another data directory`,
+  )
+}
+
+export type OwnedDatabase = {
+  readonly client: PGlite
+  readonly db: Database
+  readonly close: () => Promise<void>
+}
+
 /** `undefined` if another process was faster. */
 async function openAsOwner(folder: string): Promise<Store | undefined> {
+  const owned = await ownDatabase(folder)
+  if (owned === undefined) return undefined
+  const { db, close } = owned
+  return createStore({ db, place: { kind: 'directory', path: folder, role: 'owner' }, close })
+}
+
+/** `undefined` if another process was faster. */
+async function ownDatabase(folder: string): Promise<OwnedDatabase | undefined> {
   const socket = await newSocketPath(folder)
   const guests = await listenForGuests(socket)
   const claim = { pid: process.pid, startedAt: new Date().toISOString(), socket }
@@ -79,7 +107,7 @@ async function openAsOwner(folder: string): Promise<Store | undefined> {
         await leave()
       }
     }
-    return createStore({ db, place: { kind: 'directory', path: folder, role: 'owner' }, close })
+    return { client, db, close }
   } catch (error) {
     await leave()
     throw error

@@ -12,7 +12,7 @@ export type StoreConfig =
   | { readonly kind: 'postgres'; readonly url: string; readonly poolSize: number }
 
 /**
- * Opens the store that the configuration names (Node only; a Worker calls `openPostgresStore`).
+ * Opens the store that the configuration names (Node only; a Worker calls `openHyperdriveStore`).
  *
  * An embedded database is migrated; PostgreSQL is not, and a server whose schema is not that of
  * this build is refused with `SchemaNotCurrentError`. A data directory that another process owns is

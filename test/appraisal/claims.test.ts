@@ -9,7 +9,7 @@ import {
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 
-const WRONG = { bool: 'true', int: 1.5, text: 7, texts: 'a', secureBootKeys: [] }
+const WRONG = { bool: 'true', int: 1.5, text: 7, texts: [7], secureBootKeys: [] }
 
 test.each(CLAIM_NAMES)('%s of a wrong type is a refusal that names it', (name) => {
   const payload = { [name]: WRONG[CLAIMS[name].kind] }
@@ -37,6 +37,11 @@ test('both of the documented spellings of the enclave report claim are read', ()
   })
   const both = { vbsReportPresent: true, vsmReportPresent: false }
   expectRefusal(readAttestationClaims(both), 'claims_contradictory')
+})
+
+test('a set of one is read as a list, as Azure issues it without the brackets', () => {
+  const claims = expectOk(readAttestationClaims({ codeIntegrityPolicy: 'AAAB' }))
+  expect(claims.codeIntegrityPolicy).toEqual(['AAAB'])
 })
 
 test('texts and lists have a limit', () => {

@@ -1,11 +1,14 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createKeySets, type KeySets } from '../../src/azure/key-sets.ts'
 import { verifyAttestationToken } from '../../src/evidence/attestation-token.ts'
+import type { Outage } from '../support/azure/outages.ts'
+import type { StandInProvider } from '../support/azure/provider.ts'
+import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/stand-in.ts'
 import { issueCertificate } from '../support/certificates.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
-import { type TestClock, testClock } from '../support/service.ts'
+import { START, type TestClock, testClock } from '../support/service.ts'
 import { describeVectors, vectorText } from '../support/vectors.ts'
 import { certificate, keySetOf } from './policy/provider-fixture.ts'
 
@@ -258,6 +261,66 @@ test('redirects of a real server are not followed', async () => {
   })
   expectRefusal(await sets.keySetFor(ISSUER, 'old'), 'key_set_unavailable')
   expect(seen).toEqual(['/certs'])
+})
+
+describe('at a provider that behaves as Azure does', () => {
+  let azure: AzureStandIn
+  let real: StandInProvider
+  beforeAll(async () => {
+    azure = await startAzure({ clock: () => START })
+    trustStandIn(azure)
+    real = await azure.createProvider()
+  })
+  afterAll(() => azure.close())
+
+  const listed = async (): Promise<string[]> => {
+    const answer = (await (await fetch(`${real.url}/certs`)).json()) as { keys: { kid: string }[] }
+    return answer.keys.map(({ kid }) => kid)
+  }
+  const fetches = () => real.requests.filter(({ path }) => path === '/certs').length
+
+  test('keys of both kinds are found, and rotated ones after one more fetch', async () => {
+    const issuers = [real.url]
+    const sets = createKeySets({ issuers, fetch, clock: clock.now, timeoutMs: 500 })
+    const before = await listed()
+    for (const kid of before) {
+      const { keys } = expectOk(await sets.keySetFor(real.url, kid))
+      expect(keys.has(kid)).toBe(true)
+    }
+    const [former] = [...expectOk(await sets.keySetFor(real.url, undefined)).keys.values()]
+      .map(({ validity }) => validity?.notAfter.getTime() ?? Number.POSITIVE_INFINITY)
+      .sort((a, b) => a - b)
+    // Azure lists expired keys for months: their end is in the set, for who verifies with them.
+    expect(former).toBeLessThan(START.getTime())
+
+    await real.rotateKeys()
+    const fresh = (await listed()).find((kid) => !before.includes(kid)) ?? ''
+    const count = fetches()
+    clock.advance(MINUTE)
+    const { keys } = expectOk(await sets.keySetFor(real.url, fresh))
+    expect(keys.has(fresh)).toBe(true)
+    expect(fetches()).toBe(count + 1)
+  })
+
+  test.each<Outage>([
+    { kind: 'refuse_connections' },
+    { kind: 'hang' },
+    { kind: 'cut' },
+    { kind: 'status', status: 503 },
+  ])('$kind: keys that are known stay, others wait', async (outage) => {
+    const [kid = ''] = await listed()
+    const sets = createKeySets({ issuers: [real.url], fetch, clock: clock.now, timeoutMs: 200 })
+    expectOk(await sets.keySetFor(real.url, kid))
+    real.fail(outage)
+    clock.advance(HOUR)
+    expectOk(await sets.keySetFor(real.url, kid))
+    expectRefusal(await sets.keySetFor(real.url, 'new'), 'key_set_unavailable')
+    expect(sets.state(real.url).available).toBe(false)
+    real.recover()
+    clock.advance(MINUTE)
+    expectOk(await sets.keySetFor(real.url, 'new'))
+    expect(sets.state(real.url).available).toBe(true)
+  })
 })
 
 test('nothing but configured issuers is ever asked', async () => {

@@ -5,6 +5,7 @@ import type { LoadInput, LoadReport } from './http-load.ts'
 import type { BenchOptions } from './options.ts'
 import { type PathResult, type Round, type Run, runRounds, type Variant } from './rounds.ts'
 
+const CONNECTIONS = 32
 /** Until the compiler has settled: a service runs for weeks, a benchmark for seconds. */
 const WARM_UP_SECONDS = 5
 
@@ -33,6 +34,7 @@ async function runOnce(variant: Variant, options: BenchOptions, fleet: Fleet): P
     const load = startChild('http-load.ts', {
       url,
       client,
+      connections: CONNECTIONS,
       warmUpSeconds: WARM_UP_SECONDS,
       seconds: options.seconds,
     } satisfies LoadInput)
@@ -58,7 +60,8 @@ async function runOnce(variant: Variant, options: BenchOptions, fleet: Fleet): P
   }
 }
 
-async function checkDecisions(url: string, client: Fleet['client']): Promise<void> {
+/** Fails unless a device is granted and another denied. */
+export async function checkDecisions(url: string, client: Fleet['client']): Promise<void> {
   for (const [index, expected] of [
     [GRANTED_INDEX, true],
     [DENIED_INDEX, false],

@@ -6,6 +6,8 @@ import { readInput, say } from './variant.ts'
 export type LoadInput = {
   readonly url: string
   readonly client: Fleet['client']
+  /** Each with one request under way. */
+  readonly connections: number
   readonly warmUpSeconds: number
   readonly seconds: number
 }
@@ -17,7 +19,6 @@ export type LoadReport = {
   readonly p99Millis: number
 }
 
-const CONNECTIONS = 32
 const HEAD_END = Buffer.from('\r\n\r\n')
 const LENGTH = /\r\ncontent-length: (\d+)\r\n/i
 
@@ -34,7 +35,7 @@ let measuring = false
 let stopping = false
 
 const { hostname, port } = new URL(input.url)
-const sockets = Array.from({ length: CONNECTIONS }, () =>
+const sockets = Array.from({ length: input.connections }, () =>
   connect({ host: hostname, port: Number(port) }),
 )
 for (const socket of sockets) keepAsking(socket)

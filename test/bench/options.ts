@@ -1,6 +1,13 @@
 import { parseArgs } from 'node:util'
 
-export const PATHS = ['evaluation', 'submission', 'appraisal'] as const
+export const PATHS = [
+  'evaluation',
+  'submission',
+  'appraisal',
+  'relay',
+  'edge_evaluation',
+  'worker',
+] as const
 
 export type Path = (typeof PATHS)[number]
 

@@ -1,17 +1,24 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Path } from './options.ts'
 import type { PathResult } from './rounds.ts'
+import type { WorkerFigures } from './worker.ts'
 
-export const TARGETS: Readonly<Record<Path, number>> = {
+/** The paths that are compared with a floor. */
+type RatioPath = Exclude<Path, 'worker'>
+
+export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.7,
   submission: 0.7,
   appraisal: 0.6,
 }
 
-export type Results = Partial<Record<Path, PathResult>>
+/** What the Worker may come to: of the platform's second to start, half. */
+const WORKER_LIMITS = { gzip_bytes: 1_048_576, startup_ms: 500 } as const
+
+export type Results = Partial<Record<RatioPath, PathResult>> & { worker?: WorkerFigures }
 
 /** What each path is, and the least that it has to do. */
-const MEANING: Readonly<Record<Path, { readonly path: string; readonly floor: string }>> = {
+const MEANING: Readonly<Record<RatioPath, { readonly path: string; readonly floor: string }>> = {
   evaluation: {
     path: 'AuthZEN decision over HTTP',
     floor: 'Hono handler, one prepared read of the device by primary key',
@@ -24,6 +31,14 @@ const MEANING: Readonly<Record<Path, { readonly path: string; readonly floor: st
     path: 'evidence appraisal of one vbs message',
     floor: 'its hashes and signature checks',
   },
+  relay: {
+    path: 'message relayed to a provider',
+    floor: 'the same message sent to the provider by fetch',
+  },
+  edge_evaluation: {
+    path: 'AuthZEN decision over HTTP in workerd, a connection per request',
+    floor: 'the same on Node',
+  },
 }
 
 export function describeMachine(postgresVersion: string | undefined): string {
@@ -34,13 +49,13 @@ export function describeMachine(postgresVersion: string | undefined): string {
 
 /** Tables in Markdown, as they stand in the README. */
 export function formatReport(results: Results, machine: string): string {
-  const entries = Object.entries(results) as [Path, PathResult][]
+  const entries = ratiosOf(results)
   const summary = entries.map(([path, result]) => [
     MEANING[path].path,
     perSecond(result.ops_per_s),
     perSecond(result.floor_ops_per_s),
     result.ratio.toFixed(2),
-    TARGETS[path].toFixed(2),
+    TARGETS[path]?.toFixed(2) ?? '',
     MEANING[path].floor,
   ])
   const raw = entries.flatMap(([path, result]) =>
@@ -60,18 +75,36 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
+  const { worker } = results
+  const limits: Readonly<Record<string, number>> = WORKER_LIMITS
+  const figures = Object.entries(worker ?? {}).map(([name, value]) => [
+    name,
+    value.toLocaleString('en'),
+    limits[name]?.toLocaleString('en') ?? '',
+  ])
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
     formatTable(['path', 'round', 'per second', 'floor', 'ratio'], raw),
     formatTable(['path', 'median of', 'path', 'floor'], details),
+    ...(worker === undefined ? [] : [formatTable(['Worker', 'is', 'may be'], figures)]),
   ].join('\n\n')
 }
 
-/** The paths whose ratio is below its target. */
+/** The paths that miss their target. */
 export function missedTargets(results: Results): readonly Path[] {
-  const entries = Object.entries(results) as [Path, PathResult][]
-  return entries.filter(([path, { ratio }]) => !(ratio >= TARGETS[path])).map(([path]) => path)
+  const missed: Path[] = ratiosOf(results)
+    .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
+    .map(([path]) => path)
+  const { worker } = results
+  const { gzip_bytes, startup_ms } = WORKER_LIMITS
+  if (worker === undefined) return missed
+  const fits = worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms
+  return fits ? missed : [...missed, 'worker']
+}
+
+function ratiosOf({ worker: _, ...ratios }: Results): readonly [RatioPath, PathResult][] {
+  return Object.entries(ratios) as [RatioPath, PathResult][]
 }
 
 function perSecond(value: number): string {

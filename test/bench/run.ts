@@ -1,11 +1,14 @@
 import { measureAppraisal } from './appraisal.ts'
 import { type BenchDatabase, openBenchDatabase } from './database.ts'
+import { measureEdgeEvaluation } from './edge-evaluation.ts'
 import { measureEvaluation } from './evaluation.ts'
 import { prepareFleet } from './fleet.ts'
 import { type BenchOptions, HELP, type Path, readOptions } from './options.ts'
+import { measureRelay } from './relay.ts'
 import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
 import type { Round } from './rounds.ts'
 import { measureSubmission } from './submission.ts'
+import { measureWorker } from './worker.ts'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -21,7 +24,7 @@ async function main(args: readonly string[]): Promise<number> {
     tell(`${path}: ${Math.round(ops_per_s)} of ${Math.round(floor_ops_per_s)} a second, ${ratio}`)
   }
   let version: string | undefined
-  if (options.only.some((path) => path !== 'appraisal')) {
+  if (options.only.some((path) => path !== 'appraisal' && path !== 'worker')) {
     tell('starting PostgreSQL')
     const database = await openBenchDatabase()
     version = database.version
@@ -33,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (options.only.includes('appraisal')) {
     results.appraisal = await measureAppraisal(options, onRound('appraisal'))
+  }
+  if (options.only.includes('worker')) {
+    tell('building and starting the Worker')
+    results.worker = await measureWorker()
   }
   const machine = describeMachine(version)
   const report = options.json ? JSON.stringify(results) : formatReport(results, machine)
@@ -55,6 +62,13 @@ async function measureOnDatabase(
   }
   if (options.only.includes('submission')) {
     results.submission = await measureSubmission(options, fleet, onRound('submission'))
+  }
+  if (options.only.includes('relay')) {
+    results.relay = await measureRelay(options, fleet, onRound('relay'))
+  }
+  if (options.only.includes('edge_evaluation')) {
+    const onEdgeRound = onRound('edge_evaluation')
+    results.edge_evaluation = await measureEdgeEvaluation(options, fleet, onEdgeRound)
   }
   return results
 }

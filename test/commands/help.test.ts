@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/commands/arguments.ts'
+import { command as azure } from '../../src/commands/azure.ts'
 import { command as clients } from '../../src/commands/clients.ts'
 import { command as demo } from '../../src/commands/demo.ts'
 import { command as devices } from '../../src/commands/devices.ts'
@@ -10,6 +11,7 @@ import { command as simulate } from '../../src/commands/simulate.ts'
 import { runCli } from './cli-process.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  azure,
   serve,
   migrate,
   demo,
@@ -32,7 +34,9 @@ describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
   })
 
   test('an unknown option and a surplus argument are wrong usage', async () => {
-    const first = { inspect: ['log'], clients: ['list'], devices: ['list'] }[name] ?? []
+    const first =
+      { azure: ['policy', 'show'], inspect: ['log'], clients: ['list'], devices: ['list'] }[name] ??
+      []
     await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)
     const surplus = [...first, 'one', 'two', 'three']
     await expect(command.run(surplus)).rejects.toThrow(/one argument too many/)

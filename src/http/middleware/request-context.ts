@@ -2,32 +2,15 @@ import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import { toBase64Url } from '../../encoding.ts'
 import type { Services } from '../../services.ts'
-import type { HttpEnv } from '../environment.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
 
 /** Printable ASCII of a length that a log line can show. */
 const ACCEPTABLE_ID = /^[\x20-\x7e]{1,200}$/
 
-/**
- * Gives every request an id, times it and logs one line for it.
- *
- * A caller's `X-Request-ID` is returned as it came, whatever it is (AuthZEN 1.0 §10.1.3); logs and
- * problem documents name the request by it where they can show it, and by an id of ours otherwise.
- *
- * What every answer carries is set before the answer is made: Hono copies an answer that is there
- * already for each header that is added to it. Answers are for the one who asked, so a route that
- * may be cached says so itself.
- */
+/** Gives every request an id, times it and logs one line for it. */
 export function requestContext(services: Services) {
   return createMiddleware<HttpEnv>(async (c, next) => {
-    const offered = c.req.header('x-request-id')
-    const requestId =
-      offered !== undefined && ACCEPTABLE_ID.test(offered)
-        ? offered
-        : toBase64Url(services.random(12))
-    c.set('requestId', requestId)
-    c.header('x-request-id', offered ?? requestId)
-    c.header('cache-control', 'no-store')
-    c.header('x-content-type-options', 'nosniff')
+    const requestId = beginAnswer(c, services.random)
     const started = performance.now()
     await next()
     const elapsed = performance.now() - started
@@ -43,4 +26,25 @@ export function requestContext(services: Services) {
       ms: Math.round(elapsed * 100) / 100,
     })
   })
+}
+
+/**
+ * Names the request, and sets what every answer carries.
+ *
+ * A caller's `X-Request-ID` is returned as it came, whatever it is (AuthZEN 1.0 §10.1.3); logs and
+ * problem documents name the request by it where they can show it, and by an id of ours otherwise.
+ *
+ * What every answer carries is set before the answer is made: Hono copies an answer that is there
+ * already for each header that is added to it. Answers are for the one who asked, so a route that
+ * may be cached says so itself.
+ */
+export function beginAnswer(c: HttpContext, random: Services['random']): string {
+  const offered = c.req.header('x-request-id')
+  const requestId =
+    offered !== undefined && ACCEPTABLE_ID.test(offered) ? offered : toBase64Url(random(12))
+  c.set('requestId', requestId)
+  c.header('x-request-id', offered ?? requestId)
+  c.header('cache-control', 'no-store')
+  c.header('x-content-type-options', 'nosniff')
+  return requestId
 }

@@ -4,8 +4,8 @@ import { RECOMMENDED_POLICY } from '../../../src/azure/policy/recommended.ts'
 import type { AgentFailure } from '../../../src/simulator/service-client.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import type { Json } from '../../../src/store/json.ts'
-import type { StandInProvider } from '../../support/azure-stand-in/provider.ts'
-import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure-stand-in/stand-in.ts'
+import type { StandInProvider } from '../../support/azure/provider.ts'
+import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   createTestService,

@@ -1,0 +1,88 @@
+import {
+  parseReferenceValues,
+  pinnedPolicies,
+  type ReferenceValues,
+  type ReferenceValuesDocument,
+} from '../../appraisal/reference-values.ts'
+import type { Store } from '../../store/store.ts'
+
+/** Who the audit log names for changes made on this machine. */
+const BY = 'command line'
+
+export type Pin = { readonly issuer: string; readonly hash: string }
+
+/** The hashes that are pinned for a provider now. */
+export async function readPins(
+  store: Store,
+  issuer: string,
+  now: Date,
+): Promise<readonly string[]> {
+  return pinnedPolicies(await readReferenceValues(store), issuer, now)
+}
+
+/** Adds a pin beside those that there are; `unchanged` if it counts already. */
+export async function addPin(
+  store: Store,
+  pin: Pin & { readonly name?: string | undefined },
+  now: Date,
+): Promise<'applied' | 'unchanged'> {
+  const values = await readReferenceValues(store)
+  if (pinnedPolicies(values, pin.issuer, now).includes(pin.hash)) return 'unchanged'
+  const { issuer, hash, name } = pin
+  const added = { issuer, hash, ...(name !== undefined && { name }) }
+  const policies = [...(values.document.azure_policies ?? []), added]
+  const document = { ...values.document, azure_policies: policies }
+  return activate(store, { document, reason: `pin Azure policy ${hash} of ${issuer}`, now })
+}
+
+/** Takes away every pin of this policy at this provider; the others stay. */
+export async function removePins(
+  store: Store,
+  { issuer, hash }: Pin,
+  now: Date,
+): Promise<'applied' | 'unchanged'> {
+  const { document } = await readReferenceValues(store)
+  const { azure_policies: policies = [], ...others } = document
+  const kept = policies.filter((policy) => policy.issuer !== issuer || policy.hash !== hash)
+  if (kept.length === policies.length) return 'unchanged'
+  const reason = `unpin Azure policy ${hash} of ${issuer}`
+  // Without pins it is again the document that it was before the first one.
+  const changed = kept.length === 0 ? others : { ...others, azure_policies: kept }
+  return activate(store, { document: changed, reason, now })
+}
+
+async function readReferenceValues(store: Store): Promise<ReferenceValues> {
+  const active = await store.activeDocument('reference-values')
+  if (active === null) {
+    throw new Error('no reference values are in force yet: start the service once, then try again')
+  }
+  const values = parseReferenceValues(active.body)
+  if (!values.ok) throw new Error(`the reference values in force: ${values.failure.reason}`)
+  return values.value
+}
+
+async function activate(
+  store: Store,
+  change: {
+    readonly document: ReferenceValuesDocument
+    readonly reason: string
+    readonly now: Date
+  },
+): Promise<'applied' | 'unchanged'> {
+  const { reason, now } = change
+  const values = parseReferenceValues(change.document)
+  if (!values.ok) {
+    const { failure } = values
+    const problems = failure.reason === 'reference_values_invalid' ? failure.problems : []
+    const details = problems.map(({ path, message }) => `${path} ${message}`).join('; ')
+    throw new Error(`these reference values cannot be (${failure.reason}): ${details}`)
+  }
+  const { hash, document } = values.value
+  const kind = 'reference-values'
+  await store.activateDocument({ kind, hash, body: document, author: BY, reason, now })
+  const active = await store.activeDocument(kind)
+  if (active?.hash !== hash) {
+    throw new Error('somebody else changed the reference values at the same time: try again')
+  }
+  return 'applied'
+}

@@ -1,0 +1,116 @@
+import type { Config } from './config.ts'
+import { type App, createApp } from './http/app.ts'
+import { answerUnavailable } from './http/unavailable.ts'
+import { runJobs } from './jobs.ts'
+import { parseMasterSecret } from './keys/master-secret.ts'
+import { createLog, describeFault, type Log } from './log.ts'
+import { createRandomSource } from './random.ts'
+import { createServices, type Services } from './services.ts'
+import { type HyperdriveStore, openHyperdriveStore } from './store/hyperdrive.ts'
+import { readWorkerConfig, type WorkerBindings } from './worker-config.ts'
+
+/** What the runtime hands over with each request and each run. */
+export type Invocation = { readonly waitUntil: (work: Promise<unknown>) => void }
+
+/** The jobs are started each minute: one run is over before the next one begins. */
+const JOBS_RUN_MS = 45_000
+
+/** The service on Cloudflare Workers. */
+export default { fetch: answer, scheduled: runScheduledJobs }
+
+/**
+ * What outlives a request: keys, documents and statements are prepared once in an isolate. Only
+ * what is finished is kept, never a promise: no request may wait for what another one began.
+ */
+type Isolate = {
+  readonly config: Config
+  readonly log: Log
+  readonly database: HyperdriveStore
+  service: Service | undefined
+}
+
+type Service = { readonly services: Services; readonly app: App }
+
+let isolate: Isolate | undefined
+const random = createRandomSource()
+
+async function answer(
+  request: Request,
+  bindings: WorkerBindings,
+  invocation: Invocation,
+): Promise<Response> {
+  try {
+    return await withService(bindings, invocation, ({ app }) => app.fetch(request))
+  } catch (error) {
+    // All that the app meets it answers itself: there is no app yet.
+    const report = (requestId: string) => logStartFault(error, requestId)
+    return answerUnavailable(request, { random, report })
+  }
+}
+
+/** Cron calls this; what it leaves undone the next run finds again. */
+async function runScheduledJobs(
+  _event: unknown,
+  bindings: WorkerBindings,
+  invocation: Invocation,
+): Promise<void> {
+  await withService(bindings, invocation, ({ services }) =>
+    runJobs(services, AbortSignal.timeout(JOBS_RUN_MS)),
+  ).catch((error) => logStartFault(error))
+}
+
+/** Does `work` with the services of this isolate and a database connection of its own. */
+async function withService<T>(
+  bindings: WorkerBindings,
+  invocation: Invocation,
+  work: (service: Service) => T | Promise<T>,
+): Promise<T> {
+  isolate ??= openIsolate(bindings)
+  const here = isolate
+  return here.database.withConnection(
+    async () => {
+      // Of two first requests each starts one, as neither may wait for the other.
+      here.service ??= await startService(here)
+      return work(here.service)
+    },
+    (closing) => invocation.waitUntil(closing),
+  )
+}
+
+function openIsolate(bindings: WorkerBindings): Isolate {
+  const config = readWorkerConfig(bindings)
+  if (!config.ok) {
+    throw new Error(`the configuration has mistakes:\n  ${config.failure.mistakes.join('\n  ')}`)
+  }
+  const { database, logLevel } = config.value
+  if (database.kind !== 'postgres') throw new TypeError('a Worker has no other database')
+  return {
+    config: config.value,
+    log: createWorkerLog(logLevel),
+    database: openHyperdriveStore(database.url),
+    service: undefined,
+  }
+}
+
+async function startService({ config, log, database }: Isolate): Promise<Service> {
+  const masterSecret = parseMasterSecret(config.secretKey ?? '')
+  if (masterSecret === undefined) throw new Error('SECRET_KEY: must be 32 bytes in base64')
+  const { store } = database
+  const clock = () => new Date()
+  const services = await createServices({ config, log, store, masterSecret, clock })
+  return { services, app: createApp(services) }
+}
+
+/** The operator is told what is wrong, and nobody else. */
+function logStartFault(error: unknown, requestId?: string): void {
+  const log = isolate?.log ?? createWorkerLog('info')
+  log.error('start_failed', { request_id: requestId, ...describeFault(error) })
+}
+
+function createWorkerLog(level: Config['logLevel']): Log {
+  return createLog({
+    level,
+    write: (line) => console.log(line.trimEnd()),
+    clock: () => new Date(),
+  })
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { readApiVersion } from '../../../src/verifier/api-version.ts'
+import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/verifier/built-in-policy.ts'
+import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol.ts'
+import {
+  handleAttestMessage,
+  type VerifierFailure,
+  verifyRequest,
+} from '../../../src/verifier/verifier.ts'
+import type { VerifiedEvidence } from '../../../src/verifier/verify-evidence.ts'
+import { toWireError } from '../../../src/verifier/wire.ts'
+import { refuse } from './azure-errors.ts'
+import type { ProviderKey } from './certificates.ts'
+import type { Answer, ReceivedRequest } from './https-server.ts'
+import type { PolicyInForce } from './policies.ts'
+
+const CHALLENGE_LIFETIME_MS = 300_000
+/** Four days, as in both public samples of TPM tokens. */
+const TOKEN_LIFETIME_SECONDS = 345_600
+const BACKDATED_SECONDS = 300
+const ANYBODY = { anchors: [], intermediates: [] }
+
+export type TpmProtocol = (received: ReceivedRequest) => Promise<Answer>
+
+/**
+ * Azure's TPM protocol. Evidence is verified by the project's own verifier, under keys of its own;
+ * the policy and the token are Azure's. Like Azure's it asks for the policy only once the evidence
+ * is there: a challenge is given without one.
+ */
+export async function createTpmProtocol(input: {
+  readonly url: () => string
+  /** Signs. */
+  readonly key: () => Promise<ProviderKey>
+  readonly policy: () => PolicyInForce | undefined
+  readonly policyHash: () => string
+  readonly clock: () => Date
+}): Promise<TpmProtocol> {
+  const { url, clock } = input
+  const serviceContext = [randomBytes(32)] as const
+  // Only of the verifier's own tokens, of which none is ever made.
+  const tokenSigning = { kid: '', x5c: [], privateKey: (await input.key()).privateKey }
+  const keys = { serviceContext, tokenSigning }
+  const config = {
+    issuer: '',
+    trust: ANYBODY,
+    challengeLifetimeMs: CHALLENGE_LIFETIME_MS,
+    tokenLifetimeMs: TOKEN_LIFETIME_SECONDS * 1000,
+  }
+
+  const answerInit = async (message: string, apiVersion: string | undefined): Promise<Answer> => {
+    const random = (length: number) => randomBytes(length)
+    const now = clock()
+    const answer = await handleAttestMessage({ message, apiVersion, keys, config, now, random })
+    return answer.ok
+      ? { status: 200, body: { data: answer.value.data } }
+      : refuseEvidence(answer.failure)
+  }
+
+  return async ({ body, path }) => {
+    const apiVersion = new URL(path, url()).searchParams.get('api-version') ?? undefined
+    const message = readAgentMessage(body)
+    // What cannot be read is refused in there.
+    if (!message.ok || message.value.kind === 'init') return await answerInit(body, apiVersion)
+    const version = readApiVersion(apiVersion)
+    if (!version.ok) return refuseEvidence(version.failure)
+    const { request } = message.value
+    const verified = await verifyRequest(request, { keys: serviceContext, config, now: clock() })
+    if (!verified.ok) return refuseEvidence(verified.failure)
+    const policy = input.policy()
+    if (policy?.permits !== true) {
+      return refuse(
+        'PolicyEvaluationError',
+        'Policy Engine Exception: No Permit claim was issued in the authorizationrules section, authorization failed.',
+      )
+    }
+    const token = await writeToken({
+      evidence: verified.value.evidence,
+      policy,
+      policyHash: input.policyHash(),
+      issuer: url(),
+      key: await input.key(),
+      now: clock(),
+    })
+    return { status: 200, body: { data: encodeReport(token) } }
+  }
+}
+
+function refuseEvidence(failure: VerifierFailure): Answer {
+  return refuse(toWireError(failure).body.error.code, failure.reason)
+}
+
+/** A token in the shape of Azure's public samples. */
+function writeToken(input: {
+  readonly evidence: VerifiedEvidence
+  readonly policy: PolicyInForce
+  readonly policyHash: string
+  readonly issuer: string
+  readonly key: ProviderKey
+  readonly now: Date
+}): Promise<string> {
+  const { evidence, policy, key } = input
+  const { requestKey, otherKeys } = evidence.keys
+  const rpData = evidence.rpData && Buffer.from(evidence.rpData).toString('base64url')
+  const iat = Math.floor(input.now.getTime() / 1000)
+  return new SignJWT({
+    nbf: iat - BACKDATED_SECONDS,
+    exp: iat + TOKEN_LIFETIME_SECONDS,
+    iat,
+    iss: input.issuer,
+    jti: randomBytes(20).toString('hex'),
+    ver: '1.0',
+    'x-ms-ver': '1.0',
+    ...(rpData === undefined ? {} : { rp_data: rpData, nonce: rpData }),
+    cnf: { jwk: evidence.confirmationKey.jwk },
+    'x-ms-policy-hash': input.policyHash,
+    ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
+    ...(requestKey === undefined ? {} : { 'x-ms-tpm-request-key': requestKey }),
+    ...(otherKeys.length === 0 ? {} : { 'x-ms-tpm-other-keys': otherKeys }),
+    ...listClaims(evidence, policy.issued),
+  })
+    .setProtectedHeader({ typ: 'JWT', alg: 'RS256', x5c: [...key.x5c], kid: key.kid })
+    .sign(key.privateKey)
+}
+
+/** Of what the evidence says, that which the policy puts into tokens under its own name. */
+function listClaims(evidence: VerifiedEvidence, issued: ReadonlySet<string>) {
+  const { aik, boot, enclave } = evidence
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
+  const claims: Partial<Record<IssuedClaim, unknown>> = {
+    ...boot,
+    aikPubHash: Buffer.from(aik.hash).toString('base64'),
+    aikValidated: aik.validated,
+    tpmVersion: 2,
+    vbsReportPresent: enclave !== undefined,
+    ...(enclave && {
+      enclaveAuthorId: text(enclave.authorId),
+      enclaveFamilyId: text(enclave.familyId),
+      enclaveFlags: enclave.flags,
+      enclaveImageId: text(enclave.imageId),
+      enclaveOwnerId: text(enclave.ownerId),
+      enclavePlatformSvn: enclave.platformSvn,
+      enclaveSecureKernelSvn: enclave.secureKernelSvn,
+      enclaveSvn: enclave.enclaveSvn,
+      enclaveUniqueId: text(enclave.uniqueId),
+    }),
+  }
+  const named = ISSUED_CLAIMS.filter((name) => issued.has(name) && claims[name] !== undefined)
+  return Object.fromEntries(named.map((name) => [name, claims[name]]))
+}

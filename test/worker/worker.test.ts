@@ -1,0 +1,135 @@
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { migratePostgres } from '../../src/store/migrate.ts'
+import type { Invocation } from '../../src/worker.ts'
+import type { WorkerBindings } from '../../src/worker-config.ts'
+import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+type Worker = typeof import('../../src/worker.ts')['default']
+
+const ORIGIN = 'https://countersign.example.com'
+
+/** The entry itself in this process; `dev-edge.test.ts` runs it in its own runtime. */
+describePostgres('Worker', () => {
+  let server: Postgres
+  let worker: Worker
+  let logged: string[]
+
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterAll(() => server?.stop())
+
+  beforeEach(async () => {
+    // What an isolate keeps is kept by the module.
+    vi.resetModules()
+    worker = (await import('../../src/worker.ts')).default
+    logged = []
+    const write = (line: unknown) => void logged.push(String(line))
+    const spy = vi.spyOn(console, 'log').mockImplementation(write)
+    return () => spy.mockRestore()
+  })
+
+  const bindingsOf = (url: string): WorkerBindings => ({
+    HYPERDRIVE: { connectionString: url },
+    PUBLIC_URL: ORIGIN,
+    SECRET_KEY: 'dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qgc2VjcmU=',
+  })
+
+  const migrated = async (name: string) => {
+    const url = await server.createDatabase(name)
+    await migratePostgres(url)
+    return bindingsOf(url)
+  }
+
+  const get = async (bindings: WorkerBindings, path: string, headers: HeadersInit = {}) => {
+    const { invocation, ended } = invoke()
+    const answer = await worker.fetch(new Request(ORIGIN + path, { headers }), bindings, invocation)
+    await ended()
+    return answer
+  }
+
+  test('answers with the app of Node', async () => {
+    const bindings = await migrated('serving')
+    const ready = await get(bindings, '/readyz')
+    expect(ready.status).toBe(200)
+    expect(await ready.json()).toMatchObject({ status: 'ready', database: 'ok' })
+    const metadata = await (await get(bindings, '/.well-known/openid-configuration')).json()
+    expect(metadata).toMatchObject({ issuer: ORIGIN })
+    expect((await get(bindings, '/nothing')).status).toBe(404)
+  })
+
+  test('of many first requests each is answered, with the same keys', async () => {
+    const bindings = await migrated('rush')
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, () => get(bindings, '/.well-known/jwks.json')),
+    )
+    const bodies = await Promise.all(answers.map((answer) => answer.text()))
+    expect(answers.map(({ status }) => status)).toEqual(bodies.map(() => 200))
+    expect(new Set(bodies).size).toBe(1)
+  })
+
+  test('with mistakes in its bindings it tells the operator, and callers an id', async () => {
+    const bindings = { HYPERDRIVE: { connectionString: 'postgres://u:hunter2@db/x' } }
+    const answer = await get(bindings, '/v1/challenge', { 'x-request-id': 'asked-1' })
+    expect(answer.status).toBe(503)
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    expect(answer.headers.get('retry-after')).toBe('10')
+    expect(answer.headers.get('x-request-id')).toBe('asked-1')
+    const body = await answer.text()
+    expect(JSON.parse(body)).toMatchObject({
+      status: 503,
+      code: 'unavailable',
+      instance: 'urn:countersign:request:asked-1',
+    })
+    expect(body).not.toMatch(/SECRET_KEY|PUBLIC_URL/)
+    const line = logged.find((one) => one.includes('asked-1')) ?? ''
+    expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'start_failed' })
+    expect(line).toContain('SECRET_KEY: is needed')
+    expect(line).toContain('PUBLIC_URL: is needed')
+    expect(logged.join()).not.toContain('hunter2')
+  })
+
+  test('a start that fails is worded as the standard of the path says', async () => {
+    expect(await (await get({}, '/access/v1/evaluation')).json()).toMatch(/^the service cannot/)
+    expect(await (await get({}, '/attest/Tpm')).json()).toMatchObject({
+      error: { code: 'ServiceUnavailable' },
+    })
+  })
+
+  test('a database that comes late is found by the next request', async () => {
+    const bindings = bindingsOf(server.url.replace(/postgres$/, 'late'))
+    const early = await get(bindings, '/readyz')
+    expect(early.status).toBe(503)
+    expect(await early.json()).toMatchObject({ code: 'unavailable' })
+    expect(logged.join()).toContain('database \\"late\\" does not exist')
+    await migrated('late')
+    expect((await get(bindings, '/readyz')).status).toBe(200)
+  })
+
+  test('a run of the schedule removes what has expired', async () => {
+    const bindings = await migrated('jobs')
+    const url = bindings.HYPERDRIVE?.connectionString ?? ''
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(
+      "insert into spent_nonce (device_id, nonce_id, expires_at) values ('d', 'n', '2020-01-01')",
+    )
+    const { invocation, ended } = invoke()
+    await worker.scheduled({}, bindings, invocation)
+    await ended()
+    expect((await client.query('select * from spent_nonce')).rows).toEqual([])
+    await client.end()
+  })
+
+  test('a run of the schedule that cannot start says so and fails nobody', async () => {
+    await worker.scheduled({}, {}, invoke().invocation)
+    expect(logged.join()).toContain('start_failed')
+  })
+})
+
+function invoke() {
+  const waiting: Promise<unknown>[] = []
+  const invocation: Invocation = { waitUntil: (work) => void waiting.push(work) }
+  return { invocation, ended: () => Promise.all(waiting) }
+}
