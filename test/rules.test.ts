@@ -20,7 +20,7 @@ function documentStore() {
     document(kind, hash) {
       reads.documents += 1
       const body = bodies.get(hash)
-      const about = { kind, hash, author: 'test', reason: 'test', createdAt: START }
+      const about = { kind, hash, parent: null, author: 'test', reason: 'test', createdAt: START }
       return Promise.resolve(body === undefined ? null : { ...about, body })
     },
     trustRecord() {

@@ -14,6 +14,7 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   // Azure Attestation's tokens know no other.
   attestation: 'RS256',
   'device-token': 'ES256',
+  receipt: 'ES256',
 }
 
 const PARAMETERS = {

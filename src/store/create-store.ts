@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 import { prepareDeviceChanges } from './device-changes.ts'
 import { prepareDeviceReads } from './device-reads.ts'
 import { prepareDocuments } from './documents.ts'
+import { preparePreviews } from './previews.ts'
 import { prepareRecording } from './recording.ts'
 import { prepareRetention } from './retention.ts'
 import type { Store, StorePlace } from './store.ts'
@@ -27,6 +28,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareDeviceChanges(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareDocuments(db)),
+    ...withStoreErrors(preparePreviews(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
     ...withStoreErrors(prepareRetention(db)),
     ...withStoreErrors(prepareCounts(db)),

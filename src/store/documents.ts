@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, sql } from 'drizzle-orm'
 import { type Argument, type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText, type Json } from './json.ts'
 import { newRecordId } from './record-id.ts'
@@ -9,6 +9,10 @@ import { storableId } from './trust-records.ts'
 export type Documents = {
   readonly activeDocument: (kind: DocumentKind) => Promise<ActiveDocument | null>
   readonly document: (kind: DocumentKind, hash: string) => Promise<StoredDocument | null>
+  /** All documents of a kind without their bodies, the newest first. */
+  readonly listDocuments: (kind: DocumentKind, limit: number) => Promise<readonly ListedDocument[]>
+  /** Keeps a document that is not in force yet. `unchanged` if it is there already. */
+  readonly proposeDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
   /**
    * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
    * statement. `unchanged` if it is the active one already. The store takes `hash` as given: who
@@ -23,10 +27,14 @@ export type StoredDocument = {
   readonly kind: DocumentKind
   readonly hash: string
   readonly body: Json
+  /** The document that was in force when this one came; `null` for the first. */
+  readonly parent: string | null
   readonly author: string
   readonly reason: string
   readonly createdAt: Date
 }
+
+export type ListedDocument = Omit<StoredDocument, 'body'>
 
 export type ActiveDocument = StoredDocument & {
   readonly activatedAt: Date
@@ -54,11 +62,26 @@ const ACTIVATE = [
   'p_event_id',
 ] as const
 
+const PROPOSE = [
+  'p_kind',
+  'p_hash',
+  'p_body',
+  'p_author',
+  'p_reason',
+  'p_at',
+  'p_audit_id',
+] as const
+
 export function prepareDocuments(db: Database): Documents {
   const activate = prepareChange<(typeof ACTIVATE)[number], 'applied' | 'unchanged'>(
     db,
     'activate_document',
     ACTIVATE,
+  )
+  const propose = prepareChange<(typeof PROPOSE)[number], 'applied' | 'unchanged'>(
+    db,
+    'propose_document',
+    PROPOSE,
   )
   const active = db
     .select({
@@ -90,6 +113,19 @@ export function prepareDocuments(db: Database): Documents {
       const [row] = await one.execute({ kind, hash: storableId(hash) })
       return row ?? null
     },
+    async listDocuments(kind, limit) {
+      const { body: _, ...listed } = documentColumns
+      return await db
+        .select(listed)
+        .from(document)
+        .where(eq(document.kind, kind))
+        .orderBy(desc(document.createdAt), asc(document.hash))
+        .limit(limit)
+    },
+    proposeDocument(input) {
+      const { p_only_if_none: _, p_event_id: __, ...args } = activationArguments(input, false)
+      return propose(args)
+    },
     activateDocument: (input) => activate(activationArguments(input, false)),
     ensureActiveDocument: (input) => activate(activationArguments(input, true)),
   }
@@ -99,6 +135,7 @@ const documentColumns = {
   kind: document.kind,
   hash: document.hash,
   body: document.body,
+  parent: document.parent,
   author: document.author,
   reason: document.reason,
   createdAt: document.createdAt,

@@ -181,6 +181,8 @@ export const document = pgTable(
     kind: text('kind').$type<DocumentKind>().notNull(),
     hash: asciiText('hash').notNull(),
     body: jsonb('body').$type<Json>().notNull(),
+    /** The document of this kind that was in force when this one came; null for the first. */
+    parent: asciiText('parent'),
     author: text('author').notNull(),
     reason: text('reason').notNull(),
     createdAt: instant('created_at').notNull(),
@@ -192,6 +194,22 @@ export const document = pgTable(
 )
 
 export type DocumentKind = 'policy' | 'reference-values'
+
+/** The last preview of each document over the recorded fleet: what it would have changed. */
+export const preview = pgTable(
+  'preview',
+  {
+    kind: text('kind').$type<DocumentKind>().notNull(),
+    hash: asciiText('hash').notNull(),
+    /** What it was compared with: both documents that were in force. */
+    policyHash: asciiText('policy_hash').notNull(),
+    referenceValuesHash: asciiText('reference_values_hash').notNull(),
+    at: instant('at').notNull(),
+    by: text('by').notNull(),
+    summary: jsonb('summary').$type<Json>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.kind, table.hash] })],
+)
 
 /** The pointer that activation moves. */
 export const activeDocument = pgTable('active_document', {
@@ -218,8 +236,8 @@ export const signingKey = pgTable(
   },
   (table) => [
     unique('signing_key_generation').on(table.use, table.generation),
-    check('signing_key_use', sql`${table.use} in ('attestation', 'device-token')`),
+    check('signing_key_use', sql`${table.use} in ('attestation', 'device-token', 'receipt')`),
   ],
 )
 
-export type SigningKeyUse = 'attestation' | 'device-token'
+export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt'

@@ -3,6 +3,7 @@ import type { Counts } from './counts.ts'
 import type { DeviceChanges } from './device-changes.ts'
 import type { DeviceReads } from './device-reads.ts'
 import type { Documents } from './documents.ts'
+import type { Previews } from './previews.ts'
 import type { Recording } from './recording.ts'
 import type { Retention } from './retention.ts'
 import type { StoredSigningKeys } from './stored-signing-keys.ts'
@@ -24,6 +25,7 @@ export type Store = TrustRecordReads &
   DeviceChanges &
   Clients &
   Documents &
+  Previews &
   StoredSigningKeys &
   Retention &
   Counts & {

@@ -4,7 +4,11 @@ import { describe, expect, test } from 'vitest'
 import { digest } from '../../src/digest.ts'
 import { fromBase64, toBase64, toBase64Url } from '../../src/encoding.ts'
 import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
-import { loadSigningKeys, MasterSecretMismatchError } from '../../src/keys/signing-keys.ts'
+import {
+  loadSigningKeys,
+  MasterSecretMismatchError,
+  SIGNING_KEY_USES,
+} from '../../src/keys/signing-keys.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../../src/store/stored-signing-keys.ts'
 
 const issuer = 'https://verifier.example:8443/base'
@@ -39,6 +43,7 @@ describe('the first start', () => {
     expect(store.rows.map(({ use, generation }) => [use, generation]).sort()).toEqual([
       ['attestation', 1],
       ['device-token', 1],
+      ['receipt', 1],
     ])
     for (const row of store.rows) {
       const sealed = Buffer.from(row.sealedPrivateKey, 'base64')
@@ -54,13 +59,13 @@ describe('the first start', () => {
     expect(second.publishedKeySet('attestation', now)).toEqual(
       first.publishedKeySet('attestation', now),
     )
-    expect(store.rows).toHaveLength(2)
+    expect(store.rows).toHaveLength(SIGNING_KEY_USES.length)
   })
 
   test('several at once end with the same keys', async () => {
     const shared = memory()
     const loaded = await Promise.all([load(shared), load(shared), load(shared)])
-    expect(shared.rows).toHaveLength(2)
+    expect(shared.rows).toHaveLength(SIGNING_KEY_USES.length)
     const sets = loaded.map((keys) => JSON.stringify(keys.publishedKeySet('device-token', now)))
     expect(new Set(sets).size).toBe(1)
   })
@@ -112,7 +117,7 @@ test('the device token key is published as a plain JWK that verifies what it sig
   await expect(jwtVerify(token, createLocalJWKSet(set))).resolves.toBeDefined()
 })
 
-test.each(['attestation', 'device-token'] as const)(
+test.each(SIGNING_KEY_USES)(
   'the key for %s signs messages as JWS has its signatures',
   async (use) => {
     const { algorithm, privateKey, publicJwk } = (await load(memory())).signingKey(use, now)
@@ -153,7 +158,9 @@ describe('rotation', () => {
     const retired = store.rows.map((row) => ({ ...row, retiresAt: later(1) }))
     const next = memory(retired)
     const keys = await load(next, secretOf(1), later(2))
-    expect(next.rows.map(({ generation }) => generation).sort()).toEqual([1, 1, 2, 2])
+    expect(next.rows.map(({ generation }) => generation).sort()).toEqual(
+      [1, 2].flatMap((generation) => SIGNING_KEY_USES.map(() => generation)),
+    )
     expect(keys.publishedKeySet('device-token', later(2)).keys).toHaveLength(1)
     expect(() => keys.signingKey('device-token', new Date('2020-01-01'))).not.toThrow()
   })

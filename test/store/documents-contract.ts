@@ -23,10 +23,12 @@ export function documentsContract(subject: () => StoreUnderTest): void {
 
     test('are kept and made active in one step, with audit and event', async () => {
       const hash = newId('hash-')
+      const parent = (await store().activeDocument('policy'))?.hash ?? null
       expect(await store().activateDocument(documentOf(hash))).toBe('applied')
       expect(await store().activeDocument('policy')).toEqual({
         kind: 'policy',
         hash,
+        parent,
         body: { clauses: [{ id: 'a', require: 'true' }] },
         author: 'cli_admin',
         reason: 'because',
@@ -54,6 +56,43 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         author: 'cli_admin',
         activatedBy: 'other',
       })
+    })
+
+    test('can be kept before they are in force, once, with audit and no event', async () => {
+      const [now, next] = [newId('hash-'), newId('hash-')]
+      await store().activateDocument(documentOf(now))
+      expect(await store().proposeDocument(documentOf(next))).toBe('applied')
+      expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
+      expect(await store().document('policy', next)).toMatchObject({ hash: next, parent: now })
+      expect((await store().trustRecord('')).policyHash).toBe(now)
+      expect(await countOf('audit', `detail ->> 'hash' = '${next}'`)).toBe(1)
+      expect(await countOf('outbox', `payload ->> 'hash' = '${next}'`)).toBe(0)
+      const listed = await store().listDocuments('policy', 1000)
+      expect(listed.find(({ hash }) => hash === next)).toEqual({
+        kind: 'policy',
+        hash: next,
+        parent: now,
+        author: 'cli_admin',
+        reason: 'because',
+        createdAt: at(3),
+      })
+      expect(await store().listDocuments('policy', 1)).toHaveLength(1)
+    })
+
+    test('have the newest preview kept of each, with audit', async () => {
+      const hash = newId('hash-')
+      const names = { kind: 'policy', hash, policyHash: 'p', referenceValuesHash: 'r' } as const
+      const previewAt = (minute: number) => {
+        return { ...names, at: at(minute), by: 'cli_admin', summary: { denied: minute } }
+      }
+      expect(await store().preview('policy', hash)).toBeNull()
+      expect(await store().recordPreview(previewAt(5))).toBe('applied')
+      expect(await store().recordPreview(previewAt(4))).toBe('unchanged')
+      expect(await store().preview('policy', hash)).toEqual(previewAt(5))
+      expect(await store().recordPreview(previewAt(6))).toBe('applied')
+      expect(await store().preview('policy', hash)).toEqual(previewAt(6))
+      expect(await store().preview('reference-values', hash)).toBeNull()
+      expect(await countOf('audit', `detail ->> 'hash' = '${hash}'`)).toBe(2)
     })
 
     test('that the first start brings do not replace an active one', async () => {

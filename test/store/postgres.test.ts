@@ -91,14 +91,14 @@ describePostgres('store on PostgreSQL', () => {
   test('a database that is not migrated is refused, with what to do', async () => {
     const url = await server.createDatabase('empty')
     const opening = openStore({ kind: 'postgres', url, poolSize: 2 })
-    await expect(opening).rejects.toThrow(/lacks 2 migration.*countersign migrate/)
+    await expect(opening).rejects.toThrow(/lacks \d+ migration.*countersign migrate/)
     await expect(opening).rejects.toMatchObject({ name: 'SchemaNotCurrentError' })
   })
 
   test('migrations by several processes at once happen once', async () => {
     const url = await server.createDatabase('migrated')
     const applied = await Promise.all(Array.from({ length: 4 }, () => migratePostgres(url)))
-    expect(applied.map((names) => names.length).sort()).toEqual([0, 0, 0, 2])
+    expect(applied.filter((names) => names.length > 0)).toHaveLength(1)
     expect(await migratePostgres(url)).toEqual([])
     const store = await openStore({ kind: 'postgres', url, poolSize: 2 })
     await store.ping()

@@ -1,0 +1,81 @@
+-- Keeps a document that is not in force yet, with its audit row. 'unchanged' if it is there already.
+CREATE FUNCTION propose_document(
+  p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
+  p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO document (kind, hash, body, parent, author, reason, created_at)
+  VALUES (p_kind, p_hash, p_body, (SELECT hash FROM active_document WHERE kind = p_kind),
+    p_author, p_reason, p_at)
+  ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_author, 'document.proposed',
+    jsonb_build_object('kind', p_kind, 'hash', p_hash, 'reason', p_reason));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- Keeps what a preview of a document found, in place of the one before, with its audit row.
+CREATE FUNCTION record_preview(
+  p_kind text, p_hash text, p_policy_hash text, p_reference_values_hash text, p_at timestamptz,
+  p_by text, p_summary jsonb, p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO preview AS p (kind, hash, policy_hash, reference_values_hash, at, by, summary)
+  VALUES (p_kind, p_hash, p_policy_hash, p_reference_values_hash, p_at, p_by, p_summary)
+  ON CONFLICT (kind, hash) DO UPDATE
+    SET policy_hash = excluded.policy_hash,
+      reference_values_hash = excluded.reference_values_hash, at = excluded.at,
+      by = excluded.by, summary = excluded.summary
+    WHERE p.at <= excluded.at;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_by, 'document.previewed',
+    jsonb_build_object('kind', p_kind, 'hash', p_hash));
+  RETURN 'applied';
+END
+$$;
+--> statement-breakpoint
+-- As before, and a document that comes with its activation names what it replaced.
+CREATE OR REPLACE FUNCTION activate_document(
+  p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
+  p_only_if_none boolean, p_audit_id uuid, p_event_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  v_previous text;
+BEGIN
+  SELECT hash INTO v_previous FROM active_document WHERE kind = p_kind FOR UPDATE;
+  IF v_previous = p_hash OR (v_previous IS NOT NULL AND p_only_if_none) THEN
+    RETURN 'unchanged';
+  END IF;
+
+  IF p_only_if_none THEN
+    INSERT INTO active_document (kind, hash, activated_at, activated_by)
+    VALUES (p_kind, p_hash, p_at, p_author)
+    ON CONFLICT (kind) DO NOTHING;
+  ELSE
+    INSERT INTO active_document AS a (kind, hash, activated_at, activated_by)
+    VALUES (p_kind, p_hash, p_at, p_author)
+    ON CONFLICT (kind) DO UPDATE
+      SET hash = excluded.hash, activated_at = excluded.activated_at,
+        activated_by = excluded.activated_by
+      WHERE a.hash <> excluded.hash;
+  END IF;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+
+  INSERT INTO document (kind, hash, body, parent, author, reason, created_at)
+  VALUES (p_kind, p_hash, p_body, v_previous, p_author, p_reason, p_at)
+  ON CONFLICT DO NOTHING;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES ('service', p_audit_id, p_at, p_author, 'document.activated',
+    jsonb_build_object('kind', p_kind, 'hash', p_hash, 'previousHash', v_previous,
+      'reason', p_reason));
+  INSERT INTO outbox (device_id, event_id, type, payload, created_at, next_attempt_at)
+  VALUES ('service', p_event_id, 'document-activated',
+    jsonb_build_object('at', iso_time(p_at), 'kind', p_kind, 'hash', p_hash,
+      'previousHash', v_previous),
+    p_at, p_at);
+  RETURN 'applied';
+END
+$$;
