@@ -1,5 +1,6 @@
 import type { HttpClient, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline'
 import { fromUtf8 } from '../encoding.ts'
+import { readBounded } from './bounded-body.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
 
 /** What came of one HTTP request that an SDK of Azure sent. The body is as it stood on the wire. */
@@ -65,7 +66,7 @@ async function exchangeOnce(input: HttpClientInput, request: PipelineRequest): P
   try {
     const response = await input.fetch(url, init)
     isAnswered = true
-    const bytes = await readBounded(response)
+    const bytes = await readBounded(response, MAX_ANSWER_BYTES)
     if (bytes === undefined) return { url, kind: 'oversized' }
     const { status, headers } = response
     return { url, kind: 'answered', status, headers, body: fromUtf8(bytes) }
@@ -93,23 +94,6 @@ function toRequestInit(request: PipelineRequest, signal: AbortSignal | undefined
     ...(typeof body === 'string' && { body }),
     signal: AbortSignal.any(signals),
   }
-}
-
-/** `undefined` when there is more than may be. What is compressed is counted decompressed. */
-async function readBounded(response: Response): Promise<Uint8Array | undefined> {
-  if (response.body === null) return new Uint8Array()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = response.body.getReader()
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length
-    if (length > MAX_ANSWER_BYTES) {
-      await reader.cancel().catch(() => undefined)
-      return undefined
-    }
-    chunks.push(next.value)
-  }
-  return Buffer.concat(chunks, length)
 }
 
 /** workerd names no cause: whatever fails there may have been sent. */

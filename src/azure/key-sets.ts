@@ -2,6 +2,7 @@ import { fromUtf8 } from '../encoding.ts'
 import { parseJsonObject } from '../evidence/compact-jws.ts'
 import { importKeySet, type KeySet } from '../evidence/key-set.ts'
 import { err, ok, type Result } from '../failure.ts'
+import { readBounded } from './bounded-body.ts'
 import {
   KEY_SET_FIRST_PAUSE_MS,
   KEY_SET_FRESH_MS,
@@ -9,7 +10,7 @@ import {
   KEY_SET_POLL_MS,
   KEY_SET_USABLE_MS,
   MAX_KEY_SET_BYTES,
-} from './policy/limits.ts'
+} from './limits.ts'
 
 /** Why it cannot be said now whether a key is one of a provider. Says nothing about the token. */
 export const KEY_SETS_REASONS = ['key_set_unavailable'] as const
@@ -183,7 +184,8 @@ async function fetchKeySet(input: {
     const redirect = 'manual'
     const headers = { accept: 'application/json', 'user-agent': 'countersign' }
     const response = await send(`${issuer}/certs`, { redirect, headers, signal: controller.signal })
-    const body = response.status === 200 ? await readBounded(response) : undefined
+    const body =
+      response.status === 200 ? await readBounded(response, MAX_KEY_SET_BYTES) : undefined
     const text = body && fromUtf8(body)
     const imported = await importKeySet(text === undefined ? undefined : parseJsonObject(text))
     return imported.ok ? imported.value : undefined
@@ -193,21 +195,4 @@ async function fetchKeySet(input: {
     controller.abort()
     clearTimeout(timer)
   }
-}
-
-/** `undefined` when there is more than may be. What is compressed is counted decompressed. */
-async function readBounded(response: Response): Promise<Uint8Array | undefined> {
-  if (response.body === null) return undefined
-  const chunks: Uint8Array[] = []
-  let length = 0
-  const reader = response.body.getReader()
-  for (let next = await reader.read(); !next.done; next = await reader.read()) {
-    length += next.value.length
-    if (length > MAX_KEY_SET_BYTES) {
-      await reader.cancel().catch(() => undefined)
-      return undefined
-    }
-    chunks.push(next.value)
-  }
-  return Buffer.concat(chunks, length)
 }

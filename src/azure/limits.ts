@@ -39,3 +39,16 @@ export const REFRESH_PAUSE_MS = 30_000
 export const MAX_CACHED_TOKENS = 8
 /** `exp` of the assertion that a certificate signs. */
 export const ASSERTION_LIFETIME_SECONDS = 300
+
+/** The key set of a provider has some 20 KiB, more where certificates carry evidence of SEV-SNP. */
+export const MAX_KEY_SET_BYTES = 524_288
+/** Age from which a key set is fetched anew by whoever uses it next. */
+export const KEY_SET_FRESH_MS = 3_600_000
+/** Age to which a key set is used while its provider cannot be reached. */
+export const KEY_SET_USABLE_MS = 7 * 24 * 3_600_000
+/** Between two fetches of one provider, whatever tokens ask for. */
+export const KEY_SET_PAUSE_MS = 60_000
+/** Until a provider of which nothing is known yet is asked again after a failure. */
+export const KEY_SET_FIRST_PAUSE_MS = 2_000
+/** How often a request looks whether another one's fetch is over. */
+export const KEY_SET_POLL_MS = 20
