@@ -3,14 +3,9 @@ import { afterAll, describe, expect, test, vi } from 'vitest'
 import { runJobs, startJobs } from '../src/jobs.ts'
 import type { Services } from '../src/services.ts'
 import { SPENT_NONCE_MARGIN_SECONDS } from '../src/store/retention.ts'
-import {
-  createTestService,
-  openTestDatabase,
-  readOk,
-  startDevice,
-  testClock,
-} from './support/service.ts'
+import { createTestService, readOk, startDevice, testClock } from './support/service.ts'
 import { attestMinted, rememberHealthy } from './support/submission.ts'
+import { openTestDatabase } from './support/test-database.ts'
 
 const database = await openTestDatabase()
 const clock = testClock()

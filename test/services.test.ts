@@ -7,14 +7,8 @@ import { createAkAuthority } from '../src/simulator/ak-authority.ts'
 import { listSimulatorReferenceValues } from '../src/simulator/virtual-enclave.ts'
 import { issueChain } from './support/certificates.ts'
 import { expectOk, expectRefusal } from './support/refusal.ts'
-import {
-  createTestService,
-  openTestDatabase,
-  readOk,
-  START,
-  startDevice,
-  type TestDatabase,
-} from './support/service.ts'
+import { createTestService, readOk, START, startDevice } from './support/service.ts'
+import { openTestDatabase, type TestDatabase } from './support/test-database.ts'
 
 /** Two databases: what a first start writes differs by whether hardware is proven. */
 let trying: TestDatabase

@@ -1,6 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { bundledPackage } from './support/edge/bundled-package.ts'
+import { isClosedDatabaseSocket } from './support/edge/closed-socket.ts'
+import { EDGE_TESTS } from './support/edge/edge-tests.ts'
+import { NODE_ONLY } from './support/edge/node-only.ts'
+import { POSTGRES_BINARIES } from './support/postgres-binaries.ts'
 
 const report = process.env.VITEST_JSON_REPORT
+const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**
  * Group 1 is the suite; group 2 runs after it and reads which refusal reasons it has seen. Not 0:
@@ -10,15 +18,38 @@ export default defineConfig({
   test: {
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     globalSetup: ['test/support/global-setup.ts'],
+    onUnhandledError: (error) => !isClosedDatabaseSocket(error),
     projects: [
       {
         test: {
           name: 'suite',
           include: ['test/**/*.test.ts'],
           exclude: ['test/reasons.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          ...timeouts,
           maxWorkers: '100%',
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        plugins: [
+          bundledPackage('pg'),
+          bundledPackage('prom-client'),
+          cloudflareTest({
+            miniflare: {
+              compatibilityDate: readCompatibilityDate(),
+              compatibilityFlags: ['nodejs_compat'],
+            },
+          }),
+        ],
+        test: {
+          name: 'edge',
+          // Without PostgreSQL there is no database for them: the global setup says so in CI.
+          include: POSTGRES_BINARIES === undefined ? [] : [...EDGE_TESTS],
+          exclude: Object.keys(NODE_ONLY),
+          globalSetup: ['test/support/edge/global-setup.ts'],
+          ...timeouts,
+          maxWorkers: '100%',
+          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
@@ -28,3 +59,11 @@ export default defineConfig({
     ],
   },
 })
+
+/** Whose behaviour of the runtime the deployed Worker asks for. */
+function readCompatibilityDate(): string {
+  const settings = readFileSync('wrangler.toml', 'utf8')
+  const [, date] = /^compatibility_date = "(.+)"$/m.exec(settings) ?? []
+  if (date === undefined) throw new TypeError('no compatibility_date in wrangler.toml')
+  return date
+}

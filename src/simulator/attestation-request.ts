@@ -4,6 +4,7 @@ import { digest } from '../digest.ts'
 import { toBase64Url, toUtf8 } from '../encoding.ts'
 import { TPM_ALG } from './tpm-encoding.ts'
 import { reportEnclave, type VirtualDevice } from './virtual-device.ts'
+import { toWebKey } from './web-key.ts'
 
 const QUOTED_BANK = 'sha256'
 const REQUEST_TYPES = { 1: 'attReq', 2: 'attReqV2' } as const
@@ -26,21 +27,21 @@ export type AttestationRequestOptions = {
 
 /** Azure Attestation's request message: a compact JWS, PS256, signed by the request key. */
 export async function makeAttestationRequest(options: AttestationRequestOptions): Promise<string> {
-  const payload = toUtf8(composePayload(options))
+  const payload = toUtf8(await composePayload(options))
   return await new CompactSign(payload)
     .setProtectedHeader({ alg: 'PS256', typ: REQUEST_TYPES[options.version] })
-    .sign(options.device.requestKey)
+    .sign(await toWebKey(options.device.requestKey, 'PS256'))
 }
 
 /**
  * The report of an enclave binds the text of `report_signed` as it stands on the wire, so the text
  * is put together here and never written twice.
  */
-function composePayload(options: AttestationRequestOptions): string {
+async function composePayload(options: AttestationRequestOptions): Promise<string> {
   const data = JSON.stringify(options.version === 1 ? listDataV1(options) : listDataV2(options))
   const report = options.withoutEnclave
     ? null
-    : reportEnclave(options.device, digest('sha512', toUtf8(data)))
+    : await reportEnclave(options.device, digest('sha512', toUtf8(data)))
   if (report === null) return `{"att_type":"basic","att_data":${data}}`
   const encoded = toBase64Url(report)
   const vsm = JSON.stringify(options.version === 1 ? encoded : { enclave: { report: encoded } })

@@ -1,6 +1,7 @@
 import { type KeyObject, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { publicJwk } from './attestation-request.ts'
+import { toWebKey } from './web-key.ts'
 
 /** A proof of possession of `key` for one request (RFC 9449 §4.2), with the service's nonce. */
 export async function makeDpopProof(input: {
@@ -15,5 +16,5 @@ export async function makeDpopProof(input: {
   return await new SignJWT({ jti: randomUUID(), htm: method, htu: url, nonce })
     .setProtectedHeader({ typ: 'dpop+jwt', alg: 'PS256', jwk: publicJwk(key) })
     .setIssuedAt(now)
-    .sign(key)
+    .sign(await toWebKey(key, 'PS256'))
 }

@@ -1,5 +1,6 @@
-import { constants, type KeyObject, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { ByteWriter, toUtf16 } from './byte-writer.ts'
+import { toWebKey } from './web-key.ts'
 
 /** ENCLAVE_IDENTITY (ntenclv.h): what the secure kernel says of a running enclave. */
 export type EnclaveIdentity = {
@@ -31,6 +32,7 @@ export type EnclaveModule = {
 const ENCLAVE_TYPE_VBS = 0x10
 const REPORT_VERSION = 1
 const SCHEME_SHA256_RSA_PSS_SHA256 = 1
+const PSS = { name: 'RSA-PSS', saltLength: 32 } as const
 const VARDATA_MODULE = 1
 const MODULE_FIXED_BYTES = 108
 const REPORT_FIXED_BYTES = 224
@@ -40,21 +42,18 @@ const PACKAGE_HEADER_BYTES = 24
  * What EnclaveGetAttestationReport returns: a VBS_ENCLAVE_REPORT_PKG_HEADER, the VBS_ENCLAVE_REPORT
  * with its modules, and the secure kernel's signature over the report.
  */
-export function makeEnclaveReport(input: {
+export async function makeEnclaveReport(input: {
   /** The identity signing key (IDKS) of this boot's secure kernel, RSA-2048. */
   readonly signingKey: KeyObject
   readonly identity: EnclaveIdentity
   readonly modules: readonly EnclaveModule[]
   /** 64 bytes that the enclave wants to have signed. */
   readonly enclaveData: Uint8Array
-}): Uint8Array {
+}): Promise<Uint8Array> {
   if (input.enclaveData.length !== 64) throw new TypeError('EnclaveData has 64 bytes')
   const statement = encodeStatement(input.identity, input.modules, input.enclaveData)
-  const signature = sign('sha256', statement, {
-    key: input.signingKey,
-    padding: constants.RSA_PKCS1_PSS_PADDING,
-    saltLength: 32,
-  })
+  const key = await toWebKey(input.signingKey, 'PS256')
+  const signature = new Uint8Array(await crypto.subtle.sign(PSS, key, new Uint8Array(statement)))
   return new ByteWriter()
     .u32le(PACKAGE_HEADER_BYTES + statement.length + signature.length)
     .u32le(REPORT_VERSION)

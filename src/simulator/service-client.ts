@@ -95,7 +95,7 @@ export class ServiceClient {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(await input.headers?.()) },
       body: JSON.stringify(input.body),
-      redirect: 'error',
+      redirect: 'manual',
       signal: signal === null ? timeout : AbortSignal.any([timeout, signal]),
     })
     try {

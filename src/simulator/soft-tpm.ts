@@ -144,7 +144,15 @@ export class SoftTpm {
   }
 
   #sign(message: Uint8Array): Uint8Array {
-    const signature = sign('sha256', message, { key: this.#key, dsaEncoding: 'ieee-p1363' })
+    // Not `{ key: this.#key }`: the `sign` of workerd takes a KeyObject by itself only.
+    const signature =
+      this.#kind === 'rsassa'
+        ? sign('sha256', message, this.#key)
+        : sign('sha256', message, {
+            key: this.#key.export({ format: 'jwk' }),
+            format: 'jwk',
+            dsaEncoding: 'ieee-p1363',
+          })
     return encodeTpmSignature(this.#kind, signature)
   }
 }

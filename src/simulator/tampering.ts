@@ -7,6 +7,7 @@ import { toUtf16 } from './byte-writer.ts'
 import type { KeySource } from './key-source.ts'
 import { digestEvent, EV, type MeasuredEvent } from './tcg-log-encoding.ts'
 import type { VirtualDevice } from './virtual-device.ts'
+import { toWebKey } from './web-key.ts'
 
 /**
  * The device with a log in which Secure Boot is on, although it was measured as off. With `digests`
@@ -53,7 +54,7 @@ export async function forgeWithOwnCertificate(input: {
   const certificate = await input.authority.issue(createPublicKey(key))
   return await new CompactSign(flatter(input.token))
     .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: 'forged', x5c: [toBase64(certificate)] })
-    .sign(key)
+    .sign(await toWebKey(key, 'RS256'))
 }
 
 /** The same without a signature at all (`alg` `none`). */

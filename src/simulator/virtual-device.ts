@@ -92,9 +92,12 @@ export async function recordBoot(
 }
 
 /** EnclaveGetAttestationReport: `null` where no enclave runs. */
-export function reportEnclave(device: VirtualDevice, enclaveData: Uint8Array): Uint8Array | null {
+export async function reportEnclave(
+  device: VirtualDevice,
+  enclaveData: Uint8Array,
+): Promise<Uint8Array | null> {
   if (device.enclave === null) return null
-  return makeEnclaveReport({
+  return await makeEnclaveReport({
     signingKey: device.secureKernel.signing,
     identity: device.enclave,
     modules: listEnclaveModules(device.enclave),

@@ -48,8 +48,9 @@ export function signToken(
     .sign(key)
 }
 
+/** Of keys as they are on the wire: an exported one may have members that are `undefined`. */
 export async function keySetOf(...keys: unknown[]): Promise<KeySet> {
-  return expectOk(await importKeySet({ keys }))
+  return expectOk(await importKeySet(JSON.parse(JSON.stringify({ keys }))))
 }
 
 /** One part of a compact JWS from the text it stands for. */

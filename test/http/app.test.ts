@@ -2,13 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { toUtf8 } from '../../src/encoding.ts'
 import { REQUEST_REASONS } from '../../src/http/read-json.ts'
 import { noteReason } from '../support/refusal.ts'
-import {
-  createTestService,
-  everythingStored,
-  expectProblem,
-  openTestDatabase,
-  readOk,
-} from '../support/service.ts'
+import { createTestService, everythingStored, expectProblem, readOk } from '../support/service.ts'
+import { openTestDatabase } from '../support/test-database.ts'
 
 const database = await openTestDatabase()
 const service = await createTestService({ database })

@@ -7,7 +7,6 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   startDevice,
   testClock,
@@ -22,6 +21,7 @@ import {
   requestNonce,
   submit,
 } from '../support/submission.ts'
+import { openTestDatabase } from '../support/test-database.ts'
 
 /** What a store that fails would say, and nobody outside may read. */
 const SECRET = 'password authentication failed for user "countersign"'

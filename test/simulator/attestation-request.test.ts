@@ -1,10 +1,11 @@
-import { createHash, createPublicKey, randomBytes } from 'node:crypto'
-import { compactVerify } from 'jose'
+import { createHash, randomBytes } from 'node:crypto'
+import { compactVerify, type JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { toBase64 } from '../../src/encoding.ts'
 import {
   type AttestationRequestOptions,
   makeAttestationRequest,
+  publicJwk,
 } from '../../src/simulator/attestation-request.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
@@ -30,7 +31,7 @@ function makeRequest(options: Partial<AttestationRequestOptions>): Promise<strin
 describe.each([1, 2] as const)('a version %i request', (version) => {
   test('is a PS256 JWS by the request key of its own payload', async () => {
     const jws = await makeRequest({ version })
-    const { protectedHeader } = await compactVerify(jws, createPublicKey(device.requestKey))
+    const { protectedHeader } = await compactVerify(jws, publicJwk(device.requestKey) as JWK)
     const typ = version === 1 ? 'attReq' : 'attReqV2'
     expect(protectedHeader).toEqual({ alg: 'PS256', typ })
   })

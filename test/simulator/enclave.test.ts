@@ -1,6 +1,6 @@
-import { createPublicKey } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { parseVbsReport, verifyVbsReport } from '../../src/evidence/vbs/report.ts'
+import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { makeEnclaveReport } from '../../src/simulator/enclave.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { CURRENT_ENCLAVE, listEnclaveModules } from '../../src/simulator/virtual-enclave.ts'
@@ -18,11 +18,7 @@ const identity = {
   flags: 2,
 }
 const modules = listEnclaveModules(identity)
-const report = makeEnclaveReport({ signingKey, identity, modules, enclaveData })
-
-function jwkOf(key: typeof signingKey): JsonWebKey {
-  return createPublicKey(key).export({ format: 'jwk' }) as JsonWebKey
-}
+const report = await makeEnclaveReport({ signingKey, identity, modules, enclaveData })
 
 test('a report says of the enclave what it was made from', () => {
   const parsed = expectOk(parseVbsReport(report))
@@ -36,7 +32,7 @@ test('a report says of the enclave what it was made from', () => {
 })
 
 test('a report verifies with the key of its secure kernel and no other', async () => {
-  expectOk(await verifyVbsReport({ package: report, key: jwkOf(signingKey) }))
-  const foreign = await verifyVbsReport({ package: report, key: jwkOf(otherKey) })
+  expectOk(await verifyVbsReport({ package: report, key: publicJwk(signingKey) }))
+  const foreign = await verifyVbsReport({ package: report, key: publicJwk(otherKey) })
   expectRefusal(foreign, 'report_signature_invalid')
 })

@@ -4,6 +4,7 @@ import { deviceIdOf } from '../../src/access/device-id.ts'
 import { verifyAttestationToken } from '../../src/evidence/attestation-token.ts'
 import { verifyConfirmationProof } from '../../src/evidence/confirmation.ts'
 import { importKeySet, type KeySet } from '../../src/evidence/key-set.ts'
+import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { handleAttestMessage, type VerifierConfig } from '../../src/verifier/verifier.ts'
 import { toWireError } from '../../src/verifier/wire.ts'
 
@@ -113,7 +114,7 @@ export class StandInService {
   }
 
   async #keySet(): Promise<KeySet> {
-    const jwk = this.#signing.publicKey.export({ format: 'jwk' })
+    const jwk = publicJwk(this.#signing.publicKey)
     const imported = await importKeySet({ keys: [{ ...jwk, kid: 'stand-in' }] })
     if (!imported.ok) throw new TypeError(imported.failure.reason)
     return imported.value

@@ -1,12 +1,37 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { migratePostgres } from '../../src/store/migrate.ts'
+import { startPostgres } from './postgres.ts'
+import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
+import type { TestPostgres } from './test-database.ts'
 
-/** A folder for what the files of one run share, gone after it. Vitest asks once per project. */
-export default function setup(): (() => void) | undefined {
-  if (process.env.TEST_RUN_DIR !== undefined) return undefined
+/** What is lost with the machine is lost with the tests. */
+const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+
+/** What all files of one run share: a folder and a PostgreSQL server, gone after it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-tests-'))
   process.env.TEST_RUN_DIR = folder
   process.env.SEEN_REASONS_DIR = join(folder, 'reasons')
-  return () => rmSync(folder, { recursive: true, force: true })
+  const postgres = await startServer()
+  project.provide('postgres', postgres?.place)
+  return async () => {
+    await postgres?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function startServer() {
+  if (POSTGRES_BINARIES === undefined) {
+    if (process.env.CI) throw new Error(NO_POSTGRES)
+    console.warn(`Services are tested on the embedded database and not in workerd: ${NO_POSTGRES}`)
+    return undefined
+  }
+  const server = await startPostgres({ settings: { ...FORGETFUL, max_connections: '200' } })
+  const template = 'migrated'
+  await migratePostgres(await server.createDatabase(template))
+  const place: TestPostgres = { url: server.url, template }
+  return { place, stop: server.stop }
 }

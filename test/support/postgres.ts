@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { describe, test } from 'vitest'
+import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
 
 /** A real PostgreSQL cluster in a temporary folder, on a free port of the loopback address. */
 export type Postgres = {
@@ -28,19 +29,16 @@ export type PostgresOptions = {
   readonly settings?: Readonly<Record<string, string>>
 }
 
-/** Where Debian keeps the binaries of the newest installed version. */
-const binaries = findBinaries()
-
 /** A suite over PostgreSQL: skipped with a plain message where it is absent, failing in CI. */
 export function describePostgres(name: string, suite: () => void): void {
-  const missing = 'no PostgreSQL in /usr/lib/postgresql (Debian package postgresql)'
-  if (binaries !== undefined) describe(name, suite)
-  else if (process.env.CI) test(name, () => Promise.reject(new Error(missing)))
-  else describe.skip(`${name} (${missing})`, suite)
+  if (POSTGRES_BINARIES !== undefined) describe(name, suite)
+  else if (process.env.CI) test(name, () => Promise.reject(new Error(NO_POSTGRES)))
+  else describe.skip(`${name} (${NO_POSTGRES})`, suite)
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  if (binaries === undefined) throw new TypeError('PostgreSQL is not installed')
+  const binaries = POSTGRES_BINARIES
+  if (binaries === undefined) throw new Error(NO_POSTGRES)
   const folder = mkdtempSync(join(tmpdir(), 'countersign-postgres-'))
   const user = unprivilegedUser()
   if (user !== undefined) chownSync(folder, user.uid, user.gid)
@@ -73,7 +71,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     // In a group of its own, so that an interrupted test run shuts it down and not the terminal.
     const server = spawn(
       '/bin/sh',
-      ['-c', 'exec "$0" "$@" 2>>"$LOG"', join(String(binaries), 'postgres'), ...args],
+      ['-c', 'exec "$0" "$@" 2>>"$LOG"', join(binaries, 'postgres'), ...args],
       {
         ...user,
         cwd: folder,
@@ -111,18 +109,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     },
   }
-}
-
-function findBinaries(): string | undefined {
-  const root = '/usr/lib/postgresql'
-  const versions = existsSync(root)
-    ? readdirSync(root)
-        .map(Number)
-        .sort((a, b) => b - a)
-    : []
-  return versions
-    .map((version) => join(root, String(version), 'bin'))
-    .find((path) => existsSync(join(path, 'initdb')))
 }
 
 /** PostgreSQL refuses to run as root; then it gets the user of Debian's package, or nobody. */

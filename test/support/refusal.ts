@@ -17,7 +17,10 @@ export function expectRefusal<T, F extends Failure, R extends F['reason']>(
   return result.failure
 }
 
-/** For reasons that are seen from outside, such as the `code` of a problem document. */
+/**
+ * For reasons that are seen from outside, such as the `code` of a problem document. Inside workerd
+ * there is no folder to note them in; the same tests do so on Node.
+ */
 export function noteReason(reason: string): void {
   const folder = process.env.SEEN_REASONS_DIR
   if (folder === undefined) return

@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import { expect } from 'vitest'
 import { type Config, type Environment, parseConfig } from '../../src/config.ts'
 import { toBase64 } from '../../src/encoding.ts'
@@ -19,10 +16,9 @@ import {
   type VirtualDevice,
   type VirtualDeviceOptions,
 } from '../../src/simulator/virtual-device.ts'
-import { createStore } from '../../src/store/create-store.ts'
-import { migrateEmbedded } from '../../src/store/migrate.ts'
 import type { Scope, Store } from '../../src/store/store.ts'
 import { expectOk } from './refusal.ts'
+import type { Query, TestDatabase } from './test-database.ts'
 
 /** The time at which every test of the service starts. */
 export const START = new Date('2026-03-02T08:00:00Z')
@@ -32,15 +28,6 @@ export type TestClock = {
   readonly now: () => Date
   readonly advance: (seconds: number) => void
   readonly set: (time: Date) => void
-}
-
-export type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
-
-/** A database of its own and a way to look at it past the store. */
-export type TestDatabase = {
-  readonly store: Store
-  readonly query: Query
-  readonly close: () => Promise<void>
 }
 
 /** The real service in this process, without a socket. */
@@ -99,35 +86,6 @@ export function testClock(start: Date = START): TestClock {
   }
 }
 
-/** An empty, migrated PostgreSQL in this process. */
-export async function openTestDatabase(): Promise<TestDatabase> {
-  const client = await openMigrated()
-  const db = await migrateEmbedded(client)
-  const close = () => client.close()
-  return {
-    store: createStore({ db, place: { kind: 'memory' }, close }),
-    query: async (text) => (await client.query<Record<string, unknown>>(text)).rows,
-    close,
-  }
-}
-
-/** Making a database takes seconds and loading one does not: the first of a run is kept for the others. */
-async function openMigrated(): Promise<PGlite> {
-  const folder = process.env.TEST_RUN_DIR
-  const kept = folder === undefined ? undefined : join(folder, 'database.tar')
-  if (kept !== undefined && existsSync(kept)) {
-    return PGlite.create({ loadDataDir: new Blob([readFileSync(kept)]) })
-  }
-  const client = await PGlite.create()
-  await migrateEmbedded(client)
-  if (kept !== undefined) {
-    const dump = await client.dumpDataDir('none')
-    writeFileSync(`${kept}.${process.pid}`, Buffer.from(await dump.arrayBuffer()))
-    renameSync(`${kept}.${process.pid}`, kept)
-  }
-  return client
-}
-
 export async function createTestService(options: TestServiceOptions): Promise<TestService> {
   const { database, clock = testClock(), env = {}, wrap = same, alter = same } = options
   const config: Config = expectOk(parseConfig({ LOG_LEVEL: 'debug', ...env }))
@@ -139,6 +97,8 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
   const input = { config, log, store, masterSecret: MASTER_SECRET, clock: clock.now }
   const services = alter(await createServices(input))
   const app = createApp(services)
+  const route = app.fetch
+  app.fetch = (...input) => database.serve(async () => await route(...input))
   const url = config.publicUrl
   const request = async (path: string, init: TestRequest = {}) => {
     const duplex = init.body instanceof ReadableStream ? { duplex: 'half' as const } : {}

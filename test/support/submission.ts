@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
-import { CompactSign, decodeJwt, type JWTPayload } from 'jose'
+import { CompactSign, decodeJwt, type JWK, type JWTPayload } from 'jose'
 import { deviceIdOf } from '../../src/access/device-id.ts'
 import { digest } from '../../src/digest.ts'
 import { toBase64, toUtf8 } from '../../src/encoding.ts'
@@ -47,7 +47,7 @@ export function sign(
   const crit = Array.isArray(header.crit) ? { crit: { [String(header.crit[0])]: true } } : {}
   return new CompactSign(toUtf8(text))
     .setProtectedHeader({ alg: 'RS256', ...header })
-    .sign(key, crit)
+    .sign(key instanceof CryptoKey ? key : (key.export({ format: 'jwk' }) as JWK), crit)
 }
 
 export type ProofChanges = {

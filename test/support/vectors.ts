@@ -1,17 +1,27 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { describe, test } from 'vitest'
+import { describe, inject, test } from 'vitest'
+import { VECTORS_FOLDER } from './vectors-folder.ts'
 
-/** Real evidence and conformance data, kept beside the project and never inside it. */
-const folder = resolve(process.env.VECTORS_DIR ?? '../shared/vectors')
-const present = existsSync(folder)
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Files in base64, by path: for tests inside workerd, which has no files. */
+    readonly vectors: Readonly<Record<string, string>> | undefined
+  }
+}
+
+const given = inject('vectors')
+const present = given !== undefined || existsSync(VECTORS_FOLDER)
 
 export function vector(path: string): Uint8Array {
-  return readFileSync(resolve(folder, path))
+  if (given === undefined) return readFileSync(resolve(VECTORS_FOLDER, path))
+  const content = given[path]
+  if (content === undefined) throw new TypeError(`not among EDGE_VECTORS: ${path}`)
+  return new Uint8Array(Buffer.from(content, 'base64'))
 }
 
 export function vectorText(path: string): string {
-  return readFileSync(resolve(folder, path), 'utf8')
+  return Buffer.from(vector(path)).toString('utf8')
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of other projects; each test states its shape.
@@ -21,7 +31,8 @@ export function vectorJson(path: string): any {
 
 /** A suite over the vectors: skipped with a plain message where they are absent, failing in CI. */
 export function describeVectors(name: string, suite: () => void): void {
+  const missing = `no test vectors at ${VECTORS_FOLDER}`
   if (present) describe(name, suite)
-  else if (process.env.CI) test(name, () => Promise.reject(new Error(`no vectors at ${folder}`)))
-  else describe.skip(`${name} (no test vectors at ${folder}; set VECTORS_DIR)`, suite)
+  else if (process.env.CI) test(name, () => Promise.reject(new Error(missing)))
+  else describe.skip(`${name} (${missing}; set VECTORS_DIR)`, suite)
 }

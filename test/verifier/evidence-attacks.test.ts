@@ -201,12 +201,12 @@ describe('boot log', () => {
 describe('enclave', () => {
   const sendVbs = async (
     version: Version,
-    edit: (text: string, challenge: Challenge) => string,
+    edit: (text: string, challenge: Challenge) => string | Promise<string>,
     by: VirtualDevice = device,
   ) => {
     const challenge = await verifier.challenge()
     const text = payloadText(await makeRequest(by, challenge, { version }))
-    const request = await signRequest(by.requestKey, version, edit(text, challenge))
+    const request = await signRequest(by.requestKey, version, await edit(text, challenge))
     return verifier.send({ request })
   }
 
@@ -236,10 +236,10 @@ describe('enclave', () => {
   })
 
   test('the report of an enclave on another machine', async () => {
-    const result = await sendVbs(2, (text) => {
+    const result = await sendVbs(2, async (text) => {
       const payload = JSON.parse(text)
       const signed = JSON.stringify(payload.att_data.report_signed)
-      const report = reportEnclave(other, digest('sha512', toUtf8(signed)))
+      const report = await reportEnclave(other, digest('sha512', toUtf8(signed)))
       payload.att_data.vsm_report = { enclave: { report: toBase64Url(report ?? Uint8Array.of()) } }
       return JSON.stringify(payload)
     })

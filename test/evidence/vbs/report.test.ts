@@ -13,7 +13,7 @@ import { describeVectors, vector } from '../../support/vectors.ts'
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const key = keys.publicKey.export({ format: 'jwk' })
 const filled = (length: number, value: number) => new Uint8Array(length).fill(value)
-const sample = makeEnclaveReport({
+const sample = await makeEnclaveReport({
   signingKey: keys.privateKey,
   enclaveData: filled(64, 7),
   identity: {

@@ -4,13 +4,13 @@ import { MAX_EVALUATIONS } from '../../../src/access/limits.ts'
 import {
   basic,
   createTestService,
-  openTestDatabase,
   readOk,
   START,
   startDevice,
   testClock,
 } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const clock = testClock()

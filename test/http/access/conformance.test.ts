@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TEXTS } from '../../policy/healthy-device.ts'
-import {
-  createTestService,
-  openTestDatabase,
-  readOk,
-  startDevice,
-  type TestDatabase,
-  type TestService,
-} from '../../support/service.ts'
+import { createTestService, readOk, startDevice, type TestService } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
+import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 
 /** A case of the OpenID conformance suite for AuthZEN, as far as these tests read it. */

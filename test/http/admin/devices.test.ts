@@ -4,13 +4,13 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   START,
   startDevice,
   testClock,
 } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const clock = testClock()
@@ -191,7 +191,7 @@ describe('the history of a device', () => {
 
 describe('an administrator', () => {
   test('quarantines and releases, and repeating it changes nothing', async () => {
-    const id = ids[0] ?? ''
+    const id = ids.find((one) => one !== untrusted) ?? expect.unreachable()
     const body = { reason: '  stolen  ' }
     const first = await readOk(await post(`/v1/devices/${id}/quarantine`, body, both))
     expect(first).toMatchObject({ verdict: 'quarantined', quarantine: { reason: 'stolen' } })

@@ -7,11 +7,11 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   startDevice,
 } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const service = await createTestService({ database })

@@ -2,16 +2,17 @@ import { decodeProtectedHeader, importX509, type JSONWebKeySet, jwtVerify } from
 import { afterAll, describe, expect, test } from 'vitest'
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
 import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { MAX_ENVELOPE_BYTES } from '../../../src/verifier/limits.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   createTestService,
   everythingStored,
-  openTestDatabase,
   readOk,
   startDevice,
   testClock,
 } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const clock = testClock()
@@ -146,16 +147,28 @@ describe('evidence that is refused', () => {
 })
 
 describe('when too many are being verified', () => {
-  const narrow = () =>
-    createTestService({ database, clock, env: { MAX_CONCURRENT_VERIFICATIONS: '1' } })
+  const env = { MAX_CONCURRENT_VERIFICATIONS: '1' }
+  const narrow = (wrap = (store: Store) => store) =>
+    createTestService({ database, clock, env, wrap })
 
   test('the next is told to come back, in the form of Azure', async () => {
-    const busy = await narrow()
-    const answers = await Promise.all([busy.post(PATH, INIT), busy.post(PATH, INIT)])
-    const [first, second] = answers.sort((a, b) => a.status - b.status)
-    await readOk(first ?? expect.unreachable())
-    expect(second?.headers.get('retry-after')).toBe('1')
-    await expectError(second ?? expect.unreachable(), 503, 'ServiceBusy')
+    const [entered, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const busy = await narrow((store) => ({
+      ...store,
+      async recordRefusal(refusal) {
+        entered.resolve()
+        await release.promise
+        return store.recordRefusal(refusal)
+      },
+    }))
+    const tampered = claimSecureBoot(await startDevice({ boot: { secureBoot: false } }), 'kept')
+    const first = busy.agentOf(tampered).obtainToken('AQID')
+    await entered.promise
+    const second = await busy.post(PATH, INIT)
+    expect(second.headers.get('retry-after')).toBe('1')
+    await expectError(second, 503, 'ServiceBusy')
+    release.resolve()
+    expectRefusal(await first, 'agent_request_refused')
     await readOk(await busy.post(PATH, INIT))
   })
 

@@ -13,7 +13,6 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   START,
   startDevice,
@@ -31,6 +30,7 @@ import {
   requestNonce,
   submit,
 } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const clock = testClock()

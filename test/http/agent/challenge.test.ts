@@ -8,10 +8,10 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   START,
 } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const service = await createTestService({ database })

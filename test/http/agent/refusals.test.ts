@@ -22,7 +22,6 @@ import {
   createTestService,
   everythingStored,
   expectProblem,
-  openTestDatabase,
   readOk,
   START,
   startDevice,
@@ -40,6 +39,7 @@ import {
   sign,
   submit,
 } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const service = await createTestService({ database })

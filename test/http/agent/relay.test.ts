@@ -10,12 +10,12 @@ import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   createTestService,
   everythingStored,
-  openTestDatabase,
   readOk,
   startDevice,
   type TestService,
   testClock,
 } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const clock = testClock()
 const database = await openTestDatabase()

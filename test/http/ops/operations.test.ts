@@ -2,8 +2,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { toBase64 } from '../../../src/encoding.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { expectOk } from '../../support/refusal.ts'
-import { createTestService, openTestDatabase, readOk, startDevice } from '../../support/service.ts'
+import { createTestService, readOk, startDevice } from '../../support/service.ts'
 import { makeProof, obtainHonestToken, submit } from '../../support/submission.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const service = await createTestService({ database })

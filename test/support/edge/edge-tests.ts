@@ -1,0 +1,10 @@
+/** What runs inside workerd as well as on Node, apart from `NODE_ONLY`. */
+export const EDGE_TESTS = [
+  'test/http/**/*.test.ts',
+  'test/edge/**/*.test.ts',
+  'test/evidence/*.test.ts',
+  'test/simulator/**/*.test.ts',
+] as const
+
+/** The vectors that these tests read. */
+export const EDGE_VECTORS = ['authzen/*.json', 'dpop/*.json', 'maa/*/*.{json,jwt}'] as const

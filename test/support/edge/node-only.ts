@@ -1,0 +1,13 @@
+/**
+ * Tests of the folders that run inside workerd too which do not run there, by path from the
+ * project's root, and why.
+ */
+export const NODE_ONLY: Readonly<Record<string, string>> = {
+  'test/http/server.test.ts': "is about Node's HTTP server",
+  'test/http/agent/relay.test.ts':
+    'its stand-in for Azure is an HTTPS server on Node; test/azure has what relays inside workerd',
+  'test/http/agent/concurrency-embedded.test.ts': 'is about the database embedded in Node',
+  'test/simulator/load.test.ts': "measures with a histogram that is Node's",
+  'test/simulator/service-client.test.ts': 'its silent service is a server on Node',
+  'test/edge/node-only.test.ts': 'reads the folders of this project',
+}
