@@ -34,6 +34,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list, show, quarantine, release or admit devices',
     load: () => import('./commands/devices.ts'),
   },
+  receipt: {
+    summary: 'verify a decision receipt offline, or export what it was made from',
+    load: () => import('./commands/receipt.ts'),
+  },
   azure: {
     summary: 'read, publish and pin the policy of an Azure Attestation provider',
     load: () => import('./commands/azure.ts'),

@@ -6,6 +6,7 @@ import {
   issueDeviceToken,
   verifyDeviceToken,
 } from './access/device-token.ts'
+import { type DecisionFacts, issueReceipt } from './access/receipt.ts'
 import type { Verdict } from './access/trust-record.ts'
 import { parseReferenceValues } from './appraisal/reference-values.ts'
 import { connectProviders } from './azure/providers.ts'
@@ -13,6 +14,7 @@ import type { AzureRelay } from './azure/relay.ts'
 import { BUILT_IN } from './azure/settings.ts'
 import type { Config } from './config.ts'
 import { equalBytes } from './digest.ts'
+import { toBase32 } from './encoding.ts'
 import type { TokenIssuer } from './evidence/attestation-token.ts'
 import { importKeySet } from './evidence/key-set.ts'
 import { type Certificate, parsePemBundle } from './evidence/x509/certificate.ts'
@@ -66,6 +68,10 @@ export type Services = {
   readonly verifyDeviceToken: (
     token: string,
   ) => Promise<Result<{ readonly deviceId: string }, DeviceTokenFailure>>
+  /** What device tokens and receipts are verified with by others: `/.well-known/jwks.json`. */
+  readonly publishedKeys: JSONWebKeySet
+  /** Signs what a decision came to, under a fresh id. */
+  readonly issueReceipt: (facts: DecisionFacts) => Promise<string>
   /** Set when the process is on its way down and should get no more requests. */
   readonly lifecycle: { draining: boolean }
 }
@@ -98,13 +104,15 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const rules = createRulesInForce(store, clock)
   const azure = connectProviders(config, clock)
   const countOfDevices = () => countDevices(store, clock())
+  const random = createRandomSource()
+  const tokens = await deviceTokens(keys, { issuer, clock, now })
   return {
     config,
     log,
     metrics: createMetrics({ countDevices: countOfDevices, verifiers: azure.states }),
     store,
     clock,
-    random: createRandomSource(),
+    random,
     rules,
     clients: createClientDirectory(store, clock),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
@@ -119,7 +127,11 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     relays: azure.relays,
     verifierStates: azure.states,
     verifier: builtInVerifier(keys, { config, trust, masterSecret, now }),
-    ...(await deviceTokens(keys, { issuer, clock, now })),
+    ...tokens,
+    publishedKeys: {
+      keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
+    },
+    issueReceipt: receiptIssuer(keys, { issuer, random, now }),
     lifecycle: { draining: false },
   }
 }
@@ -219,4 +231,19 @@ async function deviceTokens(
     verifyDeviceToken: (token) =>
       verifyDeviceToken(token, { issuer, keyOf: (id) => verifying.get(id), now: clock() }),
   }
+}
+
+/** Its own key, so that nothing that is signed here can be taken for a device token. */
+function receiptIssuer(
+  keys: SigningKeys,
+  input: {
+    readonly issuer: string
+    readonly random: (length: number) => Uint8Array
+    readonly now: Date
+  },
+): Services['issueReceipt'] {
+  const { issuer, random, now } = input
+  const { kid, privateKey } = keys.signingKey('receipt', now)
+  const signer = { kid, sign: privateKey.sign }
+  return (facts) => issueReceipt(facts, { issuer, signer, jti: `rcp_${toBase32(random(16))}` })
 }

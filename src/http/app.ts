@@ -26,7 +26,7 @@ export function createApp(services: Services): App {
   app.route('/', adminDeviceRoutes(services))
   app.route('/', adminDocumentRoutes(services))
   app.route('/', operationRoutes(services))
-  app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.deviceTokenKeys))
+  app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.publishedKeys))
   refuseOtherMethods(app)
 
   app.notFound((c) => answerUnhandled(c, 'not_found'))

@@ -6,6 +6,7 @@ import { command as demo } from '../../src/commands/demo.ts'
 import { command as devices } from '../../src/commands/devices.ts'
 import { command as inspect } from '../../src/commands/inspect.ts'
 import { command as migrate } from '../../src/commands/migrate.ts'
+import { command as receipt } from '../../src/commands/receipt.ts'
 import { command as serve } from '../../src/commands/serve.ts'
 import { command as simulate } from '../../src/commands/simulate.ts'
 import { runCli } from './cli-process.ts'
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   inspect,
   clients,
   devices,
+  receipt,
 }
 
 describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
@@ -35,8 +37,13 @@ describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
 
   test('an unknown option and a surplus argument are wrong usage', async () => {
     const first =
-      { azure: ['policy', 'show'], inspect: ['log'], clients: ['list'], devices: ['list'] }[name] ??
-      []
+      {
+        azure: ['policy', 'show'],
+        inspect: ['log'],
+        clients: ['list'],
+        devices: ['list'],
+        receipt: ['verify'],
+      }[name] ?? []
     await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)
     const surplus = [...first, 'one', 'two', 'three']
     await expect(command.run(surplus)).rejects.toThrow(/one argument too many/)

@@ -1,12 +1,24 @@
 import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Rules } from '../../access/assess.ts'
-import { type EvaluationRequest, parseEvaluation } from '../../access/authzen.ts'
-import { answerUnreadable, endsBatch, parseEvaluations } from '../../access/authzen-batch.ts'
+import {
+  type AuthzenFailure,
+  type EvaluationRequest,
+  parseEvaluation,
+} from '../../access/authzen.ts'
+import {
+  answerUnreadable,
+  type EvaluationsRequest,
+  endsBatch,
+  parseEvaluations,
+} from '../../access/authzen-batch.ts'
 import { type Decision, decide, denyWithoutDevice } from '../../access/decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../../access/device-of-request.ts'
 import { describeDecisionPoint, EVALUATION_PATH, EVALUATIONS_PATH } from '../../access/metadata.ts'
+import { readReceiptOrder } from '../../access/receipt/order.ts'
+import { type DecisionToDescribe, describeDecision } from '../../access/receipt.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { ok, type Result } from '../../failure.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
@@ -26,7 +38,7 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluation(body.value)
     if (!request.ok) return answerError(c, 400, request.failure.message)
-    return c.json(await answerOne(services, request.value, c.req.header('accept-language')))
+    return answerOne(c, services, request.value)
   })
 
   app.post(EVALUATIONS_PATH, client, async (c) => {
@@ -34,10 +46,8 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluations(body.value)
     if (!request.ok) return answerError(c, 400, request.failure.message)
+    if (request.value.kind === 'single') return answerOne(c, services, request.value.request)
     const language = c.req.header('accept-language')
-    if (request.value.kind === 'single') {
-      return c.json(await answerOne(services, request.value.request, language))
-    }
     return c.json({ evaluations: await answerBatch(services, request.value, language) })
   })
 
@@ -62,67 +72,101 @@ function answerUnreadableBody(c: HttpContext, failure: RequestFailure): Response
 type Question = {
   readonly request: EvaluationRequest
   readonly device: ReturnType<typeof deviceOfRequest>
+  /** Of the request, where a receipt was asked for. */
+  readonly requestDigest: string | undefined
 }
 
-async function readQuestion(services: Services, request: EvaluationRequest): Promise<Question> {
+async function readQuestion(
+  services: Services,
+  request: EvaluationRequest,
+): Promise<Result<Question, AuthzenFailure>> {
+  const order = readReceiptOrder(request)
+  if (!order.ok) return order
   const token = deviceTokenOf(request.subject)
   const verified = typeof token === 'string' ? await services.verifyDeviceToken(token) : undefined
   const tokenDeviceId =
     token === undefined ? undefined : verified?.ok ? verified.value.deviceId : null
-  return { request, device: deviceOfRequest({ subject: request.subject, tokenDeviceId }) }
+  const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
+  return ok({ request, device, requestDigest: order.value })
 }
 
 async function answerOne(
+  c: HttpContext,
   services: Services,
   request: EvaluationRequest,
-  language: string | undefined,
-): Promise<Decision> {
+): Promise<Response> {
   const question = await readQuestion(services, request)
+  if (!question.ok) return answerError(c, 400, question.failure.message)
+  const { device } = question.value
   // Without a device the hashes alone are read: what is in force names the answer all the same.
-  const found = await services.store.trustRecord(question.device.ok ? question.device.value : '')
+  const found = await services.store.trustRecord(device.ok ? device.value : '')
   const rules = await services.rules.ofHashes(found)
-  return answerQuestion(services, question, { rules, record: found.record, language })
+  const language = c.req.header('accept-language')
+  return c.json(
+    await answerQuestion(services, question.value, { rules, record: found.record, language }),
+  )
+}
+
+type Known = {
+  readonly rules: Rules
+  readonly record: TrustRecord | null
+  readonly language: string | undefined
 }
 
 function answerQuestion(
   services: Services,
-  { request, device }: Question,
-  known: { rules: Rules; record: TrustRecord | null; language: string | undefined },
-): Decision {
-  const { rules, record, language } = known
+  question: Question,
+  { rules, record, language }: Known,
+): Decision | Promise<Decision> {
+  const { request, device, requestDigest } = question
+  const now = services.clock()
   const decision = device.ok
-    ? decide({ ...rules, record, request, now: services.clock(), language })
+    ? decide({ ...rules, record, request, now, language })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request, language })
   services.metrics.decisions.labels(String(decision.decision), decision.context.verdict).inc()
-  return decision
+  if (requestDigest === undefined) return decision
+  return addReceipt(services, { ...rules, record, request, requestDigest, now, decision })
+}
+
+async function addReceipt(services: Services, decided: DecisionToDescribe): Promise<Decision> {
+  const receipt = await services.issueReceipt(describeDecision(decided))
+  const { decision, context } = decided.decision
+  const withReceipt: Decision['context'] & { readonly receipt: string } = { ...context, receipt }
+  return { decision, context: withReceipt }
 }
 
 /** All devices of a batch are read in one statement, then answered in order. */
 async function answerBatch(
   services: Services,
-  batch: Extract<ReturnType<typeof parseEvaluations>, { ok: true }>['value'] & { kind: 'batch' },
+  batch: Extract<EvaluationsRequest, { kind: 'batch' }>,
   language: string | undefined,
 ): Promise<readonly unknown[]> {
   const questions = await Promise.all(
-    batch.items.map((item) => (item.ok ? readQuestion(services, item.value) : item.failure)),
+    batch.items.map((item) => (item.ok ? readQuestion(services, item.value) : item)),
   )
   const ids = questions.flatMap((question) =>
-    'device' in question && question.device.ok ? [question.device.value] : [],
+    question.ok && question.value.device.ok ? [question.value.device.value] : [],
   )
   const found = await services.store.trustRecords([...new Set(ids)])
   const rules = await services.rules.ofHashes(found)
   const answers: unknown[] = []
   for (const question of questions) {
-    const answer =
-      'device' in question
-        ? answerQuestion(services, question, {
-            rules,
-            record: question.device.ok ? (found.records.get(question.device.value) ?? null) : null,
-            language,
-          })
-        : answerUnreadable(question)
+    const answer = question.ok
+      ? await answerQuestion(services, question.value, {
+          rules,
+          record: recordIn(found.records, question.value),
+          language,
+        })
+      : answerUnreadable(question.failure)
     answers.push(answer)
     if (endsBatch(batch.semantic, answer.decision)) break
   }
   return answers
+}
+
+function recordIn(
+  records: ReadonlyMap<string, TrustRecord>,
+  { device }: Question,
+): TrustRecord | null {
+  return device.ok ? (records.get(device.value) ?? null) : null
 }
