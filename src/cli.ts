@@ -38,6 +38,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'verify a decision receipt offline, or export what it was made from',
     load: () => import('./commands/receipt.ts'),
   },
+  policy: {
+    summary: 'lint, preview, apply and bring back policies and reference values',
+    load: () => import('./commands/policy.ts'),
+  },
   azure: {
     summary: 'read, publish and pin the policy of an Azure Attestation provider',
     load: () => import('./commands/azure.ts'),

@@ -69,32 +69,59 @@ function createEnvironment(): Environment {
   return registerLinearMatches(created)
 }
 
+/** What is wrong at one place of an expression. */
+export type ExpressionProblem = Omit<ExpressionFailure, 'line' | 'column'> & {
+  /** In UTF-16 units from the beginning of the expression. */
+  readonly offset: number
+}
+
+export type ExpressionAnalysis =
+  | { readonly ok: true; readonly expression: Expression; readonly ast: ASTNode }
+  | {
+      readonly ok: false
+      readonly problems: readonly [ExpressionProblem, ...ExpressionProblem[]]
+    }
+
 /**
  * Compiles one expression. Names, types, patterns and bounds are all checked here, so that what a
  * compiled expression can still meet is a value that is absent.
  */
 export function compileExpression(source: string): Result<Expression, ExpressionFailure> {
+  const analysis = analyseExpression(source)
+  if (analysis.ok) return ok(analysis.expression)
+  const { offset, ...problem } = analysis.problems[0]
+  return err({ ...problem, ...positionOf(source, offset) })
+}
+
+/** Compiles one expression, or tells all that is wrong with it: what is unknown, at each place. */
+export function analyseExpression(source: string): ExpressionAnalysis {
   let program: ReturnType<Environment['parse']>
   try {
     program = environment.parse(source)
   } catch (error) {
-    return err(describeError(source, error))
+    return { ok: false, problems: [describeError(error)] }
   }
-  const inspected = inspectExpression(program.ast)
-  if (!inspected.ok) {
-    const { reason, message, offset, suggestion } = inspected.problem
-    return err({
-      reason,
-      ...positionOf(source, offset),
-      message,
-      ...(suggestion !== undefined && { suggestion }),
-    })
-  }
+  const { problems, roots, measuredAt } = inspectExpression(program.ast)
+  const [first, ...others] = problems.map(({ suggestion, ...problem }) => ({
+    ...problem,
+    ...(suggestion !== undefined && { suggestion }),
+  }))
+  if (first !== undefined) return { ok: false, problems: [first, ...others] }
   const checked = program.check()
-  if (!checked.valid) return err(describeError(source, checked.error))
-  if (checked.type !== 'bool') return err(describeNotBoolean(source, program.ast, checked.type))
-  const { roots, measuredAt } = inspected
-  return ok({ source, roots, measuredAt, evaluate: program })
+  if (!checked.valid) return { ok: false, problems: [describeError(checked.error)] }
+  if (checked.type !== 'bool') {
+    return { ok: false, problems: [describeNotBoolean(source, program.ast, checked.type)] }
+  }
+  return {
+    ok: true,
+    expression: { source, roots, measuredAt, evaluate: program },
+    ast: program.ast,
+  }
+}
+
+/** Parses what is known to be an expression, such as a part of one. Throws what the library throws. */
+export function parseExpression(source: string): ReturnType<Environment['parse']> {
+  return environment.parse(source)
 }
 
 const REASON_OF_CODE: Readonly<Record<string, ExpressionFailure['reason']>> = {
@@ -104,16 +131,16 @@ const REASON_OF_CODE: Readonly<Record<string, ExpressionFailure['reason']>> = {
 }
 
 /** The library also throws plain errors, as where two overloads suit an operand of no type. */
-function describeError(source: string, error: unknown): ExpressionFailure {
+function describeError(error: unknown): ExpressionProblem {
   if (!(error instanceof ParseError || error instanceof TypeProblem)) {
     const message = error instanceof Error ? error.message : String(error)
-    return { reason: 'policy_expression_type', line: 1, column: 1, message }
+    return { reason: 'policy_expression_type', offset: 0, message }
   }
   const otherwise =
     error instanceof ParseError ? 'policy_expression_syntax' : 'policy_expression_type'
   return {
     reason: REASON_OF_CODE[error.code] ?? otherwise,
-    ...positionOf(source, error.range?.start ?? 0),
+    offset: error.range?.start ?? 0,
     message: error.summary,
   }
 }
@@ -122,12 +149,11 @@ function describeNotBoolean(
   source: string,
   ast: ASTNode,
   type: string | undefined,
-): ExpressionFailure {
-  const position = positionOf(source, ast.start)
+): ExpressionProblem {
   const message = `is ${type ?? 'dyn'}, but must be bool`
-  if (type !== 'dyn') return { reason: 'policy_expression_not_boolean', ...position, message }
+  if (type !== 'dyn') return { reason: 'policy_expression_not_boolean', offset: ast.start, message }
   const suggestion = `${source} == true`
-  return { reason: 'policy_expression_not_boolean', ...position, message, suggestion }
+  return { reason: 'policy_expression_not_boolean', offset: ast.start, message, suggestion }
 }
 
 function positionOf(source: string, offset: number): { line: number; column: number } {

@@ -14,13 +14,12 @@ import {
  * computed, lets a loop variable hide a variable, and offers functions whose work or memory is not
  * bounded by the size of the expression and its input (`cel.bind` doubles, loops in loops square).
  */
-export type Inspection =
-  | {
-      readonly ok: true
-      readonly roots: ReadonlySet<RootName>
-      readonly measuredAt: MeasuredAt | undefined
-    }
-  | { readonly ok: false; readonly problem: InspectionProblem }
+export type Inspection = {
+  /** In the order in which the expression is read; empty for one that may be used. */
+  readonly problems: readonly InspectionProblem[]
+  readonly roots: ReadonlySet<RootName>
+  readonly measuredAt: MeasuredAt | undefined
+}
 
 export type InspectionProblem = {
   readonly reason:
@@ -69,87 +68,104 @@ type Scope = {
   readonly loopVariables: ReadonlySet<string>
   readonly roots: Set<RootName>
   readonly measured: Set<MeasuredAt>
+  readonly problems: InspectionProblem[]
 }
 
 export function inspectExpression(ast: ASTNode): Inspection {
-  const scope: Scope = { loopVariables: new Set(), roots: new Set(), measured: new Set() }
-  const problem = inspect(ast, scope)
-  if (problem !== undefined) return { ok: false, problem }
-  const { roots, measured } = scope
+  const scope = createScope()
+  inspect(ast, scope)
+  const { problems, roots, measured } = scope
   const order: readonly MeasuredAt[] = ['boot', 'resume', 'now']
-  return { ok: true, roots, measuredAt: order.find((when) => measured.has(when)) }
+  return { problems, roots, measuredAt: order.find((when) => measured.has(when)) }
+}
+
+/** The declared type of a path that begins with a variable; of anything else, nothing. */
+export function typeOfPath(node: ASTNode): string | undefined {
+  return declaredTypeOf(node, createScope())
+}
+
+function createScope(): Scope {
+  return { loopVariables: new Set(), roots: new Set(), measured: new Set(), problems: [] }
 }
 
 /**
  * A value of a declared type is only used through its members, so that a list or a loop variable
  * never carries it to where its members are not looked at.
  */
-function inspect(node: ASTNode, scope: Scope): InspectionProblem | undefined {
-  const problem = inspectPath(node, scope)
-  if (problem !== undefined) return problem
+function inspect(node: ASTNode, scope: Scope): void {
+  const known = scope.problems.length
+  inspectPath(node, scope)
   const type = declaredTypeOf(node, scope)
-  if (type === undefined || POLICY_TYPES[type] === undefined) return undefined
+  const isOpen = type === undefined || POLICY_TYPES[type] === undefined
+  if (scope.problems.length > known || isOpen) return
   const message = `${type} can only be used through its members`
-  return { reason: 'policy_expression_type', message, offset: node.start }
+  scope.problems.push({ reason: 'policy_expression_type', message, offset: node.start })
 }
 
-function inspectPath(node: ASTNode, scope: Scope): InspectionProblem | undefined {
+function inspectPath(node: ASTNode, scope: Scope): void {
   switch (node.op) {
     case 'value':
-      return inspectLiteral(node.args, node)
+      inspectLiteral(node.args, node, scope)
+      break
     case 'id':
-      return inspectIdentifier(node.args, node, scope)
+      inspectIdentifier(node.args, node, scope)
+      break
     case '.':
-      return inspectPath(node.args[0], scope) ?? inspectMember(node, scope)
+      inspectPath(node.args[0], scope)
+      inspectMember(node, scope)
+      break
     case '[]': {
       const [object, index] = node.args
-      return inspectPath(object, scope) ?? inspect(index, scope) ?? inspectIndex(node, scope)
+      inspectPath(object, scope)
+      inspect(index, scope)
+      inspectIndex(node, scope)
+      break
     }
     case 'call': {
       const [name, args] = node.args
       const [first] = args
-      if (name === 'has' && first !== undefined) return inspectPath(first, scope)
-      return refuseUnknown(name, FUNCTIONS, node) ?? inspectAll(args, scope)
+      if (name === 'has' && first !== undefined) {
+        inspectPath(first, scope)
+        break
+      }
+      refuseUnknown(name, FUNCTIONS, { node, scope })
+      inspectAll(args, scope)
+      break
     }
     case 'rcall': {
       const [name, receiver, args] = node.args
-      const problem = refuseUnknown(name, METHODS, node) ?? inspect(receiver, scope)
-      if (problem !== undefined) return problem
-      return LOOPS.has(name) ? inspectLoop(args, scope, node) : inspectAll(args, scope)
+      refuseUnknown(name, METHODS, { node, scope })
+      inspect(receiver, scope)
+      if (LOOPS.has(name)) inspectLoop(args, scope, node)
+      else inspectAll(args, scope)
+      break
     }
     default:
       // Operators hold one operand, a list of them, or pairs (a map literal).
-      return inspectAll([node.args].flat(2) as ASTNode[], scope)
+      inspectAll([node.args].flat(2) as ASTNode[], scope)
   }
 }
 
 /** No variable is bytes or uint, and the library compares both wrongly with what is equal. */
-function inspectLiteral(value: unknown, node: ASTNode): InspectionProblem | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
+function inspectLiteral(value: unknown, node: ASTNode, { problems }: Scope): void {
+  if (typeof value !== 'object' || value === null) return
   const message = 'bytes and uint literals are not supported'
-  return { reason: 'policy_expression_type', message, offset: node.start }
+  problems.push({ reason: 'policy_expression_type', message, offset: node.start })
 }
 
-function inspectAll(nodes: readonly ASTNode[], scope: Scope): InspectionProblem | undefined {
-  for (const node of nodes) {
-    const problem = inspect(node, scope)
-    if (problem !== undefined) return problem
-  }
-  return undefined
+function inspectAll(nodes: readonly ASTNode[], scope: Scope): void {
+  for (const node of nodes) inspect(node, scope)
 }
 
-function inspectIdentifier(
-  name: string,
-  node: ASTNode,
-  scope: Scope,
-): InspectionProblem | undefined {
-  if (scope.loopVariables.has(name)) return undefined
+function inspectIdentifier(name: string, node: ASTNode, scope: Scope): void {
+  if (scope.loopVariables.has(name)) return
   if (isRootName(name)) {
     scope.roots.add(name)
-    return undefined
+    return
   }
   const message = `there is no variable ${name}`
-  return { reason: 'policy_name_unknown', message, offset: node.start, suggestion: suggest(name) }
+  const suggestion = suggest(name)
+  scope.problems.push({ reason: 'policy_name_unknown', message, offset: node.start, suggestion })
 }
 
 /** A claim is often written without the variable that it belongs to. */
@@ -164,20 +180,21 @@ function suggest(name: string): string | undefined {
 type Member = Extract<ASTNode, { op: '.' }>
 type Index = Extract<ASTNode, { op: '[]' }>
 
-function inspectMember(node: Member, scope: Scope): InspectionProblem | undefined {
+function inspectMember(node: Member, scope: Scope): void {
   const [object, name] = node.args
-  return inspectField({ object, name, offset: node.end - name.length, scope })
+  inspectField({ object, name, offset: node.end - name.length, scope })
 }
 
-function inspectIndex(node: Index, scope: Scope): InspectionProblem | undefined {
+function inspectIndex(node: Index, scope: Scope): void {
   const [object, index] = node.args
   const type = declaredTypeOf(object, scope)
-  if (type === undefined || POLICY_TYPES[type] === undefined) return undefined
+  if (type === undefined || POLICY_TYPES[type] === undefined) return
   if (index.op === 'value' && typeof index.args === 'string') {
-    return inspectField({ object, name: index.args, offset: index.start, scope })
+    inspectField({ object, name: index.args, offset: index.start, scope })
+    return
   }
   const message = `a member of ${type} must be named by a literal`
-  return { reason: 'policy_expression_type', message, offset: index.start }
+  scope.problems.push({ reason: 'policy_expression_type', message, offset: index.start })
 }
 
 function inspectField(access: {
@@ -185,19 +202,19 @@ function inspectField(access: {
   readonly name: string
   readonly offset: number
   readonly scope: Scope
-}): InspectionProblem | undefined {
+}): void {
   const { object, name, offset, scope } = access
   const type = declaredTypeOf(object, scope)
   const fields = type === undefined ? undefined : POLICY_TYPES[type]
-  if (fields === undefined) return undefined
+  if (fields === undefined) return
   const field = fieldOf(fields, name)
   if (field === undefined) {
     const suggestion = suggestName(name, Object.keys(fields))
     const message = `${type} has no member ${name}`
-    return { reason: 'policy_name_unknown', message, offset, suggestion }
+    scope.problems.push({ reason: 'policy_name_unknown', message, offset, suggestion })
+    return
   }
   if (field.measuredAt !== undefined) scope.measured.add(field.measuredAt)
-  return undefined
 }
 
 /** The declared type of a path such as `attestation.enclave`; of anything else, nothing. */
@@ -217,32 +234,35 @@ function fieldOf(fields: TypeFields, name: string) {
   return Object.hasOwn(fields, name) ? fields[name] : undefined
 }
 
-function inspectLoop(
-  args: readonly ASTNode[],
-  scope: Scope,
-  node: ASTNode,
-): InspectionProblem | undefined {
+function inspectLoop(args: readonly ASTNode[], scope: Scope, node: ASTNode): void {
   const [variable, ...body] = args
   const offset = (variable ?? node).start
   if (scope.loopVariables.size > 0) {
     const message = 'a loop in a loop is not allowed'
-    return { reason: 'policy_expression_too_complex', message, offset }
+    scope.problems.push({ reason: 'policy_expression_too_complex', message, offset })
+    return
   }
-  if (variable?.op !== 'id') return undefined
+  if (variable?.op !== 'id') return
   if (isRootName(variable.args)) {
     const message = `the loop variable hides the variable ${variable.args}`
-    return { reason: 'policy_expression_type', message, offset }
+    scope.problems.push({ reason: 'policy_expression_type', message, offset })
+    return
   }
-  return inspectAll(body, { ...scope, loopVariables: new Set([variable.args]) })
+  inspectAll(body, { ...scope, loopVariables: new Set([variable.args]) })
 }
 
 function refuseUnknown(
   name: string,
   known: ReadonlySet<string>,
-  node: ASTNode,
-): InspectionProblem | undefined {
-  if (known.has(name)) return undefined
+  { node, scope }: { readonly node: ASTNode; readonly scope: Scope },
+): void {
+  if (known.has(name)) return
   const suggestion = suggestName(name, known)
   const message = `there is no function ${name}`
-  return { reason: 'policy_name_unknown', message, offset: node.start, suggestion }
+  scope.problems.push({
+    reason: 'policy_name_unknown',
+    message,
+    offset: node.start,
+    suggestion,
+  })
 }

@@ -15,3 +15,11 @@ export const MAX_EXPRESSION_DEPTH = 24
 export const MAX_LIST_LITERAL_ITEMS = 128
 export const MAX_CALL_ARGUMENTS = 4
 export const MAX_PATTERN_CHARS = 256
+
+/** Sizes of a document as text that is looked through: it may be indented and have escapes. */
+export const MAX_LINTED_CHARS = 4_194_304
+export const MAX_JSON_DEPTH = 32
+/** How many findings are told; errors go before warnings. */
+export const MAX_FINDINGS = 200
+/** Work that it may cost to find out what one clause can come to: nodes that are looked at. */
+export const MAX_OUTCOME_STEPS = 100_000

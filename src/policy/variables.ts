@@ -117,3 +117,22 @@ export const REQUEST_ROOTS: ReadonlySet<RootName> = new Set<RootName>([
 export function isRootName(name: string): name is RootName {
   return Object.hasOwn(POLICY_VARIABLES, name)
 }
+
+/** All values that a member can have, where these are few or bounded. */
+export type KnownValues = {
+  readonly texts?: readonly string[]
+  /** Inclusive. */
+  readonly range?: { readonly least: bigint; readonly most: bigint }
+}
+
+const KNOWN_VALUES: Readonly<Record<string, KnownValues>> = {
+  'device.key_kind': { texts: ['aik', 'cnf'] },
+  'device.enrolment': { texts: ['admitted', 'pending'] },
+  'device.ring': { range: { least: 0n, most: 99n } },
+  'attestation.status': { texts: ['affirming', 'warning', 'contraindicated'] },
+}
+
+/** By the path of the member: `device.ring`. */
+export function knownValuesOf(path: string): KnownValues | undefined {
+  return Object.hasOwn(KNOWN_VALUES, path) ? KNOWN_VALUES[path] : undefined
+}

@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 import { prepareDeviceChanges } from './device-changes.ts'
 import { prepareDeviceReads } from './device-reads.ts'
 import { prepareDocuments } from './documents.ts'
+import { prepareFleetReads } from './fleet-reads.ts'
 import { preparePreviews } from './previews.ts'
 import { prepareRecording } from './recording.ts'
 import { prepareRetention } from './retention.ts'
@@ -25,6 +26,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareTrustRecordReads(db)),
     ...withStoreErrors(prepareRecording(db)),
     ...withStoreErrors(prepareDeviceReads(db)),
+    ...withStoreErrors(prepareFleetReads(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareDocuments(db)),

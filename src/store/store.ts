@@ -3,6 +3,7 @@ import type { Counts } from './counts.ts'
 import type { DeviceChanges } from './device-changes.ts'
 import type { DeviceReads } from './device-reads.ts'
 import type { Documents } from './documents.ts'
+import type { FleetReads } from './fleet-reads.ts'
 import type { Previews } from './previews.ts'
 import type { Recording } from './recording.ts'
 import type { Retention } from './retention.ts'
@@ -22,6 +23,7 @@ export { type ApiClient, SCOPES, type Scope } from './clients.ts'
 export type Store = TrustRecordReads &
   Recording &
   DeviceReads &
+  FleetReads &
   DeviceChanges &
   Clients &
   Documents &

@@ -6,6 +6,7 @@ import { command as demo } from '../../src/commands/demo.ts'
 import { command as devices } from '../../src/commands/devices.ts'
 import { command as inspect } from '../../src/commands/inspect.ts'
 import { command as migrate } from '../../src/commands/migrate.ts'
+import { command as policy } from '../../src/commands/policy.ts'
 import { command as receipt } from '../../src/commands/receipt.ts'
 import { command as serve } from '../../src/commands/serve.ts'
 import { command as simulate } from '../../src/commands/simulate.ts'
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   inspect,
   clients,
   devices,
+  policy,
   receipt,
 }
 
@@ -42,6 +44,7 @@ describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
         inspect: ['log'],
         clients: ['list'],
         devices: ['list'],
+        policy: ['list'],
         receipt: ['verify'],
       }[name] ?? []
     await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)

@@ -1,5 +1,5 @@
-import { diffLines } from '../../azure/policy/diff.ts'
 import type { PolicyInForce, PolicyProvider } from '../../azure/policy/provider-policy.ts'
+import { diffLines } from '../line-diff.ts'
 import { printJson, printText } from '../output.ts'
 import type { PolicySource } from './policy-source.ts'
 import { demand } from './provider.ts'

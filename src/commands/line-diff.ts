@@ -1,4 +1,7 @@
-import { DIFF_CONTEXT_LINES, MAX_DIFF_LINES } from './limits.ts'
+/** Lines of a text that are compared; a longer one is shown as replaced. */
+const MAX_DIFF_LINES = 2_000
+/** Equal lines around a difference. */
+const DIFF_CONTEXT_LINES = 3
 
 type Edit = { readonly mark: ' ' | '-' | '+'; readonly line: string }
 

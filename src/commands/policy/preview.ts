@@ -1,0 +1,40 @@
+import { countLosses } from '../../access/preview/summary.ts'
+import { previewDocument } from '../../preview.ts'
+import { printJson, printText } from '../output.ts'
+import { createProgress, renderBar } from '../progress.ts'
+import { describePreview } from './describe-preview.ts'
+import type { PreviewOutcome, PreviewToRun } from './run-preview.ts'
+
+/**
+ * Previews a document over the recorded fleet, prints what would change and keeps it on record.
+ * Exit code 3 when devices would lose access. Progress goes to standard error; where the signal
+ * ends it, nothing is recorded and the signal's reason is thrown.
+ */
+export async function runPreview(input: PreviewToRun): Promise<PreviewOutcome> {
+  const { store, kind, body, by, json, signal } = input
+  const clock = () => new Date()
+  const progress = createProgress(process.stderr, clock)
+  try {
+    const previewed = await previewDocument({
+      store,
+      kind,
+      candidate: body,
+      by,
+      clock,
+      signal,
+      onProgress: ({ devices, total }) =>
+        progress.show(
+          `${renderBar(devices, total)}  ${devices.toLocaleString('en')} of ${total.toLocaleString('en')} devices`,
+        ),
+    })
+    progress.end()
+    if (!previewed.ok) throw new Error(`the document is refused: ${previewed.failure.reason}`)
+    const summary = previewed.value
+    if (json) printJson(summary)
+    else printText(describePreview(summary))
+    const newlyDenied = countLosses(summary)
+    return { exitCode: newlyDenied === 0 ? 0 : 3, newlyDenied }
+  } finally {
+    progress.end()
+  }
+}

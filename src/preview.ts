@@ -1,0 +1,104 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Rules } from './access/assess.ts'
+import { createPreview, type Preview } from './access/preview/preview.ts'
+import { listUnreadClaims } from './access/preview/read-claims.ts'
+import type { PreviewSummary } from './access/preview/summary.ts'
+import { parseReferenceValues, type ReferenceValuesFailure } from './appraisal/reference-values.ts'
+import { ok, type Result } from './failure.ts'
+import { compilePolicy, type PolicyFailure } from './policy/compile.ts'
+import { createRulesInForce } from './rules.ts'
+import { type FleetRecord, readFleet } from './store/fleet-reads.ts'
+import type { Json } from './store/json.ts'
+import type { DocumentKind } from './store/schema.ts'
+import type { Store } from './store/store.ts'
+
+export type PreviewProgress = {
+  readonly devices: number
+  /** Devices on record, counted at most half a minute before the beginning. */
+  readonly total: number
+}
+
+export type PreviewFailure = PolicyFailure | ReferenceValuesFailure
+
+/** Longest stretch of evaluation before anything else in the process gets its turn. */
+const SLICE_MS = 2
+const RECORDS_BETWEEN_LOOKS = 16
+
+/**
+ * Replays a document over the recorded claims of the whole fleet, against both documents in force,
+ * and records what it found under the hash of the document; the document itself need not be stored.
+ * Refuses one that does not compile. Rejects with the reason of `signal`, and then, as after any
+ * fault, nothing is recorded.
+ *
+ * If another document comes into force meanwhile, the summary says what it was compared with.
+ */
+export async function previewDocument(input: {
+  readonly store: Store
+  readonly kind: DocumentKind
+  /** As its author wrote it. */
+  readonly candidate: unknown
+  readonly by: string
+  readonly clock: () => Date
+  /** Called after each batch. */
+  readonly onProgress?: ((progress: PreviewProgress) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}): Promise<Result<PreviewSummary, PreviewFailure>> {
+  const { store, kind, by, clock, onProgress, signal } = input
+  signal?.throwIfAborted()
+  const hashes = await store.trustRecord('')
+  const inForce = await createRulesInForce(store, clock).ofHashes(hashes)
+  const compiled = withCandidate(inForce, kind, input.candidate)
+  if (!compiled.ok) return compiled
+  const candidate = compiled.value
+
+  const now = clock()
+  const { devices: byVerdict } = await store.counts(now)
+  const total = Object.values(byVerdict).reduce((sum, devices) => sum + devices, 0)
+  const preview = createPreview({ inForce, candidate, now })
+  const leaveOut = listUnreadClaims([inForce, candidate])
+  let devices = 0
+  for await (const batch of readFleet(store, { leaveOut, signal })) {
+    await addInSlices(preview, batch)
+    devices += batch.length
+    onProgress?.({ devices, total: Math.max(total, devices) })
+  }
+  const summary = preview.summary()
+  signal?.throwIfAborted()
+  await store.recordPreview({
+    kind,
+    hash: kind === 'policy' ? candidate.policy.hash : candidate.referenceValues.hash,
+    policyHash: inForce.policy.hash,
+    referenceValuesHash: inForce.referenceValues.hash,
+    at: now,
+    by,
+    summary: summary as Json,
+  })
+  return ok(summary)
+}
+
+function withCandidate(
+  inForce: Rules,
+  kind: DocumentKind,
+  candidate: unknown,
+): Result<Rules, PreviewFailure> {
+  if (kind === 'policy') {
+    const policy = compilePolicy(candidate)
+    return policy.ok ? ok({ ...inForce, policy: policy.value }) : policy
+  }
+  const referenceValues = parseReferenceValues(candidate)
+  return referenceValues.ok
+    ? ok({ ...inForce, referenceValues: referenceValues.value })
+    : referenceValues
+}
+
+/** A process that serves must answer others between two slices. */
+async function addInSlices(preview: Preview, batch: readonly FleetRecord[]): Promise<void> {
+  let end = performance.now() + SLICE_MS
+  for (let index = 0; index < batch.length; index++) {
+    const record = batch[index]
+    if (record !== undefined) preview.add(record)
+    if (index % RECORDS_BETWEEN_LOOKS !== 0 || performance.now() < end) continue
+    await setImmediate()
+    end = performance.now() + SLICE_MS
+  }
+}
