@@ -23,3 +23,15 @@ export function nameDocument(document: object): NamedDocument | undefined {
   if (canonical === undefined) return undefined
   return { canonical, hash: toHex(digest('sha256', toUtf8(canonical))) }
 }
+
+/** In canonical JSON an even number of backslashes before it says that it is no escape. */
+const NUL = /(?<!\\)(?:\\\\)*\\u0000/
+
+/**
+ * The same for a document that is to be kept, `undefined` too for what the database would have to
+ * change: U+0000 in a text, after which the name would be another document's.
+ */
+export function nameKeptDocument(document: object): NamedDocument | undefined {
+  const named = nameDocument(document)
+  return named !== undefined && NUL.test(named.canonical) ? undefined : named
+}

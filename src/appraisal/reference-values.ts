@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fromBase64Url, toBase64Url } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
-import { nameDocument } from './document-hash.ts'
+import { nameKeptDocument } from './document-hash.ts'
 import {
   MAX_IMAGES_PER_ENCLAVE,
   MAX_REFERENCE_DOCUMENT_CHARS,
@@ -114,9 +114,11 @@ export function parseReferenceValues(
   if (!parsed.success) {
     return err({ reason: 'reference_values_invalid', problems: problemsOf(parsed.error) })
   }
-  const named = nameDocument(parsed.data)
+  const named = nameKeptDocument(parsed.data)
   if (named === undefined) {
-    const problems = [{ path: '', message: 'has text that is not Unicode' }]
+    const problems = [
+      { path: '', message: 'has text that cannot be kept: U+0000 or half of a surrogate pair' },
+    ]
     return err({ reason: 'reference_values_invalid', problems })
   }
   if (named.canonical.length > MAX_REFERENCE_DOCUMENT_CHARS) {

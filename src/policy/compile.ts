@@ -1,5 +1,5 @@
 import type { MeasuredAt } from '../appraisal/claims.ts'
-import { nameDocument } from '../appraisal/document-hash.ts'
+import { nameKeptDocument } from '../appraisal/document-hash.ts'
 import { type DocumentProblem, problemsOf } from '../appraisal/reference-values.ts'
 import { err, ok, type Result } from '../failure.ts'
 import {
@@ -65,9 +65,11 @@ export function compilePolicy(json: unknown): Result<CompiledPolicy, PolicyFailu
     return err({ reason: 'policy_document_invalid', problems: problemsOf(parsed.error) })
   }
   const document = parsed.data
-  const named = nameDocument(document)
+  const named = nameKeptDocument(document)
   if (named === undefined) {
-    const problems = [{ path: '', message: 'has text that is not Unicode' }]
+    const problems = [
+      { path: '', message: 'has text that cannot be kept: U+0000 or half of a surrogate pair' },
+    ]
     return err({ reason: 'policy_document_invalid', problems })
   }
   if (named.canonical.length > MAX_POLICY_DOCUMENT_CHARS) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { nameDocument } from '../../src/appraisal/document-hash.ts'
+import { nameDocument, nameKeptDocument } from '../../src/appraisal/document-hash.ts'
 import { parseReferenceValues, pinnedPolicies } from '../../src/appraisal/reference-values.ts'
 import { AUTHOR, agent, FAMILY, IMAGE } from '../policy/healthy-device.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
@@ -23,6 +23,9 @@ test('the name is the SHA-256 of the RFC 8785 form', () => {
     hash: 'a1347d78191972fd61bf8bf3cade2eceb4aa2f3afef9b5f5a4423b571a336b7b',
   })
   expect(nameDocument({ a: '\ud800' })).toBeUndefined()
+  expect(nameKeptDocument({ a: 'x\0' })).toBeUndefined()
+  expect(nameKeptDocument({ a: '\\\0' })).toBeUndefined()
+  expect(nameKeptDocument({ a: '\\u0000' })).toEqual(nameDocument({ a: '\\u0000' }))
 })
 
 test('an empty list is a document', () => {
