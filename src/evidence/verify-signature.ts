@@ -1,5 +1,7 @@
 import { constants, createPublicKey, KeyObject, verify } from 'node:crypto'
+import { toBase64 } from '../encoding.ts'
 import { IS_NODE } from '../runtime.ts'
+import { encodeRsaSpki } from './rsa-spki.ts'
 
 /** What a public key is good for, in the words of WebCrypto. RSA binds the hash to the key. */
 export type KeyUse =
@@ -37,9 +39,23 @@ export async function importVerificationKey(
   if ((use.name === 'ECDSA') !== (jwk.kty === 'EC')) throw new TypeError('a key of another kind')
   if (use.name === 'ECDSA' && use.namedCurve !== jwk.crv) throw new TypeError('another curve')
   const handle = IS_NODE
-    ? createPublicKey({ key: { ...jwk }, format: 'jwk' })
+    ? createKeyObject(jwk)
     : await crypto.subtle.importKey('jwk', { ...jwk }, use, false, ['verify'])
   return { use, handle }
+}
+
+/**
+ * Node finds out what an argument is by calls that throw for anything but a key, and that costs as
+ * much as a verification. So it gets PEM where it could have a JWK, and below it gets the key itself
+ * with the options on it, where it could have an object around both.
+ */
+function createKeyObject(jwk: Readonly<JsonWebKey>): KeyObject {
+  if (jwk.kty !== 'RSA') {
+    const key = createPublicKey({ key: { ...jwk }, format: 'jwk' })
+    return Object.assign(key, { dsaEncoding: 'ieee-p1363' })
+  }
+  const der = toBase64(encodeRsaSpki(jwk))
+  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----\n`)
 }
 
 /**
@@ -59,13 +75,12 @@ export function verifySignature(signed: SignedMessage): boolean | Promise<boolea
 
 function verifyAtOnce(object: KeyObject, signed: SignedMessage): boolean {
   const { scheme, key, signature, message } = signed
-  if (scheme.name === 'ECDSA') {
-    return verify(scheme.hash, message, { key: object, dsaEncoding: 'ieee-p1363' }, signature)
-  }
+  if (scheme.name === 'ECDSA') return verify(scheme.hash, message, object, signature)
   if (key.use.name === 'ECDSA') throw new TypeError('the key is for another scheme')
   const { hash } = key.use
-  if (scheme.name === 'RSASSA-PKCS1-v1_5') return verify(hash, message, object, signature)
-  const padding = constants.RSA_PKCS1_PSS_PADDING
-  const { saltLength } = scheme
-  return verify(hash, message, { key: object, padding, saltLength }, signature)
+  if (scheme.name === 'RSA-PSS') {
+    const padding = constants.RSA_PKCS1_PSS_PADDING
+    Object.assign(object, { padding, saltLength: scheme.saltLength })
+  }
+  return verify(hash, message, object, signature)
 }

@@ -7,6 +7,7 @@ export const PATHS = [
   'relay',
   'edge_evaluation',
   'worker',
+  'preview',
 ] as const
 
 export type Path = (typeof PATHS)[number]

@@ -1,10 +1,11 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Path } from './options.ts'
 import type { PathResult } from './rounds.ts'
+import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<Path, 'worker'>
+type RatioPath = Exclude<Path, 'worker' | 'preview'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.7,
@@ -15,7 +16,10 @@ export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
 /** What the Worker may come to: of the platform's second to start, half. */
 const WORKER_LIMITS = { gzip_bytes: 1_048_576, startup_ms: 500 } as const
 
-export type Results = Partial<Record<RatioPath, PathResult>> & { worker?: WorkerFigures }
+export type Results = Partial<Record<RatioPath, PathResult>> & {
+  worker?: WorkerFigures
+  preview?: PreviewFigures
+}
 
 /** What each path is, and the least that it has to do. */
 const MEANING: Readonly<Record<RatioPath, { readonly path: string; readonly floor: string }>> = {
@@ -75,20 +79,29 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
-  const { worker } = results
-  const limits: Readonly<Record<string, number>> = WORKER_LIMITS
-  const figures = Object.entries(worker ?? {}).map(([name, value]) => [
-    name,
-    value.toLocaleString('en'),
-    limits[name]?.toLocaleString('en') ?? '',
-  ])
+  const { worker, preview } = results
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
     formatTable(['path', 'round', 'per second', 'floor', 'ratio'], raw),
     formatTable(['path', 'median of', 'path', 'floor'], details),
-    ...(worker === undefined ? [] : [formatTable(['Worker', 'is', 'may be'], figures)]),
+    ...(worker === undefined ? [] : [formatFigures('Worker', worker, WORKER_LIMITS)]),
+    ...(preview === undefined
+      ? []
+      : [formatFigures('preview', { ...preview, ...preview.floors }, PREVIEW_TARGETS)]),
   ].join('\n\n')
+}
+
+function formatFigures(
+  title: string,
+  figures: Readonly<Record<string, unknown>>,
+  limits: Readonly<Record<string, number>>,
+): string {
+  const rows = Object.entries(figures).flatMap(([name, value]) => {
+    if (typeof value !== 'number') return []
+    return [[name, value.toLocaleString('en'), limits[name]?.toLocaleString('en') ?? '']]
+  })
+  return formatTable([title, 'is', 'target'], rows)
 }
 
 /** The paths that miss their target. */
@@ -96,14 +109,17 @@ export function missedTargets(results: Results): readonly Path[] {
   const missed: Path[] = ratiosOf(results)
     .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
     .map(([path]) => path)
-  const { worker } = results
+  const { worker, preview } = results
   const { gzip_bytes, startup_ms } = WORKER_LIMITS
-  if (worker === undefined) return missed
-  const fits = worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms
-  return fits ? missed : [...missed, 'worker']
+  const { ratio, peak_mb } = PREVIEW_TARGETS
+  if (worker && !(worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms)) {
+    missed.push('worker')
+  }
+  if (preview && !(preview.ratio >= ratio && preview.peak_mb < peak_mb)) missed.push('preview')
+  return missed
 }
 
-function ratiosOf({ worker: _, ...ratios }: Results): readonly [RatioPath, PathResult][] {
+function ratiosOf({ worker: _, preview: __, ...ratios }: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]
 }
 

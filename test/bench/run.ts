@@ -4,6 +4,7 @@ import { measureEdgeEvaluation } from './edge-evaluation.ts'
 import { measureEvaluation } from './evaluation.ts'
 import { prepareFleet } from './fleet.ts'
 import { type BenchOptions, HELP, type Path, readOptions } from './options.ts'
+import { measurePreview } from './preview.ts'
 import { measureRelay } from './relay.ts'
 import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
 import type { Round } from './rounds.ts'
@@ -69,6 +70,9 @@ async function measureOnDatabase(
   if (options.only.includes('edge_evaluation')) {
     const onEdgeRound = onRound('edge_evaluation')
     results.edge_evaluation = await measureEdgeEvaluation(options, fleet, onEdgeRound)
+  }
+  if (options.only.includes('preview')) {
+    results.preview = await measurePreview(options, database, (text) => tell(`preview: ${text}`))
   }
   return results
 }

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import type { Json } from '../../store/json.ts'
+import { readLosses } from '../../access/preview/summary.ts'
 import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { listenForStop } from '../signals.ts'
@@ -42,21 +41,9 @@ export async function findPreview(
     preview.referenceValuesHash === inForce.referenceValuesHash
   const ageMs = now.getTime() - preview.at.getTime()
   if (!isOfThis || ageMs > maxAgeMs || ageMs < -CLOCK_SKEW_MS) return undefined
-  const newlyDenied = countLossesIn(preview.summary)
+  // What another version has recorded, in words that this one does not know, counts for nothing.
+  const newlyDenied = readLosses(preview.summary)
   return newlyDenied === undefined ? undefined : { at: preview.at, newlyDenied }
-}
-
-const lossesSchema = z.object({
-  version: z.literal(1),
-  newly_denied: z.object({ devices: z.int().min(0) }),
-  newly_refused: z.object({ devices: z.int().min(0) }),
-})
-
-/** What another version has recorded, in words that this one does not know, counts for nothing. */
-function countLossesIn(summary: Json): number | undefined {
-  const parsed = lossesSchema.safeParse(summary)
-  if (!parsed.success) return undefined
-  return parsed.data.newly_denied.devices + parsed.data.newly_refused.devices
 }
 
 export type Release = {

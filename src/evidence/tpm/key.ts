@@ -1,6 +1,7 @@
 import { digest, type HashAlgorithm } from '../../digest.ts'
 import { fromBase64Url, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import { encodeRsaSpki } from '../rsa-spki.ts'
 import { importVerificationKey, type KeyUse, type VerificationKey } from '../verify-signature.ts'
 import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
 
@@ -23,8 +24,6 @@ const COORDINATE_BYTES: ReadonlyMap<unknown, number> = new Map([
   ['P-256', 32],
   ['P-384', 48],
 ])
-/** AlgorithmIdentifier of rsaEncryption: its OID and a NULL. RFC 3279 §2.3.1 */
-const RSA_ENCRYPTION = Buffer.from('300d06092a864886f70d0101010500', 'hex')
 const MIN_RSA_EXPONENT = 65537
 const MAX_RSA_EXPONENT_BYTES = 4
 
@@ -106,27 +105,6 @@ export async function aikPubHash(
 ): Promise<Result<Uint8Array, TpmKeyFailure>> {
   const der = await spkiDerOfJwk(key)
   return der.ok ? ok(digest('sha256', der.value)) : der
-}
-
-/**
- * What exporting the key from WebCrypto gives, for the price of a copy. RFC 3279 §2.3.1
- */
-function encodeRsaSpki({ n, e }: Readonly<JsonWebKey>): Uint8Array {
-  const key = tagged(0x30, unsigned(decode(n)), unsigned(decode(e)))
-  return tagged(0x30, RSA_ENCRYPTION, tagged(0x03, Uint8Array.of(0), key))
-}
-
-/** An INTEGER, with the octet in front that keeps it positive. */
-function unsigned(value: Uint8Array = new Uint8Array()): Uint8Array {
-  const isNegative = ((value[0] ?? 0) & 0x80) !== 0
-  return isNegative ? tagged(0x02, Uint8Array.of(0), value) : tagged(0x02, value)
-}
-
-function tagged(tag: number, ...content: readonly Uint8Array[]): Uint8Array {
-  const length = content.reduce((sum, part) => sum + part.length, 0)
-  const size =
-    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
-  return Buffer.concat([Uint8Array.of(tag, ...size), ...content])
 }
 
 function firstUse(jwk: JsonWebKey): KeyUse {
