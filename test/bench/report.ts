@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Path } from './options.ts'
-import type { PathResult } from './rounds.ts'
 import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
+import type { PathResult } from './rounds.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
@@ -119,7 +119,11 @@ export function missedTargets(results: Results): readonly Path[] {
   return missed
 }
 
-function ratiosOf({ worker: _, preview: __, ...ratios }: Results): readonly [RatioPath, PathResult][] {
+function ratiosOf({
+  worker: _,
+  preview: __,
+  ...ratios
+}: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]
 }
 
