@@ -37,23 +37,27 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- As before, and a document that comes with its activation names what it replaced.
-CREATE OR REPLACE FUNCTION activate_document(
+DROP FUNCTION activate_document(text, text, jsonb, text, text, timestamptz, boolean, uuid, uuid);
+--> statement-breakpoint
+-- Brings a document into force, names in it what it replaced, and announces it. With p_expected
+-- only while that document is in force, '' standing for none: else the answer is 'superseded'.
+-- 'unchanged' if it is in force already.
+CREATE FUNCTION activate_document(
   p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
-  p_only_if_none boolean, p_audit_id uuid, p_event_id uuid
+  p_expected text, p_audit_id uuid, p_event_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   v_previous text;
 BEGIN
   SELECT hash INTO v_previous FROM active_document WHERE kind = p_kind FOR UPDATE;
-  IF v_previous = p_hash OR (v_previous IS NOT NULL AND p_only_if_none) THEN
-    RETURN 'unchanged';
-  END IF;
+  IF v_previous = p_hash THEN RETURN 'unchanged'; END IF;
+  IF coalesce(v_previous, '') <> p_expected THEN RETURN 'superseded'; END IF;
 
-  IF p_only_if_none THEN
+  IF p_expected = '' THEN
     INSERT INTO active_document (kind, hash, activated_at, activated_by)
     VALUES (p_kind, p_hash, p_at, p_author)
     ON CONFLICT (kind) DO NOTHING;
+    IF NOT FOUND THEN RETURN 'superseded'; END IF;
   ELSE
     INSERT INTO active_document AS a (kind, hash, activated_at, activated_by)
     VALUES (p_kind, p_hash, p_at, p_author)
@@ -61,8 +65,8 @@ BEGIN
       SET hash = excluded.hash, activated_at = excluded.activated_at,
         activated_by = excluded.activated_by
       WHERE a.hash <> excluded.hash;
+    IF NOT FOUND THEN RETURN 'unchanged'; END IF;
   END IF;
-  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
 
   INSERT INTO document (kind, hash, body, parent, author, reason, created_at)
   VALUES (p_kind, p_hash, p_body, v_previous, p_author, p_reason, p_at)

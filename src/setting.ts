@@ -17,11 +17,16 @@ export const wholeNumber = number('a whole number')
 export const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
   z.enum(names, `must be one of ${names.join(', ')}`)
 
+const baseUrl = (protocol: RegExp, error: string) =>
+  z
+    .url({ protocol, error })
+    .refine((text) => {
+      const url = new URL(text)
+      return url.search === '' && url.hash === '' && url.username === ''
+    }, 'must have no query, fragment or credentials')
+    .transform((text) => text.replace(/\/+$/, ''))
+
 /** A base URL, without a final slash. */
-export const origin = z
-  .url({ protocol: /^https?$/, error: 'must be an http(s) URL' })
-  .refine((text) => {
-    const url = new URL(text)
-    return url.search === '' && url.hash === '' && url.username === ''
-  }, 'must have no query, fragment or credentials')
-  .transform((text) => text.replace(/\/+$/, ''))
+export const origin = baseUrl(/^https?$/, 'must be an http(s) URL')
+/** The same of a place that secrets are sent to. */
+export const secureOrigin = baseUrl(/^https$/, 'must be an https URL')

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneOf, origin, seconds, wholeNumber } from '../setting.ts'
+import { oneOf, seconds, secureOrigin, wholeNumber } from '../setting.ts'
 import type { AzureCredentialSettings } from './credential.ts'
 
 /** The name of our own verifier in a list of verifiers. */
@@ -69,7 +69,7 @@ export const azureSettings = {
   AZURE_CLIENT_CERTIFICATE_PATH: z.string().min(1).optional(),
   AZURE_FEDERATED_TOKEN_FILE: z.string().min(1).optional(),
   AZURE_CLOUD: oneOf(['public', 'us-government', 'china']).default('public'),
-  AZURE_AUTHORITY_HOST: origin.optional(),
+  AZURE_AUTHORITY_HOST: secureOrigin.optional(),
   AZURE_ATTESTATION_SCOPE: name,
   AZURE_TIMEOUT_SECONDS: seconds(1, 60, 10),
   MAX_CONCURRENT_RELAYS: wholeNumber(1, 4096, 128),

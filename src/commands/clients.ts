@@ -2,7 +2,7 @@ import { toBase64Url } from '../encoding.ts'
 import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../keys/client-secret.ts'
 import { SCOPES, type Scope, type Store } from '../store/store.ts'
 import { type Command, readArguments, UsageError } from './arguments.ts'
-import { withDatabase } from './open-database.ts'
+import { COMMAND_LINE, withDatabase } from './open-database.ts'
 import { printJson, printText } from './output.ts'
 import { DATA_OPTION, readSettings } from './settings.ts'
 import { renderTable } from './table.ts'
@@ -13,9 +13,6 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   ...DATA_OPTION,
 } as const
-
-/** Who the audit log names for changes made on this machine. */
-const BY = 'command line'
 
 export const command: Command = {
   options: OPTIONS,
@@ -65,7 +62,14 @@ function create({ name = '', scope, json, id }: Values): Perform {
     const clientId = `cli_${toBase64Url(crypto.getRandomValues(new Uint8Array(12)))}`
     const secret = newClientSecret(crypto.getRandomValues(new Uint8Array(CLIENT_SECRET_BYTES)))
     const secretHash = hashClientSecret(secret)
-    await store.createClient({ clientId, name, secretHash, scopes, by: BY, now: new Date() })
+    await store.createClient({
+      clientId,
+      name,
+      secretHash,
+      scopes,
+      by: COMMAND_LINE,
+      now: new Date(),
+    })
     if (json) {
       // Under their names in OAuth too (RFC 7591), for tools that take them from there.
       const oauth = { client_id: clientId, client_secret: secret }
@@ -122,7 +126,7 @@ function list({ json, id }: Values): Perform {
 function disable({ id }: Values): Perform {
   if (id === undefined) throw new UsageError('say which client: countersign clients list')
   return async (store) => {
-    const answer = await store.disableClient({ clientId: id, by: BY, now: new Date() })
+    const answer = await store.disableClient({ clientId: id, by: COMMAND_LINE, now: new Date() })
     if (answer === 'client_unknown') throw new Error(`there is no client ${id}`)
     printText(
       answer === 'applied'

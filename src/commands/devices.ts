@@ -4,7 +4,7 @@ import { type DeviceSummary, PAGE_ROWS_MOST } from '../store/device-reads.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { showDevice } from './devices/show.ts'
-import { withDatabase } from './open-database.ts'
+import { COMMAND_LINE, withDatabase } from './open-database.ts'
 import { printJson, printText } from './output.ts'
 import { DATA_OPTION, readSettings } from './settings.ts'
 import { renderTable } from './table.ts'
@@ -18,7 +18,6 @@ const OPTIONS = {
   ...DATA_OPTION,
 } as const
 
-const BY = 'command line'
 const LISTED = 50
 
 export const command: Command = {
@@ -138,7 +137,7 @@ function change(verb: string, id: string, { reason = '' }: Values): Perform {
   if (reason.trim() === '') throw new UsageError('--reason is missing')
   return async (store) => {
     const perform = CHANGES[verb as keyof typeof CHANGES](store)
-    const answer = await perform({ deviceId: id, by: BY, reason, now: new Date() })
+    const answer = await perform({ deviceId: id, by: COMMAND_LINE, reason, now: new Date() })
     if (answer === 'device_unknown') throw new Error(`there is no device ${id}`)
     const unchanged = answer === 'unchanged' ? ' already: nothing was changed' : ''
     printText(`${id} ${DONE[verb]}${unchanged}.\n`)

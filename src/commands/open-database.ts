@@ -4,6 +4,9 @@ import { openStore } from '../store/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { explainFault } from './explain-fault.ts'
 
+/** Who the audit log names for changes made on this machine. */
+export const COMMAND_LINE = 'command line'
+
 /**
  * Runs a command on the configured database and closes it again. A data directory may be in use by
  * a running service. One that does not exist is made only where the command can be the first: a

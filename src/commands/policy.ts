@@ -2,7 +2,7 @@ import type { DocumentKind } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { confirm } from './azure/confirm.ts'
-import { withDatabase } from './open-database.ts'
+import { COMMAND_LINE, withDatabase } from './open-database.ts'
 import { activateVersion } from './policy/activate.ts'
 import { applyDocuments } from './policy/apply.ts'
 import { compareDocuments } from './policy/compare.ts'
@@ -10,13 +10,12 @@ import { kindOption, readKind } from './policy/document-kinds.ts'
 import { exportDocuments } from './policy/export.ts'
 import { findVersion, isVersion, MOST_VERSIONS } from './policy/find-version.ts'
 import { type DocumentFile, findDocuments, findVersions } from './policy/folder.ts'
-import { BY } from './policy/gate.ts'
 import { importDocuments } from './policy/import.ts'
 import { printLint } from './policy/lint.ts'
 import { listVersions } from './policy/list.ts'
 import { printPlan } from './policy/plan.ts'
+import { runPreview } from './policy/preview.ts'
 import { type Candidate, demandChecked, readCandidate } from './policy/read-document.ts'
-import { runPreview } from './policy/run-preview.ts'
 import { showDocument } from './policy/show.ts'
 import { DATA_OPTION, readSettings } from './settings.ts'
 import { INTERRUPTED, listenForStop } from './signals.ts'
@@ -191,7 +190,7 @@ function preview({ names: [name], kind, json, now }: Values): Perform {
       store,
       kind,
       body,
-      by: BY,
+      by: COMMAND_LINE,
       json,
       signal: listenForStop(),
     })

@@ -15,13 +15,18 @@ export type Documents = {
   readonly proposeDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
   /**
    * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
-   * statement. `unchanged` if it is the active one already. The store takes `hash` as given: who
-   * activates has computed it from the body.
+   * statement. `unchanged` if it is the active one already. `superseded`, and nothing is written, if
+   * another than `expected` is active: two who change a document at once must not undo each other.
+   * The store takes `hash` as given: who activates has computed it from the body.
    */
-  readonly activateDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
+  readonly activateDocument: (
+    input: DocumentToActivate & { readonly expected?: string },
+  ) => Promise<Activation>
   /** The same, only if no document of this kind is active: the first start of a service. */
   readonly ensureActiveDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
 }
+
+export type Activation = 'applied' | 'unchanged' | 'superseded'
 
 export type StoredDocument = {
   readonly kind: DocumentKind
@@ -57,7 +62,7 @@ const ACTIVATE = [
   'p_author',
   'p_reason',
   'p_at',
-  'p_only_if_none',
+  'p_expected',
   'p_audit_id',
   'p_event_id',
 ] as const
@@ -72,8 +77,11 @@ const PROPOSE = [
   'p_audit_id',
 ] as const
 
+/** For `expected`: that no document of the kind is active. */
+const NONE = ''
+
 export function prepareDocuments(db: Database): Documents {
-  const activate = prepareChange<(typeof ACTIVATE)[number], 'applied' | 'unchanged'>(
+  const activate = prepareChange<(typeof ACTIVATE)[number], Activation>(
     db,
     'activate_document',
     ACTIVATE,
@@ -123,11 +131,14 @@ export function prepareDocuments(db: Database): Documents {
         .limit(limit)
     },
     proposeDocument(input) {
-      const { p_only_if_none: _, p_event_id: __, ...args } = activationArguments(input, false)
+      const { p_expected: _, p_event_id: __, ...args } = activationArguments(input, null)
       return propose(args)
     },
-    activateDocument: (input) => activate(activationArguments(input, false)),
-    ensureActiveDocument: (input) => activate(activationArguments(input, true)),
+    activateDocument: (input) => activate(activationArguments(input, input.expected ?? null)),
+    async ensureActiveDocument(input) {
+      const answer = await activate(activationArguments(input, NONE))
+      return answer === 'applied' ? answer : 'unchanged'
+    },
   }
 }
 
@@ -143,7 +154,7 @@ const documentColumns = {
 
 function activationArguments(
   input: DocumentToActivate,
-  onlyIfNone: boolean,
+  expected: string | null,
 ): Record<(typeof ACTIVATE)[number], Argument> {
   return {
     p_kind: input.kind,
@@ -152,7 +163,7 @@ function activationArguments(
     p_author: encodeText(input.author),
     p_reason: encodeText(input.reason),
     p_at: input.now.toISOString(),
-    p_only_if_none: onlyIfNone,
+    p_expected: expected,
     p_audit_id: newRecordId(input.now),
     p_event_id: newRecordId(input.now),
   }

@@ -11,6 +11,8 @@ export type EmbeddedSocket = {
 
 /** PostgreSQL's own limit of what somebody may send who is not known yet. */
 const STARTUP_BYTES_MOST = 10_000
+/** More than any statement of ours with its values. */
+const MESSAGE_BYTES_MOST = 16 * 1024 * 1024
 /** A connection that is silent for so long keeps all others waiting for nothing. */
 const IDLE_MS = 15_000
 
@@ -105,7 +107,9 @@ async function answerMessages(socket: Socket, incoming: Reader, db: PGlite): Pro
   for (;;) {
     const head = await incoming.peek(5)
     const kind = head.toString('latin1', 0, 1)
-    const received = await incoming.take(1 + head.readUInt32BE(1))
+    const length = head.readUInt32BE(1)
+    if (length < 4 || length > MESSAGE_BYTES_MOST) return
+    const received = await incoming.take(1 + length)
     if (kind === 'X') return
     batch.push(received)
     // Query, Sync and Flush are what a client waits for answers after.

@@ -87,9 +87,10 @@ export const FLEET_PAGE_ROWS = 500
 
 /**
  * Every recorded device once, in the order of device ids, in batches, with the memory of two of
- * them: the next is read while one is handled, and a batch is emptied when the next is asked for. No transaction is held open, so each device is as it
- * was when its page was read; one that is recorded meanwhile is among them if its id is still to
- * come. Equal claims are the same object, as long as there are not too many different ones.
+ * them: the next is read while one is handled, and a batch is emptied when the next is asked for.
+ * No transaction is held open, so each device is as it was when its page was read; one that is
+ * recorded meanwhile is among them if its id is still to come. Equal claims are the same object, as
+ * long as there are not too many different ones.
  *
  * Ends with the reason of `signal` between two batches, and leaves no statement under way.
  */

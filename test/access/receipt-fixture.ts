@@ -9,6 +9,7 @@ import { describeDecision, issueReceipt, RECEIPT_TYPE } from '../../src/access/r
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
 import { NOW, policyOf, referenceValues, withoutClaim } from '../policy/healthy-device.ts'
+import type { Json } from '../support/json.ts'
 import { expectOk } from '../support/refusal.ts'
 import { recordOf } from './rules.ts'
 
@@ -75,8 +76,7 @@ export async function signJws(
 export type Made = {
   readonly text: string
   /** As they are exported. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests change members of it by name.
-  readonly inputs: any
+  readonly inputs: Json
 }
 
 /** Decides as the service does, and makes the receipt and the inputs of it. */

@@ -9,6 +9,7 @@ import { RECEIPT_TYPE } from '../../src/access/receipt.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
 import { MAX_CLAUSE_ID_CHARS, MAX_CLAUSES } from '../../src/policy/limits.ts'
 import { NOW, policyOf, REQUEST, TEXTS } from '../policy/healthy-device.ts'
+import type { Json } from '../support/json.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import {
   createSigning,
@@ -29,8 +30,7 @@ import { QUARANTINE, recordOf } from './rules.ts'
 
 let signing: Signing
 let text: string
-// biome-ignore lint/suspicious/noExplicitAny: tests change members of it by name.
-let payload: any
+let payload: Json
 
 beforeAll(async () => {
   signing = await createSigning()

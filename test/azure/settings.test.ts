@@ -74,6 +74,11 @@ describe('the credential for Azure', () => {
     expect(credential).toMatchObject({ authorityHost: host, disableInstanceDiscovery: true })
   })
 
+  test('sends no secret to an authority without TLS', () => {
+    const AZURE_AUTHORITY_HOST = 'http://login.example'
+    expect(settingsAtFault({ ...SECRET, AZURE_AUTHORITY_HOST })).toEqual(['AZURE_AUTHORITY_HOST'])
+  })
+
   test('names all that it lacks at once', () => {
     const AZURE_CREDENTIAL = 'client-secret'
     expect(settingsAtFault({ AZURE_CREDENTIAL })).toEqual([

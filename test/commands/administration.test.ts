@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/commands/arguments.ts'
 import { command as clients } from '../../src/commands/clients.ts'
 import { command as devices } from '../../src/commands/devices.ts'
+import type { Json } from '../support/json.ts'
 import { type Called, callCommand } from './call-command.ts'
 import { type Ended, runCli, startServe } from './cli-process.ts'
 
@@ -23,9 +24,6 @@ afterAll(async () => {
   await service.end('SIGTERM')
   rmSync(data, { recursive: true, maxRetries: 5 })
 })
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 const spawn = (...args: readonly string[]): Promise<Ended> => runCli([...args, '--data', data])
 

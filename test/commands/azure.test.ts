@@ -15,6 +15,7 @@ import { pemOfKey } from '../azure/policy/provider-fixture.ts'
 import type { StandInProvider } from '../support/azure/provider.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/stand-in.ts'
 import { issueCertificate } from '../support/certificates.ts'
+import type { Json } from '../support/json.ts'
 import { type Called, callCommand } from './call-command.ts'
 
 /** An administrator at a provider that behaves as Azure's do, with the true SDKs between them. */
@@ -58,9 +59,6 @@ afterEach(() => {
   azure.recoverEntra()
   vi.unstubAllEnvs()
 })
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 async function bringIntoForce(body: Json): Promise<void> {
   const values = parseReferenceValues(body)

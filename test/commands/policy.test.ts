@@ -12,6 +12,7 @@ import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import type { DocumentKind } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { agent, documentOf } from '../policy/healthy-device.ts'
+import type { Json } from '../support/json.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../support/service.ts'
 import { type Called, callCommand } from './call-command.ts'
@@ -35,9 +36,6 @@ beforeEach(async () => {
   await bringIntoForce('policy', BASELINE_POLICY)
   await bringIntoForce('reference-values', VALUES)
 })
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 const VALUES = { name: 'agents', enclaves: [agent()] }
 const BASELINE_HASH = hashOf('policy', BASELINE_POLICY)

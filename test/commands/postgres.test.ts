@@ -3,12 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AttestationAgent } from '../../src/simulator/agent.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
+import type { Json } from '../support/json.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { expectOk } from '../support/refusal.ts'
 import { folderForTest, runCli, serveInTest } from './cli-process.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 describePostgres('the command line on PostgreSQL', () => {
   let server: Postgres

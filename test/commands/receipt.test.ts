@@ -13,6 +13,7 @@ import { command } from '../../src/commands/receipt.ts'
 import type { Store } from '../../src/store/store.ts'
 import { leavesOf, otherValue, withChange } from '../access/receipt-fixture.ts'
 import { documentOf } from '../policy/healthy-device.ts'
+import type { Json } from '../support/json.ts'
 import { expectOk, expectRefusal, noteReason } from '../support/refusal.ts'
 import { createTestService, readOk, START, startDevice, testClock } from '../support/service.ts'
 import { attestMinted, newDeviceKey, rememberHealthy } from '../support/submission.ts'
@@ -34,9 +35,6 @@ afterAll(async () => {
   await database.close()
   rmSync(folder, { recursive: true })
 })
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 function file(name: string, content: unknown): string {
   const path = join(folder, name)

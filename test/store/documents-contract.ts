@@ -58,6 +58,23 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       })
     })
 
+    test('become active in the place of the expected one only: of two changes at once one counts', async () => {
+      const first = newId('hash-')
+      await store().activateDocument(documentOf(first))
+      const changes = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const answers = await Promise.all(
+        changes.map((change) => store().activateDocument({ ...change, expected: first })),
+      )
+      expect(answers.toSorted()).toEqual(['applied', ...Array(7).fill('superseded')])
+      const winner = changes[answers.indexOf('applied')]
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+      const losers = changes.filter((change) => change !== winner)
+      for (const { hash } of losers) {
+        expect(await store().document('policy', hash)).toBeNull()
+        expect(await countOf('outbox', `payload ->> 'hash' = '${hash}'`)).toBe(0)
+      }
+    })
+
     test('can be kept before they are in force, once, with audit and no event', async () => {
       const [now, next] = [newId('hash-'), newId('hash-')]
       await store().activateDocument(documentOf(now))

@@ -34,7 +34,6 @@ async function record(device: number): Promise<never> {
   }
 }
 
-writeSync(1, 'ready\n')
 const devices = Array.from({ length: Number(values.devices) }, (_, device) => device)
 await Promise.all(devices.map(record)).catch((error) => {
   writeSync(2, `${error}\n`)

@@ -17,6 +17,7 @@ import {
   type VirtualDeviceOptions,
 } from '../../src/simulator/virtual-device.ts'
 import type { Scope, Store } from '../../src/store/store.ts'
+import type { Json } from './json.ts'
 import { expectOk } from './refusal.ts'
 import type { Query, TestDatabase } from './test-database.ts'
 
@@ -202,8 +203,7 @@ export async function expectProblem(
   return problem
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: each test states the shape of the answer it reads.
-export async function readOk(answer: Response, status = 200): Promise<any> {
+export async function readOk(answer: Response, status = 200): Promise<Json> {
   const text = await answer.text()
   expect(answer.status, text).toBe(status)
   expect(answer.headers.get('content-type')).toBe('application/json')

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, inject, test } from 'vitest'
+import type { Json } from './json.ts'
 import { VECTORS_FOLDER } from './vectors-folder.ts'
 
 declare module 'vitest' {
@@ -24,8 +25,7 @@ export function vectorText(path: string): string {
   return Buffer.from(vector(path)).toString('utf8')
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: JSON of other projects; each test states its shape.
-export function vectorJson(path: string): any {
+export function vectorJson(path: string): Json {
   return JSON.parse(vectorText(path))
 }
 

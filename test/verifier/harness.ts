@@ -18,6 +18,7 @@ import {
   type VerifierConfig,
   type VerifierKeys,
 } from '../../src/verifier/verifier.ts'
+import type { Json } from '../support/json.ts'
 import { expectOk } from '../support/refusal.ts'
 
 export const NOW = new Date('2026-06-15T12:00:00Z')
@@ -26,8 +27,8 @@ export const RP_DATA = toBase64Url(toUtf8('nonce of the relying party'))
 
 export type Challenge = { readonly challenge: Uint8Array; readonly serviceContext: string }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests edit requests into every wrong shape.
-export type Payload = any
+/** Tests edit requests into every wrong shape. */
+export type Payload = Json
 
 /** A built-in verifier with keys of its own, spoken to as over HTTP. */
 export type TestVerifier = {

@@ -31,7 +31,7 @@ export async function importReceiptKeys(
     if (read === undefined) continue
     const [kid, jwk] = read
     const known = byKid.get(kid)
-    const isOther = known !== undefined && (known === 'ambiguous' || known.x !== jwk.x)
+    const isOther = known !== undefined && !isSamePoint(known, jwk)
     byKid.set(kid, isOther ? 'ambiguous' : jwk)
   }
   const keys = new Map<string, ReceiptKey>()
@@ -40,6 +40,10 @@ export async function importReceiptKeys(
     if (key !== undefined) keys.set(kid, key)
   }
   return keys.size === 0 ? err({ reason: 'key_set_empty', ignored: [] }) : ok(keys)
+}
+
+function isSamePoint(known: EcJwk | 'ambiguous', { x, y }: EcJwk): boolean {
+  return known !== 'ambiguous' && known.x === x && known.y === y
 }
 
 function readKey(entry: unknown): readonly [string, EcJwk] | undefined {

@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../../failure.ts'
 import { MAX_POLICY_CHARS, MAX_POLICY_NESTING } from './limits.ts'
-import { PolicySyntaxError, type PolicyToken, readTokens } from './policy-tokens.ts'
+import { PolicySyntaxError, type PolicyToken, readTokens } from './policy-lexer.ts'
 
 /** Why a text cannot be a policy of Azure Attestation. */
 export const POLICY_TEXT_REASONS = ['azure_policy_too_large', 'azure_policy_malformed'] as const

@@ -5,9 +5,7 @@ import {
   type ReferenceValuesDocument,
 } from '../../appraisal/reference-values.ts'
 import type { Store } from '../../store/store.ts'
-
-/** Who the audit log names for changes made on this machine. */
-const BY = 'command line'
+import { COMMAND_LINE } from '../open-database.ts'
 
 export type Pin = { readonly issuer: string; readonly hash: string }
 
@@ -32,7 +30,13 @@ export async function addPin(
   const added = { issuer, hash, ...(name !== undefined && { name }) }
   const policies = [...(values.document.azure_policies ?? []), added]
   const document = { ...values.document, azure_policies: policies }
-  return activate(store, { document, reason: `pin Azure policy ${hash} of ${issuer}`, now })
+  const expected = values.hash
+  return activate(store, {
+    expected,
+    document,
+    reason: `pin Azure policy ${hash} of ${issuer}`,
+    now,
+  })
 }
 
 /** Takes away every pin of this policy at this provider; the others stay. */
@@ -41,14 +45,14 @@ export async function removePins(
   { issuer, hash }: Pin,
   now: Date,
 ): Promise<'applied' | 'unchanged'> {
-  const { document } = await readReferenceValues(store)
+  const { document, hash: expected } = await readReferenceValues(store)
   const { azure_policies: policies = [], ...others } = document
   const kept = policies.filter((policy) => policy.issuer !== issuer || policy.hash !== hash)
   if (kept.length === policies.length) return 'unchanged'
   const reason = `unpin Azure policy ${hash} of ${issuer}`
   // Without pins it is again the document that it was before the first one.
   const changed = kept.length === 0 ? others : { ...others, azure_policies: kept }
-  return activate(store, { document: changed, reason, now })
+  return activate(store, { expected, document: changed, reason, now })
 }
 
 async function readReferenceValues(store: Store): Promise<ReferenceValues> {
@@ -64,12 +68,14 @@ async function readReferenceValues(store: Store): Promise<ReferenceValues> {
 async function activate(
   store: Store,
   change: {
+    /** Hash of the document that was changed. */
+    readonly expected: string
     readonly document: ReferenceValuesDocument
     readonly reason: string
     readonly now: Date
   },
 ): Promise<'applied' | 'unchanged'> {
-  const { reason, now } = change
+  const { expected, reason, now } = change
   const values = parseReferenceValues(change.document)
   if (!values.ok) {
     const { failure } = values
@@ -79,10 +85,8 @@ async function activate(
   }
   const { hash, document } = values.value
   const kind = 'reference-values'
-  await store.activateDocument({ kind, hash, body: document, author: BY, reason, now })
-  const active = await store.activeDocument(kind)
-  if (active?.hash !== hash) {
-    throw new Error('somebody else changed the reference values at the same time: try again')
-  }
-  return 'applied'
+  const names = { author: COMMAND_LINE, reason, now }
+  const answer = await store.activateDocument({ kind, hash, body: document, expected, ...names })
+  if (answer !== 'superseded') return answer
+  throw new Error('somebody else changed the reference values at the same time: try again')
 }

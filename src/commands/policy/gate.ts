@@ -1,13 +1,14 @@
 import { readLosses } from '../../access/preview/summary.ts'
 import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
+import { COMMAND_LINE } from '../open-database.ts'
 import { listenForStop } from '../signals.ts'
 import { bodyOf, type CheckedDocument } from './document-kinds.ts'
 import { type HashesInForce, readHashesInForce } from './in-force.ts'
-import { runPreview } from './run-preview.ts'
+import { runPreview } from './preview.ts'
 
-/** Who the audit log names for changes made on this machine. */
-export const BY = 'command line'
+const SUPERSEDED =
+  'somebody else brought another document into force meanwhile, so that the preview counts no more: try again'
 
 /** Clocks of two machines may differ so much that a preview seems to be of the future. */
 const CLOCK_SKEW_MS = 60_000
@@ -79,16 +80,18 @@ export async function release(store: Store, input: Release): Promise<Released> {
     now.policyHash !== inForce.policyHash ||
     now.referenceValuesHash !== inForce.referenceValuesHash
   ) {
-    throw new Error(
-      'somebody else brought another document into force meanwhile, so that the preview counts no more: try again',
-    )
+    throw new Error(SUPERSEDED)
   }
-  const body = bodyOf(checked)
-  await store.activateDocument({ kind, hash, body, author: BY, reason, now: clock() })
-  const after = await readHashesInForce(store)
-  if (hashOf(kind, after) !== hash) {
-    throw new Error('somebody else brought another document into force at the same time: try again')
-  }
+  const names = { author: COMMAND_LINE, reason, now: clock() }
+  const expected = hashOf(kind, inForce)
+  const answer = await store.activateDocument({
+    kind,
+    hash,
+    body: bodyOf(checked),
+    expected,
+    ...names,
+  })
+  if (answer === 'superseded') throw new Error(SUPERSEDED)
   return { outcome: 'activated', newlyDenied }
 }
 
@@ -104,7 +107,7 @@ async function demandPreview(
     store,
     kind,
     body: checked.document,
-    by: BY,
+    by: COMMAND_LINE,
     json,
     signal: listenForStop(),
   })

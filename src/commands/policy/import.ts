@@ -1,11 +1,11 @@
 import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
+import { COMMAND_LINE } from '../open-database.ts'
 import { printJson, printText } from '../output.ts'
 import { describeFindings } from './describe-findings.ts'
 import { bodyOf, type CheckedDocument, kindOption } from './document-kinds.ts'
 import { shorten } from './find-version.ts'
 import type { DocumentFile } from './folder.ts'
-import { BY } from './gate.ts'
 import type { Candidate } from './read-document.ts'
 
 type Imported = {
@@ -48,7 +48,7 @@ export async function importDocuments(
     const { kind, label } = document.candidate
     const reason = options.reason ?? `import ${label}`
     const { hash } = document
-    const input = { kind, hash, body: bodyOf(document), author: BY, reason, now }
+    const input = { kind, hash, body: bodyOf(document), author: COMMAND_LINE, reason, now }
     const answer = await store.proposeDocument(input)
     imported.push({ kind, file: label, hash, changed: answer === 'applied' })
   }

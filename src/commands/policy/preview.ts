@@ -1,9 +1,22 @@
 import { countLosses } from '../../access/preview/summary.ts'
 import { previewDocument } from '../../preview.ts'
+import type { DocumentKind } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { createProgress, renderBar } from '../progress.ts'
 import { describePreview } from './describe-preview.ts'
-import type { PreviewOutcome, PreviewToRun } from './run-preview.ts'
+
+export type PreviewToRun = {
+  readonly store: Store
+  readonly kind: DocumentKind
+  /** Parsed JSON. */
+  readonly body: unknown
+  readonly by: string
+  readonly json: boolean
+  readonly signal?: AbortSignal
+}
+
+export type PreviewOutcome = { readonly exitCode: 0 | 3; readonly newlyDenied: number }
 
 /**
  * Previews a document over the recorded fleet, prints what would change and keeps it on record.

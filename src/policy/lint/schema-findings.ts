@@ -13,7 +13,7 @@ type Finding = Omit<LocatedFinding, 'severity' | 'clause' | 'member'>
 /** A finding and the whole path of the member that it is about. */
 export type SchemaFinding = Finding & { readonly path: Path }
 
-/** In what a document is not what its schema asks for, as far as anybody would read on. */
+/** Where a document departs from its schema: the first places, as nobody reads on for ever. */
 export function findSchemaProblems(node: JsonNode, schema: z.ZodType): readonly SchemaFinding[] {
   const checked = schema.safeParse(plainValueOf(node))
   if (checked.success) return []

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { CLAIM_NAMES } from '../../../src/appraisal/claims.ts'
+import { readTokens } from '../../../src/azure/policy/policy-lexer.ts'
 import { readPolicyText } from '../../../src/azure/policy/policy-text.ts'
-import { readTokens } from '../../../src/azure/policy/policy-tokens.ts'
 import {
   NEEDED_CLAIMS,
   NOT_ISSUED,

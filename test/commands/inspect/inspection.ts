@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
 import { command } from '../../../src/commands/inspect.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
+import type { Json } from '../../support/json.ts'
 import { noteReason } from '../../support/refusal.ts'
 import { callCommand } from '../call-command.ts'
 
@@ -40,9 +41,6 @@ export async function inspect(...args: readonly string[]): Promise<Inspection> {
   const { code, stdout } = await callCommand(command, args)
   return { status: code, output: stdout }
 }
-
-// biome-ignore lint/suspicious/noExplicitAny: each test states the members it reads.
-type Json = any
 
 export async function inspectVerified(...args: readonly string[]): Promise<Json> {
   const { status, output } = await inspect(...args, '--json')
