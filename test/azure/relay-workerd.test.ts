@@ -1,7 +1,7 @@
-import { build, type Plugin } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { issueCertificate, toPem } from '../support/certificates.ts'
+import { bundleWorker } from '../support/worker-bundle.ts'
 
 let worker: Miniflare
 let url: URL
@@ -12,7 +12,7 @@ beforeAll(async () => {
   const PEM = certificate.pem + toPem(new Uint8Array(key), 'PRIVATE KEY')
   const options = {
     modules: true as const,
-    script: await bundle('test/azure/relay-worker.ts'),
+    script: await bundleWorker('test/azure/relay-worker.ts'),
     compatibilityDate: '2026-10-01',
     compatibilityFlags: ['nodejs_compat'],
     bindings: { PEM },
@@ -22,35 +22,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => worker.dispose())
-
-/** Bare names of Node's modules, which old packages require. */
-const nodeModules: Plugin = {
-  name: 'node-modules',
-  setup: ({ onResolve }) => {
-    const names =
-      /^(assert|buffer|child_process|crypto|events|fs|http|https|net|os|path|process|stream|tls|url|util|zlib)(\/promises)?$/
-    onResolve({ filter: names }, ({ path }) => ({ path: `node:${path}`, external: true }))
-  },
-}
-
-/** As wrangler bundles: packages in the form that they have for Workers, Node's modules left out. */
-async function bundle(entry: string): Promise<string> {
-  const built = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    target: 'es2024',
-    platform: 'browser',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['node:*'],
-    plugins: [nodeModules],
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire('/worker.js');",
-    },
-  })
-  return built.outputFiles[0]?.text ?? ''
-}
 
 const ask = async (path: string) => await (await fetch(new URL(path, url))).text()
 
