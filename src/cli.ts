@@ -42,6 +42,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'lint, preview, apply and bring back policies and reference values',
     load: () => import('./commands/policy.ts'),
   },
+  'break-glass': {
+    summary: 'make keys and sign tokens that grant access when nothing else answers',
+    load: () => import('./commands/break-glass.ts'),
+  },
+  rollout: {
+    summary: 'bring a document to the fleet ring by ring; pin or allow single devices',
+    load: () => import('./commands/rollout.ts'),
+  },
+  holds: {
+    summary: 'list or end holds of causes that too many good devices met at once',
+    load: () => import('./commands/holds.ts'),
+  },
+  drill: {
+    summary: 'rehearse an outage: who would be denied, and when',
+    load: () => import('./commands/drill.ts'),
+  },
   azure: {
     summary: 'read, publish and pin the policy of an Azure Attestation provider',
     load: () => import('./commands/azure.ts'),
@@ -94,7 +110,7 @@ function endOfOptions(args: readonly string[]): number {
 
 function overview(): string {
   const lines = Object.entries(COMMANDS).map(
-    ([name, { summary }]) => `  ${name.padEnd(10)}${summary}`,
+    ([name, { summary }]) => `  ${name.padEnd(13)}${summary}`,
   )
   return `Usage: countersign COMMAND [OPTIONS]
 

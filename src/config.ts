@@ -6,6 +6,12 @@ import {
   readAzureConfig,
   verifiers,
 } from './azure/settings.ts'
+import {
+  type BreakGlassConfig,
+  breakGlassContradictions,
+  breakGlassSettings,
+  readBreakGlassConfig,
+} from './break-glass-settings.ts'
 import { parsePemBundle } from './evidence/x509/certificate.ts'
 import { err, ok, type Result } from './failure.ts'
 import { oneOf, origin, seconds, wholeNumber } from './setting.ts'
@@ -56,12 +62,17 @@ const settings = z.object({
   CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
   ATTESTATION_VALIDITY_SECONDS: seconds(300, 2_592_000, 28_800),
+  OUTAGE_GRACE_SECONDS: seconds(0, 604_800, 14_400),
+  HOLD_SECONDS: seconds(0, 86_400, 14_400),
+  PREVIEW_MAX_AGE_SECONDS: seconds(60, 604_800, 3600),
+  CONTROL_INTERVAL_SECONDS: seconds(5, 300, 15),
   HISTORY_DAYS: wholeNumber(1, 3650, 90),
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
   DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
   MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
   VERIFIERS: verifiers,
   ...azureSettings,
+  ...breakGlassSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
@@ -91,6 +102,14 @@ export type Config = {
   readonly clockSkewSeconds: number
   readonly tokenMaxAgeSeconds: number
   readonly attestationValiditySeconds: number
+  /** For how long evidence counts past its end while its verifier cannot be reached. */
+  readonly outageGraceSeconds: number
+  /** For how long a cause that many good devices met at once does not count; 0 for never. */
+  readonly holdSeconds: number
+  /** How old a preview may be that a change over HTTP goes by. */
+  readonly previewMaxAgeSeconds: number
+  /** How often rollouts and causes of denial are looked after. */
+  readonly controlIntervalSeconds: number
   readonly historyDays: number
   readonly refusalDays: number
   readonly deviceAttestationsPerMinute: number
@@ -99,6 +118,8 @@ export type Config = {
   readonly verifiers: readonly string[]
   readonly azure: AzureConfig
   readonly azureClientCertificatePath: string | undefined
+  /** Who may grant access when nothing else answers; absent where nobody may. */
+  readonly breakGlass: BreakGlassConfig | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -130,7 +151,7 @@ function contradictions(given: Environment): string[] {
   if (given.AK_TRUST_ANCHORS !== undefined && given.AK_TRUST_ANCHORS_FILE !== undefined) {
     found.push('AK_TRUST_ANCHORS: give either this or AK_TRUST_ANCHORS_FILE')
   }
-  return [...found, ...missingCredentials(given)]
+  return [...found, ...missingCredentials(given), ...breakGlassContradictions(given)]
 }
 
 function toConfig(s: z.infer<typeof settings>): Config {
@@ -155,6 +176,10 @@ function toConfig(s: z.infer<typeof settings>): Config {
     clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
     tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,
     attestationValiditySeconds: s.ATTESTATION_VALIDITY_SECONDS,
+    outageGraceSeconds: s.OUTAGE_GRACE_SECONDS,
+    holdSeconds: s.HOLD_SECONDS,
+    previewMaxAgeSeconds: s.PREVIEW_MAX_AGE_SECONDS,
+    controlIntervalSeconds: s.CONTROL_INTERVAL_SECONDS,
     historyDays: s.HISTORY_DAYS,
     refusalDays: s.REFUSAL_DAYS,
     deviceAttestationsPerMinute: s.DEVICE_ATTESTATIONS_PER_MINUTE,
@@ -162,6 +187,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     verifiers: s.VERIFIERS,
     azure: readAzureConfig(s),
     azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,
+    breakGlass: readBreakGlassConfig(s),
     logLevel: s.LOG_LEVEL,
   }
 }

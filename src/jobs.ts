@@ -63,18 +63,22 @@ async function removeAll(remove: () => Promise<number>, signal: AbortSignal): Pr
   return removed
 }
 
-/** Runs the jobs again and again, with a spread so that processes do not run them together. */
-export function startJobs(
-  services: Services,
-  options: { readonly everyMs: number },
+/** Runs something again and again, with a spread so that processes do not run it together. */
+export function startJob(
+  run: (signal: AbortSignal) => Promise<void>,
+  options: {
+    readonly everyMs: number
+    /** Fresh random bytes. */
+    readonly random: (length: number) => Uint8Array
+  },
 ): { readonly stop: () => Promise<void> } {
   const stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> = Promise.resolve()
   const schedule = () => {
-    const spread = options.everyMs * (0.5 + (services.random(1)[0] ?? 0) / 256)
+    const spread = options.everyMs * (0.5 + (options.random(1)[0] ?? 0) / 256)
     timer = setTimeout(() => {
-      running = runJobs(services, stopping.signal).finally(schedule)
+      running = run(stopping.signal).finally(schedule)
     }, spread)
     timer.unref()
   }

@@ -60,6 +60,34 @@ export function createMetrics(sources: {
       labelNames: ['decision', 'verdict'],
       registers,
     }),
+    relieved: new Counter({
+      name: 'countersign_relieved_decisions_total',
+      help: 'Decisions in which something wrong did not count, by why.',
+      labelNames: ['kind'],
+      registers,
+    }),
+    rolloutSteps: new Counter({
+      name: 'countersign_rollout_steps_total',
+      help: 'Steps of rollouts that this process took by itself.',
+      labelNames: ['step'],
+      registers,
+    }),
+    announced: new Counter({
+      name: 'countersign_announced_changes_total',
+      help: 'Changes of verdicts that the sweep of this process announced.',
+      registers,
+    }),
+    sweepCycle: new Gauge({
+      name: 'countersign_sweep_cycle_seconds',
+      help: 'How long the last sweep of the whole fleet took that ended in this process.',
+      registers,
+    }),
+    breakGlass: new Counter({
+      name: 'countersign_break_glass_total',
+      help: 'Break-glass tokens that were shown: granted, or why not.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     faults: new Counter({
       name: 'countersign_faults_total',
       help: 'Requests that ended in a fault of our own or of our infrastructure.',

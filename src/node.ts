@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ServerType, serve } from '@hono/node-server'
 import type { Config } from './config.ts'
+import { runControl } from './control/run.ts'
 import { createApp } from './http/app.ts'
-import { startJobs } from './jobs.ts'
+import { runJobs, startJob } from './jobs.ts'
 import { type MasterSecret, parseMasterSecret } from './keys/master-secret.ts'
 import { loadOrCreateSecretFile } from './keys/secret-file.ts'
 import { createLog, type Log } from './log.ts'
@@ -44,7 +45,7 @@ export async function startNodeService(
   try {
     const services = await createServices({ config, log, store, masterSecret, clock })
     const server = await listen(services)
-    const jobs = startJobs(services, { everyMs: JOBS_EVERY_MS })
+    const jobs = startBackgroundJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`
     log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
     return { url, services, close: () => shutDown(services, server, jobs) }
@@ -103,6 +104,20 @@ function listen(services: Services): Promise<ServerType> {
     )
     server.once('error', reject)
   })
+}
+
+function startBackgroundJobs(services: Services): { readonly stop: () => Promise<void> } {
+  const { random, config } = services
+  const everyMs = config.controlIntervalSeconds * 1000
+  const jobs = [
+    startJob((signal) => runControl(services, signal), { everyMs, random }),
+    startJob((signal) => runJobs(services, signal), { everyMs: JOBS_EVERY_MS, random }),
+  ]
+  return {
+    async stop() {
+      await Promise.all(jobs.map((job) => job.stop()))
+    },
+  }
 }
 
 async function shutDown(

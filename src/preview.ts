@@ -1,13 +1,13 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Rules } from './access/assess.ts'
-import { createPreview, type Preview } from './access/preview/preview.ts'
+import { createPreview } from './access/preview/preview.ts'
 import { listUnreadClaims } from './access/preview/read-claims.ts'
 import type { PreviewSummary } from './access/preview/summary.ts'
 import { parseReferenceValues, type ReferenceValuesFailure } from './appraisal/reference-values.ts'
 import { ok, type Result } from './failure.ts'
 import { compilePolicy, type PolicyFailure } from './policy/compile.ts'
 import { createRulesInForce } from './rules.ts'
-import { type FleetRecord, readFleet } from './store/fleet-reads.ts'
+import { visitInSlices } from './slices.ts'
+import { readFleet } from './store/fleet-reads.ts'
 import type { Json } from './store/json.ts'
 import type { DocumentKind } from './store/schema.ts'
 import type { Store } from './store/store.ts'
@@ -19,10 +19,6 @@ export type PreviewProgress = {
 }
 
 export type PreviewFailure = PolicyFailure | ReferenceValuesFailure
-
-/** Longest stretch of evaluation before anything else in the process gets its turn. */
-const SLICE_MS = 2
-const RECORDS_BETWEEN_LOOKS = 16
 
 /**
  * Replays a document over the recorded claims of the whole fleet, against both documents in force,
@@ -46,7 +42,7 @@ export async function previewDocument(input: {
   const { store, kind, by, clock, onProgress, signal } = input
   signal?.throwIfAborted()
   const hashes = await store.trustRecord('')
-  const inForce = await createRulesInForce(store, clock).ofHashes(hashes)
+  const inForce = await createRulesInForce(store, { clock }).ofHashes(hashes)
   const compiled = withCandidate(inForce, kind, input.candidate)
   if (!compiled.ok) return compiled
   const candidate = compiled.value
@@ -58,7 +54,7 @@ export async function previewDocument(input: {
   const leaveOut = listUnreadClaims([inForce, candidate])
   let devices = 0
   for await (const batch of readFleet(store, { leaveOut, signal })) {
-    await addInSlices(preview, batch)
+    await visitInSlices(batch, preview.add)
     devices += batch.length
     onProgress?.({ devices, total: Math.max(total, devices) })
   }
@@ -89,16 +85,4 @@ function withCandidate(
   return referenceValues.ok
     ? ok({ ...inForce, referenceValues: referenceValues.value })
     : referenceValues
-}
-
-/** A process that serves must answer others between two slices. */
-async function addInSlices(preview: Preview, batch: readonly FleetRecord[]): Promise<void> {
-  let end = performance.now() + SLICE_MS
-  for (let index = 0; index < batch.length; index++) {
-    const record = batch[index]
-    if (record !== undefined) preview.add(record)
-    if (index % RECORDS_BETWEEN_LOOKS !== 0 || performance.now() < end) continue
-    await setImmediate()
-    end = performance.now() + SLICE_MS
-  }
 }

@@ -8,33 +8,31 @@ import {
 } from './access/device-token.ts'
 import { type DecisionFacts, issueReceipt } from './access/receipt.ts'
 import type { Verdict } from './access/trust-record.ts'
-import { parseReferenceValues } from './appraisal/reference-values.ts'
 import { connectProviders } from './azure/providers.ts'
 import type { AzureRelay } from './azure/relay.ts'
 import { BUILT_IN } from './azure/settings.ts'
+import { type BreakGlass, createBreakGlass } from './break-glass.ts'
 import type { Config } from './config.ts'
-import { equalBytes } from './digest.ts'
+import { createIssuerFailures, type IssuerFailures } from './control/issuer-failures.ts'
+import { createTrials, type Trials } from './control/trials.ts'
 import { toBase32 } from './encoding.ts'
 import type { TokenIssuer } from './evidence/attestation-token.ts'
+import { BUILT_IN_POLICY_HASH } from './evidence/built-in-policy.ts'
 import { importKeySet } from './evidence/key-set.ts'
-import { type Certificate, parsePemBundle } from './evidence/x509/certificate.ts'
 import type { Result } from './failure.ts'
+import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 import { type ClientDirectory, createClientDirectory } from './keys/client-directory.ts'
 import type { MasterSecret } from './keys/master-secret.ts'
 import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { BASELINE_POLICY } from './policy/baseline.ts'
-import { compilePolicy } from './policy/compile.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
-import { listSimulatorReferenceValues } from './simulator/virtual-enclave.ts'
-import type { Json } from './store/json.ts'
 import type { Store } from './store/store.ts'
 import { createTokenIssuers, type TokenIssuers } from './token-issuers.ts'
+import { readTrustAnchors, trustUnder } from './trust-anchors.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
-import { BUILT_IN_POLICY_HASH } from './verifier/built-in-policy.ts'
 import type { PublishedCertificate } from './verifier/metadata.ts'
 import type { VerifierConfig, VerifierKeys } from './verifier/verifier.ts'
 
@@ -48,6 +46,12 @@ export type Services = {
   /** Fresh random bytes. */
   readonly random: (length: number) => Uint8Array
   readonly rules: RulesInForce
+  /** What rollouts do to the questions that this process is asked. */
+  readonly trials: Trials
+  /** Issuers with whose tokens nobody gets in any more. */
+  readonly issuerFailures: IssuerFailures
+  /** Tells processes apart that work on one database. */
+  readonly processId: string
   readonly clients: ClientDirectory
   /** Attempts that are recorded, and refused attempts that are kept, each by device. */
   readonly limiter: DeviceLimiter
@@ -62,12 +66,16 @@ export type Services = {
     readonly config: VerifierConfig
     readonly keys: VerifierKeys
     readonly published: readonly PublishedCertificate[]
+    /** Whom to believe about attestation keys: `config.trust` and what reference values list. */
+    readonly trustInForce: () => Promise<AikTrust>
   }
   readonly deviceTokenKeys: JSONWebKeySet
   readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
   readonly verifyDeviceToken: (
     token: string,
   ) => Promise<Result<{ readonly deviceId: string }, DeviceTokenFailure>>
+  /** Whether a break-glass token opens; asks no store. */
+  readonly breakGlass: BreakGlass
   /** What device tokens and receipts are verified with by others: `/.well-known/jwks.json`. */
   readonly publishedKeys: JSONWebKeySet
   /** Signs what a decision came to, under a fresh id. */
@@ -95,16 +103,20 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const verifiesHere = config.verifiers.includes(BUILT_IN)
   const isHardwareProven = !verifiesHere || trust.anchors.length > 0
   await ensureDocuments(store, isHardwareProven, now)
-  if (!isHardwareProven) {
+  if (!isHardwareProven && !(await listsTrustAnchors(store))) {
     log.warn('hardware_unproven', {
       consequence: 'any attestation key is accepted and simulated devices can become trusted',
-      remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE',
+      remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, or list trust_anchors',
     })
   }
-  const rules = createRulesInForce(store, clock)
+  const rules = createRulesInForce(store, {
+    clock,
+    outageGraceMs: config.outageGraceSeconds * 1000,
+  })
   const azure = connectProviders(config, clock)
   const countOfDevices = () => countDevices(store, clock())
   const random = createRandomSource()
+  const processId = toBase32(random(10))
   const tokens = await deviceTokens(keys, { issuer, clock, now })
   return {
     config,
@@ -114,6 +126,9 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     clock,
     random,
     rules,
+    trials: createTrials({ store, reporter: processId }),
+    issuerFailures: createIssuerFailures([issuer, ...azure.providers], now),
+    processId,
     clients: createClientDirectory(store, clock),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
@@ -126,11 +141,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     }),
     relays: azure.relays,
     verifierStates: azure.states,
-    verifier: builtInVerifier(keys, { config, trust, masterSecret, now }),
+    verifier: builtInVerifier(keys, { config, trust, masterSecret, rules, clock, now }),
     ...tokens,
     publishedKeys: {
       keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
     },
+    breakGlass: await createBreakGlass(config, { log, clock }),
     issueReceipt: receiptIssuer(keys, { issuer, random, now }),
     lifecycle: { draining: false },
   }
@@ -142,37 +158,6 @@ async function countDevices(store: Store, now: Date): Promise<Readonly<Record<Ve
     return (await store.counts(now)).devices
   } catch {
     return { trusted: NaN, untrusted: NaN, stale: NaN, unknown: NaN, quarantined: NaN }
-  }
-}
-
-/** Certificates that are their own issuer are anchors, the others help to reach them. */
-function readTrustAnchors(pem: string | undefined): AikTrust {
-  if (pem === undefined) return { anchors: [], intermediates: [] }
-  const bundle = parsePemBundle(pem)
-  if (!bundle.ok) throw new Error(`AK_TRUST_ANCHORS: ${bundle.failure.reason}`)
-  const isAnchor = ({ issuer, subject }: Certificate) => equalBytes(issuer, subject)
-  const anchors = bundle.value.filter(isAnchor)
-  if (anchors.length === 0) throw new Error('AK_TRUST_ANCHORS: holds no self-signed certificate')
-  return { anchors, intermediates: bundle.value.filter((one) => !isAnchor(one)) }
-}
-
-/**
- * On a first start a policy and reference values come into force. Where hardware is unproven anyway,
- * the simulator's enclave is among the reference values, so that the service can be tried out.
- */
-async function ensureDocuments(store: Store, isHardwareProven: boolean, now: Date): Promise<void> {
-  const author = 'countersign'
-  const reason = 'first start'
-  const policy = compilePolicy(BASELINE_POLICY)
-  const values = isHardwareProven ? { name: 'empty', enclaves: [] } : listSimulatorReferenceValues()
-  const references = parseReferenceValues(values)
-  if (!policy.ok || !references.ok) throw new TypeError('a built-in document does not compile')
-  const documents = [
-    { kind: 'policy', hash: policy.value.hash, body: policy.value.document },
-    { kind: 'reference-values', hash: references.value.hash, body: references.value.document },
-  ] as const
-  for (const { kind, hash, body } of documents) {
-    await store.ensureActiveDocument({ kind, hash, body: body as Json, author, reason, now })
   }
 }
 
@@ -188,10 +173,12 @@ function builtInVerifier(
     readonly config: Config
     readonly trust: AikTrust
     readonly masterSecret: MasterSecret
+    readonly rules: RulesInForce
+    readonly clock: () => Date
     readonly now: Date
   },
 ): Services['verifier'] {
-  const { config, trust, masterSecret, now } = input
+  const { config, trust, masterSecret, rules, clock, now } = input
   const { kid, certificate, privateKey } = keys.signingKey('attestation', now)
   if (certificate === null) throw new TypeError('an attestation key has a certificate')
   return {
@@ -209,6 +196,10 @@ function builtInVerifier(
       kid: key.kid ?? '',
       x5c: key.x5c ?? [],
     })),
+    async trustInForce() {
+      const { referenceValues } = await rules.recent()
+      return trustUnder(trust, referenceValues, clock())
+    },
   }
 }
 

@@ -21,6 +21,8 @@ const baseUrl = (protocol: RegExp, error: string) =>
   z
     .url({ protocol, error })
     .refine((text) => {
+      // What is no URL at all was told already.
+      if (!URL.canParse(text)) return true
       const url = new URL(text)
       return url.search === '' && url.hash === '' && url.username === ''
     }, 'must have no query, fragment or credentials')

@@ -37,8 +37,10 @@ export function createTokenIssuers(input: {
       const kid = typeof header.kid === 'string' ? header.kid : undefined
       const keys = await keySets.keySetFor(issuer, kid)
       if (!keys.ok) return keys
+      // Which of the versions in force is the device's is known when it is: that one appraises it.
       const { referenceValues } = await rules.recent()
-      const policyHashes = pinnedPolicies(referenceValues, issuer, clock())
+      const now = clock()
+      const policyHashes = referenceValues.flatMap((values) => pinnedPolicies(values, issuer, now))
       return ok([{ issuer, keys: keys.value, policyHashes }])
     },
   }

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { runControl } from './control/run.ts'
 import { type App, createApp } from './http/app.ts'
 import { answerUnavailable } from './http/unavailable.ts'
 import { runJobs } from './jobs.ts'
@@ -54,9 +55,11 @@ async function runScheduledJobs(
   bindings: WorkerBindings,
   invocation: Invocation,
 ): Promise<void> {
-  await withService(bindings, invocation, ({ services }) =>
-    runJobs(services, AbortSignal.timeout(JOBS_RUN_MS)),
-  ).catch((error) => logStartFault(error))
+  await withService(bindings, invocation, async ({ services }) => {
+    const signal = AbortSignal.timeout(JOBS_RUN_MS)
+    await runControl(services, signal)
+    await runJobs(services, signal)
+  }).catch((error) => logStartFault(error))
 }
 
 /** Does `work` with the services of this isolate and a database connection of its own. */

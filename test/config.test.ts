@@ -47,4 +47,12 @@ describe('parseConfig', () => {
   test('an unlimited lifetime cannot be configured', () => {
     expectRefusal(parseConfig({ ATTESTATION_VALIDITY_SECONDS: '99999999' }), 'config_invalid')
   })
+
+  test('evidence outlives its verifier by hours, and never by more than a week', () => {
+    expect(expectOk(parseConfig({})).outageGraceSeconds).toBe(14_400)
+    const longest = parseConfig({ OUTAGE_GRACE_SECONDS: '604800' })
+    expect(expectOk(longest).outageGraceSeconds).toBe(604_800)
+    expect(expectOk(parseConfig({ OUTAGE_GRACE_SECONDS: '0' })).outageGraceSeconds).toBe(0)
+    expectRefusal(parseConfig({ OUTAGE_GRACE_SECONDS: '604801' }), 'config_invalid')
+  })
 })

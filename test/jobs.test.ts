@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { runJobs, startJobs } from '../src/jobs.ts'
+import { runJobs, startJob } from '../src/jobs.ts'
 import type { Services } from '../src/services.ts'
 import { SPENT_NONCE_MARGIN_SECONDS } from '../src/store/retention.ts'
 import { createTestService, readOk, startDevice, testClock } from './support/service.ts'
@@ -129,7 +129,10 @@ describe('jobs that run by themselves', () => {
       runs += 1
       return runs === 1 ? Promise.reject(new Error('once')) : Promise.resolve(0)
     }
-    const jobs = startJobs(withStore({ removeSpentNonces }), { everyMs: 10 })
+    const jobs = startJob((signal) => runJobs(withStore({ removeSpentNonces }), signal), {
+      everyMs: 10,
+      random: service.services.random,
+    })
     await vi.waitFor(() => expect(runs).toBeGreaterThan(3), { timeout: 5_000 })
     await jobs.stop()
     const after = runs
@@ -146,7 +149,10 @@ describe('jobs that run by themselves', () => {
       ended = true
       return 0
     }
-    const jobs = startJobs(withStore({ removeSpentNonces }), { everyMs: 1 })
+    const jobs = startJob((signal) => runJobs(withStore({ removeSpentNonces }), signal), {
+      everyMs: 1,
+      random: service.services.random,
+    })
     await vi.waitFor(() => expect(begun).toBe(true), { timeout: 5_000 })
     await jobs.stop()
     expect(ended).toBe(true)

@@ -1,8 +1,10 @@
 import { type AttestationResult, appraise } from '../appraisal/appraise.ts'
+import { appraiseOrigin, type Origin } from '../appraisal/origin.ts'
 import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
 import { type ClauseOutcome, evaluatePolicy } from '../policy/evaluate.ts'
 import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/input.ts'
+import type { Circumstances } from './relief.ts'
 import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from './verdict.ts'
 
@@ -24,10 +26,12 @@ export function assess(
   input: Rules & {
     readonly record: TrustRecord
     readonly request?: RequestFacts
+    /** Without them nothing is relieved. */
+    readonly circumstances?: Circumstances | undefined
     readonly now: Date
   },
 ): Assessment {
-  const { record, request, now } = input
+  const { record, request, circumstances, now } = input
   const { attestation } = record
   if (attestation === null) {
     const verdict = deriveVerdict({ record, clauseOutcomes: [], now })
@@ -42,7 +46,9 @@ export function assess(
   }
   const scope = request === undefined ? 'device' : 'request'
   const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope })
-  const verdict = deriveVerdict({ record, clauseOutcomes, now })
+  const origin = originOf(attestation, input.referenceValues, now)
+  const relief = circumstances && { record: { ...record, attestation }, circumstances }
+  const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
   return { ...verdict, clauseOutcomes, result: facts.result }
 }
 
@@ -67,8 +73,17 @@ export function verdictOfAttestation(
   const policyInput = { attestation: facts, now }
   const clauseOutcomes = evaluatePolicy(policy, policyInput, { scope: 'device' })
   const newcomer = { enrolment: 'admitted', quarantine: null, attestation } as const
-  const verdict = deriveVerdict({ record: newcomer, clauseOutcomes, now })
+  const origin = originOf(attestation, referenceValues, now)
+  const verdict = deriveVerdict({ record: newcomer, clauseOutcomes, origin, now })
   return { ...verdict, clauseOutcomes, result: facts.result }
+}
+
+function originOf(
+  { claims, issuer, policyHash }: RecordedAttestation,
+  referenceValues: ReferenceValues,
+  now: Date,
+): Origin {
+  return appraiseOrigin({ claims, issuer, policyHash, referenceValues, now })
 }
 
 function factsOf(

@@ -5,6 +5,7 @@ import type { EvaluationRequest } from './authzen.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import { readLanguages } from './language.ts'
 import { type ToldReason, tellBuiltIn, tellReason } from './reason-text.ts'
+import type { Circumstances, Relief, ReliefKind } from './relief.ts'
 import type { TrustRecord, Verdict } from './trust-record.ts'
 import { blockingReasons, type VerdictReason } from './verdict.ts'
 
@@ -24,9 +25,23 @@ export type DecisionContext = {
   readonly attestation_id?: string
   readonly attested_at?: string
   readonly valid_until?: string
+  /** What is wrong and does not count for the moment. Absent where nothing is. */
+  readonly relief?: readonly ToldRelief[]
   /** AuthZEN §5.5.1's own members, keyed by an HTTP-like code. */
   readonly reason_admin?: { readonly '403': string }
   readonly reason_user?: { readonly '403': string }
+}
+
+export type ToldRelief = {
+  readonly kind: ReliefKind
+  /** The clause or other reason; absent where an administrator allows the device. */
+  readonly reason?: string
+  /** ISO 8601: until when at most. */
+  readonly until: string
+}
+
+export function describeRelief({ kind, reason, until }: Relief): ToldRelief {
+  return { kind, ...(reason !== undefined && { reason }), until: until.toISOString() }
 }
 
 /**
@@ -38,16 +53,18 @@ export function decide(
     /** `null` when no such device is on record. */
     readonly record: TrustRecord | null
     readonly request: EvaluationRequest
+    /** What may keep access open although something is wrong. */
+    readonly circumstances?: Circumstances | undefined
     readonly now: Date
     /** An Accept-Language value; `context.language` of the request goes before it. */
     readonly language?: string | undefined
   },
 ): Decision {
-  const { record, request, policy, referenceValues } = input
+  const { record, request, policy, referenceValues, circumstances, now } = input
   if (record === null) return denyWithoutDevice({ ...input, reason: 'device_unknown' })
 
-  const assessment = assess({ policy, referenceValues, record, request, now: input.now })
-  const { verdict, clauseOutcomes } = assessment
+  const assessment = assess({ policy, referenceValues, record, request, circumstances, now })
+  const { verdict, clauseOutcomes, relief } = assessment
   const reasons =
     verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
   const { attestation } = record
@@ -63,6 +80,7 @@ export function decide(
       attested_at: attestation.attestedAt.toISOString(),
       valid_until: attestation.validUntil.toISOString(),
     }),
+    ...(relief !== undefined && { relief: relief.map(describeRelief) }),
   }
   if (reasons.length === 0) return { decision: true, context }
   const languages = languagesOf(request, input.language)

@@ -32,6 +32,8 @@ const CODE_OF_REASON: Readonly<Record<VerdictReason['code'], DeviceCode>> = {
   enrolment_pending: 'wait',
   never_attested: 'attest',
   stale: 'attest',
+  policy_not_pinned: 'attest',
+  anchor_not_listed: 'attest',
   clause_failed: 'repair',
   clause_undecidable: 'attest',
 }

@@ -1,11 +1,13 @@
 import { toBase64Url, toUtf8 } from '../encoding.ts'
 import type { CompiledClause } from '../policy/compile.ts'
+import type { Rollout } from '../policy/rollout.ts'
 import { assess, type Rules } from './assess.ts'
 import type { EvaluationRequest } from './authzen.ts'
 import type { Decision } from './decide.ts'
-import type { ClauseResult, ReceiptClaims } from './receipt/claims.ts'
+import { type ClauseResult, describeCircumstances, type ReceiptClaims } from './receipt/claims.ts'
 import { describeDevice, describeEvidence, digestInput } from './receipt/inputs.ts'
 import { MAX_RECEIPT_CAUSE_CHARS } from './receipt/limits.ts'
+import type { Circumstances } from './relief.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**
@@ -33,10 +35,15 @@ export type DecisionToDescribe = Rules & {
   readonly request: EvaluationRequest
   /** `digestRequest` of it. */
   readonly requestDigest: string
+  readonly circumstances: Circumstances
+  /** Open rollouts that the device took part in. */
+  readonly trials: readonly Trial[]
   readonly now: Date
   /** What `decide` or `denyWithoutDevice` said of these inputs. */
   readonly decision: Decision
 }
+
+export type Trial = Pick<Rollout, 'rolloutId' | 'kind' | 'pass' | 'stage'>
 
 /** Evaluates the clauses once more, because an answer does not tell which ones passed. */
 export function describeDecision(input: DecisionToDescribe): DecisionFacts {
@@ -48,6 +55,11 @@ export function describeDecision(input: DecisionToDescribe): DecisionFacts {
     reasons: [...new Set(decision.context.reasons.map(({ code }) => code))],
     mode: 'enforce',
     decided_at: now.toISOString(),
+    circumstances: describeCircumstances(input.circumstances, record?.firstFailedAt ?? {}),
+    relief: [...(decision.context.relief ?? [])],
+    rollouts: input.trials.map(({ rolloutId, kind, pass, stage }) => {
+      return { rollout_id: rolloutId, kind, pass, stage }
+    }),
     request_digest: input.requestDigest,
     policy_hash: policy.hash,
     reference_values_hash: referenceValues.hash,

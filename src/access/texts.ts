@@ -1,3 +1,4 @@
+import type { Origin } from '../appraisal/origin.ts'
 import type { Texts } from '../policy/document.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import type { Standing } from './verdict.ts'
@@ -5,6 +6,7 @@ import type { Standing } from './verdict.ts'
 /** Why a device is not trusted or a request not granted, other than through the text of a clause. */
 export type BuiltInCode =
   | Standing
+  | Exclude<Origin, 'accepted'>
   | DeviceNameFailure['reason']
   | 'device_unknown'
   | 'clause_undecidable'
@@ -55,6 +57,32 @@ export const BUILT_IN_TEXTS: Readonly<Record<BuiltInCode, Texts>> = {
       repair:
         'Verbinden Sie das Gerät mit dem Netz und starten Sie den Sicherheitsagenten. Der ' +
         'Nachweis wird von selbst erneuert.',
+    },
+  },
+  policy_not_pinned: {
+    en: {
+      title: 'The last proof of the state of this device counts no more',
+      repair:
+        'Start the security agent and wait a minute: it renews itself. If it stays, ask your ' +
+        'administrator: the rules of the verifier are not approved.',
+    },
+    de: {
+      title: 'Der letzte Nachweis über den Zustand dieses Geräts zählt nicht mehr',
+      repair:
+        'Starten Sie den Sicherheitsagenten und warten Sie eine Minute: Der Nachweis wird von ' +
+        'selbst erneuert. Bleibt es dabei, fragen Sie Ihre Administration: Die Regeln der ' +
+        'Prüfstelle sind nicht freigegeben.',
+    },
+  },
+  anchor_not_listed: {
+    en: {
+      title: 'The security chip of this device is not approved',
+      repair: 'Ask your administrator: the maker of the chip (TPM) is not on the list.',
+    },
+    de: {
+      title: 'Der Sicherheitschip dieses Geräts ist nicht freigegeben',
+      repair:
+        'Fragen Sie Ihre Administration: Der Hersteller des Chips (TPM) steht nicht auf der Liste.',
     },
   },
   clause_undecidable: {

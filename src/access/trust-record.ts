@@ -19,6 +19,8 @@ export type TrustRecord = {
   readonly quarantine: Quarantine | null
   /** `null` for a device that was listed or failed, but never attested with success. */
   readonly attestation: RecordedAttestation | null
+  /** Clause id to ISO 8601: since when the device fails it without a break. */
+  readonly firstFailedAt: Readonly<Record<string, string>>
   readonly createdAt: Date
 }
 

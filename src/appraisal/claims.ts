@@ -9,6 +9,7 @@ import { MAX_CLAIM_ITEM_CHARS, MAX_CLAIM_ITEMS, MAX_CLAIM_TEXT_CHARS } from './l
 export type AttestationClaims = Partial<{
   readonly aikValidated: boolean
   readonly aikPubHash: string
+  readonly aikTrustAnchor: string
   readonly tpmVersion: number
   readonly secureBootEnabled: boolean
   readonly secureBootKeys: SecureBootKeys
@@ -91,6 +92,7 @@ export const CLAIMS: {
 } = {
   aikValidated: now('bool', 'The attestation key has a valid certificate of its TPM maker.'),
   aikPubHash: now('text', 'base64 SHA-256 of the public attestation key in DER.'),
+  aikTrustAnchor: now('text', 'base64url SHA-256 of the root certificate behind that key, in DER.'),
   tpmVersion: now('int', 'Major version of the TPM.'),
   secureBootEnabled: atBoot('bool', 'Secure Boot was on.'),
   secureBootKeys: atBoot('secureBootKeys', 'SHA-256 of the Secure Boot variables.'),

@@ -7,6 +7,10 @@ export const MAX_CLAIM_ITEM_CHARS = 2_048
 export const MAX_REFERENCE_ENCLAVES = 1_000
 export const MAX_IMAGES_PER_ENCLAVE = 256
 export const MAX_REFERENCE_NAME_CHARS = 120
+export const MAX_TRUST_ANCHORS = 64
+/** Root certificates in the field have 1 to 2 KiB. */
+export const MAX_ANCHOR_BYTES = 4_096
+/** As many trust anchors as there may be take a third of it. */
 export const MAX_REFERENCE_DOCUMENT_CHARS = 1_048_576
 
 /** How many findings of a refused document are reported. */

@@ -8,17 +8,24 @@ import {
   MAX_REFERENCE_ENCLAVES,
   MAX_REFERENCE_NAME_CHARS,
   MAX_REPORTED_PROBLEMS,
+  MAX_TRUST_ANCHORS,
 } from './limits.ts'
+import { groupByFingerprint, type TrustAnchor, trustAnchorSchema } from './trust-anchors.ts'
+import {
+  countsAt,
+  ENDS_AFTER_BEGINNING,
+  endsAfterBeginning,
+  type Validity,
+  validityMembers,
+  validityOf,
+} from './validity.ts'
+
+export type { TrustAnchor, Validity }
 
 const securityVersion = z.int().min(0).max(0xffff_ffff)
 
 /** Providers with their policies, of which two are in use while one follows the other. */
 const MAX_AZURE_POLICIES = 256
-
-const validity = {
-  valid_from: z.iso.datetime().optional(),
-  valid_until: z.iso.datetime().optional(),
-}
 
 const enclaveSchema = z
   .strictObject({
@@ -28,12 +35,9 @@ const enclaveSchema = z
     image_ids: z.array(idOf(16)).min(1).max(MAX_IMAGES_PER_ENCLAVE).optional(),
     minimum_svn: securityVersion,
     minimum_platform_svn: securityVersion.optional(),
-    ...validity,
+    ...validityMembers,
   })
-  .refine(endsAfterBeginning, {
-    message: 'valid_until must be after valid_from',
-    path: ['valid_until'],
-  })
+  .refine(endsAfterBeginning, ENDS_AFTER_BEGINNING)
 
 const azurePolicySchema = z
   .strictObject({
@@ -43,45 +47,38 @@ const azurePolicySchema = z
       .refine(isHttpsOrigin, 'must be the https URL of a provider, without a path'),
     hash: idOf(32),
     name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
-    ...validity,
+    ...validityMembers,
   })
-  .refine(endsAfterBeginning, {
-    message: 'valid_until must be after valid_from',
-    path: ['valid_until'],
-  })
+  .refine(endsAfterBeginning, ENDS_AFTER_BEGINNING)
 
 /**
- * The enclaves that an organisation trusts, as an administrator writes them, and the policies of its
- * Azure Attestation providers under which tokens count (`x-ms-policy-hash`). Ids and hashes are
- * base64url without padding, as in tokens. Entries of one author or issuer may overlap in time: what
- * any of them names is listed, so that old → old and new → new has no gap.
+ * The enclaves that an organisation trusts, as an administrator writes them, the policies of its
+ * Azure Attestation providers under which tokens count (`x-ms-policy-hash`), and the root
+ * certificates that vouch for attestation keys. Ids and hashes are base64url without padding, as in
+ * tokens. Entries of one author, issuer or certificate may overlap in time: what any of them names
+ * is listed, so that old → old and new → new has no gap.
  */
 export const referenceValuesSchema = z.strictObject({
   name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
   enclaves: z.array(enclaveSchema).max(MAX_REFERENCE_ENCLAVES),
   azure_policies: z.array(azurePolicySchema).max(MAX_AZURE_POLICIES).optional(),
+  trust_anchors: z.array(trustAnchorSchema).max(MAX_TRUST_ANCHORS).optional(),
 })
 
 export type ReferenceValuesDocument = z.infer<typeof referenceValuesSchema>
 
-export type EnclaveReference = {
+export type EnclaveReference = Validity & {
   readonly name: string
   readonly familyId: string | undefined
   readonly imageIds: ReadonlySet<string> | undefined
   readonly minimumSvn: number
   readonly minimumPlatformSvn: number
-  /** Milliseconds of the epoch, inclusive and exclusive. */
-  readonly validFrom: number
-  readonly validUntil: number
 }
 
 /** A policy of an Azure provider under which its tokens are believed. */
-export type PolicyPin = {
+export type PolicyPin = Validity & {
   /** `x-ms-policy-hash`. */
   readonly hash: string
-  /** Milliseconds of the epoch, inclusive and exclusive. */
-  readonly validFrom: number
-  readonly validUntil: number
 }
 
 /** A checked document, ready for appraisal. */
@@ -90,6 +87,8 @@ export type ReferenceValues = {
   readonly document: ReferenceValuesDocument
   readonly enclavesByAuthor: ReadonlyMap<string, readonly EnclaveReference[]>
   readonly pinsByIssuer: ReadonlyMap<string, readonly PolicyPin[]>
+  /** By fingerprint. Empty where none are listed: then the configuration alone decides. */
+  readonly anchors: ReadonlyMap<string, readonly TrustAnchor[]>
 }
 
 export const REFERENCE_VALUES_REASONS = [
@@ -126,7 +125,8 @@ export function parseReferenceValues(
   }
   const enclavesByAuthor = groupByAuthor(parsed.data)
   const pinsByIssuer = groupByIssuer(parsed.data)
-  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor, pinsByIssuer })
+  const anchors = groupByFingerprint(parsed.data.trust_anchors ?? [])
+  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor, pinsByIssuer, anchors })
 }
 
 /** The `policyHashes` of an issuer of tokens: an empty list, if nothing is pinned, accepts nothing. */
@@ -136,10 +136,7 @@ export function pinnedPolicies(
   now: Date,
 ): readonly string[] {
   const pins = referenceValues.pinsByIssuer.get(issuer) ?? []
-  const at = now.getTime()
-  return pins
-    .filter(({ validFrom, validUntil }) => at >= validFrom && at < validUntil)
-    .map(({ hash }) => hash)
+  return pins.filter((pin) => countsAt(pin, now.getTime())).map(({ hash }) => hash)
 }
 
 /** The findings of zod as paths and sentences, cut to a number that a person reads. */
@@ -162,7 +159,7 @@ function groupByAuthor(
       imageIds: enclave.image_ids && new Set(enclave.image_ids),
       minimumSvn: enclave.minimum_svn,
       minimumPlatformSvn: enclave.minimum_platform_svn ?? 0,
-      ...timesOf(enclave),
+      ...validityOf(enclave),
     })
   }
   return byAuthor
@@ -175,26 +172,9 @@ function groupByIssuer(
   for (const policy of document.azure_policies ?? []) {
     const pins = byIssuer.get(policy.issuer) ?? []
     byIssuer.set(policy.issuer, pins)
-    pins.push({ hash: policy.hash, ...timesOf(policy) })
+    pins.push({ hash: policy.hash, ...validityOf(policy) })
   }
   return byIssuer
-}
-
-type Validity = {
-  readonly valid_from?: string | undefined
-  readonly valid_until?: string | undefined
-}
-
-function timesOf({ valid_from, valid_until }: Validity) {
-  return {
-    validFrom: valid_from ? Date.parse(valid_from) : -Infinity,
-    validUntil: valid_until ? Date.parse(valid_until) : Infinity,
-  }
-}
-
-function endsAfterBeginning(validity: Validity): boolean {
-  const { validFrom, validUntil } = timesOf(validity)
-  return validFrom < validUntil
 }
 
 /** Compared with `iss` as text, so that there is exactly one text per provider. */

@@ -4,7 +4,7 @@ import type { PolicyProvider } from '../azure/policy/provider-policy.ts'
 import type { Config } from '../config.ts'
 import { fromBase64Url } from '../encoding.ts'
 import type { Store } from '../store/store.ts'
-import { type Command, readArguments, UsageError } from './arguments.ts'
+import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { comparePolicies } from './azure/compare.ts'
 import { confirm } from './azure/confirm.ts'
 import { pinPolicy, unpinPolicy } from './azure/pin.ts'
@@ -25,6 +25,7 @@ const OPTIONS = {
   key: { type: 'string' },
   certificate: { type: 'string' },
   yes: { type: 'boolean', default: false },
+  'accept-denials': { type: 'string' },
   json: { type: 'boolean', default: false },
   ...DATA_OPTION,
 } as const
@@ -38,6 +39,7 @@ export const command: Command = {
        countersign azure policy pin  [--provider URL] [--file POLICY | --recommended]
                                      [--name NAME] [--json]
        countersign azure policy pin --remove HASH [--provider URL] [--yes] [--json]
+                                    [--accept-denials N]
 
 The TPM policy of an Azure Attestation provider says what its tokens mean. Tokens count only under
 policies whose hash is pinned in the reference values.
@@ -52,6 +54,8 @@ policies whose hash is pinned in the reference values.
   --recommended      the policy that comes with Countersign: show prints it, pin pins it
   --pin              set: pin the new policy before it is published
   --remove HASH      pin: unpin this policy; refused while it is in force, unless with --yes
+  --accept-denials N DANGER: pin --remove may take the access of up to N devices whose last
+                     evidence came under that policy
   --name NAME        what people call the pin
   --key PEM          set: file with the PKCS#8 RSA key of a policy signer, for isolated providers
   --certificate PEM  set: file with the signer's certificate, and those above it
@@ -93,7 +97,7 @@ const TAKEN: Readonly<Record<string, readonly (keyof Values)[]>> = {
   show: ['recommended'],
   diff: ['file'],
   set: ['file', 'pin', 'name', 'key', 'certificate', 'yes'],
-  pin: ['file', 'recommended', 'name', 'remove', 'yes'],
+  pin: ['file', 'recommended', 'name', 'remove', 'yes', 'accept-denials'],
 }
 const ALWAYS_TAKEN: readonly string[] = ['provider', 'json', 'data']
 
@@ -161,9 +165,14 @@ function pin(values: Values): Perform {
     if (fromBase64Url(hash)?.length !== 32) {
       throw new UsageError('--remove must be a policy hash (countersign azure policy show)')
     }
+    const acceptedDenials = readCount(values['accept-denials'], 'accept-denials', 0)
+    const clock = () => new Date()
     return withProvider(values, (provider, store) =>
-      unpinPolicy(provider, store, { hash, isForced: yes, json, now: new Date() }),
+      unpinPolicy(provider, store, { hash, isForced: yes, acceptedDenials, json, clock }),
     )
+  }
+  if (values['accept-denials'] !== undefined) {
+    throw new UsageError('--accept-denials is only for --remove')
   }
   if (yes) throw new UsageError('--yes is only for --remove')
   if (file !== undefined && recommended) throw new UsageError('say --file or --recommended')

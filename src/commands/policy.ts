@@ -1,7 +1,9 @@
+import { LARGE_FLEET } from '../control/preview-gate.ts'
 import type { DocumentKind } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { confirm } from './azure/confirm.ts'
+import { readDuration } from './duration.ts'
 import { COMMAND_LINE, withDatabase } from './open-database.ts'
 import { activateVersion } from './policy/activate.ts'
 import { applyDocuments } from './policy/apply.ts'
@@ -10,6 +12,7 @@ import { kindOption, readKind } from './policy/document-kinds.ts'
 import { exportDocuments } from './policy/export.ts'
 import { findVersion, isVersion, MOST_VERSIONS } from './policy/find-version.ts'
 import { type DocumentFile, findDocuments, findVersions } from './policy/folder.ts'
+import type { Release } from './policy/gate.ts'
 import { importDocuments } from './policy/import.ts'
 import { printLint } from './policy/lint.ts'
 import { listVersions } from './policy/list.ts'
@@ -29,6 +32,7 @@ const OPTIONS = {
   reason: { type: 'string' },
   yes: { type: 'boolean', default: false },
   'accept-denials': { type: 'string' },
+  'at-once': { type: 'boolean', default: false },
   'preview-max-age': { type: 'string' },
   json: { type: 'boolean', default: false },
   ...DATA_OPTION,
@@ -43,9 +47,9 @@ export const command: Command = {
        countersign policy preview FILE|VERSION
        countersign policy plan  FILE|--dir DIR [--preview-max-age AGE]
        countersign policy apply FILE|--dir DIR [--reason TEXT] [--yes] [--accept-denials N]
-                                               [--preview-max-age AGE]
+                                               [--preview-max-age AGE] [--at-once]
        countersign policy activate VERSION --reason TEXT [--accept-denials N]
-                                               [--preview-max-age AGE]
+                                               [--preview-max-age AGE] [--at-once]
        countersign policy list [--limit N]
        countersign policy show [VERSION]
        countersign policy diff [FILE|VERSION] FILE|VERSION
@@ -61,6 +65,8 @@ one comes into force in their place, and can be brought back.
   plan      says what apply would do
   apply     brings files into force: no lint error, a preview that is young enough (it makes one if
             there is none), and no device denied that is allowed now. Again, it does nothing.
+            Where ${LARGE_FLEET} devices or more have attested it starts a rollout instead, which brings the
+            document into force ring by ring (countersign rollout).
   activate  does the same with a version that is kept here
   list, show, diff   say what there is, and by what two documents differ
   export    writes policy.json and reference-values.json as they are in force, for a git repository
@@ -74,6 +80,7 @@ one comes into force in their place, and can be brought back.
   --reason TEXT         why; kept in the audit log
   --yes                 do not ask
   --accept-denials N    DANGER: let up to N devices lose the access that they have now
+  --at-once             DANGER: no rollout; it decides for all devices with their next request
   --preview-max-age AGE how old a preview may be that counts: 90s, 30m, ${PREVIEW_MAX_AGE} (the default), 2d
   --data DIR            the data directory of the embedded database (DATA_DIR; ./data); works while
                         the service runs on it. DATABASE_URL uses PostgreSQL.
@@ -112,6 +119,8 @@ type Values = Omit<ReturnType<typeof readArguments<typeof OPTIONS>>['values'], '
 
 type Perform = (store: Store) => Promise<number>
 
+type ReleaseOptions = Pick<Release, 'acceptedDenials' | 'maxAgeMs' | 'way' | 'json' | 'clock'>
+
 type Verb = {
   /** Looks at arguments and files before the database is opened; a number is the end already. */
   readonly prepare: (values: Values) => Perform | number
@@ -121,7 +130,7 @@ type Verb = {
   readonly taken: readonly string[]
 }
 
-const RELEASE_OPTIONS = ['reason', 'accept-denials', 'preview-max-age']
+const RELEASE_OPTIONS = ['reason', 'accept-denials', 'preview-max-age', 'at-once']
 
 const VERBS: Readonly<Record<string, Verb>> = {
   lint: { prepare: lint, most: 1, taken: ['kind'] },
@@ -261,25 +270,16 @@ function readCandidates(values: Values): {
   return { candidates, said }
 }
 
-function readRelease(values: Values) {
+function readRelease(values: Values): ReleaseOptions {
   return {
     acceptedDenials: readCount(values['accept-denials'], 'accept-denials', 0),
     maxAgeMs: readAge(values['preview-max-age']),
+    way: { kind: values['at-once'] ? 'at_once' : 'by_size' },
     json: values.json,
     clock: () => new Date(),
   }
 }
 
-const MS_OF_UNIT: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
-
 function readAge(text = PREVIEW_MAX_AGE): number {
-  const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-  const ms = MS_OF_UNIT[unit]
-  if (ms === undefined) throw new UsageError('--preview-max-age must be like 90s, 30m, 1h or 2d')
-  return Number(count) * ms
+  return readDuration(text, 'preview-max-age')
 }

@@ -59,7 +59,8 @@ function createKeyObject(jwk: Readonly<JsonWebKey>): KeyObject {
 }
 
 /**
- * Whether `key` made `signature` over `message`. The one place where signatures are verified.
+ * Whether `key` made `signature` over `message`. All signatures are verified here but those of
+ * break-glass tokens, whose algorithm (Ed25519) is WebCrypto's alone.
  *
  * Node checks at once what WebCrypto hands to a pool of threads: a check takes some 25 µs, and the
  * way there and back twice that. Elsewhere WebCrypto does it.

@@ -4,6 +4,10 @@ import type { Services } from '../services.ts'
 import { authzenRoutes } from './access/authzen.ts'
 import { adminDeviceRoutes } from './admin/devices.ts'
 import { adminDocumentRoutes } from './admin/documents.ts'
+import { adminHoldRoutes } from './admin/holds.ts'
+import { adminOverrideRoutes } from './admin/overrides.ts'
+import { adminPreviewRoutes } from './admin/previews.ts'
+import { adminRolloutRoutes } from './admin/rollouts.ts'
 import { attestTpmRoutes } from './agent/attest-tpm.ts'
 import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
@@ -25,6 +29,10 @@ export function createApp(services: Services): App {
   app.route('/', attestationRoutes(services))
   app.route('/', adminDeviceRoutes(services))
   app.route('/', adminDocumentRoutes(services))
+  app.route('/', adminPreviewRoutes(services))
+  app.route('/', adminRolloutRoutes(services))
+  app.route('/', adminOverrideRoutes(services))
+  app.route('/', adminHoldRoutes(services))
   app.route('/', operationRoutes(services))
   app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.publishedKeys))
   refuseOtherMethods(app)

@@ -1,5 +1,8 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ClaimsFailure } from '../appraisal/claims.ts'
+import type { OverrideFailure } from '../control/make-override.ts'
+import type { ReleaseFailure } from '../control/release.ts'
+import type { SteerFailure } from '../control/steer.ts'
 import type { RecordingFailure } from './agent/record-attestation.ts'
 import type { SubmissionFailure } from './agent/submission.ts'
 import type { HttpContext } from './environment.ts'
@@ -12,8 +15,13 @@ export type ProblemCode =
   | RecordingFailure['reason']
   | ClaimsFailure['reason']
   | 'device_rate_limited'
-  | 'device_not_found'
+  | ReleaseFailure['reason']
+  | SteerFailure['reason']
+  | OverrideFailure['reason']
   | 'document_refused'
+  | 'preview_busy'
+  | 'override_not_found'
+  | 'hold_not_found'
   | 'unauthenticated'
   | 'forbidden'
   | 'not_found'
@@ -102,6 +110,21 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
 
   device_not_found: { status: 404, title: 'There is no such device.' },
   document_refused: { status: 422, title: 'The document has mistakes and was not activated.' },
+  document_not_found: { status: 404, title: 'There is no such version of a document.' },
+  document_not_usable: conflict('This version of the software cannot decide by that document.'),
+  document_in_force: conflict('The document is in force already.'),
+  preview_busy: { status: 429, title: 'Another preview is under way. Try again later.' },
+  preview_missing: conflict('No preview of the document counts.'),
+  preview_too_small: conflict('The preview compared too few devices.'),
+  denials_not_accepted: conflict('Devices would be denied that are allowed now.'),
+  superseded: conflict('Something else changed first, and nothing was changed now.'),
+  rollout_open: conflict('Another document of this kind is being rolled out.'),
+  rollout_not_found: { status: 404, title: 'There is no such rollout.' },
+  rollout_state_refused: conflict('The rollout is in another state.'),
+  override_not_found: { status: 404, title: 'There is no such override.' },
+  expiry_refused: badRequest('The override must end in time.'),
+  too_many_overrides: conflict('There are too many overrides. End some first.'),
+  hold_not_found: { status: 404, title: 'There is no such hold.' },
   unauthenticated: unauthorized('Client credentials are missing or wrong.'),
   forbidden: { status: 403, title: 'The client lacks the scope for this.' },
   not_found: { status: 404, title: 'There is nothing here.' },

@@ -31,6 +31,10 @@ export type CompiledClause = {
   readonly scope: ClauseScope
   readonly severity: Severity
   readonly texts: Texts
+  /** Time for repair; counts for device clauses that are enforced. */
+  readonly graceMs: number | undefined
+  /** It may be held where many good devices fail it at once. */
+  readonly isHeld: boolean
   /** `boot`: what it asks for can only be seen after a restart. */
   readonly measuredAt: MeasuredAt | undefined
   readonly when: Expression | undefined
@@ -108,6 +112,8 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     scope: roots.some((root) => REQUEST_ROOTS.has(root)) ? 'request' : 'device',
     severity: clause.severity,
     texts: clause.texts,
+    graceMs: clause.grace_seconds === undefined ? undefined : clause.grace_seconds * 1000,
+    isHeld: clause.hold === undefined,
     measuredAt: require.measuredAt,
     when,
     require,

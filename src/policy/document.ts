@@ -4,6 +4,7 @@ import {
   MAX_CLAUSES,
   MAX_DESCRIPTION_CHARS,
   MAX_EXPRESSION_CHARS,
+  MAX_GRACE_SECONDS,
   MAX_LANGUAGES,
   MAX_POLICY_NAME_CHARS,
   MAX_REPAIR_CHARS,
@@ -37,6 +38,10 @@ const clauseSchema = z.strictObject({
   when: expressionSchema.optional(),
   require: expressionSchema,
   severity: z.enum(['enforce', 'report']),
+  /** Time for repair: the clause decides only after a device has failed it for so long. */
+  grace_seconds: z.int().min(60).max(MAX_GRACE_SECONDS).optional(),
+  /** `never`: that many devices fail it at once is meant, as where it reads the time of day. */
+  hold: z.literal('never').optional(),
   texts: textsSchema,
 })
 

@@ -11,6 +11,8 @@ export type ClauseOutcome = {
   readonly status: ClauseStatus
   /** Why it is undecidable, for an administrator: `No such key: enclaveSvn`. */
   readonly cause?: string
+  /** Of a clause that gives time for repair. */
+  readonly graceMs?: number
 }
 
 /** `undecidable`: it needs a value that is absent. `not_applicable`: its `when` is false. */
@@ -50,7 +52,9 @@ function holds(value: unknown): boolean {
 }
 
 function outcomeOf(clause: CompiledClause, status: ClauseStatus): ClauseOutcome {
-  return { clause: clause.id, scope: clause.scope, severity: clause.severity, status }
+  const { id, scope, severity, graceMs } = clause
+  const outcome = { clause: id, scope, severity, status }
+  return graceMs === undefined ? outcome : { ...outcome, graceMs }
 }
 
 function describeCause(error: unknown): string {

@@ -7,6 +7,8 @@ export const MAX_CLAUSE_ID_CHARS = 64
 export const MAX_TITLE_CHARS = 160
 export const MAX_REPAIR_CHARS = 1_000
 export const MAX_LANGUAGES = 40
+/** Time for repair at most: 30 days. */
+export const MAX_GRACE_SECONDS = 2_592_000
 
 /** Sizes of one CEL expression. */
 export const MAX_EXPRESSION_CHARS = 2_000
@@ -19,6 +21,8 @@ export const MAX_PATTERN_CHARS = 256
 /** Sizes of a document as text that is looked through: it may be indented and have escapes. */
 export const MAX_LINTED_CHARS = 4_194_304
 export const MAX_JSON_DEPTH = 32
+/** Reference values that end within so many days, and that nothing follows, are told of. */
+export const ENDS_SOON_DAYS = 30
 /** How many findings are told; errors go before warnings. */
 export const MAX_FINDINGS = 200
 /** Work that it may cost to find out what one clause can come to: nodes that are looked at. */

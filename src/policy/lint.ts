@@ -2,7 +2,13 @@ import { compilePolicy } from './compile.ts'
 import { policySchema } from './document.ts'
 import { MAX_CLAUSES, MAX_LANGUAGES, MAX_POLICY_DOCUMENT_CHARS } from './limits.ts'
 import { checkDocument } from './lint/check-document.ts'
-import { findConstants, type LintedClause, meaningOf, readClause } from './lint/clause-findings.ts'
+import {
+  findConstants,
+  findIdleGrace,
+  type LintedClause,
+  meaningOf,
+  readClause,
+} from './lint/clause-findings.ts'
 import type { LintFinding, LocatedFinding } from './lint/finding.ts'
 import { type JsonNode, memberOf, plainValueOf } from './lint/json-text.ts'
 import { findSchemaProblems } from './lint/schema-findings.ts'
@@ -52,7 +58,12 @@ function findSchemaFaults(
 
 function findClauseFaults(clause: LintedClause): readonly LocatedFinding[] {
   const { when, require } = clause
-  const found = [...(when?.findings ?? []), ...(require?.findings ?? []), ...findConstants(clause)]
+  const found = [
+    ...(when?.findings ?? []),
+    ...(require?.findings ?? []),
+    ...findConstants(clause),
+    ...findIdleGrace(clause),
+  ]
   return found.map((finding) => inClause(clause, finding))
 }
 

@@ -52,10 +52,9 @@ async function readBatch(reads: TrustRecordReads, batch: readonly Waiting[]): Pr
       return
     }
     const found = await reads.trustRecords(batch.map(({ deviceId }) => deviceId))
-    const { policyHash, referenceValuesHash } = found
+    const { records, ...hashes } = found
     for (const { deviceId, resolve } of batch) {
-      const record = found.records.get(deviceId) ?? null
-      resolve({ record, policyHash, referenceValuesHash })
+      resolve({ record: records.get(deviceId) ?? null, ...hashes })
     }
   } catch (error) {
     for (const { reject } of batch) reject(error)

@@ -1,4 +1,4 @@
-import { isNull, sql } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Verdict } from '../access/trust-record.ts'
 import type { Database } from './database.ts'
 import { verdictAt } from './device-reads.ts'
@@ -10,6 +10,14 @@ export const COUNTS_MAX_AGE_SECONDS = 30
 export type Counts = {
   /** What metrics show, at most `COUNTS_MAX_AGE_SECONDS` old. */
   readonly counts: (now: Date) => Promise<StoreCounts>
+  /**
+   * Devices that have attested and about whom clauses decide, counted up to `most`: with `validAt`
+   * only those whose evidence counts then. As it is now, which is why it stops counting early.
+   */
+  readonly attestedDevices: (query: {
+    readonly most: number
+    readonly validAt?: Date
+  }) => Promise<number>
 }
 
 export type StoreCounts = {
@@ -33,6 +41,23 @@ export function prepareCounts(db: Database): Counts {
         last = undefined
       })
       return counts
+    },
+    async attestedDevices({ most, validAt }) {
+      const attested = db
+        .select({ deviceId: device.deviceId })
+        .from(device)
+        .where(
+          and(
+            isNotNull(device.attestedAt),
+            isNull(device.quarantinedAt),
+            eq(device.enrolment, 'admitted'),
+            validAt && gt(device.validUntil, validAt),
+          ),
+        )
+        .limit(most)
+        .as('attested')
+      const [row] = await db.select({ devices: sql<number>`count(*)::integer` }).from(attested)
+      return row?.devices ?? 0
     },
   }
 }

@@ -1,14 +1,20 @@
 import { sql } from 'drizzle-orm'
+import { prepareAnnouncements } from './announcements.ts'
 import { prepareClients } from './clients.ts'
+import { prepareControlReads } from './control.ts'
 import { prepareCounts } from './counts.ts'
 import type { Database } from './database.ts'
 import { prepareDeviceChanges } from './device-changes.ts'
 import { prepareDeviceReads } from './device-reads.ts'
 import { prepareDocuments } from './documents.ts'
 import { prepareFleetReads } from './fleet-reads.ts'
+import { prepareHolds } from './holds.ts'
+import { prepareJobLeases } from './job-leases.ts'
+import { prepareOverrides } from './overrides.ts'
 import { preparePreviews } from './previews.ts'
 import { prepareRecording } from './recording.ts'
 import { prepareRetention } from './retention.ts'
+import { prepareRollouts } from './rollouts.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareSigningKeys } from './stored-signing-keys.ts'
@@ -31,6 +37,12 @@ export function createStore(input: {
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareDocuments(db)),
     ...withStoreErrors(preparePreviews(db)),
+    ...withStoreErrors(prepareControlReads(db)),
+    ...withStoreErrors(prepareRollouts(db)),
+    ...withStoreErrors(prepareOverrides(db)),
+    ...withStoreErrors(prepareHolds(db)),
+    ...withStoreErrors(prepareJobLeases(db)),
+    ...withStoreErrors(prepareAnnouncements(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
     ...withStoreErrors(prepareRetention(db)),
     ...withStoreErrors(prepareCounts(db)),

@@ -1,8 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
-import type { RecordedAttestation, TrustRecord } from '../access/trust-record.ts'
+import type { RecordedAttestation, TrustRecord, Verdict } from '../access/trust-record.ts'
 import type { AttestationClaims, ClaimName } from '../appraisal/claims.ts'
+import type { RolloutStage } from '../policy/rollout.ts'
 import type { Database } from './database.ts'
+import { encodeJson } from './json.ts'
 import { device } from './schema.ts'
 import { storableId } from './trust-records.ts'
 
@@ -18,6 +20,8 @@ export type FleetPageQuery = {
   readonly limit: number
   /** Claims that nobody looks at. What is left out is neither sent nor parsed. */
   readonly leaveOut: readonly ClaimName[]
+  /** Only devices of these rings, or with any of these labels. */
+  readonly stage?: RolloutStage | undefined
 }
 
 /**
@@ -29,8 +33,11 @@ export type FleetRow = Pick<
   'deviceId' | 'keyKind' | 'enrolment' | 'owner' | 'entraDeviceId' | 'ring'
 > & {
   readonly labels: string
+  readonly firstFailedAt: string
+  readonly announcedVerdict: Verdict
   readonly isQuarantined: boolean
   readonly createdAt: number
+  readonly attestationId: string | null
   readonly attestedAt: number | null
   readonly validUntil: number | null
   readonly issuer: string | null
@@ -43,16 +50,18 @@ export type FleetRecord = Omit<TrustRecord, 'attestation' | 'quarantine'> & {
   /** Not by whom and why. */
   readonly quarantine: object | null
   readonly attestation: FleetAttestation | null
+  /** What others were told last. */
+  readonly announcedVerdict: Verdict
 }
 
 export type FleetAttestation = Pick<
   RecordedAttestation,
-  'attestedAt' | 'validUntil' | 'issuer' | 'policyHash' | 'claims'
+  'attestationId' | 'attestedAt' | 'validUntil' | 'issuer' | 'policyHash' | 'claims'
 >
 
 export function prepareFleetReads(db: Database): FleetReads {
   return {
-    async fleetPage({ after, limit, leaveOut }) {
+    async fleetPage({ after, limit, leaveOut, stage }) {
       const leftOut = sql`array(select jsonb_array_elements_text(${JSON.stringify(leaveOut)}::jsonb))`
       // Not prepared: a plan for any limit would be one for a tenth of the table.
       const answer: unknown = await db.execute(sql`
@@ -61,18 +70,27 @@ export function prepareFleetReads(db: Database): FleetReads {
           array_to_json(${device.labels})::text as labels, ${device.ring},
           ${device.quarantinedAt} is not null as "isQuarantined",
           ${millisecondsOf(device.createdAt)} as "createdAt",
+          ${device.attestationId} as "attestationId",
           ${millisecondsOf(device.attestedAt)} as "attestedAt",
           ${millisecondsOf(device.validUntil)} as "validUntil",
           ${device.issuer}, ${device.policyHash} as "policyHash",
+          ${device.firstFailedAt}::text as "firstFailedAt",
+          ${device.announcedVerdict} as "announcedVerdict",
           -- Looked at once: each look would fetch it anew from where large values are kept.
           (${device.claims} - ${leftOut})::text as claims
         from ${device}
-        where ${device.deviceId} > ${storableId(after)}
+        where ${device.deviceId} > ${storableId(after)} and ${stageCondition(stage)}
         order by ${device.deviceId}
         limit ${limit}`)
       return rowsOf(answer)
     },
   }
+}
+
+function stageCondition(stage: RolloutStage | undefined): SQL {
+  if (stage === undefined || stage.percent >= 100) return sql`true`
+  const labels = sql`array(select jsonb_array_elements_text(${encodeJson(stage.labels)}::jsonb))`
+  return sql`(${device.ring} < ${stage.percent} or ${device.labels} && ${labels})`
 }
 
 /** Drivers answer with the rows or with an object that holds them. */
@@ -130,13 +148,48 @@ export async function* readFleet(
   }
 }
 
+/**
+ * Some devices of the fleet, or all of those that there are if these are fewer: from `after` on in
+ * the order of ids, and then from the beginning. Ids are hashes, so wherever it begins, it is a
+ * sample by chance; one that goes on where the last one ended comes to every device in time.
+ */
+export async function readSample(
+  reads: FleetReads,
+  options: {
+    readonly after: string
+    readonly most: number
+    readonly stage?: RolloutStage | undefined
+    readonly leaveOut?: readonly ClaimName[]
+  },
+): Promise<{ readonly records: readonly FleetRecord[]; readonly last: string }> {
+  const { after, most, stage, leaveOut = [] } = options
+  const toRecord = createRecordReader()
+  const records: FleetRecord[] = []
+  let last = after
+  let isWrapped = after === ''
+  while (records.length < most) {
+    const limit = Math.min(FLEET_PAGE_ROWS, most - records.length)
+    const rows = await reads.fleetPage({ after: last, limit, leaveOut, stage })
+    const fresh = isWrapped && after !== '' ? rows.filter((row) => row.deviceId <= after) : rows
+    records.push(...fresh.map(toRecord))
+    last = fresh.at(-1)?.deviceId ?? last
+    if (fresh.length === limit) continue
+    if (isWrapped) break
+    isWrapped = true
+    last = ''
+  }
+  return { records, last }
+}
+
 function millisecondsOf(column: AnyPgColumn): SQL {
   return sql`date_part('epoch', ${column}) * 1000`
 }
 
-function createRecordReader(): (row: FleetRow) => FleetRecord {
+/** Equal claims of what one of these has read are the same object. */
+export function createRecordReader(): (row: FleetRow) => FleetRecord {
   const parseClaims = createJsonReader<AttestationClaims>()
   const parseLabels = createJsonReader<readonly string[]>()
+  const parseTimes = createJsonReader<TrustRecord['firstFailedAt']>()
   return (row) => ({
     deviceId: row.deviceId,
     keyKind: row.keyKind,
@@ -147,6 +200,8 @@ function createRecordReader(): (row: FleetRow) => FleetRecord {
     ring: row.ring,
     quarantine: row.isQuarantined ? QUARANTINED : null,
     attestation: attestationOf(row, parseClaims),
+    firstFailedAt: parseTimes(row.firstFailedAt),
+    announcedVerdict: row.announcedVerdict,
     createdAt: toDate(row.createdAt),
   })
 }
@@ -154,13 +209,14 @@ function createRecordReader(): (row: FleetRow) => FleetRecord {
 const QUARANTINED = {}
 
 function attestationOf(
-  { attestedAt, validUntil, issuer, policyHash, claims }: FleetRow,
+  { attestationId, attestedAt, validUntil, issuer, policyHash, claims }: FleetRow,
   parseClaims: (text: string) => AttestationClaims,
 ): FleetAttestation | null {
   // A constraint of the table makes these null together.
-  if (attestedAt === null || validUntil === null || issuer === null) return null
-  if (policyHash === null || claims === null) return null
+  if (attestationId === null || attestedAt === null || validUntil === null) return null
+  if (issuer === null || policyHash === null || claims === null) return null
   return {
+    attestationId,
     attestedAt: toDate(attestedAt),
     validUntil: toDate(validUntil),
     issuer,

@@ -22,7 +22,8 @@ export type EnrolmentMode = 'open' | 'approval' | 'listed'
 export type Recording = {
   /**
    * Records an accepted attestation in one round trip: the nonce is spent, the trust record, the
-   * history row, the audit row and, if the verdict changed, the event are written, or nothing is.
+   * history row, the audit row and, if others were told something else, the event are written, or
+   * nothing is.
    * Of any number of calls with one nonce exactly one answers `recorded`.
    */
   readonly recordAttestation: (input: AttestationToRecord) => Promise<RecordingAnswer>
@@ -47,6 +48,11 @@ export type AttestationToRecord = {
   /** `attestedAt` is the time of recording: audit, event and `updatedAt` carry it too. */
   readonly attestation: RecordedAttestation
   readonly verdict: RecordedVerdict
+  /**
+   * What others are told now of an admitted and free device; `null` where the sweep has to find out,
+   * because something may relieve the device.
+   */
+  readonly announcedVerdict: RecordedVerdict | null
   readonly reasons: readonly Json[]
   /** Ids of the clauses that fail now; how long each has been failing is kept per device. */
   readonly failedClauses: readonly string[]
@@ -156,6 +162,7 @@ const ATTESTATION_PARAMETERS = [
   'p_reference_values_hash',
   'p_audit_id',
   'p_event_id',
+  'p_announced_verdict',
 ] as const
 
 function attestationArguments(
@@ -186,6 +193,7 @@ function attestationArguments(
     p_reference_values_hash: input.referenceValuesHash,
     p_audit_id: newRecordId(attestation.attestedAt),
     p_event_id: newRecordId(attestation.attestedAt),
+    p_announced_verdict: input.announcedVerdict,
   }
 }
 

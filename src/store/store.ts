@@ -1,20 +1,26 @@
+import type { Announcements } from './announcements.ts'
 import type { Clients } from './clients.ts'
+import type { ControlReads } from './control.ts'
 import type { Counts } from './counts.ts'
 import type { DeviceChanges } from './device-changes.ts'
 import type { DeviceReads } from './device-reads.ts'
 import type { Documents } from './documents.ts'
 import type { FleetReads } from './fleet-reads.ts'
+import type { Holds } from './holds.ts'
+import type { JobLeases } from './job-leases.ts'
+import type { Overrides } from './overrides.ts'
 import type { Previews } from './previews.ts'
 import type { Recording } from './recording.ts'
 import type { Retention } from './retention.ts'
+import type { Rollouts } from './rollouts.ts'
 import type { StoredSigningKeys } from './stored-signing-keys.ts'
 import type { TrustRecordReads } from './trust-records.ts'
 
 export { type ApiClient, SCOPES, type Scope } from './clients.ts'
 
 /**
- * Everything that outlives a process. Each method is one statement; each that changes something
- * writes its audit row and its event with the change, or nothing. Times are arguments: the store
+ * Everything that outlives a process. Each method is one statement (`control` is several);
+ * each that changes something writes its audit row and its event with the change, or nothing. Times are arguments: the store
  * reads no clock.
  *
  * Methods throw `StoreError` when the database refuses or does not answer. What a caller can bring
@@ -28,6 +34,12 @@ export type Store = TrustRecordReads &
   Clients &
   Documents &
   Previews &
+  ControlReads &
+  Rollouts &
+  Overrides &
+  Holds &
+  JobLeases &
+  Announcements &
   StoredSigningKeys &
   Retention &
   Counts & {

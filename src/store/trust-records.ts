@@ -1,7 +1,7 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import type { RecordedAttestation, TrustRecord } from '../access/trust-record.ts'
 import { type Database, onlyRow } from './database.ts'
-import { activeDocument, type DocumentKind, device } from './schema.ts'
+import { activeDocument, control, type DocumentKind, device } from './schema.ts'
 
 /** What a decision is made from, read in one round trip. */
 export type TrustRecordReads = {
@@ -14,15 +14,21 @@ export type TrustRecordReads = {
   readonly trustRecords: (deviceIds: readonly string[]) => Promise<TrustRecordsAnswer>
 }
 
-export type TrustRecordAnswer = ActiveHashes & { readonly record: TrustRecord | null }
+export type TrustRecordAnswer = Steering & { readonly record: TrustRecord | null }
 
-export type TrustRecordsAnswer = ActiveHashes & {
+export type TrustRecordsAnswer = Steering & {
   readonly records: ReadonlyMap<string, TrustRecord>
 }
 
 export type ActiveHashes = {
   readonly policyHash: string | null
   readonly referenceValuesHash: string | null
+}
+
+/** What steers decisions at the moment of a read. */
+export type Steering = ActiveHashes & {
+  /** Of everything else that does (`control`). */
+  readonly controlRevision: number
 }
 
 /** The columns of `device` that make a trust record. */
@@ -44,6 +50,7 @@ export const recordColumns = {
   policyHash: device.policyHash,
   confirmationKey: device.confirmationKey,
   claims: device.claims,
+  firstFailedAt: device.firstFailedAt,
   createdAt: device.createdAt,
 }
 
@@ -57,6 +64,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
         ...recordColumns,
         activePolicy: activeHash('policy'),
         activeReferenceValues: activeHash('reference-values'),
+        controlRevision: sql<number>`(select ${control.revision} from ${control})`,
       })
       // One row comes back even where no device does, to carry the hashes.
       .from(sql`(values (0)) as one`)
@@ -72,7 +80,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
   return {
     async trustRecord(deviceId) {
       const row = onlyRow(await one.execute({ deviceId: storableId(deviceId) }))
-      return { record: isDevice(row) ? toTrustRecord(row) : null, ...activeHashes(row) }
+      return { record: isDevice(row) ? toTrustRecord(row) : null, ...steeringOf(row) }
     },
     async trustRecords(deviceIds) {
       const rows = await many.execute({ deviceIds: JSON.stringify(deviceIds.map(storableId)) })
@@ -80,7 +88,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
       for (const row of rows) {
         if (isDevice(row)) records.set(row.deviceId, toTrustRecord(row))
       }
-      return { records, ...activeHashes(onlyRow(rows.slice(0, 1))) }
+      return { records, ...steeringOf(onlyRow(rows.slice(0, 1))) }
     },
   }
 }
@@ -96,6 +104,7 @@ export function toTrustRecord(row: RecordRow): TrustRecord {
     ring: row.ring,
     quarantine: quarantineOf(row),
     attestation: attestationOf(row),
+    firstFailedAt: row.firstFailedAt,
     createdAt: row.createdAt,
   }
 }
@@ -127,11 +136,13 @@ function activeHash(kind: DocumentKind): SQL<string | null> {
     where ${activeDocument.kind} = ${sql.raw(`'${kind}'`)})`
 }
 
-function activeHashes(row: {
+function steeringOf(row: {
   activePolicy: string | null
   activeReferenceValues: string | null
-}): ActiveHashes {
-  return { policyHash: row.activePolicy, referenceValuesHash: row.activeReferenceValues }
+  controlRevision: number
+}): Steering {
+  const { activePolicy: policyHash, activeReferenceValues: referenceValuesHash } = row
+  return { policyHash, referenceValuesHash, controlRevision: row.controlRevision }
 }
 
 /** Ids come from other parties' requests; what cannot be an id must not reach the database. */

@@ -31,9 +31,15 @@ export type Aik = {
   readonly certificate: Certificate | undefined
 }
 
-/** Whom to believe about attestation keys. Without anchors nobody is asked. */
+/** Whom to believe about attestation keys. */
 export type AikTrust = {
   readonly anchors: readonly Certificate[]
+  /**
+   * Whether a key that no anchor vouches for is refused; else it is let in and only not called
+   * validated. Absent: where there are anchors. Anchors of which none counts any more still ask for
+   * one, or the end of the last one would let everybody in.
+   */
+  readonly isRequired?: boolean
   /** A request carries the AIK certificate alone, so those between it and an anchor are here. */
   readonly intermediates: readonly Certificate[]
 }
@@ -63,15 +69,24 @@ export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, Aik
 }
 
 /**
- * Checks the AIK's certificate up to a configured anchor. The value is the claim `aikValidated`:
- * false only where no anchors are configured, because with anchors an uncertified key is refused.
+ * Checks the AIK's certificate up to a trust anchor, and gives that anchor. `undefined`, so that the
+ * claim `aikValidated` is false, only where no anchor is required: else such a key is refused.
  */
 export async function validateAik(
   aik: Aik,
   trust: AikTrust,
   now: Date,
-): Promise<Result<boolean, AikFailure>> {
-  if (trust.anchors.length === 0) return ok(false)
+): Promise<Result<Certificate | undefined, AikFailure>> {
+  const { isRequired = trust.anchors.length > 0 } = trust
+  const anchor = await findAnchor(aik, trust, now)
+  return anchor.ok || isRequired ? anchor : ok(undefined)
+}
+
+async function findAnchor(
+  aik: Aik,
+  trust: AikTrust,
+  now: Date,
+): Promise<Result<Certificate, AikFailure>> {
   if (aik.certificate === undefined) return err({ reason: 'aik_not_certified' })
   const path = await verifyPath({
     leaf: aik.certificate,
@@ -80,7 +95,7 @@ export async function validateAik(
     now,
     usage: usageOf(aik.certificate),
   })
-  return path.ok ? ok(true) : path
+  return path.ok ? ok(path.value.anchor) : path
 }
 
 /**

@@ -1,6 +1,10 @@
 import { SignJWT } from 'jose'
 import { toBase64, toBase64Url, toHex } from '../encoding.ts'
-import { BUILT_IN_POLICY_HASH, ISSUED_CLAIMS, type IssuedClaim } from './built-in-policy.ts'
+import {
+  BUILT_IN_POLICY_HASH,
+  ISSUED_CLAIMS,
+  type IssuedClaim,
+} from '../evidence/built-in-policy.ts'
 import { TOKEN_BACKDATE_SECONDS, TOKEN_ID_BYTES } from './limits.ts'
 import type { PublishedCertificate } from './metadata.ts'
 import type { EvidenceDigests, VerifiedEvidence } from './verify-evidence.ts'
@@ -66,6 +70,7 @@ function listClaims(evidence: VerifiedEvidence): Record<string, unknown> {
   const claims: Partial<Record<IssuedClaim, unknown>> = {
     ...boot,
     aikPubHash: toBase64(aik.hash),
+    aikTrustAnchor: aik.trustAnchor,
     aikValidated: aik.validated,
     tpmVersion: TPM_VERSION,
     vbsReportPresent: enclave !== undefined,

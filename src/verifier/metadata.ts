@@ -1,4 +1,4 @@
-import { ISSUED_CLAIMS } from './built-in-policy.ts'
+import { ISSUED_CLAIMS } from '../evidence/built-in-policy.ts'
 
 /** A signing key as `/certs` publishes it: Azure Attestation's keys have exactly these members. */
 export type PublishedCertificate = {

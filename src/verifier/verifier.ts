@@ -74,6 +74,11 @@ export type AttestInput = {
   readonly apiVersion: string | undefined
   readonly keys: VerifierKeys
   readonly config: VerifierConfig
+  /**
+   * Whom to believe at this moment, in place of `config.trust`. Asked once a request that answers
+   * one of our challenges is there, so that others cost nothing. What it throws is thrown.
+   */
+  readonly trustInForce?: (() => Promise<AikTrust>) | undefined
   readonly now: Date
   readonly random: RandomBytes
 }
@@ -108,8 +113,13 @@ async function answerRequest(
   compact: string,
   input: AttestInput,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
-  const { keys, config, now } = input
-  const verified = await verifyRequest(compact, { keys: keys.serviceContext, config, now })
+  const { keys, config, trustInForce, now } = input
+  const verified = await verifyRequest(compact, {
+    keys: keys.serviceContext,
+    config,
+    trustInForce,
+    now,
+  })
   if (!verified.ok) return verified
   const { evidence, trace, digests } = verified.value
   const token = await issueToken({
@@ -133,6 +143,7 @@ export async function verifyRequest(
   input: {
     readonly keys: VerifierKeys['serviceContext']
     readonly config: Pick<VerifierConfig, 'trust'>
+    readonly trustInForce?: AttestInput['trustInForce']
     readonly now: Date
   },
 ): Promise<Result<VerifiedRequest, AttestRefusal>> {
@@ -144,13 +155,9 @@ export async function verifyRequest(
   const evidence = read.value
   const trace: TraceStep[] = []
   const record = { trace, digests: digestEvidence(evidence) }
+  const { serviceContext: text, challenge } = evidence
   const context = await takeStep(trace, 'service_context', () =>
-    openServiceContext({
-      text: evidence.serviceContext,
-      challenge: evidence.challenge,
-      keys,
-      now,
-    }),
+    openServiceContext({ text, challenge, keys, now }),
   )
   if (!context.ok) return refuse(context.failure, record)
   const requestKey = await importRequestKey(evidence)
@@ -162,7 +169,7 @@ export async function verifyRequest(
   const verification = await verifyEvidence({
     evidence,
     requestKey: requestKey.value,
-    trust: config.trust,
+    trust: (await input.trustInForce?.()) ?? config.trust,
     now,
     trace,
   })

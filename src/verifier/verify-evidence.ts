@@ -4,6 +4,7 @@ import type { BootClaims } from '../evidence/event-log/claims.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
 import type { QuoteFailure, VerifiedQuote } from '../evidence/tpm/quote.ts'
 import type { ReportFailure, VbsReport } from '../evidence/vbs/report.ts'
+import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { ok, type Result } from '../failure.ts'
 import type { AttestationEvidence } from './attestation-evidence.ts'
 import {
@@ -42,7 +43,13 @@ export type EvidenceFailure =
 
 /** Everything that a token states, every part of it verified; whether it is good is not judged. */
 export type VerifiedEvidence = {
-  readonly aik: { readonly hash: Uint8Array; readonly validated: boolean }
+  readonly aik: {
+    readonly hash: Uint8Array
+    /** Whether a trust anchor vouches for it. */
+    readonly validated: boolean
+    /** Fingerprint of that anchor. */
+    readonly trustAnchor: string | undefined
+  }
   /** The key that signed the request: the token's `cnf`. */
   readonly confirmationKey: TpmKey
   readonly keys: BoundKeys
@@ -118,13 +125,13 @@ async function verifyContent(input: {
   readonly quote: VerifiedQuote
 }): Promise<Result<VerifiedEvidence, EvidenceFailure>> {
   const { evidence, requestKey, aik, trace } = input
-  const validated = await takeStep(
+  const anchor = await takeStep(
     trace,
     'attestation_key_certificate',
     () => validateAik(aik, input.trust, input.now),
-    (chained) => (chained ? 'chained to a trust anchor' : 'no trust anchors configured'),
+    (found) => (found ? 'chained to a trust anchor' : 'no trust anchor, and none is required'),
   )
-  if (!validated.ok) return validated
+  if (!anchor.ok) return anchor
   const keys = await takeStep(trace, 'key_bindings', () =>
     verifyKeyBindings(evidence, requestKey, aik.key),
   )
@@ -137,7 +144,11 @@ async function verifyContent(input: {
     enclave && (await takeStep(trace, 'enclave_report', () => verifyEnclave(enclave, idks)))
   if (report?.ok === false) return report
   return ok({
-    aik: { hash: aik.hash, validated: validated.value },
+    aik: {
+      hash: aik.hash,
+      validated: anchor.value !== undefined,
+      trustAnchor: anchor.value && fingerprintOf(anchor.value),
+    },
     confirmationKey: requestKey,
     keys: keys.value,
     boot: claims,

@@ -9,6 +9,8 @@ import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { appraise } from '../../src/appraisal/appraise.ts'
 import { type AttestationClaims, CLAIM_NAMES } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { describePreview } from '../../src/commands/policy/describe-preview.ts'
+import { BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
 import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
 import {
@@ -22,6 +24,7 @@ import {
   TEXTS,
 } from '../policy/healthy-device.ts'
 import { expectOk } from '../support/refusal.ts'
+import { makeAnchor } from '../support/trust-anchors.ts'
 import { BASELINE, QUARANTINE, recordOf } from './rules.ts'
 
 function preview(
@@ -140,11 +143,62 @@ describe('a preview tells', () => {
       by_policy: [
         { issuer, policy_hash: pin(1), devices: 1, share: 0.333333, examples: ['dev_a'] },
       ],
+      by_anchor: [],
     })
     expect(countLosses(summary)).toBe(1)
     expect(readLosses(JSON.parse(JSON.stringify(summary)))).toBe(1)
     expect(readLosses({ version: 2, newly_denied: { devices: 0 } })).toBeUndefined()
     expect(readLosses(null)).toBeUndefined()
+  })
+
+  test('whose root of trust is dropped, and who has none where some are wanted', () => {
+    const listing = (...trust_anchors: object[]) =>
+      expectOk(parseReferenceValues({ enclaves: [agent()], trust_anchors }))
+    const { attestation } = recordOf()
+    const under = (id: string, anchor: string | undefined) => {
+      const claims = anchor === undefined ? HEALTHY : { ...HEALTHY, aikTrustAnchor: anchor }
+      const policyHash = BUILT_IN_POLICY_HASH
+      return named(id, { attestation: attestation && { ...attestation, claims, policyHash } })
+    }
+    const [one, two] = ANCHORS
+    const records = [
+      under('a', one.fingerprint),
+      under('b', two.fingerprint),
+      under('c', one.fingerprint),
+      under('d', undefined),
+    ]
+    const both = { ...BASELINE, referenceValues: listing(one.entry(), two.entry()) }
+    const dropped = preview({ referenceValues: listing(two.entry()) }, records.slice(0, 3), both)
+    expect(dropped.newly_refused).toEqual({
+      devices: 2,
+      share: 0.666667,
+      by_policy: [],
+      by_anchor: [
+        {
+          anchor: one.fingerprint,
+          name: 'One',
+          devices: 2,
+          share: 0.666667,
+          examples: ['dev_a', 'dev_c'],
+        },
+      ],
+    })
+    const none = { ...BASELINE, referenceValues: listing() }
+    const wanted = preview({ referenceValues: both.referenceValues }, records, none)
+    expect(wanted.newly_refused).toMatchObject({
+      devices: 1,
+      by_anchor: [{ anchor: null, name: null, examples: ['dev_d'] }],
+    })
+    const until = { valid_until: NOW.toISOString() }
+    const ended = listing(one.entry(until), two.entry())
+    expect(preview({ referenceValues: ended }, records, none).newly_refused).toMatchObject({
+      devices: 3,
+      by_anchor: [{ name: 'One', devices: 2 }, { anchor: null }],
+    })
+    const text = describePreview(dropped)
+    expect(text).toMatch(/no longer a trust anchor +fingerprint +devices/)
+    expect(text).toMatch(new RegExp(`One +${one.fingerprint} +2 +66.7 % +dev_a`))
+    expect(describePreview(wanted)).toContain('(keys that no root vouches for)')
   })
 
   test('what cannot change, and how old the evidence is', () => {
@@ -174,6 +228,8 @@ describe('a preview tells', () => {
     })
   })
 })
+
+const ANCHORS = [await makeAnchor('One'), await makeAnchor('Two')] as const
 
 const flag = fc.constantFrom(true, false, undefined)
 const claimsArbitrary: fc.Arbitrary<AttestationClaims> = fc
@@ -318,6 +374,15 @@ describe('claims', () => {
       }),
     )
     expect([...read].sort()).toEqual([...APPRAISED_CLAIMS].sort())
+  })
+
+  test('that name a root are read as soon as one side lists some', () => {
+    const [one] = ANCHORS
+    const document = { enclaves: [agent()], trust_anchors: [one.entry()] }
+    const listing = { ...BASELINE, referenceValues: expectOk(parseReferenceValues(document)) }
+    expect(listUnreadClaims([BASELINE])).toContain('aikTrustAnchor')
+    expect(listUnreadClaims([BASELINE, listing])).not.toContain('aikTrustAnchor')
+    expect(listUnreadClaims([listing, BASELINE])).not.toContain('aikTrustAnchor')
   })
 
   test('of a clause with an escape may be any', () => {

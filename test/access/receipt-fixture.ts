@@ -5,7 +5,13 @@ import { deviceOfRequest } from '../../src/access/device-of-request.ts'
 import { describeDevice, describeEvidence, digestRequest } from '../../src/access/receipt/inputs.ts'
 import { importReceiptKeys, type ReceiptKeys } from '../../src/access/receipt/keys.ts'
 import { type VerifiedReceipt, verifyReceipt } from '../../src/access/receipt/verify.ts'
-import { describeDecision, issueReceipt, RECEIPT_TYPE } from '../../src/access/receipt.ts'
+import {
+  describeDecision,
+  issueReceipt,
+  RECEIPT_TYPE,
+  type Trial,
+} from '../../src/access/receipt.ts'
+import type { Circumstances } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
 import { NOW, policyOf, referenceValues, withoutClaim } from '../policy/healthy-device.ts'
@@ -73,6 +79,14 @@ export async function signJws(
   return `${signed}.${toBase64Url(await signing.sign(toUtf8(signed)))}`
 }
 
+/** Nothing out of the ordinary. */
+const ORDINARY: Circumstances = {
+  policySince: new Date('2026-01-01T00:00:00Z'),
+  outageGraceMs: 14_400_000,
+  allowedUntil: null,
+  holds: [],
+}
+
 export type Made = {
   readonly text: string
   /** As they are exported. */
@@ -87,18 +101,21 @@ export async function makeReceipt(
     readonly question?: object
     readonly rules?: Rules
     readonly tokenDeviceId?: string | null
+    readonly circumstances?: Circumstances
+    readonly trials?: readonly Trial[]
     readonly now?: Date
   } = {},
 ): Promise<Made> {
   const { record = RECORD, question = QUESTION, rules = RULES, now = NOW } = change
   const request = expectOk(parseEvaluation(question))
-  const { tokenDeviceId } = change
+  const { tokenDeviceId, circumstances = ORDINARY, trials = [] } = change
   const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
   const decision = device.ok
-    ? decide({ ...rules, record, request, now })
+    ? decide({ ...rules, record, request, circumstances, now })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request })
   const requestDigest = digestRequest(request) ?? ''
-  const facts = describeDecision({ ...rules, record, request, requestDigest, now, decision })
+  const decided = { ...rules, record, request, requestDigest, now, decision }
+  const facts = describeDecision({ ...decided, circumstances, trials })
   const signer = { kid: KID, sign: signing.sign }
   const text = await issueReceipt(facts, { issuer: ISSUER, jti: JTI, signer })
   const inputs = {

@@ -1,6 +1,7 @@
 import type { Rules } from '../../src/access/assess.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
+import { BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
 import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
 import {
@@ -31,10 +32,11 @@ export function recordOf(
       attestedAt: ATTESTED_AT,
       validUntil: VALID_UNTIL,
       issuer: 'https://verifier.example',
-      policyHash: 'hash',
+      policyHash: BUILT_IN_POLICY_HASH,
       confirmationKey: 'thumbprint',
       claims,
     },
+    firstFailedAt: {},
     ...changes,
   }
 }

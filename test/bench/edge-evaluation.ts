@@ -4,15 +4,13 @@ import { join } from 'node:path'
 import { buildWorker } from '../support/wrangler.ts'
 import { startChild } from './child.ts'
 import type { EdgeServerInput } from './edge-server.ts'
-import { checkDecisions } from './evaluation.ts'
+import { loadEvaluations } from './evaluation-load.ts'
 import type { Fleet } from './fleet.ts'
-import type { LoadInput, LoadReport } from './http-load.ts'
 import type { BenchOptions } from './options.ts'
 import { type PathResult, type Round, type Run, runRounds, type Variant } from './rounds.ts'
 
 /** Few, because the local runtime has no pool: each request makes a connection to PostgreSQL. */
 const CONNECTIONS = 8
-const WARM_UP_SECONDS = 5
 
 /**
  * AuthZEN evaluation by the built Worker in workerd, against the same by the service on Node, on one
@@ -43,23 +41,9 @@ async function runOnce(
       ? startChild('edge-server.ts', { script, environment } satisfies EdgeServerInput)
       : startChild('evaluation-server.ts', { variant: 'path', environment })
   try {
-    const { url } = (await server.next()) as { url: string }
-    await checkDecisions(url, client)
-    const load = startChild('http-load.ts', {
-      url,
-      client,
-      connections: CONNECTIONS,
-      warmUpSeconds: WARM_UP_SECONDS,
-      seconds: options.seconds,
-    } satisfies LoadInput)
-    try {
-      await load.next()
-      const report = (await load.next()) as LoadReport
-      const details = { p50_ms: report.p50Millis, p99_ms: report.p99Millis }
-      return { opsPerSecond: report.requests / report.seconds, details }
-    } finally {
-      await load.stop()
-    }
+    const { seconds } = options
+    const load = { client, connections: CONNECTIONS, seconds, receipts: false, isOneProcess: false }
+    return await loadEvaluations(server, { ...load, decides: true })
   } finally {
     await server.stop()
   }

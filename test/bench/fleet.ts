@@ -194,6 +194,7 @@ function deny(recording: AttestationToRecord, index: number): AttestationToRecor
     ...recording,
     attestation: { ...attestation, claims: { ...attestation.claims, secureBootEnabled: false } },
     verdict: 'untrusted',
+    announcedVerdict: 'untrusted',
     reasons: [{ code: 'clause_failed', clause: 'secure_boot_on' }],
     failedClauses: ['secure_boot_on'],
   }

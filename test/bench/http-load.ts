@@ -10,6 +10,8 @@ export type LoadInput = {
   readonly connections: number
   readonly warmUpSeconds: number
   readonly seconds: number
+  /** Whether each question asks for a receipt. */
+  readonly receipts: boolean
 }
 
 export type LoadReport = {
@@ -92,7 +94,7 @@ function endOfAnswer(answer: Buffer): number | undefined {
 }
 
 /** One for each device, in an order that follows no index. */
-function prepareRequests({ url, client }: LoadInput): readonly Buffer[] {
+function prepareRequests({ url, client, receipts }: LoadInput): readonly Buffer[] {
   const { host } = new URL(url)
   const basic = Buffer.from(`${client.id}:${client.secret}`).toString('base64')
   return Array.from({ length: DEVICES }, (_, index) => {
@@ -100,6 +102,7 @@ function prepareRequests({ url, client }: LoadInput): readonly Buffer[] {
       subject: { type: 'device', id: deviceIdOf(deviceKeyOf(index)) },
       action: { name: 'login' },
       resource: { type: 'application', id: 'mail' },
+      ...(receipts && { context: { receipt: true } }),
     })
     const head = [
       'POST /access/v1/evaluation HTTP/1.1',

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 
 export const PATHS = [
   'evaluation',
+  'guarded_evaluation',
   'submission',
   'appraisal',
   'relay',

@@ -39,7 +39,7 @@ const { createRulesInForce } = await import('../../src/rules.ts')
 const { variant, database, candidate, seconds } = readInput<PreviewInput>()
 const clock = () => new Date()
 const store = await openStore(database)
-const inForce = await createRulesInForce(store, clock).recent()
+const { active: inForce } = await createRulesInForce(store, { clock }).recent()
 const policy = compilePolicy(candidate)
 if (!policy.ok) throw new Error(policy.failure.reason)
 const after = { ...inForce, policy: policy.value }

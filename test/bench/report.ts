@@ -27,6 +27,10 @@ const MEANING: Readonly<Record<RatioPath, { readonly path: string; readonly floo
     path: 'AuthZEN decision over HTTP',
     floor: 'Hono handler, one prepared read of the device by primary key',
   },
+  guarded_evaluation: {
+    path: 'the same during a rollout, with grace, holds, overrides and a receipt each',
+    floor: 'the same without any of it',
+  },
   submission: {
     path: 'attestation submission',
     floor: 'its two signature checks and one recording call',

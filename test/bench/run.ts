@@ -3,6 +3,7 @@ import { type BenchDatabase, openBenchDatabase } from './database.ts'
 import { measureEdgeEvaluation } from './edge-evaluation.ts'
 import { measureEvaluation } from './evaluation.ts'
 import { prepareFleet } from './fleet.ts'
+import { measureGuardedEvaluation } from './guarded-evaluation.ts'
 import { type BenchOptions, HELP, type Path, readOptions } from './options.ts'
 import { measurePreview } from './preview.ts'
 import { measureRelay } from './relay.ts'
@@ -60,6 +61,10 @@ async function measureOnDatabase(
   const fleet = await prepareFleet(database)
   if (options.only.includes('evaluation')) {
     results.evaluation = await measureEvaluation(options, fleet, onRound('evaluation'))
+  }
+  if (options.only.includes('guarded_evaluation')) {
+    const onGuardedRound = onRound('guarded_evaluation')
+    results.guarded_evaluation = await measureGuardedEvaluation(options, fleet, onGuardedRound)
   }
   if (options.only.includes('submission')) {
     results.submission = await measureSubmission(options, fleet, onRound('submission'))

@@ -9,6 +9,7 @@ import { UsageError } from '../../src/commands/arguments.ts'
 import { confirm } from '../../src/commands/azure/confirm.ts'
 import { command } from '../../src/commands/azure.ts'
 import { policyHashOf } from '../../src/evidence/attestation-token.ts'
+import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
 import { pemOfKey } from '../azure/policy/provider-fixture.ts'
@@ -16,6 +17,7 @@ import type { StandInProvider } from '../support/azure/provider.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/stand-in.ts'
 import { issueCertificate } from '../support/certificates.ts'
 import type { Json } from '../support/json.ts'
+import { enforce, FLEET_VALUES, recordFleet } from '../support/recorded-fleet.ts'
 import { type Called, callCommand } from './call-command.ts'
 
 /** An administrator at a provider that behaves as Azure's do, with the true SDKs between them. */
@@ -315,6 +317,34 @@ describe('countersign azure policy pin', () => {
     expect(forced.stdout).toContain('all of its tokens are refused')
     expect(await inForce()).toEqual({ enclaves: [] })
   })
+
+  test('--remove takes no access away but of as many devices as somebody has said', async () => {
+    const other = await azure.createProvider()
+    const now = new Date()
+    const values = {
+      ...FLEET_VALUES,
+      azure_policies: [pin(OLD_HASH, other.url), pin(RECOMMENDED_POLICY_HASH, other.url)],
+    }
+    await enforce(store, 'policy', { body: BASELINE_POLICY, now })
+    await bringIntoForce(values)
+    const change = { issuer: other.url, policyHash: RECOMMENDED_POLICY_HASH }
+    await recordFleet(store, { devices: 3, now, change })
+    vi.stubEnv('VERIFIERS', other.url)
+    const remove = (hash: string, ...args: readonly string[]) =>
+      azurePolicy('pin', '--remove', hash, '--yes', ...args)
+    // No device has attested under this one.
+    expect((await remove(OLD_HASH)).code).toBe(0)
+    const refused = await remove(RECOMMENDED_POLICY_HASH)
+    expect(refused.code).toBe(3)
+    expect(refused.stdout).toContain('--accept-denials 3')
+    const asJson = await remove(RECOMMENDED_POLICY_HASH, '--accept-denials', '2', '--json')
+    expect(asJson.code).toBe(3)
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ changed: false, newly_denied: 3 })
+    expect(await pinnedHashes()).toEqual([RECOMMENDED_POLICY_HASH])
+    const forced = await remove(RECOMMENDED_POLICY_HASH, '--accept-denials', '3')
+    expect(forced.code).toBe(0)
+    expect(await pinnedHashes()).toEqual([])
+  })
 })
 
 describe('what stands in the way is said', () => {
@@ -357,6 +387,8 @@ describe('what stands in the way is said', () => {
     [['policy', 'pin', '--yes']],
     [['policy', 'pin', '--file', 'x', '--recommended']],
     [['policy', 'pin', '--remove', 'x']],
+    [['policy', 'pin', '--accept-denials', '3']],
+    [['policy', 'pin', '--remove', OLD_HASH, '--accept-denials', 'some']],
     [['policy', 'pin', '--remove', OLD_HASH, '--name', 'x']],
   ])('wrong usage: %j', async (args) => {
     await expect(command.run(args)).rejects.toThrow(UsageError)

@@ -1,19 +1,24 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/commands/arguments.ts'
 import { command as azure } from '../../src/commands/azure.ts'
+import { command as breakGlass } from '../../src/commands/break-glass.ts'
 import { command as clients } from '../../src/commands/clients.ts'
 import { command as demo } from '../../src/commands/demo.ts'
 import { command as devices } from '../../src/commands/devices.ts'
+import { command as drill } from '../../src/commands/drill.ts'
+import { command as holds } from '../../src/commands/holds.ts'
 import { command as inspect } from '../../src/commands/inspect.ts'
 import { command as migrate } from '../../src/commands/migrate.ts'
 import { command as policy } from '../../src/commands/policy.ts'
 import { command as receipt } from '../../src/commands/receipt.ts'
+import { command as rollout } from '../../src/commands/rollout.ts'
 import { command as serve } from '../../src/commands/serve.ts'
 import { command as simulate } from '../../src/commands/simulate.ts'
 import { runCli } from './cli-process.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   azure,
+  'break-glass': breakGlass,
   serve,
   migrate,
   demo,
@@ -23,6 +28,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   devices,
   policy,
   receipt,
+  rollout,
+  holds,
+  drill,
 }
 
 describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
@@ -41,11 +49,15 @@ describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
     const first =
       {
         azure: ['policy', 'show'],
+        'break-glass': ['show'],
         inspect: ['log'],
         clients: ['list'],
         devices: ['list'],
         policy: ['list'],
         receipt: ['verify'],
+        rollout: ['list'],
+        holds: ['list'],
+        drill: ['outage'],
       }[name] ?? []
     await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)
     const surplus = [...first, 'one', 'two', 'three']

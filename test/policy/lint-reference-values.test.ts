@@ -32,7 +32,7 @@ describe('reference values as they should be', () => {
     expect(lint({ enclaves: [old, agent({ minimum_svn: 6, valid_from: NEXT_WEEK })] })).toEqual([])
     expect(lint({ enclaves: [old, agent({ minimum_svn: 6 })] })).toEqual([])
     const other = agent({ author_id: OTHER_AUTHOR, valid_from: NEXT_MONTH })
-    expect(lint({ enclaves: [agent({ valid_until: NEXT_WEEK }), other] })).toEqual([])
+    expect(lint({ enclaves: [agent({ valid_until: NEXT_MONTH }), other] })).toEqual([])
   })
 })
 
@@ -154,6 +154,28 @@ describe('what they mean', () => {
   test('a gap that is over is no news', () => {
     const enclaves = [agent({ valid_until: LAST_MONTH }), agent({ valid_from: LAST_WEEK })]
     expect(codesOf({ enclaves })).toEqual(['reference_values_expired'])
+  })
+
+  test('an author or issuer of whom nothing is left in the days to come', () => {
+    const other = agent({ author_id: OTHER_AUTHOR })
+    const earlier = agent({ minimum_svn: 6, valid_until: LAST_WEEK })
+    const found = lint({ enclaves: [agent({ valid_until: NEXT_WEEK }), other, earlier] })
+    expect(found.filter(({ code }) => code !== 'reference_values_expired')).toMatchObject([
+      {
+        severity: 'warning',
+        code: 'reference_values_ends_soon',
+        member: 'enclaves.0.valid_until',
+        line: 7,
+        column: 22,
+        message: expect.stringContaining('within 7 days, at 2026-05-11T00:00:00.000Z'),
+      },
+    ])
+    expect(codesOf(withPins(pin({ valid_until: NEXT_WEEK })))).toEqual([
+      'reference_values_ends_soon',
+    ])
+    const followed = withPins(pin({ valid_until: NEXT_WEEK }), pin({ hash: OTHER_HASH }))
+    expect(codesOf(followed)).toEqual([])
+    expect(codesOf(withPins(pin({ valid_until: NEXT_MONTH })))).toEqual([])
   })
 
   test('a higher minimum that the entry before it makes void', () => {

@@ -127,7 +127,8 @@ describe('what a document is made of', () => {
         code: 'document_member_unknown',
         clause: 'one',
         member: 'severtiy',
-        message: 'there is no member severtiy here, but id, when, require, severity, texts',
+        message:
+          'there is no member severtiy here, but id, when, require, severity, grace_seconds, hold, texts',
         suggestion: 'severity',
         ...place(text, '"severtiy"'),
       },
@@ -368,6 +369,22 @@ describe('clauses that cannot be meant', () => {
     })
     const other = clause({ id: 'two', when: 'device.ring < 5' })
     expect(lintPolicy(policy(clause(), other))).toEqual([])
+  })
+
+  test('time for repair where there is nothing to repair', () => {
+    const withGrace = (text: string) =>
+      text.replace('"severity"', '"grace_seconds": 3600, "severity"')
+    expect(lintPolicy(policy(withGrace(clause())))).toEqual([])
+    const request = withGrace(clause({ require: 'context.network == "corporate"' }))
+    const reports = withGrace(clause()).replace('"enforce"', '"report"')
+    for (const text of [policy(request), policy(reports)]) {
+      expect(findOne(text, 'policy_grace_unused')).toMatchObject({
+        severity: 'warning',
+        clause: 'one',
+        member: 'grace_seconds',
+        ...place(text, '3600'),
+      })
+    }
   })
 
   test('many parts are no way to make it slow, and what is plain is found all the same', () => {

@@ -115,6 +115,28 @@ export function administrationContract(subject: () => StoreUnderTest): void {
     expect([audit.length, outbox.length]).toEqual([2, 2])
   })
 
+  test('what is announced of a device begins where the announcement before ended', async () => {
+    const deviceId = newDeviceId()
+    await record({ deviceId, enrolmentMode: 'approval' })
+    await store().quarantineDevice(change(deviceId, 1))
+    await store().releaseDevice(change(deviceId, 2))
+    await store().admitDevice(change(deviceId, 3))
+    await store().quarantineDevice(change(deviceId, 4))
+    await record({ deviceId, at: 5, verdict: 'untrusted' })
+    await store().releaseDevice(change(deviceId, 6))
+    const rows = await subject().query(`select payload ->> 'previousVerdict' as previous,
+      payload ->> 'currentVerdict' as current from outbox where device_id = '${deviceId}'
+      order by created_at`)
+    expect(rows.map(({ previous, current }) => `${previous} ${current}`)).toEqual([
+      'unknown quarantined',
+      // Released, but nobody has admitted it.
+      'quarantined unknown',
+      'unknown trusted',
+      'trusted quarantined',
+      'quarantined untrusted',
+    ])
+  })
+
   test('a quarantine that races attestations wins over all of them', async () => {
     const deviceId = newDeviceId()
     await record({ deviceId, at: -1 })

@@ -4,7 +4,7 @@ import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { coalesceReads } from '../../src/store/coalesced-reads.ts'
 import type { TrustRecordReads } from '../../src/store/trust-records.ts'
 
-const HASHES = { policyHash: 'policy', referenceValuesHash: 'reference values' }
+const HASHES = { policyHash: 'policy', referenceValuesHash: 'reference values', controlRevision: 1 }
 
 /** Reads that answer when told to, of a fleet in which ids that begin with `dev` exist. */
 function heldReads() {

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { administrationContract } from './administration-contract.ts'
+import { announcementsContract } from './announcements-contract.ts'
+import { controlContract } from './control-contract.ts'
 import { documentsContract } from './documents-contract.ts'
+import { exceptionsContract } from './exceptions-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { fleetReadsContract } from './fleet-reads-contract.ts'
 import { readingContract } from './reading-contract.ts'
@@ -21,6 +24,9 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('reading', () => readingContract(subject))
   describe('administration', () => administrationContract(subject))
   describe('documents, clients and keys', () => documentsContract(subject))
+  describe('rollouts', () => controlContract(subject))
+  describe('overrides, holds and jobs', () => exceptionsContract(subject))
+  describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('retention', () => retentionContract(subject))
 }

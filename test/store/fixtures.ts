@@ -58,6 +58,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
       claims: claims ?? { secureBootEnabled: true, bootCounter: 7, elamDrivers: ['a', 'b'] },
     },
     verdict: 'trusted',
+    announcedVerdict: rest.verdict ?? 'trusted',
     reasons: [],
     failedClauses: [],
     digests: { token: 'token-digest' },

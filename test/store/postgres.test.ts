@@ -7,6 +7,11 @@ import { describePostgres, type Postgres, startPostgres } from '../support/postg
 import { storeContract } from './contract.ts'
 import { at, attestationOf, newDeviceId, newId, refusalOf } from './fixtures.ts'
 
+const SEEN = {
+  ...{ rolloutId: 'rol_a', revision: 1, reporter: 'one', at: at(1) },
+  ...{ decisions: 1, newlyDenied: 0, examples: [], causes: {} },
+}
+
 describePostgres('store on PostgreSQL', () => {
   let server: Postgres
 
@@ -68,8 +73,11 @@ describePostgres('store on PostgreSQL', () => {
       release_device: () => store.releaseDevice(change),
       admit_device: () => store.admitDevice(change),
       find_client: () => store.findClient('nobody'),
+      announce_verdicts: () => store.announceVerdicts({ changes: [], revision: 1, now }),
       activate_document: () => store.activateDocument(document),
       active_document: () => store.activeDocument('policy'),
+      observe_rollout: () => store.observeRollout(SEEN),
+      claim_job: () => store.claimJob({ job: 'job', holder: 'one', now, until: at(60) }),
     }
     for (const [name, call] of Object.entries(calls)) {
       await call()

@@ -27,15 +27,18 @@ export function readingContract(subject: () => StoreUnderTest): void {
         await store().activateDocument({ kind, hash, body: {}, ...text, now: at(0) })
       }
       const [policyHash, referenceValuesHash] = hashes
+      const { revision: controlRevision } = await store().control()
       expect(await store().trustRecord(newDeviceId())).toEqual({
         record: null,
         policyHash,
         referenceValuesHash,
+        controlRevision,
       })
       expect(await store().trustRecords([newDeviceId()])).toEqual({
         records: new Map(),
         policyHash,
         referenceValuesHash,
+        controlRevision,
       })
     })
 
@@ -202,6 +205,33 @@ export function readingContract(subject: () => StoreUnderTest): void {
     await record({ deviceId: newDeviceId(), at: 1_000_000 })
     expect(await store().counts(at(1_000_010))).toEqual(first)
     expect((await store().counts(at(1_000_060))).devices.trusted).toBe(1)
+  })
+
+  test('counts devices that have attested as they are, and stops early', async () => {
+    const all = { most: 1_000_000 }
+    const before = await store().attestedDevices(all)
+    const deviceId = newDeviceId()
+    await record({ deviceId, at: 2_000_000 })
+    expect(await store().attestedDevices(all)).toBe(before + 1)
+    expect(await store().attestedDevices({ most: 1 })).toBe(1)
+    const valid = (seconds: number) => store().attestedDevices({ ...all, validAt: at(seconds) })
+    expect(await valid(2_000_000)).toBe(1)
+    expect(await valid(2_000_000 + VALIDITY_SECONDS)).toBe(0)
+    const quarantine = { deviceId, by: 'test', reason: 'test', now: at(2_000_001) }
+    await store().quarantineDevice(quarantine)
+    expect(await store().attestedDevices(all)).toBe(before)
+    await store().enrolDevice({
+      deviceId: newDeviceId(),
+      keyKind: 'aik',
+      deviceKeyHash: 'never-attested',
+      ring: 1,
+      owner: null,
+      entraDeviceId: null,
+      labels: [],
+      by: 'test',
+      now: at(2_000_001),
+    })
+    expect(await store().attestedDevices(all)).toBe(before)
   })
 
   test('answers a ping', async () => {

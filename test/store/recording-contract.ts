@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { VerdictChange } from '../../src/store/announcements.ts'
 import { REFUSALS_KEPT_PER_DEVICE } from '../../src/store/recording.ts'
 import {
   at,
@@ -18,6 +19,10 @@ export function recordingContract(subject: () => StoreUnderTest): void {
   const record = (input: Parameters<typeof attestationOf>[0]) =>
     store().recordAttestation(attestationOf(input))
   const about = (deviceId: string) => everythingAbout(subject(), deviceId)
+  const announce = async (changes: readonly VerdictChange[]) => {
+    const { revision } = await store().control()
+    return store().announceVerdicts({ changes, revision, now: at(VALIDITY_SECONDS) })
+  }
   const events = async (deviceId: string) => {
     const rows = await subject().query(
       `select type, payload from outbox where device_id = '${deviceId}' order by created_at, event_id`,
@@ -53,6 +58,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       ring: 42,
       quarantine: null,
       attestation: input.attestation,
+      firstFailedAt: {},
       createdAt: at(0),
     })
     const rows = await about(deviceId)
@@ -127,13 +133,11 @@ export function recordingContract(subject: () => StoreUnderTest): void {
   })
 
   describe('enrolment', () => {
-    test('mode approval creates a device that waits, and is still not compliant', async () => {
+    test('mode approval creates a device that waits, and nobody is told that it is trusted', async () => {
       const deviceId = newDeviceId()
       const answer = await record({ deviceId, enrolmentMode: 'approval' })
       expect(answer.device?.enrolment).toBe('pending')
-      expect(await events(deviceId)).toMatchObject([
-        { currentStatus: 'not-compliant', currentVerdict: 'trusted' },
-      ])
+      expect(await events(deviceId)).toEqual([])
       // Opening the service later admits nobody behind the administrator's back.
       expect((await record({ deviceId, at: 1 })).device?.enrolment).toBe('pending')
     })
@@ -199,7 +203,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
   })
 
   describe('events', () => {
-    test('leave only when the verdict changes', async () => {
+    test('leave only when others were told something else', async () => {
       const deviceId = newDeviceId()
       await record({ deviceId })
       await record({ deviceId, at: 1 })
@@ -211,16 +215,46 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       ])
     })
 
-    test('know that the attestation before had expired', async () => {
+    test('know that others were told that the attestation before had expired', async () => {
+      const deviceId = newDeviceId()
+      const first = attestationOf({ deviceId })
+      await store().recordAttestation(first)
+      const { attestationId } = first.attestation
+      const expiry = { deviceId, previous: 'trusted', verdict: 'stale', attestationId } as const
+      await announce([{ ...expiry, reasons: [{ code: 'stale' }] }])
+      const answer = await record({ deviceId, at: VALIDITY_SECONDS + 1 })
+      expect(answer.device?.previousVerdict).toBe('stale')
+      expect((await events(deviceId)).slice(1)).toMatchObject([
+        { cause: 'sweep', previousVerdict: 'trusted', currentVerdict: 'stale', attestationId },
+        {
+          cause: 'attestation',
+          previousVerdict: 'stale',
+          previousStatus: 'not-compliant',
+          currentStatus: 'compliant',
+        },
+      ])
+    })
+
+    test('are none for an expiry that nobody was told of before the next attestation', async () => {
       const deviceId = newDeviceId()
       await record({ deviceId })
       const answer = await record({ deviceId, at: VALIDITY_SECONDS })
       expect(answer.device?.previousVerdict).toBe('stale')
-      expect((await events(deviceId)).at(-1)).toMatchObject({
-        previousVerdict: 'stale',
-        previousStatus: 'not-compliant',
-        currentStatus: 'compliant',
-      })
+      expect(await events(deviceId)).toHaveLength(1)
+    })
+
+    test('are left to the sweep where something may relieve the device', async () => {
+      const deviceId = newDeviceId()
+      await record({ deviceId })
+      await record({ deviceId, at: 1, verdict: 'untrusted', announcedVerdict: null })
+      expect(await events(deviceId)).toHaveLength(1)
+      await record({ deviceId, at: 2, verdict: 'untrusted' })
+      expect((await events(deviceId)).slice(1)).toMatchObject([
+        { previousVerdict: 'trusted', currentVerdict: 'untrusted' },
+      ])
+      const other = newDeviceId()
+      await record({ deviceId: other, verdict: 'untrusted', announcedVerdict: null })
+      expect(await events(other)).toEqual([])
     })
   })
 

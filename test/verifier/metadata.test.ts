@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { BUILT_IN_POLICY, BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
 import { API_VERSIONS, readApiVersion } from '../../src/verifier/api-version.ts'
-import { BUILT_IN_POLICY, BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { describeIssuer, listCertificates } from '../../src/verifier/metadata.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 

@@ -1,5 +1,5 @@
 import type { Rules } from '../assess.ts'
-import { deriveVerdict, type Standing } from '../verdict.ts'
+import { deriveVerdict, isStanding, type Standing } from '../verdict.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
 import { createClauseCounts } from './clause-counts.ts'
@@ -133,7 +133,7 @@ function standingOf(record: PreviewRecord, now: Date): Standing | undefined {
     now,
   })
   const [reason] = reasons
-  return reason === undefined || 'clause' in reason ? undefined : reason.code
+  return reason !== undefined && isStanding(reason.code) ? reason.code : undefined
 }
 
 const SOMEBODY = { at: new Date(0), by: '', reason: '' }

@@ -24,12 +24,16 @@ export const APPRAISED_CLAIMS: readonly ClaimName[] = [
   'enclaveFlags',
 ]
 
-/** Claims that no verdict under any of these rules depends on. */
+/** What the appraisal of the origin reads, where trust anchors are listed. */
+const ORIGIN_CLAIMS: readonly ClaimName[] = ['aikTrustAnchor']
+
+/** Claims that nothing depends on under any of these rules. */
 export function listUnreadClaims(rules: readonly Rules[]): readonly ClaimName[] {
   const clauses = rules.flatMap(({ policy }) => policy.deviceClauses)
+  const listsAnchors = rules.some(({ referenceValues }) => referenceValues.anchors.size > 0)
+  const appraised = listsAnchors ? [...APPRAISED_CLAIMS, ...ORIGIN_CLAIMS] : APPRAISED_CLAIMS
   return CLAIM_NAMES.filter(
-    (name) =>
-      !APPRAISED_CLAIMS.includes(name) && !clauses.some((clause) => mayName(clause, [name])),
+    (name) => !appraised.includes(name) && !clauses.some((clause) => mayName(clause, [name])),
   )
 }
 

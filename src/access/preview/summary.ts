@@ -32,10 +32,14 @@ export type PreviewSummary = {
   /** Not trusted now, and trusted under the candidate; by the clauses that deny now. */
   readonly newly_allowed: Change & { readonly by_clause: readonly ClauseChange[] }
   /**
-   * Trusted under both, but the candidate no longer pins the verifier's policy that the recorded
-   * token was issued under: the next attestation would be refused, and then the device is stale.
+   * No clause is in the way, but the candidate no longer believes where the recorded evidence comes
+   * from: it drops the verifier's policy that the token was issued under, or the root behind the
+   * attestation key. Only another verifier's token or another key helps.
    */
-  readonly newly_refused: Change & { readonly by_policy: readonly RefusedPolicy[] }
+  readonly newly_refused: Change & {
+    readonly by_policy: readonly RefusedPolicy[]
+    readonly by_anchor: readonly RefusedAnchor[]
+  }
   readonly by_label: Breakdown
   readonly by_ring: Breakdown
   readonly by_owner: Breakdown
@@ -70,6 +74,14 @@ export type ClauseChange = Change & {
 export type RefusedPolicy = Change & {
   readonly issuer: string
   readonly policy_hash: string
+  readonly examples: readonly string[]
+}
+
+export type RefusedAnchor = Change & {
+  /** Fingerprint of the root certificate; `null` where no root vouched for the key. */
+  readonly anchor: string | null
+  /** What reference values call it, those in force first. */
+  readonly name: string | null
   readonly examples: readonly string[]
 }
 

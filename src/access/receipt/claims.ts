@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { VERDICTS } from '../trust-record.ts'
+import type { Circumstances } from '../relief.ts'
+import { type TrustRecord, VERDICTS } from '../trust-record.ts'
 
 /** SHA-256 in 64 lower-case hexadecimal digits. */
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
@@ -17,6 +18,65 @@ const clauseResult = z.strictObject({
   cause: z.string().optional(),
 })
 
+const causeSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('clause'), clause: z.string() }),
+  z.strictObject({ kind: z.literal('policy_not_pinned'), issuer: z.string() }),
+  z.strictObject({ kind: z.literal('anchor_not_listed'), anchor: z.string() }),
+  z.strictObject({ kind: z.literal('stale'), issuer: z.string() }),
+])
+
+const circumstancesSchema = z.strictObject({
+  policy_since: instant,
+  outage_grace_seconds: z.number(),
+  allowed_until: instant.nullable(),
+  /** Clause id to the time since which the device fails it: it changes with each attestation. */
+  first_failed_at: z.record(z.string(), instant),
+  holds: z.array(z.strictObject({ cause: causeSchema, covers: instant, until: instant })),
+})
+
+const reliefSchema = z.strictObject({
+  kind: z.enum(['grace', 'hold', 'outage_grace', 'allowance']),
+  reason: z.string().optional(),
+  until: instant,
+})
+
+const rolloutSchema = z.strictObject({
+  rollout_id: z.string(),
+  kind: z.enum(['policy', 'reference-values']),
+  pass: z.enum(['audit', 'enforce']),
+  stage: z.int(),
+})
+
+export type CircumstancesClaim = z.infer<typeof circumstancesSchema>
+
+export function describeCircumstances(
+  circumstances: Circumstances,
+  firstFailedAt: TrustRecord['firstFailedAt'],
+): CircumstancesClaim {
+  const { policySince, outageGraceMs, allowedUntil, holds } = circumstances
+  return {
+    policy_since: policySince.toISOString(),
+    outage_grace_seconds: outageGraceMs / 1000,
+    allowed_until: allowedUntil?.toISOString() ?? null,
+    first_failed_at: { ...firstFailedAt },
+    holds: holds.map(({ cause, covers, until }) => {
+      return { cause, covers: covers.toISOString(), until: until.toISOString() }
+    }),
+  }
+}
+
+/** The circumstances that `describeCircumstances` told of. */
+export function circumstancesOfClaim(claim: CircumstancesClaim): Circumstances {
+  return {
+    policySince: new Date(claim.policy_since),
+    outageGraceMs: claim.outage_grace_seconds * 1000,
+    allowedUntil: claim.allowed_until === null ? null : new Date(claim.allowed_until),
+    holds: claim.holds.map(({ cause, covers, until }) => {
+      return { cause, covers: new Date(covers), until: new Date(until) }
+    }),
+  }
+}
+
 /**
  * The payload of a receipt. It holds no personal data: what a decision read is named by digests.
  * A digest of little that is unknown can be guessed, so a receipt is for those who may know of the
@@ -31,9 +91,18 @@ export const receiptSchema = z.looseObject({
   verdict: z.enum(VERDICTS),
   /** Codes of `context.reasons`, each once. Empty when it was granted. */
   reasons: z.array(z.string()),
-  /** Whether the clauses decided, or were tried out only. */
+  /** The clauses decided. A document that is only tried out is among `rollouts`. */
   mode: z.literal('enforce'),
   decided_at: instant,
+  /**
+   * What could keep access open although something is wrong, at that moment. Like the time of the
+   * decision it is the issuer's word, and what follows from it can be computed again.
+   */
+  circumstances: circumstancesSchema,
+  /** What of it did. */
+  relief: z.array(reliefSchema),
+  /** Rollouts that the device took part in. In pass `audit` the new document did not decide. */
+  rollouts: z.array(rolloutSchema),
   /** Of the RFC 8785 form of `{subject, action, resource, context}` as they were evaluated. */
   request_digest: digest,
   policy_hash: digest,

@@ -77,7 +77,11 @@ export function describeEvidence(
 }
 
 /** The record that `describeDevice` and `describeEvidence` told of, as far as a decision reads it. */
-export function recordOfInputs(device: DeviceInput, evidence: EvidenceInput | null): TrustRecord {
+export function recordOfInputs(
+  device: DeviceInput,
+  evidence: EvidenceInput | null,
+  firstFailedAt: TrustRecord['firstFailedAt'],
+): TrustRecord {
   return {
     deviceId: device.device_id,
     keyKind: device.key_kind,
@@ -88,6 +92,7 @@ export function recordOfInputs(device: DeviceInput, evidence: EvidenceInput | nu
     labels: device.labels,
     ring: device.ring,
     createdAt: new Date(device.created_at),
+    firstFailedAt,
     attestation: evidence && {
       attestationId: evidence.attestation_id,
       attestedAt: new Date(evidence.attested_at),

@@ -9,6 +9,7 @@ import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
 import { verifyDeviceToken } from '../device-token.ts'
 import { describeDecision } from '../receipt.ts'
 import type { TrustRecord } from '../trust-record.ts'
+import { circumstancesOfClaim } from './claims.ts'
 import { digestInput, digestRequest, inputsSchema, recordOfInputs } from './inputs.ts'
 import type { ReceiptKeys } from './keys.ts'
 import { MAX_TOKEN_LEAD_MS } from './limits.ts'
@@ -66,6 +67,11 @@ export async function recomputeReceipt(input: {
   if (!read.ok) return read
   const { rules, record, request } = read.value
   const now = new Date(receipt.claims.decided_at)
+  const circumstances = circumstancesOfClaim(receipt.claims.circumstances)
+  // Who took part in which rollout decided nothing beyond the documents, which are named.
+  const trials = receipt.claims.rollouts.map(({ rollout_id, ...rest }) => {
+    return { rolloutId: rollout_id, ...rest }
+  })
   const tokenDeviceId = await deviceOfToken(receipt, request, keys)
   const named = deviceOfRequest({ subject: request.subject, tokenDeviceId })
   const name = named.ok ? named.value : null
@@ -74,10 +80,11 @@ export async function recomputeReceipt(input: {
     return err({ reason: 'receipt_decision_differs', ...told })
   }
   const decision = named.ok
-    ? decide({ ...rules, record, request, now })
+    ? decide({ ...rules, record, request, circumstances, now })
     : denyWithoutDevice({ ...rules, reason: named.failure.reason, request })
   const requestDigest = receipt.claims.request_digest
-  const facts = describeDecision({ ...rules, record, request, requestDigest, now, decision })
+  const decided = { ...rules, record, request, requestDigest, now, decision }
+  const facts = describeDecision({ ...decided, circumstances, trials })
   const difference = findDifference(receipt.payload, facts)
   return difference === undefined ? ok(decision) : err(difference)
 }
@@ -111,7 +118,10 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
   if (!referenceValues.ok) return malformed('reference_values', referenceValues.failure.reason)
   return ok({
     rules: { policy: policy.value, referenceValues: referenceValues.value },
-    record: device === null ? null : recordOfInputs(device, evidence),
+    record:
+      device === null
+        ? null
+        : recordOfInputs(device, evidence, claims.circumstances.first_failed_at),
     request: request.value,
   })
 }

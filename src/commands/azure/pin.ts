@@ -64,9 +64,14 @@ export type UnpinOptions = {
   readonly hash: string
   /** Whether a pin may go whose policy is in force, or may be. */
   readonly isForced: boolean
+  /** How many devices may lose their access by it. */
+  readonly acceptedDenials: number
   readonly json: boolean
-  readonly now: Date
+  readonly clock: () => Date
 }
+
+/** Exit status of what is refused for the sake of the devices that would be denied. */
+const DENIALS_NOT_ACCEPTED = 3
 
 /** Ends the trust in tokens under a policy. Not while it is in force, unless forced. */
 export async function unpinPolicy(
@@ -74,7 +79,7 @@ export async function unpinPolicy(
   store: Store,
   options: UnpinOptions,
 ): Promise<number> {
-  const { hash, json, now } = options
+  const { hash, json } = options
   const { url } = provider
   if (!options.isForced) {
     const inForce = await provider.readPolicy()
@@ -89,17 +94,37 @@ export async function unpinPolicy(
       )
     }
   }
-  const answer = await removePins(store, { issuer: url, hash }, now)
-  const pins = await readPins(store, url, now)
+  const { outcome, newlyDenied } = await removePins(store, { ...options, issuer: url })
+  const pins = await readPins(store, url, options.clock())
+  const isRefused = outcome === 'denials_not_accepted'
   if (json) {
-    printJson({ provider: url, hash, changed: answer === 'applied', pins })
-    return 0
-  }
-  const done = answer === 'applied' ? 'is not pinned any more' : 'was not pinned'
+    const changed = outcome === 'applied'
+    printJson({ provider: url, hash, changed, newly_denied: newlyDenied, pins })
+  } else if (isRefused) printText(describeLosses(hash, newlyDenied))
+  else printText(describeUnpinned(url, { hash, pins, isDone: outcome === 'applied' }))
+  return isRefused ? DENIALS_NOT_ACCEPTED : 0
+}
+
+function describeLosses(hash: string, newlyDenied: number): string {
+  return `${hash} is pinned as before: the last evidence of ${newlyDenied} devices came under it, and they
+would lose the access that they have. Publish another policy, let them attest under it, then unpin.
+If that is what you want, say the number: --accept-denials ${newlyDenied}
+`
+}
+
+function describeUnpinned(
+  url: string,
+  input: {
+    readonly hash: string
+    readonly pins: readonly string[]
+    readonly isDone: boolean
+  },
+): string {
+  const { hash, pins, isDone } = input
+  const done = isDone ? 'is not pinned any more' : 'was not pinned'
   const left =
     pins.length === 0
       ? `No policy is pinned for it now: all of its tokens are refused. To pin one:\n  countersign azure policy pin --provider ${url}\n`
       : `Pinned: ${pins.join(', ')}\n`
-  printText(`${hash} ${done} for ${url}.\n${left}`)
-  return 0
+  return `${hash} ${done} for ${url}.\n${left}`
 }

@@ -73,7 +73,8 @@ async function describeReasons(store: Store, detail: DeviceDetail, now: Date): P
   const standing = deriveVerdict({ record, clauseOutcomes: [], now }).reasons
   const reasons = [...standing, ...(detail.reasons as unknown as readonly VerdictReason[])]
   if (reasons.length === 0) return []
-  const { policy } = await createRulesInForce(store, () => now).recent()
+  const { active } = await createRulesInForce(store, { clock: () => now }).recent()
+  const { policy } = active
   return reasons.map((reason) => {
     const name = 'clause' in reason ? reason.clause : reason.code
     // The policy may have changed since: a clause that is gone has no text any more.

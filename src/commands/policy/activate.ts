@@ -4,7 +4,7 @@ import { printJson, printText } from '../output.ts'
 import { describeFindings } from './describe-findings.ts'
 import { formatDocument, kindOption } from './document-kinds.ts'
 import { findVersion, shorten } from './find-version.ts'
-import { describeRefusal, type Release, release } from './gate.ts'
+import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
 import { demandChecked, hasErrors, lintCandidate } from './read-document.ts'
 
 export type ActivateOptions = Omit<Release, 'kind' | 'checked'> & {
@@ -33,17 +33,23 @@ export async function activateVersion(store: Store, options: ActivateOptions): P
   if (checked.hash !== hash) {
     throw new Error(`${hash} was kept as ${checked.hash}: apply the file that it came from instead`)
   }
-  const { outcome, newlyDenied } = await release(store, { ...options, checked })
-  const isRefused = outcome === 'denials_not_accepted'
-  if (json) printJson({ kind, hash, outcome, newly_denied: newlyDenied })
-  else if (isRefused) {
-    printText(describeRefusal(newlyDenied, `${shorten(hash)}${kindOption(kind)}`))
-  } else {
-    printText(
-      outcome === 'unchanged'
-        ? `${hash} is in force already: nothing was changed.\n`
-        : `${hash} is in force. Running services decide by it from their next request on.\n`,
-    )
+  const released = await release(store, { ...options, checked })
+  if (json) {
+    const { outcome, newlyDenied } = released
+    const rollout = 'rolloutId' in released ? { rollout_id: released.rolloutId } : {}
+    printJson({ kind, hash, outcome, newly_denied: newlyDenied, ...rollout })
+  } else printText(describeReleased(released, kind, hash))
+  return released.outcome === 'denials_not_accepted' ? 3 : 0
+}
+
+function describeReleased(released: Released, kind: DocumentKind, hash: string): string {
+  if ('rolloutId' in released) return describeRollout(released)
+  switch (released.outcome) {
+    case 'denials_not_accepted':
+      return describeRefusal(released.newlyDenied, `${shorten(hash)}${kindOption(kind)}`)
+    case 'unchanged':
+      return `${hash} is in force already: nothing was changed.\n`
+    case 'activated':
+      return `${hash} is in force. Running services decide by it from their next request on.\n`
   }
-  return isRefused ? 3 : 0
 }

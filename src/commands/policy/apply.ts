@@ -1,7 +1,7 @@
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { kindOption } from './document-kinds.ts'
-import { describeRefusal, type Release, type Released, release } from './gate.ts'
+import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
 import { describeStep, exitCodeOf, planDocuments, type Step, showStep } from './plan.ts'
 import type { Candidate } from './read-document.ts'
 
@@ -14,8 +14,9 @@ type Applied = { readonly step: Step; readonly released: Released | undefined }
 
 /**
  * Brings documents into force, one after the other, each through both gates: the second one is
- * previewed against what the first has changed. 0 done or nothing to do, 2 a document has errors or somebody said no, 3
- * devices would be denied that are allowed now.
+ * previewed against what the first has changed. Where the first one is rolled out, the second one
+ * waits for its end. 0 done or nothing to do, 2 a document has errors or somebody said no, 3 devices
+ * would be denied that are allowed now.
  */
 export async function applyDocuments(
   store: Store,
@@ -42,6 +43,10 @@ export async function applyDocuments(
     const released = step.state === 'changed' ? await applyStep(store, step, options) : undefined
     applied.push({ step, released })
     if (released?.outcome === 'denials_not_accepted') break
+    if (released !== undefined && 'rolloutId' in released) {
+      if (!json) printText(describeWaiting(steps.slice(applied.length)))
+      break
+    }
   }
   if (json) printJson({ documents: applied.map(showApplied) })
   return applied.some(({ released }) => released?.outcome === 'denials_not_accepted') ? 3 : 0
@@ -56,8 +61,17 @@ async function applyStep(store: Store, step: Step, options: ApplyOptions): Promi
   return released
 }
 
-function describeReleased({ outcome, newlyDenied }: Released, candidate: Candidate): string {
+function describeWaiting(others: readonly Step[]): string {
+  return others
+    .filter(({ state }) => state === 'changed')
+    .map(({ candidate }) => `${candidate.label} waits for the end of it: apply again then.\n`)
+    .join('')
+}
+
+function describeReleased(released: Released, candidate: Candidate): string {
+  const { outcome, newlyDenied } = released
   const { kind, label, checked } = candidate
+  if ('rolloutId' in released) return `\n${label}: ${describeRollout(released)}`
   if (outcome === 'denials_not_accepted') {
     return describeRefusal(newlyDenied, `${label}${kindOption(kind)}`)
   }
@@ -69,5 +83,6 @@ function showApplied({ step, released }: Applied): object {
     ...showStep(step),
     outcome: released?.outcome ?? (step.state === 'refused' ? 'refused' : 'unchanged'),
     newly_denied: released?.newlyDenied ?? null,
+    ...(released !== undefined && 'rolloutId' in released && { rollout_id: released.rolloutId }),
   }
 }

@@ -4,7 +4,7 @@ import type { DocumentKind } from '../../store/schema.ts'
 /** One thing by which two documents differ. */
 export type DocumentChange = {
   readonly change: 'added' | 'removed' | 'changed' | 'moved'
-  readonly what: 'clause' | 'enclave' | 'pin' | 'member'
+  readonly what: 'clause' | 'enclave' | 'pin' | 'anchor' | 'member'
   readonly name: string
   /** Of what changed: its members that differ. */
   readonly members?: readonly string[]
@@ -13,14 +13,14 @@ export type DocumentChange = {
 type Item = { readonly name: string; readonly value: Members }
 type Members = Readonly<Record<string, unknown>>
 
-/** What was added, removed or changed, by clause, enclave and pin; empty for equal documents. */
+/** What was added, removed or changed, by the entries of lists; empty for equal documents. */
 export function findChanges(
   kind: DocumentKind,
   before: unknown,
   after: unknown,
 ): readonly DocumentChange[] {
   const [old, young] = [membersOf(before), membersOf(after)]
-  const lists = kind === 'policy' ? [CLAUSES] : [ENCLAVES, PINS]
+  const lists = kind === 'policy' ? [CLAUSES] : [ENCLAVES, PINS, ANCHORS]
   const listed: readonly string[] = lists.map(({ member }) => member)
   const others = differingMembers(old, young).filter((name) => !listed.includes(name))
   return [
@@ -47,12 +47,18 @@ const PINS = {
   member: 'azure_policies',
   nameOf: ({ issuer, hash }: Members) => `${issuer} ${hash}`,
 } as const
+/** Without its certificate, which nobody reads; that it differs is told as of any member. */
+const ANCHORS = {
+  what: 'anchor',
+  member: 'trust_anchors',
+  nameOf: ({ name }: Members) => String(name),
+} as const
 
 function membersOf(value: unknown): Members {
   return typeof value === 'object' && value !== null ? (value as Members) : {}
 }
 
-/** Enclaves and pins may share a name: the second one is `name (2)`. */
+/** Entries may share a name: the second one is `name (2)`. */
 function itemsOf(list: unknown, nameOf: (item: Members) => string): readonly Item[] {
   const counts = new Map<string, number>()
   return (Array.isArray(list) ? list : []).map((value) => {

@@ -16,7 +16,8 @@ export function describePreview(summary: PreviewSummary): string {
   const parts = [
     describeTotals(summary),
     describeClauses('would be denied by', newly_denied.by_clause),
-    describeRefusals(newly_refused.by_policy),
+    describePolicies(newly_refused.by_policy),
+    describeAnchors(newly_refused.by_anchor),
     describeClauses('would be allowed, denied now by', newly_allowed.by_clause),
     ...describeBreakdowns(summary),
     describeCertainty(summary),
@@ -60,7 +61,7 @@ function describeClauses(title: string, changes: readonly ClauseChange[]): strin
   return renderTable([title, 'devices', 'share', 'undecidable', 'such as'], rows) + more(changes)
 }
 
-function describeRefusals(policies: PreviewSummary['newly_refused']['by_policy']): string {
+function describePolicies(policies: PreviewSummary['newly_refused']['by_policy']): string {
   if (policies.length === 0) return ''
   const rows = policies
     .slice(0, LISTED_ROWS)
@@ -73,6 +74,21 @@ function describeRefusals(policies: PreviewSummary['newly_refused']['by_policy']
     ])
   const head = ['no longer pinned at', 'policy hash', 'devices', 'share', 'such as']
   return renderTable(head, rows) + more(policies)
+}
+
+function describeAnchors(anchors: PreviewSummary['newly_refused']['by_anchor']): string {
+  if (anchors.length === 0) return ''
+  const rows = anchors
+    .slice(0, LISTED_ROWS)
+    .map(({ anchor, name, devices, share, examples }) => [
+      name ?? (anchor === null ? '(keys that no root vouches for)' : '(not named)'),
+      anchor ?? '',
+      count(devices),
+      asPercent(share),
+      examples.slice(0, LISTED_EXAMPLES).join(' '),
+    ])
+  const head = ['no longer a trust anchor', 'fingerprint', 'devices', 'share', 'such as']
+  return renderTable(head, rows) + more(anchors)
 }
 
 function describeBreakdowns(summary: PreviewSummary): readonly string[] {

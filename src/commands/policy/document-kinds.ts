@@ -1,16 +1,12 @@
-import {
-  parseReferenceValues,
-  type ReferenceValuesDocument,
-} from '../../appraisal/reference-values.ts'
-import type { Failure, Result } from '../../failure.ts'
-import { compilePolicy } from '../../policy/compile.ts'
+import { checkDocument } from '../../control/check-document.ts'
 import type { PolicyDocument } from '../../policy/document.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
 import { lintReferenceValues } from '../../policy/lint/reference-values.ts'
 import { lintPolicy } from '../../policy/lint.ts'
-import type { Json } from '../../store/json.ts'
 import type { DocumentKind } from '../../store/schema.ts'
 import { UsageError } from '../arguments.ts'
+
+export { bodyOf, type CheckedDocument, checkDocument } from '../../control/check-document.ts'
 
 /** In the order in which changes of both come into force: what a policy asks for is listed first. */
 export const KINDS = ['reference-values', 'policy'] as const satisfies readonly DocumentKind[]
@@ -36,16 +32,6 @@ export function readKind(text: string | undefined): DocumentKind {
 
 export function kindOption(kind: DocumentKind): string {
   return kind === 'policy' ? '' : ` --kind ${kind}`
-}
-
-/** A document that could come into force, named by its hash. */
-export type CheckedDocument = {
-  readonly hash: string
-  readonly document: PolicyDocument | ReferenceValuesDocument
-}
-
-export function checkDocument(kind: DocumentKind, body: unknown): Result<CheckedDocument, Failure> {
-  return kind === 'policy' ? compilePolicy(body) : parseReferenceValues(body)
 }
 
 export function lintDocument(kind: DocumentKind, text: string, now: Date): readonly LintFinding[] {
@@ -79,9 +65,4 @@ function sortMembers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
   return Object.fromEntries(members.map(([name, member]) => [name, sortMembers(member)]))
-}
-
-/** As the store takes it: a checked document is JSON. */
-export function bodyOf({ document }: CheckedDocument): Json {
-  return document as Json
 }

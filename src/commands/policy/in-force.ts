@@ -1,3 +1,4 @@
+import type { HashesInForce } from '../../control/preview-gate.ts'
 import type { ActiveDocument } from '../../store/documents.ts'
 import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -10,12 +11,6 @@ export async function readInForce(store: Store, kind: DocumentKind): Promise<Act
   throw new Error(
     `no ${NAME_OF_KIND[kind]} is in force yet: start the service once (countersign serve), then try again`,
   )
-}
-
-/** What a preview is made against: both documents in force. */
-export type HashesInForce = {
-  readonly policyHash: string
-  readonly referenceValuesHash: string
 }
 
 export async function readHashesInForce(store: Store): Promise<HashesInForce> {

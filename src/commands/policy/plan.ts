@@ -1,10 +1,15 @@
+import {
+  findPreview,
+  type HashesInForce,
+  hashOf,
+  type PreviewOnRecord,
+} from '../../control/preview-gate.ts'
 import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { type DocumentChange, describeChange, findChanges } from './changes.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
-import { findPreview, hashOf, type PreviewOnRecord } from './gate.ts'
-import { type HashesInForce, readHashesInForce, readInForce } from './in-force.ts'
+import { readHashesInForce, readInForce } from './in-force.ts'
 import { type Candidate, hasErrors } from './read-document.ts'
 
 /** What applying one document would do. */

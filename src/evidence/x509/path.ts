@@ -27,6 +27,17 @@ export type PathInput = {
   readonly usage: PathUsage
 }
 
+/** Why no path of this usage can end at a certificate, whenever that is; else `undefined`. */
+export function findUnfitAnchor(
+  certificate: Certificate,
+  usage: PathUsage,
+): CertificateFailure | undefined {
+  const unfit = checkExtensions(certificate, 0, usage) ?? checkIssuer(certificate, [])
+  if (unfit !== undefined) return unfit
+  const key = readSubjectPublicKey(certificate.spki)
+  return key.ok ? undefined : key.failure
+}
+
 declare const verified: unique symbol
 
 /** A path whose every rule of RFC 5280 §6.1 was checked. Only `verifyPath` makes one. */
@@ -186,6 +197,14 @@ function checkCertificate(
   if (now > notAfter) {
     return { reason: 'certificate_expired', detail: notAfter.toISOString(), depth }
   }
+  return checkExtensions(certificate, depth, usage)
+}
+
+function checkExtensions(
+  certificate: Certificate,
+  depth: number,
+  usage: PathUsage,
+): CertificateFailure | undefined {
   for (const [oid, { critical }] of certificate.extensions) {
     // Not critical or not, a constraint on names is an order that is not carried out here.
     const matters = critical || oid === NAME_CONSTRAINTS

@@ -1,6 +1,5 @@
 import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Rules } from '../../access/assess.ts'
 import {
   type AuthzenFailure,
   type EvaluationRequest,
@@ -18,10 +17,14 @@ import { describeDecisionPoint, EVALUATION_PATH, EVALUATIONS_PATH } from '../../
 import { readReceiptOrder } from '../../access/receipt/order.ts'
 import { type DecisionToDescribe, describeDecision } from '../../access/receipt.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { reportTrials } from '../../control/run.ts'
 import { ok, type Result } from '../../failure.ts'
+import { describeFault } from '../../log.ts'
+import type { Steered } from '../../rules.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
+import { breakGlass } from '../middleware/break-glass.ts'
 import { answerPublic } from '../public-document.ts'
 import { type RequestFailure, readJson, STATUS_OF_BODY } from '../read-json.ts'
 
@@ -33,7 +36,18 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const client = requireClient(services, 'access.evaluate', answerError)
 
-  app.post(EVALUATION_PATH, client, async (c) => {
+  const glass = breakGlass(services, {
+    kind: 'evaluation',
+    maxBytes: MAX_EVALUATION_BYTES,
+    refuse: answerError,
+  })
+  const glasses = breakGlass(services, {
+    kind: 'evaluations',
+    maxBytes: MAX_EVALUATIONS_BYTES,
+    refuse: answerError,
+  })
+
+  app.post(EVALUATION_PATH, glass, client, async (c) => {
     const body = await readJson(c, MAX_EVALUATION_BYTES)
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluation(body.value)
@@ -41,7 +55,7 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
     return answerOne(c, services, request.value)
   })
 
-  app.post(EVALUATIONS_PATH, client, async (c) => {
+  app.post(EVALUATIONS_PATH, glasses, client, async (c) => {
     const body = await readJson(c, MAX_EVALUATIONS_BYTES)
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluations(body.value)
@@ -100,15 +114,16 @@ async function answerOne(
   const { device } = question.value
   // Without a device the hashes alone are read: what is in force names the answer all the same.
   const found = await services.store.trustRecord(device.ok ? device.value : '')
-  const rules = await services.rules.ofHashes(found)
+  const steered = await services.rules.steer(found)
   const language = c.req.header('accept-language')
-  return c.json(
-    await answerQuestion(services, question.value, { rules, record: found.record, language }),
-  )
+  const known = { steered, record: found.record, language }
+  const answer = await answerQuestion(services, question.value, known)
+  await reportIfDue(services)
+  return c.json(answer)
 }
 
 type Known = {
-  readonly rules: Rules
+  readonly steered: Steered
   readonly record: TrustRecord | null
   readonly language: string | undefined
 }
@@ -116,16 +131,32 @@ type Known = {
 function answerQuestion(
   services: Services,
   question: Question,
-  { rules, record, language }: Known,
+  { steered, record, language }: Known,
 ): Decision | Promise<Decision> {
   const { request, device, requestDigest } = question
   const now = services.clock()
+  const { rules, circumstances, trials } = steered.courseOf(record, now)
   const decision = device.ok
-    ? decide({ ...rules, record, request, now, language })
+    ? decide({ ...rules, record, request, circumstances, now, language })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request, language })
-  services.metrics.decisions.labels(String(decision.decision), decision.context.verdict).inc()
+  const { verdict, relief = [] } = decision.context
+  services.metrics.decisions.labels(String(decision.decision), verdict).inc()
+  for (const { kind } of relief) services.metrics.relieved.labels(kind).inc()
+  if (record !== null && trials.length > 0) {
+    services.trials.observe({
+      steered,
+      trials,
+      rules,
+      record,
+      request,
+      circumstances,
+      now,
+      decision,
+    })
+  }
   if (requestDigest === undefined) return decision
-  return addReceipt(services, { ...rules, record, request, requestDigest, now, decision })
+  const decided = { ...rules, record, request, circumstances, requestDigest, now, decision }
+  return addReceipt(services, { ...decided, trials })
 }
 
 async function addReceipt(services: Services, decided: DecisionToDescribe): Promise<Decision> {
@@ -148,12 +179,12 @@ async function answerBatch(
     question.ok && question.value.device.ok ? [question.value.device.value] : [],
   )
   const found = await services.store.trustRecords([...new Set(ids)])
-  const rules = await services.rules.ofHashes(found)
+  const steered = await services.rules.steer(found)
   const answers: unknown[] = []
   for (const question of questions) {
     const answer = question.ok
       ? await answerQuestion(services, question.value, {
-          rules,
+          steered,
           record: recordIn(found.records, question.value),
           language,
         })
@@ -161,7 +192,19 @@ async function answerBatch(
     answers.push(answer)
     if (endsBatch(batch.semantic, answer.decision)) break
   }
+  await reportIfDue(services)
   return answers
+}
+
+/** While a rollout is open, one answer in a while carries what was seen of it to the database. */
+async function reportIfDue(services: Services): Promise<void> {
+  if (!services.trials.isDue(services.clock())) return
+  try {
+    await reportTrials(services)
+  } catch (error) {
+    // Nothing about the answer hangs on it, and it is told again.
+    services.log.error('report_failed', describeFault(error))
+  }
 }
 
 function recordIn(

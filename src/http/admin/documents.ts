@@ -1,49 +1,43 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import {
-  parseReferenceValues,
-  type ReferenceValuesDocument,
-} from '../../appraisal/reference-values.ts'
-import type { Failure, Result } from '../../failure.ts'
-import { compilePolicy } from '../../policy/compile.ts'
-import type { PolicyDocument } from '../../policy/document.ts'
+import { bodyOf } from '../../control/check-document.ts'
+import { isLargeFleet } from '../../control/preview-gate.ts'
+import { releaseAtOnce } from '../../control/release.ts'
 import type { Services } from '../../services.ts'
+import type { DocumentKind } from '../../store/schema.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { answerProblem, answerUnauthorized } from '../problem.ts'
-import { readJson } from '../read-json.ts'
-
-const MAX_DOCUMENT_BYTES = 1024 * 1024
+import { answerUnauthorized } from '../problem.ts'
+import { compileDocument, demandLint } from './document-of-body.ts'
+import { MAX_DOCUMENT_BYTES, readBody, reasonText } from './read-body.ts'
+import { answerReleaseFailure } from './release-problem.ts'
 
 const activation = z.strictObject({
-  reason: z.string().trim().min(1).max(500),
+  reason: reasonText,
   document: z.record(z.string(), z.unknown()),
+  accept_denials: z.int().min(0).default(0),
+  /** Hash of the document that this one is to follow: nothing happens if another is in force. */
+  expected: z.string().max(64).optional(),
 })
-
-type Kind = 'policy' | 'reference-values'
-type Checked = {
-  readonly hash: string
-  readonly document: PolicyDocument | ReferenceValuesDocument
-}
-type Compile = (body: unknown) => Result<Checked, Failure>
 
 /** The documents in force: what they are, and putting another in their place. */
 export function adminDocumentRoutes(services: Services): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
-  const kinds: readonly (readonly [Kind, Compile])[] = [
-    ['policy', compilePolicy],
-    ['reference-values', parseReferenceValues],
-  ]
-  for (const [kind, compile] of kinds) {
+  const kinds: readonly DocumentKind[] = ['policy', 'reference-values']
+  for (const kind of kinds) {
     app.get(`/v1/${kind}`, mayRead, (c) => showActive(c, services, kind))
-    app.put(`/v1/${kind}`, mayWrite, (c) => activate(c, services, { kind, compile }))
+    app.put(`/v1/${kind}`, mayWrite, (c) => activate(c, services, kind))
   }
   return app
 }
 
-async function showActive(c: HttpContext, services: Services, kind: Kind): Promise<Response> {
+async function showActive(
+  c: HttpContext,
+  services: Services,
+  kind: DocumentKind,
+): Promise<Response> {
   const active = await services.store.activeDocument(kind)
   if (active === null) throw new Error(`no ${kind} is active`)
   return c.json({
@@ -57,37 +51,61 @@ async function showActive(c: HttpContext, services: Services, kind: Kind): Promi
   })
 }
 
-/** A document that does not compile never comes into force; its mistakes are told as they are. */
-async function activate(
-  c: HttpContext,
-  services: Services,
-  { kind, compile }: { readonly kind: Kind; readonly compile: Compile },
-): Promise<Response> {
-  const body = await readJson(c, MAX_DOCUMENT_BYTES)
-  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-  const parsed = activation.safeParse(body.value)
-  if (!parsed.success) {
-    return answerProblem(c, 'request_malformed', z.prettifyError(parsed.error))
-  }
-  const { document, reason } = parsed.data
-  const compiled = compile(document)
-  if (!compiled.ok) {
-    const { reason: mistake, ...where } = compiled.failure
-    return answerProblem(c, 'document_refused', mistake, { mistake, ...where })
-  }
-  await services.store.activateDocument({
+/**
+ * Puts a document in force for all devices at once. A large fleet has gates before that: lint, and
+ * a preview of which nobody lost access but as many as were accepted.
+ */
+async function activate(c: HttpContext, services: Services, kind: DocumentKind): Promise<Response> {
+  const body = await readBody(c, activation, MAX_DOCUMENT_BYTES)
+  if (!body.ok) return body.failure.answer
+  const compiled = compileDocument(c, kind, body.value.document)
+  if (!compiled.ok) return compiled.failure.answer
+  const release = {
     kind,
-    hash: compiled.value.hash,
-    body: compiled.value.document,
+    checked: compiled.value,
     author: c.get('client').clientId,
-    reason,
+    reason: body.value.reason,
+    expected: body.value.expected,
+    acceptedDenials: body.value.accept_denials,
+    maxAgeMs: services.config.previewMaxAgeSeconds * 1000,
     now: services.clock(),
-  })
+  }
+  const refused = (await isLargeFleet(services.store))
+    ? await activateGated(c, services, release)
+    : await activateDirectly(c, services, release)
+  if (refused !== undefined) return refused
   services.log.warn('document_activated', {
     request_id: c.get('requestId'),
     kind,
     hash: compiled.value.hash,
-    by: c.get('client').clientId,
+    by: release.author,
   })
   return showActive(c, services, kind)
+}
+
+type Release = Parameters<typeof releaseAtOnce>[1]
+
+async function activateGated(
+  c: HttpContext,
+  services: Services,
+  release: Release,
+): Promise<Response | undefined> {
+  const { kind, checked: document, now } = release
+  const linted = demandLint(c, kind, { document, now })
+  if (!linted.ok) return linted.failure.answer
+  const released = await releaseAtOnce(services.store, release)
+  // What is in force already is what was asked for.
+  if (released.ok || released.failure.reason === 'document_in_force') return undefined
+  return answerReleaseFailure(c, released.failure)
+}
+
+async function activateDirectly(
+  c: HttpContext,
+  { store }: Services,
+  { kind, checked, expected, author, reason, now }: Release,
+): Promise<Response | undefined> {
+  const { hash } = checked
+  const names = { author, reason, now, ...(expected !== undefined && { expected }) }
+  const answer = await store.activateDocument({ kind, hash, body: bodyOf(checked), ...names })
+  return answer === 'superseded' ? answerReleaseFailure(c, { reason: answer }) : undefined
 }

@@ -81,6 +81,7 @@ async function answerMessage(
     apiVersion: c.req.query('api-version'),
     keys: services.verifier.keys,
     config: services.verifier.config,
+    trustInForce: services.verifier.trustInForce,
     now: services.clock(),
     random: services.random,
   })

@@ -1,10 +1,12 @@
 import type { Rules } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
 import { ringOf } from '../../access/device-id.ts'
+import type { Circumstances } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { toBase32, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import type { Course } from '../../rules.ts'
 import type { Services } from '../../services.ts'
 import type { RecordedVerdict } from '../../store/schema.ts'
 import type { VerifiedSubmission } from './submission.ts'
@@ -26,14 +28,10 @@ export async function recordAttestation(
   submission: VerifiedSubmission,
   now: Date,
 ): Promise<Result<Recorded, RecordingFailure>> {
-  const rules = await services.rules.recent()
+  const { course, record } = await findCourse(services, submission, now)
+  const { rules, circumstances } = course
   const attestation = describeAttestation(services, submission, now)
-  const assessment = verdictOfAttestation({
-    ...rules,
-    attestation,
-    record: rules.policy.usesDevice ? await readDevice(services, submission, now) : null,
-    now,
-  })
+  const assessment = verdictOfAttestation({ ...rules, attestation, record, now })
   const answer = await services.store.recordAttestation({
     deviceId: submission.deviceId,
     keyKind: submission.keyKind,
@@ -43,6 +41,9 @@ export async function recordAttestation(
     nonce: submission.nonce,
     attestation,
     ...describeAssessment(assessment),
+    announcedVerdict: mayBeRelieved(assessment, circumstances)
+      ? null
+      : recordable(assessment.verdict),
     digests: submission.digests,
     evaluatedPolicyHash: rules.policy.hash,
     referenceValuesHash: rules.referenceValues.hash,
@@ -78,9 +79,30 @@ function describeAttestation(
   }
 }
 
+/** What decides for this device, and its record where that is read. */
+async function findCourse(
+  services: Services,
+  submission: VerifiedSubmission,
+  now: Date,
+): Promise<{ readonly course: Course; readonly record: TrustRecord | null }> {
+  const steered = await services.rules.recent()
+  if (steered.dependsOnLabels) {
+    const record = await readDevice(services, submission, now)
+    return { course: steered.courseOf(record, now), record }
+  }
+  const newcomer = {
+    deviceId: submission.deviceId,
+    labels: [],
+    ring: ringOf(submission.deviceKey),
+  }
+  const course = steered.courseOf(newcomer, now)
+  const { usesDevice } = course.rules.policy
+  return { course, record: usesDevice ? await readDevice(services, submission, now) : null }
+}
+
 /**
- * The record that clauses about `device` read, for a policy that has any: the one case of a second
- * round trip. The standing is left aside, because the recorded verdict is on the evidence alone.
+ * The record that clauses about `device` read, and that rollouts and pins by label ask for: where
+ * there are any, the one case of a second round trip. The standing is left aside, because the recorded verdict is on the evidence alone.
  */
 async function readDevice(
   services: Services,
@@ -99,6 +121,7 @@ async function readDevice(
     labels: [],
     ring: ringOf(deviceKey),
     attestation: null,
+    firstFailedAt: {},
     createdAt: now,
   }
 }
@@ -108,7 +131,7 @@ function describeAssessment({ verdict, reasons, clauseOutcomes, result }: Assess
     verdict: recordable(verdict),
     reasons,
     failedClauses: clauseOutcomes
-      .filter(({ status }) => status === 'fail')
+      .filter(({ status }) => status === 'fail' || status === 'undecidable')
       .map(({ clause }) => clause),
     trace: {
       status: result?.status ?? 'none',
@@ -116,6 +139,22 @@ function describeAssessment({ verdict, reasons, clauseOutcomes, result }: Assess
       clauses: clauseOutcomes.map(({ clause, status, cause }) => ({ clause, status, cause })),
     },
   }
+}
+
+/**
+ * Whether a device that is not trusted on its evidence alone may still be. What has been failing for
+ * how long is known to the store only, so that the sweep finds it out and tells others.
+ */
+function mayBeRelieved(
+  { verdict, clauseOutcomes }: Assessment,
+  { holds, allowedUntil }: Circumstances,
+): boolean {
+  if (verdict === 'trusted') return false
+  if (holds.length > 0 || allowedUntil !== null) return true
+  return clauseOutcomes.some(({ status, severity, graceMs }) => {
+    const blocks = severity === 'enforce' && (status === 'fail' || status === 'undecidable')
+    return blocks && graceMs !== undefined
+  })
 }
 
 /** Of evidence that was just verified a verdict is never `stale` or `quarantined`. */

@@ -3,6 +3,7 @@ import { nameOf } from '../constant-expression.ts'
 import { analyseExpression } from '../expression.ts'
 import { MAX_EXPRESSION_CHARS } from '../limits.ts'
 import { possibleOutcomes } from '../possible-outcomes.ts'
+import { REQUEST_ROOTS, type RootName } from '../variables.ts'
 import type { LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, offsetInString } from './json-text.ts'
 
@@ -20,6 +21,7 @@ export type LintedExpression = {
   readonly node: JsonNode
   /** Absent when it does not compile. */
   readonly ast: ASTNode | undefined
+  readonly roots: ReadonlySet<RootName>
   readonly findings: readonly LocatedFinding[]
 }
 
@@ -35,6 +37,8 @@ export function readClause(node: JsonNode, text: string): LintedClause {
   }
 }
 
+const NO_ROOTS: ReadonlySet<RootName> = new Set()
+
 function textOf(node: JsonNode | undefined): string | undefined {
   return node?.kind === 'string' ? node.value : undefined
 }
@@ -49,10 +53,13 @@ function readExpression(
   if (node?.kind !== 'string') return undefined
   const { value } = node
   if (value === '' || value.length > MAX_EXPRESSION_CHARS) {
-    return { member, node, ast: undefined, findings: [] }
+    return { member, node, ast: undefined, roots: NO_ROOTS, findings: [] }
   }
   const analysis = analyseExpression(value)
-  if (analysis.ok) return { member, node, ast: analysis.ast, findings: [] }
+  if (analysis.ok) {
+    const { roots } = analysis.expression
+    return { member, node, ast: analysis.ast, roots, findings: [] }
+  }
   const findings = analysis.problems.map(({ reason, offset, message, suggestion }) => ({
     severity: 'error' as const,
     code: reason,
@@ -61,7 +68,7 @@ function readExpression(
     message,
     ...(suggestion !== undefined && { suggestion }),
   }))
-  return { member, node, ast: undefined, findings }
+  return { member, node, ast: undefined, roots: NO_ROOTS, findings }
 }
 
 /** What a clause says that it cannot mean: it always passes, never does, or never applies. */
@@ -93,6 +100,19 @@ export function findConstants({ when, require, severity }: LintedClause): Locate
     findings.push(warn('policy_clause_constant', require, `is never false${condition}: ${advice}`))
   }
   return findings
+}
+
+/** Time for repair where there is nothing to repair on the device, or nobody is denied. */
+export function findIdleGrace({ node, severity, when, require }: LintedClause): LocatedFinding[] {
+  const grace = memberOf(node, 'grace_seconds')
+  if (grace === undefined) return []
+  const roots = [...(when?.roots ?? []), ...(require?.roots ?? [])]
+  const isAboutRequests = roots.some((root) => REQUEST_ROOTS.has(root))
+  if (severity !== 'report' && !isAboutRequests) return []
+  const why = isAboutRequests ? 'reads the request' : 'only reports'
+  const message = `does nothing in a clause that ${why}: grace is for what is repaired on the device; leave it out`
+  const at = { severity: 'warning', code: 'policy_grace_unused', member: 'grace_seconds' } as const
+  return [{ ...at, offset: grace.node.start, message }]
 }
 
 function warn(

@@ -18,11 +18,16 @@ export const LINT_CODES = [
   'policy_when_constant',
   'policy_when_unreachable',
   'policy_text_missing',
+  'policy_grace_unused',
   'reference_values_empty',
   'reference_values_shadowed',
   'reference_values_expired',
   'reference_values_gap',
   'reference_values_pins_invalid',
+  'reference_values_ends_soon',
+  'reference_values_anchors_invalid',
+  'reference_values_anchor_unusable',
+  'reference_values_anchor_cut',
 ] as const
 
 export type LintCode = (typeof LINT_CODES)[number]

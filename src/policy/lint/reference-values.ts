@@ -7,8 +7,19 @@ import {
   referenceValuesSchema,
 } from '../../appraisal/reference-values.ts'
 import { checkDocument } from './check-document.ts'
-import type { LintCode, LintFinding, LocatedFinding } from './finding.ts'
+import type { LintFinding, LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
+import { lintAnchors } from './reference-anchors.ts'
+import {
+  at,
+  type Entry,
+  findEndingSoon,
+  findExpired,
+  findGaps,
+  findShadowed,
+  isValid,
+  locate,
+} from './reference-entries.ts'
 import { findSchemaProblems } from './schema-findings.ts'
 
 /**
@@ -33,14 +44,6 @@ export function lintReferenceValues(
   })
 }
 
-/** An entry of either list, with where it stands. */
-type Entry<T> = {
-  readonly value: T & { readonly validFrom: number; readonly validUntil: number }
-  readonly node: JsonNode
-  /** `enclaves.0` */
-  readonly path: string
-}
-
 function lintValues(
   values: ReferenceValues,
   node: JsonNode,
@@ -58,42 +61,23 @@ function lintValues(
     ...findNothingTrusted(enclaves, { node, now }),
     ...enclaves.flatMap((group) => [
       ...findExpired(group, now),
-      ...findGaps(group, now, 'enclaves of this author are not listed'),
+      ...findGaps(group, now, UNLISTED),
       ...findShadowed(group, { now, covers: coversEnclave }),
+      ...findEndingSoon(group, now, { effect: UNLISTED }),
     ]),
     ...pins.flatMap((group) => [
       ...findExpired(group, now),
-      ...findGaps(group, now, 'tokens of this issuer are refused'),
+      ...findGaps(group, now, REFUSED),
       ...findShadowed(group, { now, covers: (one: PolicyPin, other) => one.hash === other.hash }),
       ...findNoPin(group, now),
+      ...findEndingSoon(group, now, { effect: REFUSED }),
     ]),
+    ...lintAnchors(values, node, now),
   ]
 }
 
-/** The entries of each author or issuer, in the order of the document. */
-function locate<T extends PolicyPin | EnclaveReference>(
-  groups: ReadonlyMap<string, readonly T[]>,
-  list: JsonNode | undefined,
-  names: { readonly list: string; readonly owner: string },
-): readonly (readonly Entry<T>[])[] {
-  const nodes = new Map<string, Omit<Entry<T>, 'value'>[]>()
-  for (const [index, node] of (list?.kind === 'array' ? list.items : []).entries()) {
-    const owner = memberOf(node, names.owner)?.node
-    if (owner?.kind !== 'string') continue
-    const places = nodes.get(owner.value) ?? []
-    nodes.set(owner.value, [...places, { node, path: `${names.list}.${index}` }])
-  }
-  return [...groups].map(([owner, values]) => {
-    return values.flatMap((value, at) => {
-      const place = nodes.get(owner)?.[at]
-      return place === undefined ? [] : [{ ...place, value }]
-    })
-  })
-}
-
-function isValid({ value }: Entry<unknown>, now: number): boolean {
-  return value.validFrom <= now && now < value.validUntil
-}
+const UNLISTED = 'enclaves of this author are not listed'
+const REFUSED = 'tokens of this issuer are refused'
 
 function findNothingTrusted(
   groups: readonly (readonly Entry<EnclaveReference>[])[],
@@ -106,57 +90,6 @@ function findNothingTrusted(
   return [
     { severity: 'warning', code: 'reference_values_empty', member: 'enclaves', offset, message },
   ]
-}
-
-function findExpired<T>(group: readonly Entry<T>[], now: number): readonly LocatedFinding[] {
-  return group
-    .filter(({ value }) => value.validUntil <= now)
-    .map((entry) => {
-      const message = 'has ended and counts no more: delete the entry, or move its end'
-      return at(entry, 'valid_until', { code: 'reference_values_expired', message })
-    })
-}
-
-/** A time to come in which nothing of an author or issuer counts, between times in which it does. */
-function findGaps<T>(
-  group: readonly Entry<T>[],
-  now: number,
-  effect: string,
-): readonly LocatedFinding[] {
-  const [first, ...others] = group.toSorted((a, b) => a.value.validFrom - b.value.validFrom)
-  let end = first?.value.validUntil ?? 0
-  const found: LocatedFinding[] = []
-  for (const entry of others) {
-    const { validFrom, validUntil } = entry.value
-    if (validFrom > end && validFrom > now) {
-      const message = `until this begins, and since ${new Date(end).toISOString()}, ${effect}: let the entries overlap`
-      found.push(at(entry, 'valid_from', { code: 'reference_values_gap', message }))
-    }
-    end = Math.max(end, validUntil)
-  }
-  return found
-}
-
-/** An entry that adds nothing to another one: what it was meant to tighten stays as loose. */
-function findShadowed<T>(
-  group: readonly Entry<T>[],
-  options: { readonly now: number; readonly covers: (one: T, other: T) => boolean },
-): readonly LocatedFinding[] {
-  const { now, covers } = options
-  const live = group.filter(({ value }) => value.validUntil > now)
-  const isCovered = (one: Entry<T>, other: Entry<T>) =>
-    one.value.validFrom <= Math.max(other.value.validFrom, now) &&
-    one.value.validUntil >= other.value.validUntil &&
-    covers(one.value, other.value)
-  return live.flatMap((entry, index) => {
-    const cover = live.find((other, place) => {
-      if (place === index || !isCovered(other, entry)) return false
-      return place < index || !isCovered(entry, other)
-    })
-    if (cover === undefined) return []
-    const message = `has no effect, as ${cover.path} lists all of this for as long, and asks for no more: end that one by valid_until, or delete this`
-    return [at(entry, undefined, { code: 'reference_values_shadowed', message })]
-  })
 }
 
 function coversEnclave(one: EnclaveReference, other: EnclaveReference): boolean {
@@ -177,18 +110,4 @@ function findNoPin(group: readonly Entry<PolicyPin>[], now: number): readonly Lo
     'no pin of this issuer counts now, so that all of its tokens are refused: pin the policy that is in force there'
   const finding = at(first, undefined, { code: 'reference_values_pins_invalid', message })
   return [{ ...finding, severity: 'error' }]
-}
-
-function at(
-  { node, path }: Entry<unknown>,
-  name: string | undefined,
-  what: { readonly code: LintCode; readonly message: string },
-): LocatedFinding {
-  const offset = (name === undefined ? node : memberOf(node, name)?.node)?.start ?? node.start
-  return {
-    severity: 'warning',
-    ...what,
-    member: name === undefined ? path : `${path}.${name}`,
-    offset,
-  }
 }

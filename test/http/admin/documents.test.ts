@@ -1,7 +1,9 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BASELINE_POLICY } from '../../../src/policy/baseline.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
+import { policyWith } from '../../control/documents.ts'
 import { documentOf } from '../../policy/healthy-device.ts'
+import { enforceFleetDocuments, recordFleet } from '../../support/recorded-fleet.ts'
 import { noteReason } from '../../support/refusal.ts'
 import {
   createTestService,
@@ -189,5 +191,78 @@ describe('a document that is activated', () => {
     )
     const shown = await readOk(await get('/v1/policy'))
     expect(shown).toMatchObject({ hash: set.hash, document: documentOf('true') })
+  })
+})
+
+test('what was to follow another document than the one in force is not activated', async () => {
+  const { hash: expected } = await readOk(await get('/v1/policy'))
+  const body = { reason: 'x', document: documentOf('attestation.vbsEnabled') }
+  const refused = await put('/v1/policy', { ...body, expected: 'f'.repeat(64) })
+  await expectProblem(refused, 409, 'superseded')
+  noteReason('superseded')
+  expect(await readOk(await get('/v1/policy'))).toMatchObject({ hash: expected })
+  await readOk(await put('/v1/policy', { ...body, expected }))
+})
+
+describe('where a hundred devices have attested', () => {
+  beforeAll(async () => {
+    const now = service.clock.now()
+    await recordFleet(service.services.store, { devices: 100, now })
+    await enforceFleetDocuments(service.services.store, now)
+  })
+
+  const DENIES = policyWith('attestation.enclaveSvn > 1000').body
+  const preview = async (document: object) => {
+    const body = { kind: 'policy', document }
+    return readOk(await service.post('/v1/previews', body, { headers: write }))
+  }
+
+  test('a document needs a preview that is young enough, and is told so', async () => {
+    const before = await readOk(await get('/v1/policy'))
+    const document = policyWith('attestation.enclaveSvn >= 5').body
+    const body = { reason: 'gated', document }
+    const refused = await expectProblem(await put('/v1/policy', body), 409, 'preview_missing')
+    expect(refused.detail).toContain('POST /v1/previews')
+    noteReason('preview_missing')
+    expect(await readOk(await get('/v1/policy'))).toEqual(before)
+
+    await preview(document)
+    service.clock.advance(3601)
+    await expectProblem(await put('/v1/policy', body), 409, 'preview_missing')
+    await preview(document)
+    const other = { ...body, expected: 'f'.repeat(64) }
+    await expectProblem(await put('/v1/policy', other), 409, 'superseded')
+    const set = await readOk(await put('/v1/policy', { ...body, expected: before.hash }))
+    expect(set).toMatchObject({ reason: 'gated', document })
+    // What is in force already needs no gate.
+    await readOk(await put('/v1/policy', body))
+  })
+
+  test('nobody loses access but as many as somebody has said', async () => {
+    const { hash } = await readOk(await get('/v1/policy'))
+    const { newly_denied } = await preview(DENIES)
+    const { devices } = newly_denied
+    expect(devices).toBeGreaterThanOrEqual(100)
+    const body = { reason: 'recall', document: DENIES }
+    for (const accept_denials of [undefined, devices - 1]) {
+      const refused = await put('/v1/policy', { ...body, accept_denials })
+      const told = await expectProblem(refused, 409, 'denials_not_accepted')
+      expect(told).toMatchObject({ newly_denied: devices })
+    }
+    noteReason('denials_not_accepted')
+    expect(await readOk(await get('/v1/policy'))).toMatchObject({ hash })
+    await readOk(await put('/v1/policy', { ...body, accept_denials: devices }))
+    expect((await readOk(await get('/v1/policy'))).hash).not.toBe(hash)
+  })
+
+  test('what lint calls an error is refused, whatever is accepted', async () => {
+    const body = { reason: 'x', document: documentOf('false'), accept_denials: 1000 }
+    const refused = await expectProblem(await put('/v1/policy', body), 422, 'document_refused')
+    expect(refused).toMatchObject({ findings: [{ code: 'policy_clause_denies_all' }] })
+  })
+
+  test('reference values go the same way', async () => {
+    const body = { reason: 'recall', document: { name: 'none', enclaves: [] } }
+    await expectProblem(await put('/v1/reference-values', body), 409, 'preview_missing')
   })
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SignJWT } from 'jose'
+import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/evidence/built-in-policy.ts'
 import { readApiVersion } from '../../../src/verifier/api-version.ts'
-import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/verifier/built-in-policy.ts'
 import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol.ts'
 import {
   handleAttestMessage,

@@ -1,4 +1,4 @@
-import { policyHashOf } from '../evidence/attestation-token.ts'
+import { policyHashOf } from './attestation-token.ts'
 
 /**
  * The PCRs that a quote must cover: what firmware (0 to 7) and Windows (11 to 14) measure. An agent
@@ -13,6 +13,7 @@ export const REQUIRED_PCRS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12,
 export const ISSUED_CLAIMS = [
   'WindowsDefenderElamDriverLoaded',
   'aikPubHash',
+  'aikTrustAnchor',
   'aikValidated',
   'bitlockerEnabled',
   'bitlockerEnabledValue',
@@ -53,10 +54,16 @@ export const ISSUED_CLAIMS = [
 export type IssuedClaim = (typeof ISSUED_CLAIMS)[number]
 
 /**
+ * Not in the policy's text: Azure Attestation has no such claim to pass on, and another text would
+ * be another hash, under which no evidence is recorded yet.
+ */
+const BEYOND_POLICY: readonly IssuedClaim[] = ['aikTrustAnchor']
+
+/**
  * What the built-in verifier does, written in Azure Attestation's policy grammar 1.2, so that its
  * tokens carry a policy hash like any provider's. It permits whatever verifies and issues what was
- * measured; judging that is the relying party's. Where trust anchors are configured the verifier is
- * stricter than this text: it wants a valid certificate.
+ * measured; judging that is the relying party's. Where there are trust anchors the verifier is
+ * stricter than this text: it wants a valid certificate, and names the anchor of its chain.
  */
 export const BUILT_IN_POLICY = writePolicy()
 
@@ -80,7 +87,7 @@ function writePolicy(): string {
     '};',
     'issuancerules',
     '{',
-    ...ISSUED_CLAIMS.map(issue),
+    ...ISSUED_CLAIMS.filter((claim) => !BEYOND_POLICY.includes(claim)).map(issue),
     '};',
     '',
   ].join('\n')

@@ -1,0 +1,62 @@
+import { BUILT_IN_POLICY_HASH } from '../evidence/built-in-policy.ts'
+import type { AttestationClaims } from './claims.ts'
+import type { PolicyPin, ReferenceValues } from './reference-values.ts'
+import { countsAt } from './validity.ts'
+
+/** Whether evidence that was believed when it was recorded would be believed again. */
+export type Origin =
+  | 'accepted'
+  /** Its verifier's policy is not, or no longer, among the pins. */
+  | 'policy_not_pinned'
+  /** The root behind its attestation key is not, or no longer, among the trust anchors. */
+  | 'anchor_not_listed'
+
+/**
+ * Holds where recorded evidence comes from against reference values. The token was verified when it
+ * was recorded; this says whether its verifier and its root of trust still count at `now`.
+ *
+ * Tokens of the built-in verifier need no pin, as this service issues them itself. Where trust
+ * anchors are listed, theirs must be among them; where none are, the configuration decided when the
+ * token was made. Every other token needs a pin of its issuer and policy.
+ */
+export function appraiseOrigin(input: {
+  readonly issuer: string
+  /** `x-ms-policy-hash`. */
+  readonly policyHash: string
+  readonly claims: Pick<AttestationClaims, 'aikTrustAnchor'>
+  readonly referenceValues: ReferenceValues
+  readonly now: Date
+}): Origin {
+  const { issuer, policyHash, claims, referenceValues } = input
+  const now = input.now.getTime()
+  const pins = referenceValues.pinsByIssuer.get(issuer)
+  // Whoever gives the text of the built-in policy to a provider has to pin it like any other.
+  if (policyHash === BUILT_IN_POLICY_HASH && pins === undefined) {
+    return isAnchorListed(claims.aikTrustAnchor, referenceValues, now)
+      ? 'accepted'
+      : 'anchor_not_listed'
+  }
+  return isPolicyPinned(policyHash, pins, now) ? 'accepted' : 'policy_not_pinned'
+}
+
+function isAnchorListed(
+  fingerprint: string | undefined,
+  { anchors }: ReferenceValues,
+  now: number,
+): boolean {
+  if (anchors.size === 0) return true
+  const entries = fingerprint === undefined ? undefined : anchors.get(fingerprint)
+  if (entries === undefined) return false
+  for (const entry of entries) if (countsAt(entry, now)) return true
+  return false
+}
+
+function isPolicyPinned(
+  hash: string,
+  pins: readonly PolicyPin[] | undefined,
+  now: number,
+): boolean {
+  if (pins === undefined) return false
+  for (const pin of pins) if (pin.hash === hash && countsAt(pin, now)) return true
+  return false
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { equalBytes } from '../digest.ts'
+import { fromBase64, toBase64 } from '../encoding.ts'
+import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
+import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
+import { MAX_ANCHOR_BYTES, MAX_REFERENCE_NAME_CHARS } from './limits.ts'
+import {
+  countsAt,
+  ENDS_AFTER_BEGINNING,
+  endsAfterBeginning,
+  type Validity,
+  validityMembers,
+  validityOf,
+} from './validity.ts'
+
+/** A root certificate of the authorities that certify attestation keys, as it is written. */
+export const trustAnchorSchema = z
+  .strictObject({
+    name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS),
+    /** base64 of the DER. */
+    certificate: z.string().superRefine((text, context) => {
+      const read = readAnchor(text)
+      if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
+    }),
+    ...validityMembers,
+  })
+  .refine(endsAfterBeginning, ENDS_AFTER_BEGINNING)
+
+type TrustAnchorDocument = z.infer<typeof trustAnchorSchema>
+
+/**
+ * An entry for a root certificate that chains of attestation keys may end at. It counts while both
+ * the entry and the certificate are valid, which may be never.
+ */
+export type TrustAnchor = Validity & {
+  readonly name: string
+  /** As `fingerprintOf` says. */
+  readonly fingerprint: string
+  /** Believed because it is listed; its own signature was not looked at. */
+  readonly certificate: Certificate
+}
+
+/** The entries by fingerprint, each list in the order of the document. */
+export function groupByFingerprint(
+  documents: readonly TrustAnchorDocument[],
+): ReadonlyMap<string, readonly TrustAnchor[]> {
+  const anchors = new Map<string, TrustAnchor[]>()
+  for (const document of documents) {
+    const certificate = readAnchor(document.certificate)
+    if (typeof certificate === 'string') throw new TypeError('a checked document has certificates')
+    const fingerprint = fingerprintOf(certificate)
+    const { validFrom, validUntil } = validityOf(document)
+    const entries = anchors.get(fingerprint) ?? []
+    anchors.set(fingerprint, entries)
+    entries.push({
+      name: document.name,
+      fingerprint,
+      certificate,
+      validFrom: Math.max(validFrom, certificate.notBefore.getTime()),
+      validUntil: Math.min(validUntil, endOf(certificate)),
+    })
+  }
+  return anchors
+}
+
+/**
+ * The certificates that chains may end at, each once. `now` in milliseconds of the epoch. Those that
+ * count longest come first: of a root and its renewal, chains then end at the one that stays.
+ */
+export function listAnchorsAt(
+  anchors: ReadonlyMap<string, readonly TrustAnchor[]>,
+  now: number,
+): readonly Certificate[] {
+  const longest = (entries: readonly TrustAnchor[]) =>
+    entries.filter((one) => countsAt(one, now)).reduce<TrustAnchor | undefined>(laterOf, undefined)
+  return [...anchors.values()]
+    .flatMap((entries) => longest(entries) ?? [])
+    .sort((a, b) => b.validUntil - a.validUntil)
+    .map(({ certificate }) => certificate)
+}
+
+function laterOf(one: TrustAnchor | undefined, other: TrustAnchor): TrustAnchor {
+  return one === undefined || one.validUntil < other.validUntil ? other : one
+}
+
+/** Exclusive, while the last moment that a certificate names still belongs to it. */
+function endOf({ notAfter }: Certificate): number {
+  return notAfter.getTime() + 1
+}
+
+const MAX_CHARS = Math.ceil(MAX_ANCHOR_BYTES / 3) * 4
+
+/** The certificate, or a sentence about why there is none. */
+function readAnchor(text: string): Certificate | string {
+  if (text.length > MAX_CHARS) return `must be a certificate of at most ${MAX_ANCHOR_BYTES} bytes`
+  const der = fromBase64(text)
+  if (der === undefined || toBase64(der) !== text) {
+    return 'must be base64 of one certificate in DER: what stands between the lines of a PEM file, without line ends'
+  }
+  const certificate = parseCertificate(der, MAX_ANCHOR_BYTES)
+  if (!certificate.ok) {
+    const { reason, detail } = certificate.failure
+    return `is no certificate that can be read: ${reason} (${detail})`
+  }
+  const { issuer, subject } = certificate.value
+  if (!equalBytes(issuer, subject)) {
+    return 'must be a root certificate, which is its own issuer: take the one at the top of the chain'
+  }
+  return certificate.value
+}

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest'
+import { appraiseOrigin } from '../../src/appraisal/origin.ts'
+import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
+import { expectOk } from '../support/refusal.ts'
+import { makeAnchor } from '../support/trust-anchors.ts'
+
+const NOW = new Date('2026-06-15T12:00:00Z')
+const OURS = 'https://countersign.example'
+const AZURE = 'https://contoso.weu.attest.azure.net'
+const HASH = Buffer.alloc(32, 1).toString('base64url')
+const one = await makeAnchor('One')
+const two = await makeAnchor('Two')
+
+const read = (document: object) => expectOk(parseReferenceValues({ enclaves: [], ...document }))
+
+function originOf(
+  document: object,
+  changes: Partial<Parameters<typeof appraiseOrigin>[0]> = {},
+): string {
+  return appraiseOrigin({
+    issuer: OURS,
+    policyHash: BUILT_IN_POLICY_HASH,
+    claims: {},
+    referenceValues: read(document),
+    now: NOW,
+    ...changes,
+  })
+}
+
+describe('evidence of the built-in verifier', () => {
+  const claims = { aikTrustAnchor: one.fingerprint }
+
+  test('needs no pin, and no anchor where none is listed', () => {
+    expect(originOf({})).toBe('accepted')
+    expect(originOf({ trust_anchors: [] }, { claims })).toBe('accepted')
+    expect(originOf({ azure_policies: [{ issuer: AZURE, hash: HASH }] })).toBe('accepted')
+  })
+
+  test('needs a listed anchor where some are', () => {
+    const trust_anchors = [one.entry()]
+    expect(originOf({ trust_anchors }, { claims })).toBe('accepted')
+    expect(originOf({ trust_anchors }, { claims: { aikTrustAnchor: two.fingerprint } })).toBe(
+      'anchor_not_listed',
+    )
+  })
+
+  test('of a key that no root vouched for is not believed where some are', () => {
+    expect(originOf({ trust_anchors: [one.entry()] })).toBe('anchor_not_listed')
+  })
+
+  test('is believed in the time of an entry, and in the gap between two it is not', () => {
+    const trust_anchors = [
+      one.entry({ valid_until: '2026-06-01T00:00:00Z' }),
+      one.entry({ valid_from: '2026-07-01T00:00:00Z' }),
+    ]
+    const at = (time: string) => originOf({ trust_anchors }, { claims, now: new Date(time) })
+    expect(at('2026-05-31T23:59:59.999Z')).toBe('accepted')
+    expect(at('2026-06-01T00:00:00Z')).toBe('anchor_not_listed')
+    expect(at('2026-07-01T00:00:00Z')).toBe('accepted')
+    expect(at('2036-01-01T00:00:01Z')).toBe('anchor_not_listed')
+  })
+
+  test('that a provider claims to be, by the same text of policy, needs its pin', () => {
+    const listed = { azure_policies: [{ issuer: AZURE, hash: HASH }], trust_anchors: [one.entry()] }
+    expect(originOf(listed, { issuer: AZURE, claims })).toBe('policy_not_pinned')
+  })
+})
+
+describe('evidence of a provider', () => {
+  const of = (azure_policies: readonly object[], changes: object = {}) =>
+    originOf({ azure_policies }, { issuer: AZURE, policyHash: HASH, ...changes })
+
+  test('needs a pin of its issuer and its policy', () => {
+    expect(of([{ issuer: AZURE, hash: HASH }])).toBe('accepted')
+    expect(of([])).toBe('policy_not_pinned')
+    expect(of([{ issuer: 'https://fabrikam.weu.attest.azure.net', hash: HASH }])).toBe(
+      'policy_not_pinned',
+    )
+    expect(of([{ issuer: AZURE, hash: BUILT_IN_POLICY_HASH }])).toBe('policy_not_pinned')
+  })
+
+  test('is believed in the time of the pin', () => {
+    const valid_until = '2026-06-15T12:00:00Z'
+    expect(of([{ issuer: AZURE, hash: HASH, valid_until }])).toBe('policy_not_pinned')
+    const now = new Date(NOW.getTime() - 1)
+    expect(of([{ issuer: AZURE, hash: HASH, valid_until }], { now })).toBe('accepted')
+  })
+
+  test('needs no anchor: the provider looks at certificates itself', () => {
+    const document = {
+      azure_policies: [{ issuer: AZURE, hash: HASH }],
+      trust_anchors: [one.entry()],
+    }
+    expect(originOf(document, { issuer: AZURE, policyHash: HASH })).toBe('accepted')
+  })
+
+  test('cannot make up for a missing pin by naming an anchor', () => {
+    const claims = { aikTrustAnchor: one.fingerprint }
+    const changes = { issuer: AZURE, policyHash: HASH, claims }
+    expect(originOf({ trust_anchors: [one.entry()] }, changes)).toBe('policy_not_pinned')
+  })
+})

@@ -1,0 +1,78 @@
+import { afterAll, expect, test } from 'vitest'
+import type { Cause } from '../../../src/policy/hold.ts'
+import { createTestService, expectProblem, readOk } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
+
+const database = await openTestDatabase()
+const service = await createTestService({ database })
+const read = await service.as('admin.read')
+const write = await service.as('admin.write')
+const pep = await service.as('access.evaluate')
+const { store } = service.services
+afterAll(() => database.close())
+
+let holds = 0
+async function beginHold(cause: Cause): Promise<string> {
+  const now = service.clock.now()
+  const holdId = `hld_${++holds}`
+  const until = new Date(now.getTime() + 3_600_000)
+  const answer = await store.beginHold({
+    holdId,
+    cause,
+    covers: now,
+    until,
+    evidence: { devices: 12 },
+    lengthen: false,
+    most: 3,
+    restMs: 0,
+    now,
+  })
+  expect(answer).toBe('applied')
+  return holdId
+}
+
+const list = async () => (await readOk(await service.request('/v1/holds', { headers: read }))).holds
+const end = (id: string, body: unknown = { reason: 'it is real' }, headers = write) =>
+  service.post(`/v1/holds/${id}/end`, body, { headers })
+
+test('is shown with its cause and its end, and ended once', async () => {
+  expect(await list()).toEqual([])
+  const cause = { kind: 'clause', clause: 'secure_boot_on' } as const
+  const hold_id = await beginHold(cause)
+  const now = service.clock.now()
+  expect(await list()).toEqual([
+    {
+      hold_id,
+      cause,
+      covers: now.toISOString(),
+      since: now.toISOString(),
+      until: new Date(now.getTime() + 3_600_000).toISOString(),
+      ended_at: null,
+      evidence: { devices: 12 },
+    },
+  ])
+  expect(await readOk(await end(hold_id))).toEqual({ hold_id, changed: true })
+  expect(await readOk(await end(hold_id))).toEqual({ hold_id, changed: false })
+  expect(await list()).toMatchObject([{ hold_id, ended_at: now.toISOString() }])
+  const rows = await service.query(
+    `select actor, detail ->> 'reason' as reason from audit where action = 'hold.ended'`,
+  )
+  expect(rows).toEqual([{ actor: expect.stringMatching(/^cli_/), reason: 'it is real' }])
+})
+
+test('ending asks for a reason, and for one that there is', async () => {
+  const id = await beginHold({ kind: 'stale', issuer: 'https://verifier.example' })
+  for (const body of [{}, { reason: '' }, { reason: 'x', all: true }]) {
+    await expectProblem(await end(id, body), 400, 'request_malformed')
+  }
+  await expectProblem(await end('hld_nothing'), 404, 'hold_not_found')
+  expect((await list())[0]).toMatchObject({ hold_id: id, ended_at: null })
+})
+
+test('is shown to those who read and ended by those who write', async () => {
+  for (const headers of [read, pep]) {
+    await expectProblem(await end('hld_1', { reason: 'x' }, headers), 403, 'forbidden')
+  }
+  await expectProblem(await service.request('/v1/holds', { headers: write }), 403, 'forbidden')
+  await expectProblem(await service.request('/v1/holds'), 401, 'unauthenticated')
+})
