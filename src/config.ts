@@ -65,6 +65,7 @@ const settings = z.object({
   OUTAGE_GRACE_SECONDS: seconds(0, 604_800, 14_400),
   HOLD_SECONDS: seconds(0, 86_400, 14_400),
   PREVIEW_MAX_AGE_SECONDS: seconds(60, 604_800, 3600),
+  SECOND_ADMINISTRATOR: oneOf(['off', 'required']).default('off'),
   CONTROL_INTERVAL_SECONDS: seconds(5, 300, 15),
   HISTORY_DAYS: wholeNumber(1, 3650, 90),
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
@@ -108,6 +109,8 @@ export type Config = {
   readonly holdSeconds: number
   /** How old a preview may be that a change over HTTP goes by. */
   readonly previewMaxAgeSeconds: number
+  /** Whether two administrators have to send what is dangerous. */
+  readonly secondAdministrator: 'off' | 'required'
   /** How often rollouts and causes of denial are looked after. */
   readonly controlIntervalSeconds: number
   readonly historyDays: number
@@ -179,6 +182,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     outageGraceSeconds: s.OUTAGE_GRACE_SECONDS,
     holdSeconds: s.HOLD_SECONDS,
     previewMaxAgeSeconds: s.PREVIEW_MAX_AGE_SECONDS,
+    secondAdministrator: s.SECOND_ADMINISTRATOR,
     controlIntervalSeconds: s.CONTROL_INTERVAL_SECONDS,
     historyDays: s.HISTORY_DAYS,
     refusalDays: s.REFUSAL_DAYS,

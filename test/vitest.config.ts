@@ -54,7 +54,12 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'reasons', include: ['test/reasons.test.ts'], sequence: { groupOrder: 2 } },
+        test: {
+          name: 'reasons',
+          include: ['test/reasons.test.ts'],
+          ...timeouts,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

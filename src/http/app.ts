@@ -8,6 +8,7 @@ import { adminHoldRoutes } from './admin/holds.ts'
 import { adminOverrideRoutes } from './admin/overrides.ts'
 import { adminPreviewRoutes } from './admin/previews.ts'
 import { adminRolloutRoutes } from './admin/rollouts.ts'
+import { secondRequestRoutes } from './admin/second-administrator.ts'
 import { attestTpmRoutes } from './agent/attest-tpm.ts'
 import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
@@ -33,6 +34,7 @@ export function createApp(services: Services): App {
   app.route('/', adminRolloutRoutes(services))
   app.route('/', adminOverrideRoutes(services))
   app.route('/', adminHoldRoutes(services))
+  app.route('/', secondRequestRoutes(services))
   app.route('/', operationRoutes(services))
   app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.publishedKeys))
   refuseOtherMethods(app)

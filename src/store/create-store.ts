@@ -15,6 +15,7 @@ import { preparePreviews } from './previews.ts'
 import { prepareRecording } from './recording.ts'
 import { prepareRetention } from './retention.ts'
 import { prepareRollouts } from './rollouts.ts'
+import { prepareSecondRequests } from './second-requests.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareSigningKeys } from './stored-signing-keys.ts'
@@ -42,6 +43,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareOverrides(db)),
     ...withStoreErrors(prepareHolds(db)),
     ...withStoreErrors(prepareJobLeases(db)),
+    ...withStoreErrors(prepareSecondRequests(db)),
     ...withStoreErrors(prepareAnnouncements(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
     ...withStoreErrors(prepareRetention(db)),

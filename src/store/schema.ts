@@ -351,6 +351,17 @@ export const jobLease = pgTable('job_lease', {
   position: text('position').notNull().default(''),
 })
 
+/** Dangerous requests that wait for another administrator to send them too. */
+export const secondRequest = pgTable('second_request', {
+  /** Of what is asked for, its reason left aside. */
+  digest: asciiText('digest').primaryKey(),
+  /** Method and path, for people. */
+  request: text('request').notNull(),
+  requestedBy: text('requested_by').notNull(),
+  requestedAt: instant('requested_at').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+})
+
 /** Our own keys; the private halves are sealed with the master secret. */
 export const signingKey = pgTable(
   'signing_key',

@@ -13,6 +13,7 @@ import type { Previews } from './previews.ts'
 import type { Recording } from './recording.ts'
 import type { Retention } from './retention.ts'
 import type { Rollouts } from './rollouts.ts'
+import type { SecondRequests } from './second-requests.ts'
 import type { StoredSigningKeys } from './stored-signing-keys.ts'
 import type { TrustRecordReads } from './trust-records.ts'
 
@@ -39,6 +40,7 @@ export type Store = TrustRecordReads &
   Overrides &
   Holds &
   JobLeases &
+  SecondRequests &
   Announcements &
   StoredSigningKeys &
   Retention &

@@ -11,6 +11,7 @@ import { answerUnauthorized } from '../problem.ts'
 import { compileDocument, demandLint } from './document-of-body.ts'
 import { MAX_DOCUMENT_BYTES, readBody, reasonText } from './read-body.ts'
 import { answerReleaseFailure } from './release-problem.ts'
+import { awaitSecond } from './second-administrator.ts'
 
 const activation = z.strictObject({
   reason: reasonText,
@@ -60,6 +61,10 @@ async function activate(c: HttpContext, services: Services, kind: DocumentKind):
   if (!body.ok) return body.failure.answer
   const compiled = compileDocument(c, kind, body.value.document)
   if (!compiled.ok) return compiled.failure.answer
+  if (body.value.accept_denials > 0) {
+    const waits = await awaitSecond(c, services, { body: body.value })
+    if (waits !== undefined) return waits
+  }
   const release = {
     kind,
     checked: compiled.value,

@@ -5,6 +5,7 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readBody, readLimit, reasonText } from './read-body.ts'
+import { awaitSecond } from './second-administrator.ts'
 import { showHold } from './show-control.ts'
 
 const endBody = z.strictObject({ reason: reasonText })
@@ -29,6 +30,8 @@ export function adminHoldRoutes(services: Services): Hono<HttpEnv> {
 async function end(c: HttpContext, services: Services): Promise<Response> {
   const body = await readBody(c, endBody)
   if (!body.ok) return body.failure.answer
+  const waits = await awaitSecond(c, services, { body: body.value })
+  if (waits !== undefined) return waits
   const holdId = c.req.param('id') ?? ''
   const by = c.get('client').clientId
   const { reason } = body.value

@@ -7,6 +7,7 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readBody, reasonText } from './read-body.ts'
+import { awaitSecond } from './second-administrator.ts'
 import { showOverride } from './show-control.ts'
 
 const members = {
@@ -54,6 +55,9 @@ async function create(c: HttpContext, services: Services): Promise<Response> {
     body.value.action === 'pin'
       ? { action: 'pin', kind: body.value.kind, hash: body.value.hash }
       : { action: 'allow' }
+  const waits =
+    target.kind === 'label' ? await awaitSecond(c, services, { body: body.value }) : undefined
+  if (waits !== undefined) return waits
   const author = c.get('client').clientId
   const made = await makeOverride(services.store, {
     target,

@@ -10,6 +10,7 @@ import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { demandLint, documentMembers, readDocument } from './document-of-body.ts'
 import { MAX_DOCUMENT_BYTES, readBody, readLimit, reasonText } from './read-body.ts'
 import { answerReleaseFailure } from './release-problem.ts'
+import { awaitSecond } from './second-administrator.ts'
 import { showObserved, showRollout } from './show-control.ts'
 
 const startBody = z.strictObject({
@@ -64,6 +65,9 @@ async function start(c: HttpContext, services: Services): Promise<Response> {
   const now = services.clock()
   const checked = demandLint(c, kind, { document: document.value, now })
   if (!checked.ok) return checked.failure.answer
+  const waits =
+    acceptedDenials > 0 ? await awaitSecond(c, services, { body: body.value }) : undefined
+  if (waits !== undefined) return waits
   const author = c.get('client').clientId
   const started = await startRelease(services.store, {
     kind,
@@ -96,6 +100,11 @@ async function steerOne(
   const by = c.get('client').clientId
   const now = services.clock()
   const rolloutId = c.req.param('id') ?? ''
+  if (verb === 'promote') {
+    const seen = (await services.store.rollout(rolloutId))?.revision
+    const waits = await awaitSecond(c, services, { body: body.value, seen })
+    if (waits !== undefined) return waits
+  }
   const steered = await steer(services.store, { ...body.value, rolloutId, verb, by, now })
   if (!steered.ok) return answerSteerFailure(c, steered.failure)
   const { rollout, changed } = steered.value
