@@ -40,11 +40,11 @@ import type { RecordedAttestation, TrustRecord, Verdict } from './trust-record.t
  *     waiting ── admit ──► stale, where what it attested has ended
  *     any ── quarantine ──► quarantined ── release ──► what lines 2 to 8 say
  *
- * The clock alone takes away only: no device becomes trusted by it, and none leaves `stale`, unless a
- * clause or a reference value reads the clock, and then only within the three. Only an administrator
- * ends a quarantine or a wait for admission; only an attestation, or relief that says so, ends
- * `stale`. A failure of the infrastructure is none of the inputs, so it moves nothing by itself. A
- * clause of severity `report` and a clause about requests move nothing either.
+ * The clock alone takes away only: no device becomes trusted by it, and none leaves `stale`. Where a
+ * clause or reference values read the clock, or a pin ends, it acts as other documents do. Only an
+ * administrator ends a quarantine or a wait for admission; only an attestation, or relief that says
+ * so, ends `stale`. A failure of the infrastructure is none of the inputs, so it moves nothing by
+ * itself. A clause of severity `report` and a clause about requests move nothing either.
  */
 export function deriveVerdict(input: VerdictInput): DerivedVerdict {
   const { record, clauseOutcomes, now } = input

@@ -1,10 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
 import { assess } from '../access/assess.ts'
 import { listUnreadClaims } from '../access/preview/read-claims.ts'
 import type { TrustRecord } from '../access/trust-record.ts'
 import { versionsInForce } from '../policy/control.ts'
 import type { Steered } from '../rules.ts'
 import type { Services } from '../services.ts'
+import { visitInSlices } from '../slices.ts'
 import type { VerdictChange } from '../store/announcements.ts'
 import {
   createRecordReader,
@@ -15,10 +15,7 @@ import {
 import type { Json } from '../store/json.ts'
 
 /** Devices that one round looks at. What is left waits for the next round. */
-export const SWEEP_DEVICES_A_ROUND = 10_000
-/** Longest stretch of evaluation before anything else in the process gets its turn. */
-const SLICE_MS = 2
-const RECORDS_BETWEEN_LOOKS = 16
+export const SWEEP_DEVICES_A_ROUND = 20_000
 
 type SweepServices = Pick<Services, 'store' | 'rules' | 'clock' | 'metrics'>
 
@@ -82,14 +79,10 @@ async function findChanges(
 ): Promise<readonly VerdictChange[]> {
   const { toRecord, steered, now } = input
   const changes: VerdictChange[] = []
-  let end = performance.now() + SLICE_MS
-  for (const [index, row] of rows.entries()) {
+  await visitInSlices(rows, (row) => {
     const change = changeOf(toRecord(row), steered, now)
     if (change !== undefined) changes.push(change)
-    if (index % RECORDS_BETWEEN_LOOKS !== 0 || performance.now() < end) continue
-    await setImmediate()
-    end = performance.now() + SLICE_MS
-  }
+  })
   return changes
 }
 

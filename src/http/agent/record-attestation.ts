@@ -4,6 +4,7 @@ import { ringOf } from '../../access/device-id.ts'
 import type { Circumstances } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
+import { appraiseOrigin } from '../../appraisal/origin.ts'
 import { toBase32, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import type { Course } from '../../rules.ts'
@@ -53,6 +54,7 @@ export async function recordAttestation(
   const verdict = deriveVerdict({
     record: { enrolment, quarantine: answer.device?.quarantine ?? null, attestation },
     clauseOutcomes: assessment.clauseOutcomes,
+    origin: appraiseOrigin({ ...attestation, referenceValues: rules.referenceValues, now }),
     now,
   })
   return ok({ attestation, verdict, rules })
