@@ -1,4 +1,3 @@
-import { toBase32 } from '../encoding.ts'
 import { describeFault } from '../log.ts'
 import { isOpen, type Rollout } from '../policy/rollout.ts'
 import type { Steered } from '../rules.ts'
@@ -6,6 +5,7 @@ import type { Services } from '../services.ts'
 import type { Json } from '../store/json.ts'
 import { driveRollout, SERVICE } from './drive-rollout.ts'
 import { findHeldCauses, WINDOW_MS } from './find-causes.ts'
+import { newControlId } from './release.ts'
 import { checkStage } from './stage-health.ts'
 import { sweepFleet } from './sweep.ts'
 
@@ -102,7 +102,7 @@ async function holdCauses(services: Services, position: string): Promise<string>
   })
   for (const { cause, ...evidence } of found) {
     const answer = await store.beginHold({
-      holdId: newId(services, 'hld'),
+      holdId: newControlId('hld', services.random),
       cause,
       covers: new Date(now.getTime() - WINDOW_MS),
       until: new Date(now.getTime() + config.holdSeconds * 1000),
@@ -140,7 +140,7 @@ async function holdOutage(services: Services, issuer: string, evidence: Json): P
   const { store, clock } = services
   const now = clock()
   const answer = await store.beginHold({
-    holdId: newId(services, 'hld'),
+    holdId: newControlId('hld', services.random),
     cause: { kind: 'stale', issuer },
     covers: new Date(0),
     until: new Date(now.getTime() + OUTAGE_NOTICED_MS),
@@ -170,10 +170,6 @@ async function endExpired(services: Services): Promise<void> {
 
 function describeCause(cause: Steered['control']['holds'][number]['cause']): string {
   return Object.values(cause).join(' ')
-}
-
-function newId(services: Services, prefix: string): string {
-  return `${prefix}_${toBase32(services.random(16))}`
 }
 
 function logHalt(services: Services, rollout: Rollout, found: 'replay' | 'denied_questions'): void {
