@@ -1,10 +1,14 @@
+import { createBreakGlass } from './break-glass.ts'
 import type { Config } from './config.ts'
 import { runControl } from './control/run.ts'
+import { err } from './failure.ts'
 import { type App, createApp } from './http/app.ts'
+import type { BreakGlassServices } from './http/middleware/break-glass.ts'
 import { answerUnavailable } from './http/unavailable.ts'
 import { runJobs } from './jobs.ts'
 import { parseMasterSecret } from './keys/master-secret.ts'
 import { createLog, describeFault, type Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import { createRandomSource } from './random.ts'
 import { createServices, type Services } from './services.ts'
 import { type HyperdriveStore, openHyperdriveStore } from './store/hyperdrive.ts'
@@ -45,7 +49,7 @@ async function answer(
   } catch (error) {
     // All that the app meets it answers itself: there is no app yet.
     const report = (requestId: string) => logStartFault(error, requestId)
-    return answerUnavailable(request, { random, report })
+    return answerUnavailable(request, { random, report, breakGlass: await withoutDatabase() })
   }
 }
 
@@ -78,6 +82,19 @@ async function withService<T>(
     },
     (closing) => invocation.waitUntil(closing),
   )
+}
+
+/** What of the service stands without its database, once the settings are read. */
+async function withoutDatabase(): Promise<BreakGlassServices | undefined> {
+  if (isolate === undefined) return undefined
+  const { config, log } = isolate
+  return {
+    log,
+    breakGlass: await createBreakGlass(config, { log, clock: () => new Date() }),
+    // Whose keys are in the database: a device is named by its id then.
+    verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
+    metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
+  }
 }
 
 function openIsolate(bindings: WorkerBindings): Isolate {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { migratePostgres } from '../../src/store/migrate.ts'
 import type { Invocation } from '../../src/worker.ts'
 import type { WorkerBindings } from '../../src/worker-config.ts'
+import { createHolder, DEVICE, keySetOf, tokenOf } from '../access/break-glass-fixture.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 type Worker = typeof import('../../src/worker.ts')['default']
@@ -95,6 +96,38 @@ describePostgres('Worker', () => {
     expect(await (await get({}, '/attest/Tpm')).json()).toMatchObject({
       error: { code: 'ServiceUnavailable' },
     })
+  })
+
+  test('break-glass opens an isolate that never reached its database, and nothing else does', async () => {
+    const holders = [await createHolder('alice'), await createHolder('bob')]
+    const bindings = {
+      ...bindingsOf(server.url.replace(/postgres$/, 'nowhere')),
+      BREAK_GLASS_KEYS: keySetOf(...holders),
+    }
+    const iat = Math.floor(Date.now() / 1000)
+    const token = await tokenOf(holders, { aud: ORIGIN, sub: DEVICE, iat, exp: iat + 600 })
+    const ask = async (headers: Readonly<Record<string, string>>) => {
+      const question = {
+        subject: { type: 'device', id: DEVICE },
+        action: { name: 'signin' },
+        resource: { type: 'application', id: 'mail' },
+      }
+      const { invocation, ended } = invoke()
+      const request = new Request(`${ORIGIN}/access/v1/evaluation`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: JSON.stringify(question),
+      })
+      const answer = await worker.fetch(request, bindings, invocation)
+      await ended()
+      return answer
+    }
+    const opened = await ask({ 'break-glass': token })
+    expect(opened.status).toBe(200)
+    expect(await opened.json()).toMatchObject({ decision: true })
+    expect(logged.join()).toContain('"event":"break_glass_used"')
+    expect((await ask({ 'break-glass': `${token}x` })).status).toBe(403)
+    expect((await ask({})).status).toBe(503)
   })
 
   test('a database that comes late is found by the next request', async () => {

@@ -24,7 +24,7 @@ import type { Steered } from '../../rules.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { breakGlass } from '../middleware/break-glass.ts'
+import { type BreakGlassServices, breakGlass } from '../middleware/break-glass.ts'
 import { answerPublic } from '../public-document.ts'
 import { type RequestFailure, readJson, STATUS_OF_BODY } from '../read-json.ts'
 
@@ -36,18 +36,9 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const client = requireClient(services, 'access.evaluate', answerError)
 
-  const glass = breakGlass(services, {
-    kind: 'evaluation',
-    maxBytes: MAX_EVALUATION_BYTES,
-    refuse: answerError,
-  })
-  const glasses = breakGlass(services, {
-    kind: 'evaluations',
-    maxBytes: MAX_EVALUATIONS_BYTES,
-    refuse: answerError,
-  })
+  app.route('/', breakGlassRoutes(services))
 
-  app.post(EVALUATION_PATH, glass, client, async (c) => {
+  app.post(EVALUATION_PATH, client, async (c) => {
     const body = await readJson(c, MAX_EVALUATION_BYTES)
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluation(body.value)
@@ -55,7 +46,7 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
     return answerOne(c, services, request.value)
   })
 
-  app.post(EVALUATIONS_PATH, glasses, client, async (c) => {
+  app.post(EVALUATIONS_PATH, client, async (c) => {
     const body = await readJson(c, MAX_EVALUATIONS_BYTES)
     if (!body.ok) return answerUnreadableBody(c, body.failure)
     const request = parseEvaluations(body.value)
@@ -67,6 +58,17 @@ export function authzenRoutes(services: Services): Hono<HttpEnv> {
 
   const metadata = describeDecisionPoint(services.config.publicUrl)
   app.get('/.well-known/authzen-configuration', (c) => answerPublic(c, metadata))
+  return app
+}
+
+/** What break-glass needs no service for; whatever comes without a token goes on. */
+export function breakGlassRoutes(services: BreakGlassServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+  const refuse = answerError
+  const one = { kind: 'evaluation', maxBytes: MAX_EVALUATION_BYTES, refuse } as const
+  const many = { kind: 'evaluations', maxBytes: MAX_EVALUATIONS_BYTES, refuse } as const
+  app.post(EVALUATION_PATH, breakGlass(services, one))
+  app.post(EVALUATIONS_PATH, breakGlass(services, many))
   return app
 }
 
