@@ -253,6 +253,8 @@ CREATE FUNCTION end_hold(
 DECLARE
   v_cause jsonb;
 BEGIN
+  -- First, as when one begins or is lengthened: two that take locks in turn would wait in a circle.
+  PERFORM FROM control WHERE id = 1 FOR UPDATE;
   UPDATE hold SET ended_at = p_at WHERE hold_id = p_hold_id AND ended_at IS NULL
   RETURNING cause INTO v_cause;
   IF NOT FOUND THEN

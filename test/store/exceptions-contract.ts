@@ -281,6 +281,22 @@ export function exceptionsContract(subject: () => StoreUnderTest): void {
       expect(answers.toSorted()).toEqual(['applied', ...Array(5).fill('unchanged')])
     })
 
+    test('that is lengthened and ended at the same moment waits for nothing in a circle', async () => {
+      for (let round = 0; round < 10; round++) {
+        const { holdId, cause } = await begin({ restMs: 0 })
+        const lengthen = (seconds: number) =>
+          store().beginHold(holdOf({ cause, lengthen: true, restMs: 0, until: at(seconds) }))
+        const answers = await Promise.all([
+          lengthen(4000),
+          end(holdId, at(1)),
+          lengthen(5000),
+          end(holdId, at(2)),
+        ])
+        expect(answers.filter((answer) => answer === 'applied').length).toBeGreaterThan(0)
+        expect(await open(holdId)).toBeUndefined()
+      }
+    })
+
     test('whose time is over is told, from that instant on, until somebody ends it', async () => {
       const { holdId, until } = await begin({ until: at(700) })
       const isTold = async (now: Date) =>
