@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { type CheckedDocument, checkDocument, findUsable } from '../../control/check-document.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { lintReferenceValues } from '../../policy/lint/reference-values.ts'
 import { lintPolicy } from '../../policy/lint.ts'
 import type { Services } from '../../services.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { HttpContext } from '../environment.ts'
 import { answerProblem } from '../problem.ts'
 

@@ -65,8 +65,9 @@ async function start(c: HttpContext, services: Services): Promise<Response> {
   const now = services.clock()
   const checked = demandLint(c, kind, { document: document.value, now })
   if (!checked.ok) return checked.failure.answer
-  const waits =
-    acceptedDenials > 0 ? await awaitSecond(c, services, { body: body.value }) : undefined
+  // A budget of one's own can be as much as there are devices: it says what may be lost too.
+  const isDangerous = acceptedDenials > 0 || plan.budget !== undefined
+  const waits = isDangerous ? await awaitSecond(c, services, { body: body.value }) : undefined
   if (waits !== undefined) return waits
   const author = c.get('client').clientId
   const started = await startRelease(services.store, {

@@ -75,6 +75,19 @@ test('a second that asks for something else, or too late, is none', async () => 
   expect(await isMade()).toBe(false)
 })
 
+test('a budget of its own makes a rollout dangerous, however little its preview found', async () => {
+  const body = {
+    kind: 'policy',
+    hash: 'f'.repeat(64),
+    reason: 'agent 9',
+    plan: { bake_seconds: 0, budget: { devices: 1_000_000 } },
+  }
+  const active = (await store.activeDocument('policy'))?.hash ?? ''
+  const answer = await service.post('/v1/rollouts', { ...body, hash: active }, { headers: first })
+  expect((await readOk(answer, 202)).waits_for).toBe('second_administrator')
+  expect(await store.listRollouts(1)).toEqual([])
+})
+
 test('an exception for one device waits for nobody', async () => {
   const target = { kind: 'device', name: 'dev_unknown' }
   const answer = await create(allowance({ target }), first)
