@@ -5,11 +5,11 @@ import type { PreviewSummary } from './access/preview/summary.ts'
 import { parseReferenceValues, type ReferenceValuesFailure } from './appraisal/reference-values.ts'
 import { ok, type Result } from './failure.ts'
 import { compilePolicy, type PolicyFailure } from './policy/compile.ts'
+import type { DocumentKind } from './policy/control.ts'
 import { createRulesInForce } from './rules.ts'
 import { visitInSlices } from './slices.ts'
 import { readFleet } from './store/fleet-reads.ts'
 import type { Json } from './store/json.ts'
-import type { DocumentKind } from './store/schema.ts'
 import type { Store } from './store/store.ts'
 
 export type PreviewProgress = {

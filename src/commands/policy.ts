@@ -1,5 +1,5 @@
 import { LARGE_FLEET } from '../control/preview-gate.ts'
-import type { DocumentKind } from '../store/schema.ts'
+import type { DocumentKind } from '../policy/control.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { confirm } from './azure/confirm.ts'

@@ -5,9 +5,9 @@ import {
 } from '../appraisal/reference-values.ts'
 import { err, ok, type Result } from '../failure.ts'
 import { compilePolicy, type PolicyFailure } from '../policy/compile.ts'
+import type { DocumentKind } from '../policy/control.ts'
 import type { PolicyDocument } from '../policy/document.ts'
 import type { Json } from '../store/json.ts'
-import type { DocumentKind } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 
 /** A document that could come into force, named by its hash. */

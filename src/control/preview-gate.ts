@@ -1,6 +1,6 @@
 import { readLosses } from '../access/preview/summary.ts'
 import { err, ok, type Result } from '../failure.ts'
-import type { DocumentKind } from '../store/schema.ts'
+import type { DocumentKind } from '../policy/control.ts'
 import type { Store } from '../store/store.ts'
 
 /** With so many attested devices a fleet is large: a document reaches it in steps. */

@@ -1,5 +1,6 @@
 import { toBase32 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
+import type { DocumentKind } from '../policy/control.ts'
 import {
   DEFAULT_PLAN,
   isOpen,
@@ -7,7 +8,6 @@ import {
   type RolloutBudget,
   type RolloutPlan,
 } from '../policy/rollout.ts'
-import type { DocumentKind } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { bodyOf, type CheckedDocument } from './check-document.ts'
 import {

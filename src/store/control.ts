@@ -4,7 +4,7 @@ import { type Database, onlyRow } from './database.ts'
 import { toHold } from './holds.ts'
 import { toOverride } from './overrides.ts'
 import { toRollout } from './rollouts.ts'
-import { activeDocument, control, hold, override, rollout } from './schema.ts'
+import { activeDocument, control, hold, override, rollout } from './steering-schema.ts'
 
 /** What steers decisions beside documents and trust records: small, and read when it has changed. */
 export type ControlReads = {

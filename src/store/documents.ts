@@ -1,8 +1,9 @@
 import { and, asc, desc, eq, sql } from 'drizzle-orm'
+import type { DocumentKind } from '../policy/control.ts'
 import { type Argument, type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText, type Json } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { activeDocument, type DocumentKind, document } from './schema.ts'
+import { activeDocument, document } from './steering-schema.ts'
 import { storableId } from './trust-records.ts'
 
 /** Policies and sets of reference values: immutable, named by their hash, one of each kind active. */

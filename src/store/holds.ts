@@ -3,7 +3,7 @@ import { type Cause, type Hold, keyOfCause } from '../policy/hold.ts'
 import { type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText, type Json } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { hold } from './schema.ts'
+import { hold } from './steering-schema.ts'
 
 /** Holds of causes that many devices met at once. Each change writes its audit row and its event. */
 export type Holds = {

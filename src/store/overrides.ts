@@ -8,7 +8,7 @@ import {
 import { type Database, prepareChange } from './database.ts'
 import { encodeText } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { override } from './schema.ts'
+import { override } from './steering-schema.ts'
 
 /** Pins and allowances. Each change writes its audit row and its event, or nothing. */
 export type Overrides = {

@@ -1,8 +1,9 @@
 import { and, eq } from 'drizzle-orm'
+import type { DocumentKind } from '../policy/control.ts'
 import { type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText, type Json } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { type DocumentKind, preview } from './schema.ts'
+import { preview } from './steering-schema.ts'
 
 /** What previews of documents over the recorded fleet found: the last one of each document. */
 export type Previews = {

@@ -1,4 +1,5 @@
 import { and, asc, desc, eq } from 'drizzle-orm'
+import type { DocumentKind } from '../policy/control.ts'
 import type {
   Rollout,
   RolloutHealth,
@@ -9,7 +10,7 @@ import type {
 import { type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { type DocumentKind, rollout, rolloutObservation } from './schema.ts'
+import { rollout, rolloutObservation } from './steering-schema.ts'
 
 /** Rollouts and their steps. Each change writes its audit row and its event, or nothing. */
 export type Rollouts = {

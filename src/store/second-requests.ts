@@ -2,7 +2,7 @@ import { desc, gt } from 'drizzle-orm'
 import { type Database, prepareChange } from './database.ts'
 import { encodeText } from './json.ts'
 import { newRecordId } from './record-id.ts'
-import { secondRequest } from './schema.ts'
+import { secondRequest } from './steering-schema.ts'
 
 /** Dangerous requests that two administrators have to send. */
 export type SecondRequests = {

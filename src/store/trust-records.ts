@@ -1,7 +1,9 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import type { RecordedAttestation, TrustRecord } from '../access/trust-record.ts'
+import type { DocumentKind } from '../policy/control.ts'
 import { type Database, onlyRow } from './database.ts'
-import { activeDocument, control, type DocumentKind, device } from './schema.ts'
+import { device } from './schema.ts'
+import { activeDocument, control } from './steering-schema.ts'
 
 /** What a decision is made from, read in one round trip. */
 export type TrustRecordReads = {

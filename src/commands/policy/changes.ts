@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 
 /** One thing by which two documents differ. */
 export type DocumentChange = {

@@ -1,4 +1,4 @@
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { Store } from '../../store/store.ts'
 import { diffLines } from '../line-diff.ts'
 import { printJson, printText } from '../output.ts'

@@ -1,9 +1,9 @@
 import { checkDocument } from '../../control/check-document.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { PolicyDocument } from '../../policy/document.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
 import { lintReferenceValues } from '../../policy/lint/reference-values.ts'
 import { lintPolicy } from '../../policy/lint.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import { UsageError } from '../arguments.ts'
 
 export { bodyOf, type CheckedDocument, checkDocument } from '../../control/check-document.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { StoredDocument } from '../../store/documents.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { FILE_OF_KIND, formatDocument, KINDS } from './document-kinds.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { StoredDocument } from '../../store/documents.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { UsageError } from '../arguments.ts'
 import { kindOption, NAME_OF_KIND } from './document-kinds.ts'

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { FILE_OF_KIND, KINDS } from './document-kinds.ts'
 
 /** A file that holds a document of a kind. */

@@ -13,8 +13,8 @@ import {
   startRelease,
 } from '../../control/release.ts'
 import type { Result } from '../../failure.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { createRandomSource } from '../../random.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { COMMAND_LINE } from '../open-database.ts'
 import { listenForStop } from '../signals.ts'

@@ -1,4 +1,4 @@
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { Store } from '../../store/store.ts'
 import { COMMAND_LINE } from '../open-database.ts'
 import { printJson, printText } from '../output.ts'

@@ -1,6 +1,6 @@
 import type { HashesInForce } from '../../control/preview-gate.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { ActiveDocument } from '../../store/documents.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { NAME_OF_KIND } from './document-kinds.ts'
 

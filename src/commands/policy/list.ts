@@ -1,5 +1,5 @@
+import type { DocumentKind } from '../../policy/control.ts'
 import type { ListedDocument } from '../../store/documents.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { renderTable } from '../table.ts'

@@ -4,7 +4,7 @@ import {
   hashOf,
   type PreviewOnRecord,
 } from '../../control/preview-gate.ts'
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { type DocumentChange, describeChange, findChanges } from './changes.ts'

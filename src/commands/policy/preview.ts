@@ -1,6 +1,6 @@
 import { countLosses } from '../../access/preview/summary.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { previewDocument } from '../../preview.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { createProgress, renderBar } from '../progress.ts'

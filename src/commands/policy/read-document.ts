@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { fromUtf8 } from '../../encoding.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { MAX_LINTED_CHARS } from '../../policy/limits.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import { type CheckedDocument, checkDocument, lintDocument } from './document-kinds.ts'
 
 /** A document as somebody wrote it, and what lint says of it. */

@@ -9,8 +9,8 @@ import {
 } from '../../access/receipt/inputs.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import { PAGE_ROWS_MOST } from '../../store/device-reads.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 
 export const COLLECTION_REASONS = ['receipt_input_not_stored', 'receipt_input_changed'] as const

@@ -1,5 +1,6 @@
 import { makeOverride, type OverrideFailure } from '../../control/make-override.ts'
 import { showOverride } from '../../http/admin/show-control.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import {
   MAX_OVERRIDE_MS,
   MAX_OVERRIDES,
@@ -8,7 +9,6 @@ import {
   type OverrideTarget,
 } from '../../policy/override.ts'
 import { createRandomSource } from '../../random.ts'
-import type { DocumentKind } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { COMMAND_LINE } from '../open-database.ts'
 import { printJson, printText } from '../output.ts'

@@ -1,5 +1,5 @@
 import type { PlanRequest } from '../../control/release.ts'
-import type { DocumentKind } from '../../store/schema.ts'
+import type { DocumentKind } from '../../policy/control.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { describeFindings } from '../policy/describe-findings.ts'
