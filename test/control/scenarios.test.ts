@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { countLosses } from '../../src/access/preview/summary.ts'
+import { checkDocument } from '../../src/control/check-document.ts'
+import { startRelease } from '../../src/control/release.ts'
 import { previewDocument } from '../../src/preview.ts'
 import { agent } from '../policy/healthy-device.ts'
-import { expectOk } from '../support/refusal.ts'
+import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { bodyOf, type Document, lintErrors, policyWith } from './documents.ts'
 import {
   DEVICES,
@@ -99,7 +101,7 @@ function show(name: string, how: string, { wronglyDenied, seconds, pass, stage }
 }
 
 describe.each(SCENARIOS)('$name', ({ name, make, warnsOf }) => {
-  test('passes the lint, and the preview warns of it where it can', async () => {
+  test('passes the lint, and where the preview can warn of it, it is not released', async () => {
     await withFleet(async (fleet) => {
       const document = make(fleet)
       expect(lintErrors(document, START)).toEqual([])
@@ -114,6 +116,20 @@ describe.each(SCENARIOS)('$name', ({ name, make, warnsOf }) => {
         }),
       )
       expect(countLosses(summary)).toBe(warnsOf)
+      const released = await startRelease(store, {
+        kind: document.kind,
+        checked: expectOk(checkDocument(document.kind, document.body)),
+        author: 'test',
+        reason: 'test',
+        acceptedDenials: 0,
+        maxAgeMs: 60_000,
+        plan: {},
+        random: (length) => new Uint8Array(length),
+        now: clock(),
+      })
+      if (warnsOf === 0) expectOk(released)
+      else expectRefusal(released, 'denials_not_accepted')
+      expect(await store.listRollouts(10)).toHaveLength(warnsOf === 0 ? 1 : 0)
       expect((await fleet.askAll()).size).toBe(0)
     })
   })
