@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { leftOutMark } from './support/left-out.ts'
 
 /** Runs after the whole suite: `expectRefusal` has noted every reason that a test produced. */
 const seen = process.env.SEEN_REASONS_DIR ?? ''
@@ -22,7 +23,10 @@ async function declaredReasons(): Promise<Map<string, string[]>> {
   return declared
 }
 
-test('every refusal reason of every union is produced by a test', async () => {
+test('every refusal reason of every union is produced by a test', async (context) => {
+  const mark = leftOutMark()
+  if (mark !== undefined && existsSync(mark))
+    context.skip('the count of reasons: every other group')
   const produced = new Set(existsSync(seen) ? readdirSync(seen) : [])
   const missing = [...(await declaredReasons())].filter(([reason]) => !produced.has(reason))
   expect(missing, 'no test shows these reasons with expectRefusal').toEqual([])

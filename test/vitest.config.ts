@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestUserConfig } from 'vitest/config'
 import { bundledPackage } from './support/edge/bundled-package.ts'
 import { isClosedDatabaseSocket } from './support/edge/closed-socket.ts'
 import { EDGE_TESTS } from './support/edge/edge-tests.ts'
 import { NODE_ONLY } from './support/edge/node-only.ts'
+import { LeftOutReporter } from './support/left-out-reporter.ts'
 import { POSTGRES_BINARIES } from './support/postgres-binaries.ts'
 
-const report = process.env.VITEST_JSON_REPORT
 const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**
@@ -16,7 +16,7 @@ const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
  */
 export default defineConfig({
   test: {
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: reporters(),
     globalSetup: ['test/support/global-setup.ts'],
     onUnhandledError: (error) => !isClosedDatabaseSocket(error),
     projects: [
@@ -64,6 +64,15 @@ export default defineConfig({
     ],
   },
 })
+
+/** For people; for CI, which counts; and last of all what was left out. */
+function reporters(): NonNullable<TestUserConfig['reporters']> {
+  const outputFile = process.env.VITEST_JSON_REPORT
+  const leftOut = new LeftOutReporter()
+  return outputFile === undefined
+    ? ['default', leftOut]
+    : ['default', ['json', { outputFile }], leftOut]
+}
 
 /** Whose behaviour of the runtime the deployed Worker asks for. */
 function readCompatibilityDate(): string {

@@ -26,7 +26,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function startServer() {
   if (POSTGRES_BINARIES === undefined) {
     if (process.env.CI) throw new Error(NO_POSTGRES)
-    console.warn(`Services are tested on the embedded database and not in workerd: ${NO_POSTGRES}`)
     return undefined
   }
   const server = await startPostgres({ settings: { ...FORGETFUL, max_connections: '200' } })

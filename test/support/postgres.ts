@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { describe, test } from 'vitest'
+import { describeWith } from './left-out.ts'
 import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
 
 /** A real PostgreSQL cluster in a temporary folder, on a free port of the loopback address. */
@@ -29,11 +29,9 @@ export type PostgresOptions = {
   readonly settings?: Readonly<Record<string, string>>
 }
 
-/** A suite over PostgreSQL: skipped with a plain message where it is absent, failing in CI. */
+/** A suite over PostgreSQL. */
 export function describePostgres(name: string, suite: () => void): void {
-  if (POSTGRES_BINARIES !== undefined) describe(name, suite)
-  else if (process.env.CI) test(name, () => Promise.reject(new Error(NO_POSTGRES)))
-  else describe.skip(`${name} (${NO_POSTGRES})`, suite)
+  describeWith('postgres', POSTGRES_BINARIES !== undefined, name, suite)
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {

@@ -3,11 +3,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { describe, test } from 'vitest'
 import { DIGEST_BYTES, type HashAlgorithm } from '../../src/digest.ts'
 import { toHex } from '../../src/encoding.ts'
 import { ByteReader } from '../../src/evidence/bytes.ts'
 import type { PcrBank } from '../../src/evidence/tpm/pcr.ts'
+import { describeWith } from './left-out.ts'
 import { type SwtpmProcess, startSwtpmProcess } from './swtpm-process.ts'
 
 /**
@@ -44,17 +44,10 @@ const AK_KINDS = {
 
 export type AkKind = keyof typeof AK_KINDS
 
-/** Whether the tools are installed. */
-export function swtpmAvailable(): boolean {
-  return TOOLS.every((tool) => spawnSync(tool, ['--version']).error === undefined)
-}
-
-/** A suite that needs a TPM: skipped with a plain message where swtpm is absent, failing in CI. */
+/** A suite that needs a TPM. */
 export function describeSwtpm(name: string, suite: () => void): void {
-  const missing = 'swtpm or tpm2-tools is not installed'
-  if (swtpmAvailable()) describe(name, suite)
-  else if (process.env.CI) test(name, () => Promise.reject(new Error(missing)))
-  else describe.skip(`${name} (${missing})`, suite)
+  const isPresent = TOOLS.every((tool) => spawnSync(tool, ['--version']).error === undefined)
+  describeWith('swtpm', isPresent, name, suite)
 }
 
 /** Starts a fresh TPM on free loopback ports. The caller must `stop` it. */

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { describe, inject, test } from 'vitest'
+import { inject } from 'vitest'
 import type { Json } from './json.ts'
+import { describeWith } from './left-out.ts'
 import { VECTORS_FOLDER } from './vectors-folder.ts'
 
 declare module 'vitest' {
@@ -29,10 +30,7 @@ export function vectorJson(path: string): Json {
   return JSON.parse(vectorText(path))
 }
 
-/** A suite over the vectors: skipped with a plain message where they are absent, failing in CI. */
+/** A suite over the vectors, which may read them while it is collected. */
 export function describeVectors(name: string, suite: () => void): void {
-  const missing = `no test vectors at ${VECTORS_FOLDER}`
-  if (present) describe(name, suite)
-  else if (process.env.CI) test(name, () => Promise.reject(new Error(missing)))
-  else describe.skip(`${name} (${missing}; set VECTORS_DIR)`, suite)
+  describeWith('vectors', present, name, suite)
 }

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { WITNESSES } from './support/left-out.ts'
+
+/** Runs one file as on a machine that has nothing but Node and npm. */
+function runBare(file: string, environment: NodeJS.ProcessEnv) {
+  const { VITEST_JSON_REPORT: _, CI: __, ...inherited } = process.env
+  const args = [
+    'run',
+    '--config',
+    'test/vitest.config.ts',
+    '--root',
+    '.',
+    '--project',
+    'suite',
+    file,
+  ]
+  const { status, stdout, stderr } = spawnSync('node_modules/.bin/vitest', args, {
+    env: {
+      ...Object.fromEntries(Object.entries(inherited).filter(([name]) => !/^VITEST/.test(name))),
+      TESTS_WITHOUT: Object.keys(WITNESSES).join(),
+      NO_COLOR: '1',
+      ...environment,
+    },
+    encoding: 'utf8',
+  })
+  return { status, lines: `${stdout}${stderr}`.trim().split('\n') }
+}
+
+describe('a machine with Node and npm alone', () => {
+  test.each([
+    ['test/access/authzen.test.ts', WITNESSES.vectors],
+    ['test/store/postgres.test.ts', WITNESSES.postgres],
+    ['test/evidence/tpm/swtpm.test.ts', WITNESSES.swtpm],
+  ])('%s passes, and the last line says what was left out and what brings it', (file, brings) => {
+    const { status, lines } = runBare(file, {})
+    expect(lines.at(-1)).toMatch(/^Left out: .+\.$/)
+    expect(lines.at(-1)).toContain(brings)
+    expect(status).toBe(0)
+  })
+
+  test('in CI it fails instead', () => {
+    const { status, lines } = runBare('test/access/authzen.test.ts', { CI: 'true' })
+    expect(lines.join('\n')).toMatch(/left out, which CI must not|no PostgreSQL in/)
+    expect(status).toBe(1)
+  })
+})
