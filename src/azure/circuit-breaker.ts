@@ -64,6 +64,16 @@ export function admitCall(
   return { circuit: trial, admission: { admitted: true, epoch } }
 }
 
+/**
+ * Asks to make a call whose outcome will say nothing about the other side: it goes through while the
+ * circuit is closed, and is never the trial that may close it.
+ */
+export function admitBystander(circuit: Circuit, now: number): Admission {
+  const { open, epoch } = circuit
+  if (open === undefined) return { admitted: true, epoch }
+  return { admitted: false, waitMs: Math.max(1, open.trialAt - now) }
+}
+
 /** What became of a call that was admitted. */
 export type CallOutcome =
   | { readonly succeeded: true }

@@ -1,6 +1,9 @@
 import { err, type Result } from '../failure.ts'
+import { type AgentMessage, writeAgentMessage } from '../verifier/protocol.ts'
 import { type AnswerKind, readAnswer, readErrorCode } from './answer.ts'
 import {
+  type Admission,
+  admitBystander,
   admitCall,
   type Circuit,
   type CircuitSettings,
@@ -22,17 +25,19 @@ import { type ProviderCredential, sendTpmMessage, type TpmOutcome } from './tpm-
 export type AzureRelay = {
   readonly url: string
   /**
-   * Passes on one message: the inner JSON text `{"payload":…}`. Initial messages are `repeatable`
-   * and are answered by a challenge; requests are not and are answered by a report. The answer is
-   * the inner JSON text, checked for shape and size; the report in it is unverified. Takes at most
+   * Passes on one message, written anew. An initial message is repeated where that may help and is
+   * answered by a challenge; a request is not and is answered by a report. The answer is the inner
+   * JSON text, checked for shape and size; the report in it is unverified. Takes at most
    * `MAX_TOTAL_TIMEOUTS` times the timeout.
+   *
+   * All initial messages are the same text, so whoever asks for one to be sent has no say in how the
+   * provider answers it: they alone tell whether it is up. What becomes of a request tells nothing,
+   * because an agent of any kind chose what is in it.
    */
-  readonly attestTpm: (input: RelayedMessage) => Promise<Result<string, RelayFailure>>
-  /** `since`: of the first failure of the outage. */
+  readonly attestTpm: (message: AgentMessage) => Promise<Result<string, RelayFailure>>
+  /** What initial messages found. `since`: of the first failure of the outage. */
   readonly state: () => { readonly available: boolean; readonly since: Date | undefined }
 }
-
-export type RelayedMessage = { readonly message: string; readonly repeatable: boolean }
 
 export type AzureRelayInput = {
   /** Without a path, `https` only. */
@@ -70,28 +75,34 @@ export function createAzureRelay(input: AzureRelayInput): AzureRelay {
 
   const settle = (epoch: number, failure: RelayFailure | undefined) => {
     const outcome =
-      failure === undefined || failure.reason === 'provider_refused'
+      failure === undefined || isSignOfLife(failure)
         ? { succeeded: true as const }
         : { succeeded: false as const, retryAfterMs: (failure.retryAfterSeconds ?? 0) * 1000 }
     circuit = settleCall(circuit, { epoch, outcome, now: clock().getTime() }, settings)
+  }
+  const admitInit = (): Admission => {
+    const asked = admitCall(circuit, clock().getTime(), settings)
+    circuit = asked.circuit
+    return asked.admission
   }
 
   return {
     url,
     async attestTpm(message) {
-      const asked = admitCall(circuit, clock().getTime(), settings)
-      circuit = asked.circuit
-      if (!asked.admission.admitted) {
-        const retryAfterSeconds = Math.max(1, Math.ceil(asked.admission.waitMs / 1000))
+      const isInit = message.kind === 'init'
+      const admission = isInit ? admitInit() : admitBystander(circuit, clock().getTime())
+      if (!admission.admitted) {
+        const retryAfterSeconds = Math.max(1, Math.ceil(admission.waitMs / 1000))
         return err({ reason: 'provider_circuit_open', retryAfterSeconds })
       }
+      if (!isInit) return await relayMessage(input, message)
       let failure: RelayFailure | undefined = { reason: 'provider_failed' }
       try {
         const result = await relayMessage(input, message)
         failure = result.ok ? undefined : result.failure
         return result
       } finally {
-        settle(asked.admission.epoch, failure)
+        settle(admission.epoch, failure)
       }
     },
     state() {
@@ -102,13 +113,23 @@ export function createAzureRelay(input: AzureRelayInput): AzureRelay {
   }
 }
 
+/**
+ * A provider that answers in its own form is up. That it is busy can be the doing of whoever sends
+ * too much; the message that was turned away waits, and nobody else for it.
+ */
+export function isSignOfLife({ reason }: RelayFailure): boolean {
+  return reason === 'provider_refused' || reason === 'provider_throttled'
+}
+
 async function relayMessage(
   input: AzureRelayInput,
-  { message, repeatable }: RelayedMessage,
+  relayed: AgentMessage,
 ): Promise<Result<string, RelayFailure>> {
   const { url, credential, scope, timeoutMs, clock, random, wait = delay } = input
   const send: typeof fetch = input.fetch ?? ((...request) => fetch(...request))
+  const repeatable = relayed.kind === 'init'
   const kind = repeatable ? 'challenge' : 'report'
+  const message = writeAgentMessage(relayed)
   const attempt = async (limitMs: number) => {
     const one = { url, message, credential, scope, timeoutMs: limitMs, fetch: send }
     const outcome = await sendTpmMessage(one)

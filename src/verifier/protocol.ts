@@ -23,7 +23,7 @@ export function readAgentMessage(body: string): Result<AgentMessage, MessageFail
 }
 
 /** The bytes inside the envelope, capped and not looked at. */
-export function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFailure> {
+function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFailure> {
   // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
   if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
     return err(tooLarge('body'))
@@ -37,9 +37,7 @@ export function openEnvelope(body: string): Result<Uint8Array, MessageFailure | 
   return inner.length > MAX_MESSAGE_BYTES ? err(tooLarge('body.data')) : ok(inner)
 }
 
-export function readInnerMessage(
-  inner: Uint8Array,
-): Result<AgentMessage, MessageFailure | JsonFailure> {
+function readInnerMessage(inner: Uint8Array): Result<AgentMessage, MessageFailure | JsonFailure> {
   return readMessage('message', inner, (message) => {
     message.optionalObject('metadata')
     const payload = message.object('payload')
@@ -54,6 +52,12 @@ export function readInnerMessage(
     }
     return { kind: 'init' }
   })
+}
+
+/** The JSON inside the envelope, with nothing in it that a verifier does not need. */
+export function writeAgentMessage(message: AgentMessage): string {
+  const payload = message.kind === 'init' ? { type: INIT_TYPE } : { request: message.request }
+  return JSON.stringify({ payload })
 }
 
 /** The value of `data` in an answer to an initial message. */

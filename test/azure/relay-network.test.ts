@@ -13,8 +13,8 @@ import { startDevice, testClock } from '../support/service.ts'
 
 /** The real SDKs and the real network of Node, against a server that behaves as Azure does. */
 const SCOPE = 'https://attest.azure.net/.default'
-const INIT = { message: '{"payload":{"type":"aikcert"}}', repeatable: true }
-const REQUEST = { message: '{"payload":{"request":"a.b.c"}}', repeatable: false }
+const INIT = { kind: 'init' } as const
+const REQUEST = { kind: 'request', request: 'a.b.c' } as const
 const RP_DATA = 'AQIDBA'
 
 let azure: AzureStandIn
@@ -73,8 +73,7 @@ async function attest(relay: AzureRelay) {
     rpId: 'https://relying-party.example',
     rpData: RP_DATA,
   })
-  const message = JSON.stringify({ payload: { request } })
-  return await relay.attestTpm({ message, repeatable: false })
+  return await relay.attestTpm({ kind: 'request', request })
 }
 
 /** How many messages the provider has got. */
@@ -228,7 +227,7 @@ describe('a provider', () => {
     const relay = openRelay({ clock: clock.now })
     provider.fail({ kind: 'status', status: 503 })
     for (let failure = 0; failure < FAILURES_TO_OPEN; failure += 1) {
-      expectRefusal(await relay.attestTpm(REQUEST), 'provider_failed')
+      expectRefusal(await relay.attestTpm(INIT), 'provider_failed')
     }
     const before = messages()
     expectRefusal(await relay.attestTpm(INIT), 'provider_circuit_open')

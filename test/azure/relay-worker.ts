@@ -63,7 +63,7 @@ export default {
   async fetch(request: Request, env: { readonly PEM: string }): Promise<Response> {
     if (new URL(request.url).pathname === '/sdk') return new Response(await askSdkItself())
     relay ??= openRelay(env.PEM)
-    const result = await relay.attestTpm({ message: INIT, repeatable: true })
+    const result = await relay.attestTpm({ kind: 'init' })
     return Response.json({ result, state: relay.state(), tokens })
   },
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CredentialError } from '../../src/azure/credential-error.ts'
-import { FAILURES_TO_OPEN } from '../../src/azure/limits.ts'
+import { FAILURES_TO_OPEN, MAX_ATTEMPTS } from '../../src/azure/limits.ts'
 import { type AzureRelayInput, createAzureRelay } from '../../src/azure/relay.ts'
 import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
@@ -14,8 +14,8 @@ const REPORT = `{"payload":{"report":"${[
   toBase64Url(toUtf8('{}')),
   'c2ln',
 ].join('.')}"}}`
-const INIT = { message: '{"payload":{"type":"aikcert"}}', repeatable: true }
-const REQUEST = { message: '{"payload":{"request":"a.b.c"}}', repeatable: false }
+const INIT = { kind: 'init' } as const
+const REQUEST = { kind: 'request', request: 'a.b.c' } as const
 
 type Answer = () => Response | Promise<Response>
 
@@ -65,6 +65,20 @@ function connect(answers: readonly Answer[], input: Partial<AzureRelayInput> = {
 }
 
 describe('a message', () => {
+  test('goes out with nothing in it but what the protocol needs', async () => {
+    const sent: string[] = []
+    const { relay } = connect([], {
+      fetch: async (_url, init) => {
+        const body = await new Response(init?.body as BodyInit).json()
+        sent.push(Buffer.from(body.data, 'base64url').toString())
+        return sent.length === 1 ? answer(CHALLENGE)() : answer(REPORT)()
+      },
+    })
+    await relay.attestTpm(INIT)
+    await relay.attestTpm(REQUEST)
+    expect(sent).toEqual(['{"payload":{"type":"aikcert"}}', '{"payload":{"request":"a.b.c"}}'])
+  })
+
   test('is answered by a challenge or a report', async () => {
     const { relay } = connect([answer(CHALLENGE), answer(REPORT)])
     expect(expectOk(await relay.attestTpm(INIT))).toBe(CHALLENGE)
@@ -201,33 +215,36 @@ describe('a repeat', () => {
 })
 
 describe('a provider that fails', () => {
+  /** Between its tries no time passes. */
+  const open = (answers: readonly Answer[]) => connect(answers, { wait: async () => {} })
+
   async function fail(world: ReturnType<typeof connect>, times: number) {
-    for (let failure = 0; failure < times; failure += 1) await world.relay.attestTpm(REQUEST)
+    for (let failure = 0; failure < times; failure += 1) await world.relay.attestTpm(INIT)
   }
 
   test('again and again is left alone, and the state says since when', async () => {
-    const world = connect([broken])
+    const world = open([broken])
     await fail(world, FAILURES_TO_OPEN - 1)
     expect(world.relay.state().available).toBe(true)
     world.clock.advance(60)
     await fail(world, 1)
     expect(world.relay.state()).toEqual({ available: false, since: START })
-    const failure = expectRefusal(await world.relay.attestTpm(REQUEST), 'provider_circuit_open')
+    const failure = expectRefusal(await world.relay.attestTpm(INIT), 'provider_circuit_open')
     expect(failure.retryAfterSeconds).toBe(5)
-    expect(world.asked()).toBe(FAILURES_TO_OPEN)
+    expect(world.asked()).toBe(FAILURES_TO_OPEN * MAX_ATTEMPTS)
   })
 
   test('is tried again after its cool-down and is available when that succeeds', async () => {
-    const world = connect([broken])
+    const world = open([broken])
     await fail(world, FAILURES_TO_OPEN)
     world.clock.advance(5)
-    world.answerWith(answer(REPORT))
-    expectOk(await world.relay.attestTpm(REQUEST))
+    world.answerWith(answer(CHALLENGE))
+    expectOk(await world.relay.attestTpm(INIT))
     expect(world.relay.state()).toEqual({ available: true, since: undefined })
   })
 
   test('gets one trial at a time', async () => {
-    const world = connect([broken])
+    const world = open([broken])
     await fail(world, FAILURES_TO_OPEN)
     world.clock.advance(5)
     let finish = (_: Response) => {}
@@ -235,22 +252,59 @@ describe('a provider that fails', () => {
       finish = resolve
     })
     world.answerWith(() => held)
-    const trial = world.relay.attestTpm(REQUEST)
-    expectRefusal(await world.relay.attestTpm(REQUEST), 'provider_circuit_open')
-    finish(answer(REPORT)())
+    const trial = world.relay.attestTpm(INIT)
+    expectRefusal(await world.relay.attestTpm(INIT), 'provider_circuit_open')
+    finish(answer(CHALLENGE)())
     expectOk(await trial)
   })
 
   test('is left alone for as long as it asks', async () => {
-    const world = connect([status(429, { 'retry-after': '120' })])
+    const world = open([status(503, { 'retry-after': '120' })])
     await fail(world, FAILURES_TO_OPEN)
     world.clock.advance(119)
-    const failure = expectRefusal(await world.relay.attestTpm(REQUEST), 'provider_circuit_open')
+    const failure = expectRefusal(await world.relay.attestTpm(INIT), 'provider_circuit_open')
     expect(failure.retryAfterSeconds).toBe(1)
   })
 
+  test('is not one that is asked for too much', async () => {
+    const world = open([status(429, { 'retry-after': '120' })])
+    await fail(world, FAILURES_TO_OPEN * 3)
+    expect(world.relay.state().available).toBe(true)
+    world.answerWith(answer(CHALLENGE))
+    expectOk(await world.relay.attestTpm(INIT))
+  })
+
+  test.each([
+    ['a cut connection', broken],
+    ['an error of the server', status(500)],
+    ['silence', () => Promise.reject(new DOMException('late', 'AbortError'))],
+    ['an answer of another form', status(200, {}, 'x')],
+    ['a refused credential', status(401)],
+  ])('is not told by requests that an agent made to end in %s', async (_, failing) => {
+    const world = open([failing])
+    for (let tries = 0; tries < FAILURES_TO_OPEN * 3; tries += 1) {
+      expect((await world.relay.attestTpm(REQUEST)).ok).toBe(false)
+    }
+    expect(world.relay.state()).toEqual({ available: true, since: undefined })
+    world.answerWith(answer(CHALLENGE))
+    expectOk(await world.relay.attestTpm(INIT))
+  })
+
+  test('is not back because a request was answered, and gets none meanwhile', async () => {
+    const world = open([broken])
+    await fail(world, FAILURES_TO_OPEN)
+    world.answerWith(answer(REPORT))
+    expectRefusal(await world.relay.attestTpm(REQUEST), 'provider_circuit_open')
+    world.clock.advance(5)
+    expectRefusal(await world.relay.attestTpm(REQUEST), 'provider_circuit_open')
+    world.answerWith(answer(CHALLENGE))
+    expectOk(await world.relay.attestTpm(INIT))
+    world.answerWith(answer(REPORT))
+    expectOk(await world.relay.attestTpm(REQUEST))
+  })
+
   test('is not one that refuses evidence', async () => {
-    const world = connect([status(400, {}, azureError('PolicyEvaluationError'))])
+    const world = open([status(400, {}, azureError('PolicyEvaluationError'))])
     await fail(world, FAILURES_TO_OPEN * 3)
     expect(world.relay.state().available).toBe(true)
     world.answerWith(broken)
@@ -268,8 +322,8 @@ describe('a provider that fails', () => {
     }
     const world = connect([broken], { random })
     await expect(world.relay.attestTpm(INIT)).rejects.toThrow('our own')
-    world.answerWith(answer(REPORT))
-    expectOk(await world.relay.attestTpm(REQUEST))
+    world.answerWith(answer(CHALLENGE))
+    expectOk(await world.relay.attestTpm(INIT))
   })
 })
 

@@ -41,7 +41,7 @@ export async function relayMessage(
     }
     const relay = relays.get(name)
     if (relay === undefined) throw new TypeError(`no relay to ${name}`)
-    const answer = await relay.attestTpm({ message: message.text, repeatable: isInit })
+    const answer = await relay.attestTpm(message)
     report(c, services, { relay, failure: answer.ok ? undefined : answer.failure })
     if (answer.ok) return c.json({ data: toBase64Url(toUtf8(answer.value)) })
     failures.push(answer.failure)
