@@ -9,14 +9,16 @@ UPDATE device SET announced_verdict = CASE
   ELSE effective_verdict(verdict, valid_until, quarantined_at, now())
 END;
 --> statement-breakpoint
-DROP FUNCTION record_attestation(
-  text, text, text, integer, text, text, timestamptz, text, timestamptz, timestamptz, text,
-  text, text, jsonb, text, jsonb, jsonb, jsonb, jsonb, text, text, uuid, uuid
-);
---> statement-breakpoint
--- As before, but what is announced is what differs from what was announced before. Others are told
--- `p_announced_verdict`; without one it is left to the sweep, which knows what relieves the device. A
--- process of the version before gives none.
+-- Records one accepted attestation, or nothing.
+--
+-- Locks are taken in one order, nonce then device, so that two calls never wait for each other in
+-- a circle. A call with a nonce that another call is just spending waits for it and loses.
+-- `is_current` is false when a newer attestation of the device is already recorded: this one is
+-- then kept in the history and does not touch the trust record.
+--
+-- Another key than before raises the generation, so that device tokens of the key before end with it.
+-- What is announced is what differs from what was announced before. Others are told
+-- `p_announced_verdict`; without one it is left to the sweep, which knows what relieves the device.
 CREATE FUNCTION record_attestation(
   p_device_id text,
   p_key_kind text,
@@ -41,7 +43,8 @@ CREATE FUNCTION record_attestation(
   p_reference_values_hash text,
   p_audit_id uuid,
   p_event_id uuid,
-  p_announced_verdict text DEFAULT NULL
+  p_announced_verdict text,
+  p_vouched boolean
 ) RETURNS TABLE (
   outcome text,
   is_current boolean,
@@ -53,7 +56,9 @@ CREATE FUNCTION record_attestation(
   ring smallint,
   quarantined_at timestamptz,
   quarantined_by text,
-  quarantine_reason text
+  quarantine_reason text,
+  generation integer,
+  confirmation_key text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -70,7 +75,8 @@ BEGIN
     AND NOT EXISTS (SELECT FROM device x WHERE x.device_id = p_device_id)
   THEN
     RETURN QUERY SELECT 'device_not_listed', false, 'unknown', NULL::text, NULL::text, NULL::text,
-      '{}'::text[], NULL::smallint, NULL::timestamptz, NULL::text, NULL::text;
+      '{}'::text[], NULL::smallint, NULL::timestamptz, NULL::text, NULL::text, NULL::integer,
+      NULL::text;
     RETURN;
   END IF;
 
@@ -90,7 +96,7 @@ BEGIN
       INSERT INTO device (
         device_id, key_kind, device_key_hash, enrolment, ring, attestation_id, attested_at,
         valid_until, issuer, policy_hash, confirmation_key, claims, verdict, reasons,
-        first_failed_at, announced_verdict, created_at, updated_at
+        first_failed_at, announced_verdict, vouched, created_at, updated_at
       ) VALUES (
         p_device_id, p_key_kind, p_device_key_hash,
         CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
@@ -100,7 +106,7 @@ BEGIN
           WHEN 'approval' THEN 'unknown'
           ELSE coalesce(p_announced_verdict, 'unknown')
         END,
-        p_attested_at, p_attested_at
+        p_vouched, p_attested_at, p_attested_at
       )
       ON CONFLICT (device_id) DO NOTHING
       RETURNING * INTO d;
@@ -146,8 +152,11 @@ BEGIN
         reasons = p_reasons,
         first_failed_at = v_first_failed_at,
         announced_verdict = v_to_announce,
+        vouched = p_vouched,
+        generation = x.generation + coalesce(x.confirmation_key <> p_confirmation_key, false)::integer,
         updated_at = p_attested_at
-      WHERE x.device_id = p_device_id;
+      WHERE x.device_id = p_device_id
+      RETURNING generation, confirmation_key INTO d.generation, d.confirmation_key;
     END IF;
 
     INSERT INTO attestation (
@@ -171,12 +180,15 @@ BEGIN
   END IF;
 
   RETURN QUERY SELECT v_outcome, v_current, v_previous, d.enrolment, d.owner, d.entra_device_id,
-    coalesce(d.labels, '{}'), d.ring, d.quarantined_at, d.quarantined_by, d.quarantine_reason;
+    coalesce(d.labels, '{}'), d.ring, d.quarantined_at, d.quarantined_by, d.quarantine_reason,
+    d.generation, d.confirmation_key;
 END
 $$;
 --> statement-breakpoint
--- As before, from what was announced before.
-CREATE OR REPLACE FUNCTION quarantine_device(
+-- Each change by an administrator answers `applied`, `unchanged` (it already was so; nothing is
+-- written) or `device_unknown`. A quarantine and its end both raise the generation: device tokens of
+-- before do not count after.
+CREATE FUNCTION quarantine_device(
   p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -188,7 +200,7 @@ BEGIN
 
   UPDATE device
   SET quarantined_at = p_at, quarantined_by = p_by, quarantine_reason = p_reason,
-    announced_verdict = 'quarantined', updated_at = p_at
+    announced_verdict = 'quarantined', generation = generation + 1, updated_at = p_at
   WHERE device_id = p_device_id;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
   VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.quarantined',
@@ -199,7 +211,7 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
-CREATE OR REPLACE FUNCTION release_device(
+CREATE FUNCTION release_device(
   p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -216,7 +228,7 @@ BEGIN
   END;
   UPDATE device
   SET quarantined_at = NULL, quarantined_by = NULL, quarantine_reason = NULL,
-    announced_verdict = v_verdict, updated_at = p_at
+    announced_verdict = v_verdict, generation = generation + 1, updated_at = p_at
   WHERE device_id = p_device_id;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
   VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.released',
@@ -229,7 +241,7 @@ $$;
 --> statement-breakpoint
 -- Others hear of an admission at once when it makes the device compliant; anything else that it comes
 -- to, the sweep tells.
-CREATE OR REPLACE FUNCTION admit_device(
+CREATE FUNCTION admit_device(
   p_device_id text, p_at timestamptz, p_by text, p_reason text, p_audit_id uuid, p_event_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

@@ -21,6 +21,10 @@ export type TrustRecord = {
   readonly attestation: RecordedAttestation | null
   /** Clause id to ISO 8601: since when the device fails it without a break. */
   readonly firstFailedAt: Readonly<Record<string, string>>
+  /** A device token counts while it is of this generation and of the key that was proven last. */
+  readonly generation: number
+  /** Whether the last accepted attestation proved its hardware: `isVouched`. */
+  readonly vouched: boolean
   readonly createdAt: Date
 }
 

@@ -96,11 +96,12 @@ function changeOf(found: FleetRecord, steered: Steered, now: Date): VerdictChang
   return { deviceId, previous, verdict, reasons: reasons as readonly Json[], attestationId }
 }
 
-/** By whom and why it was quarantined and the key it proved decide nothing, and are not read. */
+/** By whom and why it was quarantined, the key it proved and its generation decide nothing here. */
 function toTrustRecord({ announcedVerdict: _, ...record }: FleetRecord): TrustRecord {
   const { quarantine, attestation } = record
   return {
     ...record,
+    generation: 0,
     quarantine: quarantine && QUARANTINED,
     attestation: attestation && { ...attestation, confirmationKey: '' },
   }

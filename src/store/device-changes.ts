@@ -13,6 +13,11 @@ export type DeviceChanges = {
   /** Ends trust in the device until it is released, whatever it attests. */
   readonly quarantineDevice: (input: DeviceChange) => Promise<DeviceChangeAnswer>
   readonly releaseDevice: (input: DeviceChange) => Promise<DeviceChangeAnswer>
+  /**
+   * Ends every device token of the device, and says nothing about its trust: it attests again and gets
+   * another. Never `unchanged`.
+   */
+  readonly signOutDevice: (input: DeviceChange) => Promise<DeviceChangeAnswer>
   /** Ends the state `pending` of the enrolment mode `approval`. */
   readonly admitDevice: (input: DeviceChange) => Promise<DeviceChangeAnswer>
   /** Puts a device on the list before its first attestation; `unchanged` if it is known. */
@@ -55,6 +60,7 @@ export type AttributesToSet = {
 }
 
 const CHANGE = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id', 'p_event_id'] as const
+const SIGN_OUT = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id'] as const
 const SET = ['p_device_id', 'p_changes', 'p_at', 'p_by', 'p_audit_id'] as const
 const ENROL = [
   'p_device_id',
@@ -74,6 +80,11 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
     const run = prepareChange<(typeof CHANGE)[number], DeviceChangeAnswer>(db, name, CHANGE)
     return (input: DeviceChange) => run(changeArguments(input))
   }
+  const signOut = prepareChange<(typeof SIGN_OUT)[number], DeviceChangeAnswer>(
+    db,
+    'sign_out_device',
+    SIGN_OUT,
+  )
   const enrol = prepareChange<(typeof ENROL)[number], 'applied' | 'unchanged'>(
     db,
     'enrol_device',
@@ -87,6 +98,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
   return {
     quarantineDevice: change('quarantine_device'),
     releaseDevice: change('release_device'),
+    signOutDevice: (input) => signOut(changeArguments(input)),
     admitDevice: change('admit_device'),
     enrolDevice: (input) => enrol(enrolArguments(input)),
     setDeviceAttributes: (input) =>

@@ -30,7 +30,7 @@ export type FleetPageQuery = {
  */
 export type FleetRow = Pick<
   TrustRecord,
-  'deviceId' | 'keyKind' | 'enrolment' | 'owner' | 'entraDeviceId' | 'ring'
+  'deviceId' | 'keyKind' | 'enrolment' | 'owner' | 'entraDeviceId' | 'ring' | 'vouched'
 > & {
   readonly labels: string
   readonly firstFailedAt: string
@@ -46,7 +46,7 @@ export type FleetRow = Pick<
 }
 
 /** What of a trust record a verdict depends on. Claims that were left out are absent. */
-export type FleetRecord = Omit<TrustRecord, 'attestation' | 'quarantine'> & {
+export type FleetRecord = Omit<TrustRecord, 'attestation' | 'quarantine' | 'generation'> & {
   /** Not by whom and why. */
   readonly quarantine: object | null
   readonly attestation: FleetAttestation | null
@@ -75,7 +75,7 @@ export function prepareFleetReads(db: Database): FleetReads {
           ${millisecondsOf(device.validUntil)} as "validUntil",
           ${device.issuer}, ${device.policyHash} as "policyHash",
           ${device.firstFailedAt}::text as "firstFailedAt",
-          ${device.announcedVerdict} as "announcedVerdict",
+          ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
           -- Looked at once: each look would fetch it anew from where large values are kept.
           (${device.claims} - ${leftOut})::text as claims
         from ${device}
@@ -202,6 +202,7 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
     attestation: attestationOf(row, parseClaims),
     firstFailedAt: parseTimes(row.firstFailedAt),
     announcedVerdict: row.announcedVerdict,
+    vouched: row.vouched,
     createdAt: toDate(row.createdAt),
   })
 }

@@ -7,6 +7,7 @@ import type {
   Verdict,
 } from '../access/trust-record.ts'
 import type { AttestationClaims } from '../appraisal/claims.ts'
+import { isVouched } from '../appraisal/hardware.ts'
 import { type Argument, callOf, type Database, onlyRow } from './database.ts'
 import { encodeJson, encodeText, type Json } from './json.ts'
 import { newRecordId } from './record-id.ts'
@@ -79,6 +80,10 @@ export type RecordedDevice = {
   readonly previousVerdict: Verdict
   /** False if a newer attestation was recorded first: this one is in the history only. */
   readonly isCurrent: boolean
+  /** What a device token has to be of now that the attestation is recorded. */
+  readonly generation: number
+  /** RFC 7638 thumbprint of the key that counts now; another one's where this is not current. */
+  readonly confirmationKey: string | null
 }
 
 export type RefusalToRecord = {
@@ -111,6 +116,8 @@ export function prepareRecording(db: Database): Recording {
       quarantinedAt: sql`quarantined_at`.mapWith(device.quarantinedAt),
       quarantinedBy: sql<string | null>`quarantined_by`,
       quarantineReason: sql<string | null>`quarantine_reason`,
+      generation: sql<number | null>`generation`,
+      confirmationKey: sql<string | null>`confirmation_key`,
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))
     .prepare('record_attestation')
@@ -123,11 +130,14 @@ export function prepareRecording(db: Database): Recording {
   return {
     async recordAttestation(input) {
       const row = onlyRow(await attestation.execute(attestationArguments(input)))
-      const { outcome, isCurrent, previousVerdict, enrolment, ring } = row
+      const { outcome, isCurrent, previousVerdict, enrolment, ring, generation } = row
       if (outcome === 'device_not_listed') return { outcome, device: null }
-      if (enrolment === null || ring === null) return { outcome, device: null }
-      const { owner, entraDeviceId, labels } = row
-      const known = { enrolment, owner, entraDeviceId, labels, ring, previousVerdict, isCurrent }
+      if (enrolment === null || ring === null || generation === null) {
+        return { outcome, device: null }
+      }
+      const { owner, entraDeviceId, labels, confirmationKey } = row
+      const who = { enrolment, owner, entraDeviceId, labels, ring, generation, confirmationKey }
+      const known = { ...who, previousVerdict, isCurrent }
       return { outcome, device: { ...known, quarantine: quarantineOf(row) } }
     },
     async recordRefusal(input) {
@@ -163,6 +173,7 @@ const ATTESTATION_PARAMETERS = [
   'p_audit_id',
   'p_event_id',
   'p_announced_verdict',
+  'p_vouched',
 ] as const
 
 function attestationArguments(
@@ -194,6 +205,7 @@ function attestationArguments(
     p_audit_id: newRecordId(attestation.attestedAt),
     p_event_id: newRecordId(attestation.attestedAt),
     p_announced_verdict: input.announcedVerdict,
+    p_vouched: isVouched(attestation.claims),
   }
 }
 

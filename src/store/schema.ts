@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
+  boolean,
   check,
   index,
   integer,
@@ -57,6 +58,10 @@ export const device = pgTable(
       .default(sql`'{}'::jsonb`),
     /** The verdict that others were told last: what differs from it is to be announced. */
     announcedVerdict: text('announced_verdict').$type<Verdict>().notNull().default('unknown'),
+    /** Device tokens of another generation do not count. Raised by whatever has to end them. */
+    generation: integer('generation').notNull().default(1),
+    /** Whether the last accepted attestation proved its hardware (`isVouched`). */
+    vouched: boolean('vouched').notNull().default(false),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
   },

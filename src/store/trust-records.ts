@@ -53,6 +53,8 @@ export const recordColumns = {
   confirmationKey: device.confirmationKey,
   claims: device.claims,
   firstFailedAt: device.firstFailedAt,
+  generation: device.generation,
+  vouched: device.vouched,
   createdAt: device.createdAt,
 }
 
@@ -107,6 +109,8 @@ export function toTrustRecord(row: RecordRow): TrustRecord {
     quarantine: quarantineOf(row),
     attestation: attestationOf(row),
     firstFailedAt: row.firstFailedAt,
+    generation: row.generation,
+    vouched: row.vouched,
     createdAt: row.createdAt,
   }
 }

@@ -37,6 +37,8 @@ export function recordOf(
       claims,
     },
     firstFailedAt: {},
+    generation: 1,
+    vouched: true,
     ...changes,
   }
 }

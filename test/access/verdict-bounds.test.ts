@@ -58,6 +58,8 @@ const record: fc.Arbitrary<TrustRecord> = fc
         { weight: 1, arbitrary: fc.constant('yesterday') },
       ),
     ),
+    generation: fc.integer({ min: 1, max: 3 }),
+    vouched: fc.boolean(),
     createdAt: minutes,
   })
   .map((given) => ({ ...DEVICE, keyKind: 'aik', ...given }))

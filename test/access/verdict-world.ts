@@ -81,6 +81,8 @@ export const FIRST: World = {
     quarantine: null,
     attestation: null,
     firstFailedAt: {},
+    generation: 1,
+    vouched: false,
     createdAt: at(-10),
   },
   policy: 0,

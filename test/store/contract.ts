@@ -6,6 +6,7 @@ import { documentsContract } from './documents-contract.ts'
 import { exceptionsContract } from './exceptions-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { fleetReadsContract } from './fleet-reads-contract.ts'
+import { generationContract } from './generation-contract.ts'
 import { readingContract } from './reading-contract.ts'
 import { recordingContract } from './recording-contract.ts'
 import { retentionContract } from './retention-contract.ts'
@@ -21,6 +22,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   afterAll(() => opened?.close())
 
   describe('recording attestations', () => recordingContract(subject))
+  describe('generations of device tokens', () => generationContract(subject))
   describe('reading', () => readingContract(subject))
   describe('administration', () => administrationContract(subject))
   describe('documents, clients and keys', () => documentsContract(subject))

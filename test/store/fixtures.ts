@@ -36,12 +36,13 @@ type Changes = Partial<Omit<AttestationToRecord, 'attestation' | 'nonce'>> & {
   readonly nonceId?: string
   readonly attestationId?: string
   readonly claims?: AttestationToRecord['attestation']['claims']
+  readonly confirmationKey?: string
   /** Seconds after the start. */
   readonly at?: number
 }
 
 export function attestationOf(changes: Changes): AttestationToRecord {
-  const { nonceId, attestationId, claims, at: seconds = 0, ...rest } = changes
+  const { nonceId, attestationId, claims, confirmationKey, at: seconds = 0, ...rest } = changes
   return {
     keyKind: 'aik',
     deviceKeyHash: 'kH3yV0Yw6sM1f0Zr2mB7xqv8p4d5n6c7b8a9s0d1f2g',
@@ -54,7 +55,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
       validUntil: at(seconds + VALIDITY_SECONDS),
       issuer: 'https://verifier.example',
       policyHash: 'verifier-policy',
-      confirmationKey: 'confirmation-key',
+      confirmationKey: confirmationKey ?? 'confirmation-key',
       claims: claims ?? { secureBootEnabled: true, bootCounter: 7, elamDrivers: ['a', 'b'] },
     },
     verdict: 'trusted',

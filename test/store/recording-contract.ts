@@ -45,6 +45,8 @@ export function recordingContract(subject: () => StoreUnderTest): void {
         ring: 42,
         previousVerdict: 'unknown',
         isCurrent: true,
+        generation: 1,
+        confirmationKey: 'confirmation-key',
       },
     })
     const { record } = await store().trustRecord(deviceId)
@@ -59,6 +61,8 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       quarantine: null,
       attestation: input.attestation,
       firstFailedAt: {},
+      generation: 1,
+      vouched: false,
       createdAt: at(0),
     })
     const rows = await about(deviceId)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { nameDocument } from '../../appraisal/document-hash.ts'
+import { isVouched } from '../../appraisal/hardware.ts'
 import type { EvaluationRequest } from '../authzen.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'
@@ -93,6 +94,8 @@ export function recordOfInputs(
     ring: device.ring,
     createdAt: new Date(device.created_at),
     firstFailedAt,
+    generation: 0,
+    vouched: evidence !== null && isVouched(evidence.claims as AttestationClaims),
     attestation: evidence && {
       attestationId: evidence.attestation_id,
       attestedAt: new Date(evidence.attested_at),

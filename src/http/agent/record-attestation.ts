@@ -124,6 +124,8 @@ async function readDevice(
     ring: ringOf(deviceKey),
     attestation: null,
     firstFailedAt: {},
+    generation: 1,
+    vouched: false,
     createdAt: now,
   }
 }
