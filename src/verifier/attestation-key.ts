@@ -2,7 +2,7 @@ import type { TpmKey } from '../evidence/tpm/key.ts'
 import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
 import { importSpki } from '../evidence/tpm/spki.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
-import type { CertificateFailure } from '../evidence/x509/failure.ts'
+import type { CertificateFailure, PathFailure } from '../evidence/x509/failure.ts'
 import { type PathUsage, TPM_CRITICAL_EXTENSIONS, verifyPath } from '../evidence/x509/path.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { AikEvidence } from './attestation-evidence.ts'
@@ -18,6 +18,7 @@ export type AikFailure =
   | { readonly reason: (typeof AIK_REASONS)[number] }
   | TpmKeyFailure
   | CertificateFailure
+  | PathFailure
 
 /**
  * An attestation key as the agent names it. Nothing says yet that it lives in a TPM: a quote proves
@@ -95,7 +96,10 @@ async function findAnchor(
     now,
     usage: usageOf(aik.certificate),
   })
-  return path.ok ? ok(path.value.anchor) : path
+  if (!path.ok) return path
+  const { certificate } = path.value.anchor
+  if (certificate === undefined) throw new TypeError('anchors of attestation keys are certificates')
+  return ok(certificate)
 }
 
 /**

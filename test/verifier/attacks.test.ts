@@ -205,7 +205,7 @@ describe('attestation key certificates', () => {
     const result = await send((data) => {
       currentOf(data).aik_cert = certificate
     })
-    expectRefusal(result, 'certificate_anchor_unknown')
+    expectRefusal(result, 'certificate_issuer_unknown')
   })
 
   test('an expired certificate', async () => {

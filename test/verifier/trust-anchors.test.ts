@@ -77,13 +77,13 @@ describe('anchors of reference values', () => {
 
   test('alone are enough to refuse a key under no root or another one', async () => {
     expectRefusal(await send(plain, listing([root.entry()])), 'aik_not_certified')
-    expectRefusal(await send(certified, listing([other.entry()])), 'certificate_anchor_unknown')
+    expectRefusal(await send(certified, listing([other.entry()])), 'certificate_issuer_unknown')
   })
 
   test('that have all ended let nobody in', async () => {
     const ended = listing([root.entry({ valid_until: '2026-06-01T00:00:00Z' })])
     expect(ended).toMatchObject({ anchors: [], isRequired: true })
-    expectRefusal(await send(certified, ended), 'certificate_anchor_unknown')
+    expectRefusal(await send(certified, ended), 'certificate_issuer_unknown')
     expectRefusal(await send(plain, ended), 'aik_not_certified')
   })
 

@@ -14,18 +14,24 @@ import {
   type BasicConstraints,
   type Extension,
   type KeyUsage,
+  readAuthorityKeyIdentifier,
   readBasicConstraints,
   readExtendedKeyUsage,
   readKeyUsage,
+  readSubjectKeyIdentifier,
 } from './extensions.ts'
 import type { CertificateFailure } from './failure.ts'
+import { type GeneralName, readAlternativeNames, readIssuerUrls } from './general-name.ts'
 import {
   MAX_BUNDLE_CERTIFICATES,
   MAX_BUNDLE_CHARS,
   MAX_CERTIFICATE_BYTES,
   MAX_EXTENSIONS,
 } from './limits.ts'
+import { readNameNode } from './name.ts'
+import { type NameConstraints, readNameConstraints } from './name-constraints.ts'
 import { readPemBlocks } from './pem.ts'
+import { type PolicyExtensions, readPolicyExtensions } from './policies.ts'
 import { readTime } from './time.ts'
 
 export type { CertificateFailure }
@@ -38,7 +44,7 @@ export type Certificate = {
   readonly version: number
   /** Big-endian two's complement, as received. */
   readonly serial: Uint8Array
-  /** DER of the Names, as received: names are compared byte by byte. */
+  /** DER of the Names, as received: `isSameName` compares them. */
   readonly issuer: Uint8Array
   readonly subject: Uint8Array
   readonly notBefore: Date
@@ -54,6 +60,14 @@ export type Certificate = {
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined
   /** Object identifiers of the purposes. */
   readonly extendedKeyUsage: readonly string[] | undefined
+  /** Key identifiers help to find an issuer among several of one name, and prove nothing. */
+  readonly subjectKeyIdentifier: Uint8Array | undefined
+  readonly authorityKeyIdentifier: Uint8Array | undefined
+  /** Where the issuer's certificate is said to be: whatever somebody wrote there. */
+  readonly issuerUrls: readonly string[]
+  readonly alternativeNames: readonly GeneralName[]
+  readonly nameConstraints: NameConstraints | undefined
+  readonly policyExtensions: PolicyExtensions
 }
 
 /** Parses one DER certificate that fills `der`. RFC 5280 §4.1. The result is unverified. */
@@ -122,6 +136,12 @@ function readCertificate(der: Uint8Array): Result<Certificate, CertificateFailur
     basicConstraints: readBasicConstraints(value('2.5.29.19')),
     keyUsage: readKeyUsage(value('2.5.29.15')),
     extendedKeyUsage: readExtendedKeyUsage(value('2.5.29.37')),
+    subjectKeyIdentifier: readSubjectKeyIdentifier(value('2.5.29.14')),
+    authorityKeyIdentifier: readAuthorityKeyIdentifier(value('2.5.29.35')),
+    issuerUrls: readIssuerUrls(value('1.3.6.1.5.5.7.1.1')),
+    alternativeNames: readAlternativeNames(value('2.5.29.17')),
+    nameConstraints: readNameConstraints(value('2.5.29.30')),
+    policyExtensions: readPolicyExtensions(value),
   })
 }
 
@@ -136,12 +156,12 @@ function readTbs(tbs: DerNode) {
   const serial = fields.next(DER.integer, 'serialNumber').content
   if (serial.length === 0) throw new MalformedDer('serialNumber')
   const signatureAlgorithm = fields.next(DER.sequence, 'signature').raw
-  const issuer = fields.next(DER.sequence, 'issuer').raw
+  const issuer = readRawName(fields, 'issuer')
   const validity = new DerFields(fields.next(DER.sequence, 'validity'), 'validity')
   const notBefore = readTime(validity.any('notBefore'), 'notBefore')
   const notAfter = readTime(validity.any('notAfter'), 'notAfter')
   validity.end('validity')
-  const subject = fields.next(DER.sequence, 'subject').raw
+  const subject = readRawName(fields, 'subject')
   const spki = fields.next(DER.sequence, 'subjectPublicKeyInfo').raw
   const uniqueIds = [fields.optional(ISSUER_UNIQUE_ID), fields.optional(SUBJECT_UNIQUE_ID)]
   if (version < 2 && uniqueIds.some((id) => id !== undefined)) throw new MalformedDer('version')
@@ -159,6 +179,13 @@ function readTbs(tbs: DerNode) {
     spki,
     extensions,
   }
+}
+
+/** The DER of a Name that can be read, so that no rule about names meets one that can't. */
+function readRawName(fields: DerFields, field: string): Uint8Array {
+  const name = fields.next(DER.sequence, field)
+  readNameNode(name)
+  return name.raw
 }
 
 /** 1, 2 or 3; on the wire one less. */

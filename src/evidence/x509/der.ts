@@ -1,5 +1,4 @@
-import { type BaseBlock, fromBER, ObjectIdentifier } from 'asn1js'
-import { MAX_DER_DEPTH, MAX_DER_NODES } from './limits.ts'
+import { MAX_DER_DEPTH, MAX_DER_NODES, MAX_OID_BYTES } from './limits.ts'
 
 /** Identifier octets of the ASN.1 types that certificates are made of. X.690 §8.1.2 */
 export const DER = {
@@ -9,9 +8,12 @@ export const DER = {
   octetString: 0x04,
   null: 0x05,
   objectIdentifier: 0x06,
+  utf8String: 0x0c,
+  ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
 } as const
 
 /** One decoded ASN.1 value. `raw` has the identifier and the length before `content`. */
@@ -39,70 +41,101 @@ export class MalformedDer extends Error {
 /**
  * Decodes exactly one ASN.1 value that fills `bytes`, with bounded depth and number of values.
  *
- * The library accepts BER. Of that, indefinite and overlong lengths are refused here: they are the
- * freedom by which two parsers can see two certificates in the same bytes.
+ * Lengths must be definite and as short as they can be (X.690 §10.1), and padded object identifiers
+ * are refused: by such freedom two parsers see two certificates in the same bytes.
  */
 export function decodeDer(bytes: Uint8Array, field: string): DerNode {
-  const { offset, result } = decodeBer(bytes, field)
-  if (offset === -1 || result.error !== '') throw new MalformedDer(field)
-  if (offset !== bytes.length) throw new MalformedDer(`${field}: trailing bytes`)
-  return toNode(result, field)
+  // Not as a `Buffer`, whose parts would be buffers too.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+  const reader = new DerReader(plain, field)
+  const node = reader.read(0, bytes.length, 0)
+  if (node.raw.length !== bytes.length) throw new MalformedDer(`${field}: trailing bytes`)
+  return node
 }
 
-/** The library reports most damage in its result and throws for some, odd dates for one. */
-function decodeBer(bytes: Uint8Array, field: string): ReturnType<typeof fromBER> {
-  try {
-    return fromBER(bytes, {
-      maxDepth: MAX_DER_DEPTH,
-      maxNodes: MAX_DER_NODES,
-      maxContentLength: bytes.length,
-      parseEmbedded: false,
-    })
-  } catch {
-    throw new MalformedDer(field)
+class DerReader {
+  readonly #bytes: Uint8Array
+  readonly #field: string
+  #nodes = 0
+
+  constructor(bytes: Uint8Array, field: string) {
+    this.#bytes = bytes
+    this.#field = field
+  }
+
+  /** The value that begins at `start`, within what ends at `end`. */
+  read(start: number, end: number, depth: number): DerNode {
+    this.#nodes += 1
+    if (depth > MAX_DER_DEPTH || this.#nodes > MAX_DER_NODES) throw new MalformedDer(this.#field)
+    const tag = this.#bytes[start]
+    if (tag === undefined || start >= end || (tag & 0x1f) === 0x1f) {
+      throw new MalformedDer(this.#field)
+    }
+    const [from, length] = this.#readLength(start + 1, end)
+    const to = from + length
+    if (to > end) throw new MalformedDer(this.#field)
+    const content = this.#bytes.subarray(from, to)
+    return {
+      tag,
+      raw: this.#bytes.subarray(start, to),
+      content,
+      children: (tag & CONSTRUCTED) === 0 ? [] : this.#readChildren(from, to, depth + 1),
+      oid: tag === DER.objectIdentifier ? toDotted(content, this.#field) : undefined,
+    }
+  }
+
+  #readChildren(start: number, end: number, depth: number): DerNode[] {
+    const children: DerNode[] = []
+    let at = start
+    while (at < end) {
+      const child = this.read(at, end, depth)
+      children.push(child)
+      at += child.raw.length
+    }
+    return children
+  }
+
+  /** Where the content begins and how long it is. X.690 §8.1.3, §10.1 */
+  #readLength(at: number, end: number): readonly [from: number, length: number] {
+    const first = at < end ? this.#bytes[at] : undefined
+    if (first === undefined) throw new MalformedDer(this.#field)
+    if (first < 0x80) return [at + 1, first]
+    const octets = first & 0x7f
+    if (octets === 0 || octets > MAX_LENGTH_OCTETS || at + 1 + octets > end) {
+      throw new MalformedDer(this.#field)
+    }
+    const length = this.#bytes
+      .subarray(at + 1, at + 1 + octets)
+      .reduce((sum, octet) => sum * 256 + octet, 0)
+    const shortest = length < 0x80 ? 0 : Math.ceil((32 - Math.clz32(length)) / 8)
+    if (octets !== shortest)
+      throw new MalformedDer(`${this.#field}: not the distinguished encoding`)
+    return [at + 1 + octets, length]
   }
 }
 
-function toNode(block: BaseBlock, field: string): DerNode {
-  const raw = block.valueBeforeDecodeView
-  const { length, isIndefiniteForm, blockLength } = block.lenBlock
-  const tag = raw[0]
-  if (tag === undefined || (tag & 0x1f) === 0x1f || block.error !== '') {
-    throw new MalformedDer(field)
-  }
-  if (isIndefiniteForm || raw.length !== 1 + blockLength + length || blockLength !== sizeOf(length))
-    throw new MalformedDer(`${field}: not the distinguished encoding`)
-  const content = raw.subarray(1 + blockLength)
-  const children = (tag & 0x20) === 0 ? [] : childrenOf(block, content.length, field)
-  return { tag, raw, content, children, oid: oidOf(block, content, field) }
-}
+const CONSTRUCTED = 0x20
+/** Lengths below 16 MiB; every caller has a lower limit of its own. */
+const MAX_LENGTH_OCTETS = 3
 
-/** Octets of the shortest length field. X.690 §10.1 */
-function sizeOf(length: number): number {
-  if (length < 0x80) return 1
-  if (length < 0x100) return 2
-  return length < 0x10000 ? 3 : 4
-}
-
-function childrenOf(block: BaseBlock, contentLength: number, field: string): DerNode[] {
-  const value: unknown = Reflect.get(block.valueBlock, 'value')
-  if (!Array.isArray(value)) throw new MalformedDer(field)
-  const children = (value as BaseBlock[]).map((child) => toNode(child, field))
-  const total = children.reduce((sum, child) => sum + child.raw.length, 0)
-  if (total !== contentLength) throw new MalformedDer(field)
-  return children
-}
-
-/** Refuses padded subidentifiers, which would give one object identifier several spellings. */
-function oidOf(block: BaseBlock, content: Uint8Array, field: string): string | undefined {
-  if (!(block instanceof ObjectIdentifier)) return undefined
+/** Refuses padded subidentifiers, which would give one identifier several spellings. X.690 §8.19 */
+function toDotted(content: Uint8Array, field: string): string {
+  if (content.length > MAX_OID_BYTES) throw new MalformedDer(field)
+  const arcs: bigint[] = []
+  let value = 0n
   let atStart = true
   for (const octet of content) {
     if (atStart && octet === 0x80) throw new MalformedDer(field)
+    value = value * 128n + BigInt(octet & 0x7f)
     atStart = octet < 0x80
+    if (!atStart) continue
+    arcs.push(value)
+    value = 0n
   }
-  if (!atStart || content.length === 0) throw new MalformedDer(field)
-  return block.valueBlock.toString()
+  const [first, ...more] = arcs
+  if (!atStart || first === undefined) throw new MalformedDer(field)
+  const top = first < 80n ? first / 40n : 2n
+  return [top, first - top * 40n, ...more].join('.')
 }
 
 /** Takes the members of a SEQUENCE in order. */
@@ -154,6 +187,22 @@ export function readUnsigned(node: DerNode, field: string): Uint8Array {
   if (first !== 0 || second === undefined) return node.content
   if (second < 0x80) throw new MalformedDer(field)
   return node.content.subarray(1)
+}
+
+/** A small INTEGER that is not negative. Sizes that nothing real has are refused. */
+export function readSmall(node: DerNode, field: string): number {
+  const octets = readUnsigned(node, field)
+  if (octets.length > MAX_SMALL_OCTETS) throw new MalformedDer(field)
+  return octets.reduce((sum, octet) => sum * 256 + octet, 0)
+}
+
+const MAX_SMALL_OCTETS = 4
+
+/** The members of a SEQUENCE OF that must not be empty. */
+export function readList(value: Uint8Array, field: string): readonly DerNode[] {
+  const node = decodeDer(value, field)
+  if (node.tag !== DER.sequence || node.children.length === 0) throw new MalformedDer(field)
+  return node.children
 }
 
 /** A BIT STRING of whole octets. */

@@ -4,8 +4,9 @@ import {
   decodeDer,
   MalformedDer,
   readBoolean,
+  readList,
   readOid,
-  readUnsigned,
+  readSmall,
 } from './der.ts'
 
 export type Extension = {
@@ -44,7 +45,7 @@ export function readBasicConstraints(value: Uint8Array | undefined): BasicConstr
   fields.end('basicConstraints')
   return {
     ca: ca !== undefined && readBoolean(ca, 'basicConstraints'),
-    pathLength: length === undefined ? undefined : readSmall(readUnsigned(length, 'pathLen')),
+    pathLength: length && readSmall(length, 'pathLen'),
   }
 }
 
@@ -64,13 +65,25 @@ export function readKeyUsage(value: Uint8Array | undefined): ReadonlySet<KeyUsag
 /** RFC 5280 §4.2.1.12 */
 export function readExtendedKeyUsage(value: Uint8Array | undefined): readonly string[] | undefined {
   if (value === undefined) return undefined
-  const node = decodeDer(value, 'extKeyUsage')
-  if (node.tag !== DER.sequence || node.children.length === 0) throw new MalformedDer('extKeyUsage')
-  return node.children.map((child) => readOid(child, 'extKeyUsage'))
+  return readList(value, 'extKeyUsage').map((child) => readOid(child, 'extKeyUsage'))
 }
 
-function readSmall(octets: Uint8Array): number {
-  const [value] = octets
-  if (value === undefined || octets.length !== 1) throw new MalformedDer('pathLen')
-  return value
+/** RFC 5280 §4.2.1.2 */
+export function readSubjectKeyIdentifier(value: Uint8Array | undefined): Uint8Array | undefined {
+  if (value === undefined) return undefined
+  const node = decodeDer(value, 'subjectKeyIdentifier')
+  if (node.tag !== DER.octetString) throw new MalformedDer('subjectKeyIdentifier')
+  return node.content
+}
+
+/** The keyIdentifier alone; issuer and serial name a certificate that nobody looks up. §4.2.1.1 */
+export function readAuthorityKeyIdentifier(value: Uint8Array | undefined): Uint8Array | undefined {
+  if (value === undefined) return undefined
+  const field = 'authorityKeyIdentifier'
+  const fields = new DerFields(decodeDer(value, field), field)
+  const keyIdentifier = fields.optional(0x80)
+  fields.optional(0xa1)
+  fields.optional(0x82)
+  fields.end(field)
+  return keyIdentifier?.content
 }

@@ -139,7 +139,7 @@ describe('parseCertificate', () => {
 
   test.each([
     ['a negative path length', [0x30, 6, 1, 1, 0xff, 2, 1, 0xff]],
-    ['a path length of two octets', [0x30, 7, 1, 1, 0xff, 2, 2, 1, 0]],
+    ['a path length of five octets', [0x30, 10, 1, 1, 0xff, 2, 5, 1, 0, 0, 0, 0]],
     ['a path length that is padded', [0x30, 7, 1, 1, 0xff, 2, 2, 0, 1]],
     ['something after the path length', [0x30, 8, 1, 1, 0xff, 2, 1, 0, 5, 0]],
     ['trailing bytes', [0x30, 3, 1, 1, 0xff, 0]],
