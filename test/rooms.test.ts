@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   access: ['policy', 'appraisal', 'evidence'],
   verifier: ['evidence'],
   azure: ['evidence', 'verifier', 'appraisal'],
+  aia: ['evidence', 'azure'],
   keys: ['store'],
   store: ['access', 'appraisal', 'policy'],
   simulator: [],

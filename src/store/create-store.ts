@@ -9,6 +9,7 @@ import { prepareDeviceReads } from './device-reads.ts'
 import { prepareDocuments } from './documents.ts'
 import { prepareFleetReads } from './fleet-reads.ts'
 import { prepareHolds } from './holds.ts'
+import { prepareIssuerCertificates } from './issuer-certificates.ts'
 import { prepareJobLeases } from './job-leases.ts'
 import { prepareOverrides } from './overrides.ts'
 import { preparePreviews } from './previews.ts'
@@ -42,6 +43,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareRollouts(db)),
     ...withStoreErrors(prepareOverrides(db)),
     ...withStoreErrors(prepareHolds(db)),
+    ...withStoreErrors(prepareIssuerCertificates(db)),
     ...withStoreErrors(prepareJobLeases(db)),
     ...withStoreErrors(prepareSecondRequests(db)),
     ...withStoreErrors(prepareAnnouncements(db)),

@@ -198,3 +198,30 @@ export const secondRequest = pgTable('second_request', {
   requestedAt: instant('requested_at').notNull(),
   expiresAt: instant('expires_at').notNull(),
 })
+
+/**
+ * Certificates of issuers under which a path ended at a trust anchor, so that no process fetches them
+ * again. They are reasons for nothing: each path is verified anew.
+ */
+export const issuerCertificate = pgTable(
+  'issuer_certificate',
+  {
+    /** base64url SHA-256 of the DER. */
+    fingerprint: asciiText('fingerprint').primaryKey(),
+    /** base64url of its subject key identifier; null where it names none. */
+    keyId: asciiText('key_id'),
+    /** base64url SHA-256 of its subject's name. */
+    nameHash: asciiText('name_hash').notNull(),
+    /** base64 of the DER. */
+    certificate: asciiText('certificate').notNull(),
+    /** Fingerprint of the anchor at which the path ended. */
+    anchor: asciiText('anchor').notNull(),
+    validUntil: instant('valid_until').notNull(),
+    keptAt: instant('kept_at').notNull(),
+  },
+  (table) => [
+    index('issuer_certificate_key').on(table.keyId),
+    index('issuer_certificate_name').on(table.nameHash),
+    index('issuer_certificate_kept').on(table.keptAt),
+  ],
+)

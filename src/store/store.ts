@@ -7,6 +7,7 @@ import type { DeviceReads } from './device-reads.ts'
 import type { Documents } from './documents.ts'
 import type { FleetReads } from './fleet-reads.ts'
 import type { Holds } from './holds.ts'
+import type { IssuerCertificates } from './issuer-certificates.ts'
 import type { JobLeases } from './job-leases.ts'
 import type { Overrides } from './overrides.ts'
 import type { Previews } from './previews.ts'
@@ -39,6 +40,7 @@ export type Store = TrustRecordReads &
   Rollouts &
   Overrides &
   Holds &
+  IssuerCertificates &
   JobLeases &
   SecondRequests &
   Announcements &

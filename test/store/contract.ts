@@ -7,6 +7,7 @@ import { exceptionsContract } from './exceptions-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { fleetReadsContract } from './fleet-reads-contract.ts'
 import { generationContract } from './generation-contract.ts'
+import { issuerCertificatesContract } from './issuer-certificates-contract.ts'
 import { readingContract } from './reading-contract.ts'
 import { recordingContract } from './recording-contract.ts'
 import { retentionContract } from './retention-contract.ts'
@@ -28,6 +29,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('documents, clients and keys', () => documentsContract(subject))
   describe('rollouts', () => controlContract(subject))
   describe('overrides, holds and jobs', () => exceptionsContract(subject))
+  describe('certificates of issuers', () => issuerCertificatesContract(subject))
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('retention', () => retentionContract(subject))

@@ -73,6 +73,7 @@ describePostgres('store on PostgreSQL', () => {
       release_device: () => store.releaseDevice(change),
       admit_device: () => store.admitDevice(change),
       find_client: () => store.findClient('nobody'),
+      issuer_certificates: () => store.issuerCertificates({ keyId: 'k', nameHash: 'n', now }),
       announce_verdicts: () => store.announceVerdicts({ changes: [], revision: 1, now }),
       activate_document: () => store.activateDocument(document),
       active_document: () => store.activeDocument('policy'),
