@@ -78,8 +78,13 @@ export function createCertificateSource(input: {
     async certificatesAt(text, caller) {
       const url = allowAiaUrl(text, places)
       if (url === undefined) return { kind: 'not_allowed' }
-      const known = await settled(entries, url.href, { clock, deadline: caller.deadline })
-      if (known !== undefined) return toSourced(known, clock().getTime())
+      const known = () => recall(entries, url.href, clock().getTime())
+      // From the last look on nothing waits until the fetch is noted, so that it is the only one.
+      for (let entry = known(); entry !== undefined; entry = known()) {
+        const isSettled = entry.fetched !== undefined || caller.deadline.aborted
+        if (isSettled) return toSourced(entry, clock().getTime())
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+      }
       if (caller.deadline.aborted || !caller.begin()) return busy(1000)
       const waitMs = budget.spend()
       if (waitMs > 0) return busy(waitMs)
@@ -98,22 +103,9 @@ function toSourced({ fetched, until }: Entry, now: number): Sourced {
   return { kind: 'unavailable', retryAfterMs: Math.max(1, until - now) }
 }
 
-/** What is remembered of a URL, once it is settled. A fetch that was cancelled never is. */
-async function settled(
-  entries: ReadonlyMap<string, Entry>,
-  url: string,
-  input: { readonly clock: () => Date; readonly deadline: AbortSignal },
-): Promise<Entry | undefined> {
-  const { clock, deadline } = input
-  const looks = Math.ceil(FETCH_TIMEOUT_MS / POLL_MS)
-  for (let look = 0; look <= looks; look++) {
-    const entry = entries.get(url)
-    if (entry === undefined || isOver(entry, clock().getTime())) return undefined
-    if (entry.fetched !== undefined) return entry
-    if (deadline.aborted) return entry
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
-  }
-  return undefined
+function recall(entries: ReadonlyMap<string, Entry>, url: string, now: number): Entry | undefined {
+  const entry = entries.get(url)
+  return entry === undefined || isOver(entry, now) ? undefined : entry
 }
 
 /** A clock that was set back must not keep anything for ever. */

@@ -11,8 +11,8 @@ const SIGNED_DATA = '1.2.840.113549.1.7.2'
 const CONTEXT_0 = 0xa0
 const SET = 0x31
 
-/** What PEM calls a certs-only message: RFC 7468 §8, and what older tools write. */
-const MESSAGE_LABELS: readonly string[] = ['PKCS7', 'CMS', 'PKCS #7 SIGNED DATA']
+/** What PEM calls a certs-only message. RFC 7468 §8, §9 */
+const MESSAGE_LABELS: readonly string[] = ['PKCS7', 'CMS']
 
 /**
  * The certificates of a file, or of what an authority serves under the `caIssuers` of a certificate:
