@@ -7,8 +7,8 @@ import { issuerCertificate } from './steering-schema.ts'
 export type IssuerCertificates = {
   /**
    * DER in base64 of those that were kept for a key, or for a name where no key is said, and that are
-   * not over at `now`: the last ones, a few at most. `keyId` is base64url of a subject key
-   * identifier, `nameHash` base64url of the SHA-256 of a name.
+   * not over at `now`: the last ones, a few at most. `keyId` is a subject key
+   * identifier in hexadecimal, `nameHash` base64url of the SHA-256 of a name.
    */
   readonly issuerCertificates: (wanted: {
     readonly keyId: string | null

@@ -208,7 +208,7 @@ export const issuerCertificate = pgTable(
   {
     /** base64url SHA-256 of the DER. */
     fingerprint: asciiText('fingerprint').primaryKey(),
-    /** base64url of its subject key identifier; null where it names none. */
+    /** Its subject key identifier in hexadecimal; null where it names none. */
     keyId: asciiText('key_id'),
     /** base64url SHA-256 of its subject's name. */
     nameHash: asciiText('name_hash').notNull(),
