@@ -49,6 +49,7 @@ const settings = z.object({
     .refine(isDatabaseUrl, 'is no URL (special characters of the password must be percent-encoded)')
     .optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 500, 10),
+  DATABASE_PREPARED: oneOf(['auto', 'off']).default('auto'),
   DATA_DIR: z.string().min(1).default('./data'),
   SECRET_KEY: z
     .string()
@@ -89,7 +90,13 @@ export type Config = {
   readonly agentOrigins: readonly string[]
   readonly database:
     | { readonly kind: 'embedded'; readonly dataDir: string }
-    | { readonly kind: 'postgres'; readonly url: string; readonly poolSize: number }
+    | {
+        readonly kind: 'postgres'
+        readonly url: string
+        readonly poolSize: number
+        /** Whether to look for a pooler, which forgets the names of statements, or to expect one. */
+        readonly prepared: 'auto' | 'off'
+      }
   readonly dataDir: string
   /** Base64 of 32 bytes; the Node entry keeps one in the data directory when none is given. */
   readonly secretKey: string | undefined
@@ -168,7 +175,12 @@ function toConfig(s: z.infer<typeof settings>): Config {
     database:
       s.DATABASE_URL === undefined
         ? { kind: 'embedded', dataDir: s.DATA_DIR }
-        : { kind: 'postgres', url: s.DATABASE_URL, poolSize: s.DATABASE_POOL_SIZE },
+        : {
+            kind: 'postgres',
+            url: s.DATABASE_URL,
+            poolSize: s.DATABASE_POOL_SIZE,
+            prepared: s.DATABASE_PREPARED,
+          },
     dataDir: s.DATA_DIR,
     secretKey: s.SECRET_KEY,
     enrolment: s.ENROLMENT,

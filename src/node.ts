@@ -30,6 +30,11 @@ const LET_GO_EVERY_MS = 50
 /** How long a start waits for the data directory: no shorter than another service may drain. */
 const OWNER_GONE_MS = 12_000
 const OWNER_POLL_MS = 250
+/** What follows where a pooler stands before the database. */
+const NO_NAMES = {
+  consequence: 'statements are not prepared, so each costs the database more',
+  remedy: 'connect to PostgreSQL directly, or set DATABASE_PREPARED=off to stop this message',
+}
 /** A sender that is slower than this holds memory for nothing. */
 const REQUEST_TIMEOUT_MS = 30_000
 
@@ -70,7 +75,7 @@ export function createNodeLog(config: Config): Log {
 async function openOwnStore({ database }: Config, log: Log): Promise<Store> {
   const deadline = performance.now() + OWNER_GONE_MS
   for (let tries = 0; ; tries++) {
-    const store = await openStore(database)
+    const store = await openStore(database, (notice) => log.warn(notice, NO_NAMES))
     const { place } = store
     if (place.kind !== 'directory' || place.role === 'owner') return store
     await store.close()

@@ -107,7 +107,7 @@ function openIsolate(bindings: WorkerBindings): Isolate {
   return {
     config: config.value,
     log: createWorkerLog(logLevel),
-    database: openHyperdriveStore(database.url),
+    database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
     service: undefined,
   }
 }

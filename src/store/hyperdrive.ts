@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { createStore } from './create-store.ts'
+import { type Queryable, withStatementNames } from './drivers/statement-names.ts'
 import { POSTGRES_CLIENT } from './postgres.ts'
 import type { Store } from './store.ts'
 
@@ -24,17 +25,20 @@ export type HyperdriveStore = {
  * keeps the connections to the database itself and gives one to each transaction, so that ours
  * costs no round trip to the database, and knows the names of prepared statements.
  */
-export function openHyperdriveStore(url: string): HyperdriveStore {
+export function openHyperdriveStore(
+  url: string,
+  { prepared = true }: { readonly prepared?: boolean } = {},
+): HyperdriveStore {
   const current = new AsyncLocalStorage<RequestConnection>()
-  const client = {
-    query(config: pg.QueryConfig, values: unknown[]): Promise<pg.QueryResult> {
+  const client: Queryable = {
+    query(config, values) {
       const connection = current.getStore()
       if (connection === undefined) throw new TypeError('a statement outside of every request')
       return connection.query(config, values)
     },
   }
   // Of a client Drizzle uses this one method, unless it is told to begin a transaction.
-  const db = drizzle(client as unknown as pg.Client)
+  const db = drizzle(withStatementNames(client, { prepared }) as pg.Client)
   return {
     store: createStore({ db, place: { kind: 'postgres' }, close: () => Promise.resolve() }),
     async withConnection(work, closed) {

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
-import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator'
 import pg from 'pg'
 import type { Database } from './database.ts'
+import { isPooled } from './drivers/statement-names.ts'
 import { SchemaNotCurrentError } from './store-error.ts'
 
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
@@ -21,39 +21,62 @@ const CONNECT_TIMEOUT_MS = 5_000
 /**
  * Brings a PostgreSQL database to the schema of this build and answers the names of what was
  * applied. All of it happens or nothing. Of two processes one waits and finds nothing left to do.
+ * One transaction, so that a pooler may stand between.
  */
 export async function migratePostgres(url: string): Promise<readonly string[]> {
-  // A single connection: the lock belongs to it and ends with it.
   const client = newClient(url, 'countersign migrate')
   await client.connect()
   try {
-    const db = drizzle(client)
-    await db.execute(sql`select pg_advisory_lock(${MIGRATION_LOCK})`)
-    const pending = await pendingMigrations(db)
-    await migrate(db, { migrationsFolder })
-    return pending
+    return await applyMigrations(drizzle(client))
   } finally {
     await client.end()
   }
 }
 
-/** The same for an embedded database, which one process owns: no lock is needed. */
+/** The same for an embedded database, which one process owns. */
 export async function migrateEmbedded(client: PGlite): Promise<Database> {
   const db = drizzlePglite(client)
-  await pendingMigrations(db)
-  await migratePglite(db, { migrationsFolder })
+  await applyMigrations(db)
   return db
 }
 
-/** Connects once to refuse a PostgreSQL database that cannot be reached or is not migrated. */
-export async function checkPostgres(url: string): Promise<void> {
+/**
+ * Connects once to refuse a PostgreSQL database that cannot be reached or is not migrated, and to
+ * find out whether a pooler stands between.
+ */
+export async function checkPostgres(url: string): Promise<{ readonly pooled: boolean }> {
   const client = newClient(url, 'countersign')
   await client.connect()
   try {
     await requireCurrentSchema(drizzle(client), 'run "countersign migrate" first')
+    return { pooled: await isPooled(client) }
   } finally {
     await client.end()
   }
+}
+
+/** What Drizzle's own migrators do, under a lock that ends with the transaction. */
+function applyMigrations(db: Database): Promise<readonly string[]> {
+  const files = new Map(
+    readMigrationFiles({ migrationsFolder }).map((file) => [file.folderMillis, file]),
+  )
+  return db.transaction(async (transaction) => {
+    await transaction.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+    const pending = await pendingMigrations(transaction)
+    await transaction.execute(sql`create schema if not exists drizzle`)
+    await transaction.execute(sql`
+      create table if not exists drizzle.__drizzle_migrations (
+        id serial primary key, hash text not null, created_at bigint
+      )`)
+    for (const { when } of pending) {
+      const file = files.get(when)
+      if (file === undefined) throw new TypeError(`no migration of ${when}`)
+      for (const statement of file.sql) await transaction.execute(sql.raw(statement))
+      await transaction.execute(sql`
+        insert into drizzle.__drizzle_migrations (hash, created_at) values (${file.hash}, ${when})`)
+    }
+    return pending.map(({ tag }) => tag)
+  })
 }
 
 function newClient(url: string, name: string): pg.Client {
@@ -68,17 +91,17 @@ function newClient(url: string, name: string): pg.Client {
 export async function requireCurrentSchema(db: Database, remedy: string): Promise<void> {
   const pending = await pendingMigrations(db)
   if (pending.length === 0) return
-  const names = pending.join(', ')
+  const names = pending.map(({ tag }) => tag).join(', ')
   throw new SchemaNotCurrentError(
     `the database lacks ${pending.length} migration(s) (${names}): ${remedy}`,
   )
 }
 
 /**
- * Names of the migrations of this build that the database does not have yet, in order.
+ * The migrations of this build that the database does not have yet, in order.
  * Throws `SchemaNotCurrentError` if the database has some that this build does not know.
  */
-export async function pendingMigrations(db: Database): Promise<readonly string[]> {
+async function pendingMigrations(db: Database): Promise<readonly Migration[]> {
   const known = readJournal()
   const applied = await appliedMigrations(db)
   const unknown = applied.filter((when) => !known.some((migration) => migration.when === when))
@@ -87,7 +110,7 @@ export async function pendingMigrations(db: Database): Promise<readonly string[]
       `the database has ${unknown.length} migration(s) that this version of countersign does not know: run the newer version`,
     )
   }
-  return known.filter(({ when }) => !applied.includes(when)).map(({ tag }) => tag)
+  return known.filter(({ when }) => !applied.includes(when))
 }
 
 async function appliedMigrations(db: Database): Promise<readonly number[]> {

@@ -9,7 +9,16 @@ export type StoreConfig =
       /** A directory of its own, made if need be, on a local disk; or a database that is forgotten. */
       readonly dataDir: string | 'memory'
     }
-  | { readonly kind: 'postgres'; readonly url: string; readonly poolSize: number }
+  | {
+      readonly kind: 'postgres'
+      readonly url: string
+      readonly poolSize: number
+      /** `off` where it is known that a pooler stands between; `auto` finds out. */
+      readonly prepared?: 'auto' | 'off'
+    }
+
+/** What is found about the way to the server, for the log. */
+export type DatabaseNotice = 'database_pooler_found' | 'prepared_statements_lost'
 
 /**
  * Opens the store that the configuration names (Node only; a Worker calls `openHyperdriveStore`).
@@ -18,10 +27,16 @@ export type StoreConfig =
  * this build is refused with `SchemaNotCurrentError`. A data directory that another process owns is
  * reached through that process.
  */
-export async function openStore(config: StoreConfig): Promise<Store> {
+export async function openStore(
+  config: StoreConfig,
+  tell: (notice: DatabaseNotice) => void = () => {},
+): Promise<Store> {
   if (config.kind === 'postgres') {
-    await checkPostgres(config.url)
-    return openPostgresStore(config)
+    const { pooled } = await checkPostgres(config.url)
+    const looks = config.prepared !== 'off'
+    if (looks && pooled) tell('database_pooler_found')
+    const onNamesLost = () => tell('prepared_statements_lost')
+    return openPostgresStore({ ...config, prepared: looks && !pooled, onNamesLost })
   }
   return config.dataDir === 'memory' ? openMemoryStore() : openEmbeddedStore(config.dataDir)
 }

@@ -2,6 +2,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { coalesceReads } from './coalesced-reads.ts'
 import { createStore } from './create-store.ts'
+import { withStatementNames } from './drivers/statement-names.ts'
 import type { Store } from './store.ts'
 
 /** Of every connection that serves requests, pooled or not. */
@@ -17,6 +18,10 @@ export type PostgresPlace = {
   readonly url: string
   /** The most connections at once. */
   readonly poolSize: number
+  /** Whether statements are prepared under names, which no pooler between may forget. */
+  readonly prepared?: boolean
+  /** Told once when names turn out to be forgotten; from then on there are none. */
+  readonly onNamesLost?: () => void
 }
 
 /**
@@ -24,7 +29,8 @@ export type PostgresPlace = {
  * requests may share them; on Workers they may not (`openHyperdriveStore`). Connects when first
  * used. Does not look at the schema: `openStore` does, where there are files.
  */
-export function openPostgresStore({ url, poolSize }: PostgresPlace): Store {
+export function openPostgresStore(input: PostgresPlace): Store {
+  const { url, poolSize, prepared = true, onNamesLost } = input
   const pool = new pg.Pool({
     ...POSTGRES_CLIENT,
     connectionString: url,
@@ -34,7 +40,8 @@ export function openPostgresStore({ url, poolSize }: PostgresPlace): Store {
   // An idle connection that breaks leaves the pool by itself; unheard, its error ends the process.
   pool.on('error', () => {})
   const store = createStore({
-    db: drizzle(pool),
+    // Of a pool Drizzle uses this one method, unless it is told to begin a transaction.
+    db: drizzle(withStatementNames(pool, { prepared, onLost: onNamesLost }) as pg.Pool),
     place: { kind: 'postgres' },
     close: () => pool.end(),
   })
