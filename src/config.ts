@@ -57,6 +57,7 @@ const settings = z.object({
     .optional(),
   ENROLMENT: oneOf(['open', 'approval', 'listed']).default('open'),
   DEVICE_KEY: oneOf(['aik', 'cnf']).default('aik'),
+  LEGACY_UNBOUND_REQUEST_KEY: oneOf(['refuse', 'accept']).default('refuse'),
   AK_TRUST_ANCHORS: z.string().refine(isPemBundle, 'must hold certificates in PEM').optional(),
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
@@ -103,6 +104,8 @@ export type Config = {
   readonly enrolment: 'open' | 'approval' | 'listed'
   /** Which key names a device: the TPM attestation key, or `cnf` where the policy issues no other. */
   readonly deviceKey: 'aik' | 'cnf'
+  /** Whether `basic` requests of version 1 count, whose request key nothing vouches for. */
+  readonly legacyUnboundRequestKey: 'refuse' | 'accept'
   /** PEM bundle that AK certificates must chain to; `undefined` leaves hardware unproven. */
   readonly akTrustAnchors: string | undefined
   readonly akTrustAnchorsFile: string | undefined
@@ -185,6 +188,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     secretKey: s.SECRET_KEY,
     enrolment: s.ENROLMENT,
     deviceKey: s.DEVICE_KEY,
+    legacyUnboundRequestKey: s.LEGACY_UNBOUND_REQUEST_KEY,
     akTrustAnchors: s.AK_TRUST_ANCHORS,
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
     challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,

@@ -20,6 +20,7 @@ export async function runJobs(services: Services, signal: AbortSignal): Promise<
   const batch = BATCH_ROWS
   const jobs: Readonly<Record<string, () => Promise<number>>> = {
     spent_nonces: () => store.removeSpentNonces(now, batch),
+    spent_contexts: () => store.removeSpentContexts(now, batch),
     history: () =>
       store.removeOldHistory({
         acceptedBefore: ago(config.historyDays),

@@ -27,6 +27,7 @@ import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createContextSpender } from './operations/attest/spend-context.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
 import type { Store } from './store/store.ts'
@@ -34,6 +35,7 @@ import { createTokenIssuers, type TokenIssuers } from './token-issuers.ts'
 import { readTrustAnchors, trustUnder } from './trust-anchors.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
 import type { PublishedCertificate } from './verifier/metadata.ts'
+import type { SpendContext } from './verifier/service-context.ts'
 import type { VerifierConfig, VerifierKeys } from './verifier/verifier.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
@@ -68,6 +70,8 @@ export type Services = {
     readonly published: readonly PublishedCertificate[]
     /** Whom to believe about attestation keys: `config.trust` and what reference values list. */
     readonly trustInForce: () => Promise<AikTrust>
+    /** Uses up the service context that a message answers. */
+    readonly spendContext: SpendContext
   }
   readonly deviceTokenKeys: JSONWebKeySet
   readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
@@ -109,6 +113,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, or list trust_anchors',
     })
   }
+  if (config.legacyUnboundRequestKey === 'accept') {
+    log.warn('legacy_unbound_request_key_accepted', {
+      consequence: 'whoever has the evidence of a version 1 device gets tokens with its claims',
+      remedy: 'unset LEGACY_UNBOUND_REQUEST_KEY when all agents send attReqV2, or vbs',
+    })
+  }
   const rules = createRulesInForce(store, {
     clock,
     outageGraceMs: config.outageGraceSeconds * 1000,
@@ -141,7 +151,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     }),
     relays: azure.relays,
     verifierStates: azure.states,
-    verifier: builtInVerifier(keys, { config, trust, masterSecret, rules, clock, now }),
+    verifier: builtInVerifier(keys, { config, trust, masterSecret, rules, store, clock, now }),
     ...tokens,
     publishedKeys: {
       keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
@@ -174,17 +184,19 @@ function builtInVerifier(
     readonly trust: AikTrust
     readonly masterSecret: MasterSecret
     readonly rules: RulesInForce
+    readonly store: Store
     readonly clock: () => Date
     readonly now: Date
   },
 ): Services['verifier'] {
-  const { config, trust, masterSecret, rules, clock, now } = input
+  const { config, trust, masterSecret, rules, store, clock, now } = input
   const { kid, certificate, privateKey } = keys.signingKey('attestation', now)
   if (certificate === null) throw new TypeError('an attestation key has a certificate')
   return {
     config: {
       issuer: config.publicUrl,
       trust,
+      legacyUnboundRequestKey: config.legacyUnboundRequestKey,
       challengeLifetimeMs: config.challengeTtlSeconds * 1000,
       tokenLifetimeMs: BUILT_IN_TOKEN_LIFETIME_MS,
     },
@@ -200,6 +212,11 @@ function builtInVerifier(
       const { referenceValues } = await rules.recent()
       return trustUnder(trust, referenceValues, clock())
     },
+    spendContext: createContextSpender({
+      store,
+      limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
+      clock,
+    }),
   }
 }
 

@@ -72,6 +72,9 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   token_confirmation_malformed: badRequest('The cnf claim of the attestation token is malformed.'),
   token_kind_refused: unauthorized('The attestation token is about something else than a device.'),
   token_without_confirmation: unauthorized('The attestation token has no cnf key to prove.'),
+  token_confirmation_unbound: unauthorized(
+    'The evidence behind the attestation token does not bind its cnf key. Send attReqV2, or vbs.',
+  ),
   token_without_nonce: unauthorized('The attestation token has no nonce. Ask for a challenge.'),
   token_without_device_key: unauthorized('The attestation token names no attestation key.'),
 

@@ -14,6 +14,8 @@ import type { VirtualDevice } from './virtual-device.ts'
 
 const ATTEST_PATH = '/attest/Tpm?api-version=2025-06-01'
 const SUBMISSION_PATH = '/v1/attestations'
+/** As Azure Attestation's; shorter than any hash that a quote binds a request key by. */
+const CHALLENGE_BYTES = 16
 const METADATA = { os_ver: '10.0.26200.9818.amd64fre.ge_release.240331-1435.Enterprise' }
 
 const challengeAnswer = z.object({
@@ -92,15 +94,29 @@ export class AttestationAgent {
     return answer.ok ? shape(challengeAnswer, answer.value, step) : answer
   }
 
-  /** Azure Attestation's TPM protocol, both exchanges: an attestation token that holds `nonce`. */
+  /**
+   * Azure Attestation's TPM protocol, both exchanges: an attestation token that holds `nonce`. A
+   * service context serves one request, so after a lost answer all of it begins anew.
+   */
   async obtainToken(nonce: string): Promise<Result<string, AgentFailure>> {
+    const maxAttempts = this.#options.maxAttempts ?? 2
+    for (let attempt = 1; ; attempt += 1) {
+      const token = await this.#tryToken(nonce)
+      if (token.ok || attempt >= maxAttempts || !isAnswerLost(token.failure)) return token
+    }
+  }
+
+  async #tryToken(nonce: string): Promise<Result<string, AgentFailure>> {
     const init = await this.#exchange('init', { type: 'aikcert' })
     if (!init.ok) return init
     const opened = shape(initAnswer, init.value, 'init')
     if (!opened.ok) return opened
     const { challenge, service_context: serviceContext } = opened.value.payload
     const bytes = fromBase64Url(challenge)
-    if (bytes === undefined) return malformed('init', 'challenge is not base64url')
+    // A TPM that signs whatever it is given says anything: the hash over somebody else's key too.
+    if (bytes?.length !== CHALLENGE_BYTES) {
+      return malformed('init', `challenge is not base64url of ${CHALLENGE_BYTES} bytes`)
+    }
 
     const request = await makeAttestationRequest({
       device: this.device,
@@ -154,7 +170,7 @@ export class AttestationAgent {
       step,
       path: ATTEST_PATH,
       body: { data },
-      repeatable: true,
+      repeatable: step === 'init',
     })
     if (!sent.ok) return sent
     const answer = shape(envelope, sent.value, step)
@@ -166,6 +182,12 @@ export class AttestationAgent {
       return malformed(step, 'data is not base64url of JSON')
     }
   }
+}
+
+/** Whether the request may have been answered all the same. */
+function isAnswerLost({ reason, step }: AgentFailure): boolean {
+  const isLost = reason === 'agent_service_unreachable' || reason === 'agent_request_timeout'
+  return isLost && step === 'request'
 }
 
 function shape<T>(schema: z.ZodType<T>, json: unknown, step: AgentStep): Result<T, AgentFailure> {

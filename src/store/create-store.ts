@@ -17,6 +17,7 @@ import { prepareRecording } from './recording.ts'
 import { prepareRetention } from './retention.ts'
 import { prepareRollouts } from './rollouts.ts'
 import { prepareSecondRequests } from './second-requests.ts'
+import { prepareSpentContexts } from './spent-contexts.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareSigningKeys } from './stored-signing-keys.ts'
@@ -33,6 +34,7 @@ export function createStore(input: {
   return {
     ...withStoreErrors(prepareTrustRecordReads(db)),
     ...withStoreErrors(prepareRecording(db)),
+    ...withStoreErrors(prepareSpentContexts(db)),
     ...withStoreErrors(prepareDeviceReads(db)),
     ...withStoreErrors(prepareFleetReads(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),

@@ -1,11 +1,11 @@
 import { and, eq, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Database } from './database.ts'
-import { attestation, audit, outbox, spentNonce } from './schema.ts'
+import { attestation, audit, outbox, spentContext, spentNonce } from './schema.ts'
 
 /**
- * Kept longer than the nonce lives, for the clocks of several processes: a nonce whose row is gone
- * must be too old on all of them.
+ * Kept longer than the nonce or context lives, for the clocks of several processes: one whose row is
+ * gone must be too old on all of them.
  */
 export const SPENT_NONCE_MARGIN_SECONDS = 3600
 
@@ -16,6 +16,8 @@ export const SPENT_NONCE_MARGIN_SECONDS = 3600
 export type Retention = {
   /** Spent nonces that expired more than `SPENT_NONCE_MARGIN_SECONDS` before `now`. */
   readonly removeSpentNonces: (now: Date, batch: number) => Promise<number>
+  /** The same of spent service contexts. */
+  readonly removeSpentContexts: (now: Date, batch: number) => Promise<number>
   readonly removeOldHistory: (input: HistoryToRemove) => Promise<number>
   readonly removeOldOutbox: (input: OutboxToRemove) => Promise<number>
   readonly removeOldAudit: (input: AuditToRemove) => Promise<number>
@@ -48,7 +50,7 @@ export type AuditToRemove = {
 
 type Removal = {
   readonly table: PgTable
-  /** The two columns of the table's primary key. */
+  /** Two columns that name a row. */
   readonly key: readonly [PgColumn, PgColumn]
   readonly condition: SQL | undefined
   readonly batch: number
@@ -74,11 +76,18 @@ export function prepareRetention(db: Database): Retention {
     return removed.length
   }
 
+  const expired = (now: Date) => new Date(now.getTime() - SPENT_NONCE_MARGIN_SECONDS * 1000)
+
   return {
+    removeSpentContexts(now, batch) {
+      const key = [spentContext.contextId, spentContext.expiresAt] as const
+      const condition = lt(spentContext.expiresAt, expired(now))
+      return remove({ table: spentContext, key, condition, batch })
+    },
     removeSpentNonces(now, batch) {
-      const before = new Date(now.getTime() - SPENT_NONCE_MARGIN_SECONDS * 1000)
       const key = [spentNonce.deviceId, spentNonce.nonceId] as const
-      return remove({ table: spentNonce, key, condition: lt(spentNonce.expiresAt, before), batch })
+      const condition = lt(spentNonce.expiresAt, expired(now))
+      return remove({ table: spentNonce, key, condition, batch })
     },
     removeOldHistory(input) {
       const key = [attestation.deviceId, attestation.attestationId] as const

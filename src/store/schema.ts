@@ -98,6 +98,16 @@ export const spentNonce = pgTable(
   ],
 )
 
+/** Service contexts that a message used up, as long as one could be handed in again. */
+export const spentContext = pgTable(
+  'spent_context',
+  {
+    contextId: asciiText('context_id').primaryKey(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('spent_context_expires_at').on(table.expiresAt)],
+)
+
 /** Attempts to attest, accepted or refused. The evidence itself is not kept. */
 export const attestation = pgTable(
   'attestation',

@@ -15,6 +15,7 @@ import type { Recording } from './recording.ts'
 import type { Retention } from './retention.ts'
 import type { Rollouts } from './rollouts.ts'
 import type { SecondRequests } from './second-requests.ts'
+import type { SpentContexts } from './spent-contexts.ts'
 import type { StoredSigningKeys } from './stored-signing-keys.ts'
 import type { TrustRecordReads } from './trust-records.ts'
 
@@ -30,6 +31,7 @@ export { type ApiClient, SCOPES, type Scope } from './clients.ts'
  */
 export type Store = TrustRecordReads &
   Recording &
+  SpentContexts &
   DeviceReads &
   FleetReads &
   DeviceChanges &

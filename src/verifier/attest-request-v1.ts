@@ -1,7 +1,7 @@
 import { parseTpmsAttest } from '../evidence/tpm/attest.ts'
 import { keepSelectedPcrs } from '../evidence/tpm/pcr.ts'
 import { parsePlatformStatement } from '../evidence/tpm/platform-statement.ts'
-import type { RequestData, RequestDataFailure } from './attest-request.ts'
+import type { RequestData, RequestDataFailure, RequestType } from './attest-request.ts'
 import type { AikEvidence, BootEvidence, QuotedPcrs } from './attestation-evidence.ts'
 import { MAX_CERTIFICATE_BYTES, MAX_LOG_BYTES, MAX_PLATFORM_STATEMENT_BYTES } from './limits.ts'
 import type { Accept, MessageReader } from './message-reader.ts'
@@ -14,8 +14,15 @@ import { readPublicJwk, readRsaJwk } from './public-jwk.ts'
  * is `srtm_resume_log`, and `boot_claim` with `srtm_boot_log` of the cold boot before it. Without a
  * resume, `current_claim` proves the boot log, `boot_claim` could add nothing to that, and it is
  * only looked at for being well-formed.
+ *
+ * The quotes bind the challenge and nothing of the request, so its key counts through the enclave's
+ * report or not at all.
  */
-export function readDataV1(signed: MessageReader, accept: Accept<RequestDataFailure>): RequestData {
+export function readDataV1(
+  signed: MessageReader,
+  type: RequestType,
+  accept: Accept<RequestDataFailure>,
+): RequestData {
   const tpm = signed.object('tpm_att_data')
   const aik = readAik(tpm, accept)
   const log = (name: string) => tpm.optionalBytes(name, MAX_LOG_BYTES)
@@ -41,7 +48,7 @@ export function readDataV1(signed: MessageReader, accept: Accept<RequestDataFail
     requestKey: {
       jwk: accept(readRsaJwk(key, 'attest_key')),
       jwkText: key.text,
-      binding: { kind: 'challenge' },
+      binding: { kind: type === 'vbs' ? 'enclave_report' : 'none' },
     },
     otherKeys: [],
   }

@@ -3,7 +3,7 @@ import { DIGEST_BYTES } from '../digest.ts'
 import { hashAlgorithmOf } from '../evidence/tpm/algorithms.ts'
 import type { PcrBank } from '../evidence/tpm/pcr.ts'
 import { err } from '../failure.ts'
-import type { RequestData, RequestDataFailure } from './attest-request.ts'
+import type { RequestData, RequestDataFailure, RequestType } from './attest-request.ts'
 import { readAik } from './attest-request-v1.ts'
 import type {
   BootEvidence,
@@ -33,8 +33,12 @@ const QUOTE_HASHES: ReadonlyMap<string, HashAlgorithm> = new Map([
 const MAX_NAME_CHARS = 16
 const MAX_TPM_ALG_ID = 0xffff
 
-/** Reads the members of a version 2 request. */
-export function readDataV2(signed: MessageReader, accept: Accept<RequestDataFailure>): RequestData {
+/** Reads the members of a version 2 request. Its key is bound by the TPM in either type. */
+export function readDataV2(
+  signed: MessageReader,
+  _type: RequestType,
+  accept: Accept<RequestDataFailure>,
+): RequestData {
   const tpm = signed.object('tpm_att_data')
   const boot = tpm.optionalObject('boot_attestation')
   return {

@@ -42,6 +42,7 @@ export function readAttestRequest(
     request.payload,
     (message, accept) => {
       const { signed, enclave } = readAttData(message, request)
+      const type = enclave === undefined ? 'basic' : 'vbs'
       for (const claim of signed.optionalObjects('custom_claims', MAX_CUSTOM_CLAIMS)) {
         claim.string('name', MAX_RP_ID_CHARS)
       }
@@ -53,7 +54,7 @@ export function readAttestRequest(
         challenge: signed.bytes('challenge', MAX_CHALLENGE_BYTES),
         rpData: signed.optionalBytes('rp_data', MAX_RP_DATA_BYTES),
         enclave,
-        ...readData(signed, accept),
+        ...readData(signed, type, accept),
       }
     },
   )
@@ -65,7 +66,13 @@ export type RequestData = Pick<
   'current' | 'beforeHibernation' | 'requestKey' | 'otherKeys'
 >
 
-type ReadData = (signed: MessageReader, accept: Accept<RequestDataFailure>) => RequestData
+export type RequestType = 'basic' | 'vbs'
+
+type ReadData = (
+  signed: MessageReader,
+  type: RequestType,
+  accept: Accept<RequestDataFailure>,
+) => RequestData
 
 /** The members that the request is about; with an enclave they are what its report is bound to. */
 function readAttData(

@@ -60,10 +60,12 @@ export type RequestKey = {
   readonly binding: RequestKeyBinding
 }
 
-/** How the TPM vouches for the request key. */
+/** Where the request key stands in what the TPM or the enclave signed. */
 export type RequestKeyBinding =
-  /** Version 1 has no binding of its own: key and quote meet in the challenge alone. */
-  | { readonly kind: 'challenge' }
+  /** Version 1 `basic`: nowhere. Whoever has the evidence can send it under a key of their own. */
+  | { readonly kind: 'none' }
+  /** Version 1 `vbs`: in `report_signed`, over which the enclave's report is made. */
+  | { readonly kind: 'enclave_report' }
   | { readonly kind: 'tpm_quote'; readonly hash: HashAlgorithm; readonly hashName: string }
   | { readonly kind: 'tpm_certify'; readonly certification: KeyCertification }
 

@@ -55,9 +55,11 @@ export function issueToken(input: {
 function listBindings(evidence: VerifiedEvidence): Record<string, unknown> {
   const rpData = evidence.rpData === undefined ? undefined : toBase64Url(evidence.rpData)
   const { requestKey, otherKeys } = evidence.keys
+  const { key, boundBy } = evidence.requestKey
   return {
     ...(rpData === undefined ? {} : { rp_data: rpData, nonce: rpData }),
-    cnf: { jwk: evidence.confirmationKey.jwk },
+    // RFC 7800: `cnf` says that the attester holds the key, which of an unbound one nobody knows.
+    ...(boundBy === 'none' ? {} : { cnf: { jwk: key.jwk } }),
     'x-ms-policy-hash': BUILT_IN_POLICY_HASH,
     ...(requestKey === undefined ? {} : { 'x-ms-tpm-request-key': requestKey }),
     ...(otherKeys.length === 0 ? {} : { 'x-ms-tpm-other-keys': otherKeys }),

@@ -9,6 +9,7 @@ import { isSameKey } from './public-jwk.ts'
 
 export const KEY_BINDING_REASONS = [
   'request_key_unbound',
+  'legacy_request_key_unbound',
   'request_key_binding_ambiguous',
   'certified_key_mismatch',
 ] as const
@@ -44,6 +45,20 @@ export type BoundKeys = {
 }
 
 /**
+ * Refuses a request whose key stands in nothing that was signed, which is every `basic` request of
+ * version 1, unless the configuration accepts them: then their tokens confirm no key.
+ */
+export function requireBoundKey(
+  evidence: AttestationEvidence,
+  legacyUnboundRequestKey: 'refuse' | 'accept',
+): Result<true, KeyBindingFailure> {
+  const isBound = evidence.requestKey.binding.kind !== 'none'
+  return isBound || legacyUnboundRequestKey === 'accept'
+    ? ok(true)
+    : err({ reason: 'legacy_request_key_unbound' })
+}
+
+/**
  * What the quote must carry as qualifying data: the challenge, or for a key that the quote itself
  * vouches for HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), the text of the key being the one on the wire.
  */
@@ -55,7 +70,8 @@ export function qualifyingDataOf(evidence: AttestationEvidence): Uint8Array {
 
 /**
  * Verifies what TPM2_Certify says of the request's keys, with the challenge as nonce and the AIK of
- * the same request. A binding through the quote was verified with the quote.
+ * the same request. A binding through the quote was verified with the quote, and one through the
+ * enclave's report is verified with that report.
  */
 export async function verifyKeyBindings(
   evidence: AttestationEvidence,
@@ -78,7 +94,8 @@ export async function verifyKeyBindings(
     otherKeys.push({ jwk: key.value.jwk, info: info.value })
   }
   switch (binding.kind) {
-    case 'challenge':
+    case 'none':
+    case 'enclave_report':
       return ok({ requestKey: undefined, otherKeys })
     case 'tpm_quote': {
       const info: QuoteKeyInfo = { tpm_quote: { hash_alg: binding.hashName } }

@@ -11,9 +11,37 @@ export const CONTEXT_REASONS = [
   'context_forged',
   'context_expired',
   'context_challenge_mismatch',
+  'context_spent',
 ] as const
 
 export type ContextFailure = { readonly reason: (typeof CONTEXT_REASONS)[number] }
+
+/** A device that uses up service contexts faster than it may attest. */
+export const CONTEXT_LIMIT_REASONS = ['context_rate_limited'] as const
+
+export type ContextLimitFailure = {
+  readonly reason: (typeof CONTEXT_LIMIT_REASONS)[number]
+  readonly retryAfterSeconds: number
+}
+
+/** The use of a service context by a message whose attestation key answered its challenge. */
+export type ContextUse = {
+  /** The challenge in base64url: no two contexts have one. */
+  readonly contextId: string
+  readonly expiresAt: Date
+  /** SHA-256 of the attestation key. */
+  readonly deviceKey: Uint8Array
+  /** Whether a trust anchor vouches for that key. */
+  readonly isVouchedFor: boolean
+}
+
+/**
+ * Uses up a service context, for good and for all processes: of any number of calls with one
+ * `contextId` exactly one is answered `ok`. What it throws is thrown.
+ */
+export type SpendContext = (
+  use: ContextUse,
+) => Promise<Result<true, ContextFailure | ContextLimitFailure>>
 
 /** What a service context carries from the first message to the second. */
 export type ServiceContext = {

@@ -7,6 +7,7 @@ export const TRACE_STEPS = [
   'attestation_key',
   'quote',
   'attestation_key_certificate',
+  'service_context_use',
   'key_bindings',
   'boot_log',
   'boot_before_hibernation',

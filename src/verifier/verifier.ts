@@ -3,12 +3,19 @@ import { type ApiVersionFailure, readApiVersion } from './api-version.ts'
 import { type RequestDataFailure, readAttestRequest } from './attest-request.ts'
 import type { AikTrust } from './attestation-key.ts'
 import { issueToken, type TokenSigningKey } from './issue-token.ts'
+import { requireBoundKey } from './key-binding.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
 import type { MessageFailure } from './message-reader.ts'
 import { encodeChallenge, encodeReport, readAgentMessage } from './protocol.ts'
 import type { JsonFailure } from './raw-json.ts'
 import { type RequestJwsFailure, readRequestJws, verifyRequestSignature } from './request-jws.ts'
-import { type ContextFailure, openServiceContext, sealServiceContext } from './service-context.ts'
+import {
+  type ContextFailure,
+  type ContextLimitFailure,
+  openServiceContext,
+  type SpendContext,
+  sealServiceContext,
+} from './service-context.ts'
 import { type TraceStep, takeStep, type VerifierTrace } from './trace.ts'
 import {
   digestEvidence,
@@ -26,12 +33,15 @@ export type VerifierFailure =
   | RequestJwsFailure
   | RequestDataFailure
   | ContextFailure
+  | ContextLimitFailure
   | EvidenceFailure
 
 export type VerifierConfig = {
   /** `iss` of the tokens: the URL under which agents and relying parties know the verifier. */
   readonly issuer: string
   readonly trust: AikTrust
+  /** Whether requests count whose key stands in nothing that was signed: version 1 `basic`. */
+  readonly legacyUnboundRequestKey: 'refuse' | 'accept'
   readonly challengeLifetimeMs: number
   readonly tokenLifetimeMs: number
 }
@@ -79,13 +89,15 @@ export type AttestInput = {
    * one of our challenges is there, so that others cost nothing. What it throws is thrown.
    */
   readonly trustInForce?: (() => Promise<AikTrust>) | undefined
+  readonly spendContext: SpendContext
   readonly now: Date
   readonly random: RandomBytes
 }
 
 /**
  * Answers one message of Azure Attestation's TPM protocol: a challenge to an initial message, an
- * attestation token to a request whose every binding holds. Keeps nothing between the two.
+ * attestation token to a request whose every binding holds. Keeps nothing between the two but, by
+ * `spendContext`, that the challenge was answered.
  */
 export async function handleAttestMessage(
   input: AttestInput,
@@ -113,13 +125,8 @@ async function answerRequest(
   compact: string,
   input: AttestInput,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
-  const { keys, config, trustInForce, now } = input
-  const verified = await verifyRequest(compact, {
-    keys: keys.serviceContext,
-    config,
-    trustInForce,
-    now,
-  })
+  const { keys, config, now } = input
+  const verified = await verifyRequest(compact, { ...input, keys: keys.serviceContext })
   if (!verified.ok) return verified
   const { evidence, trace, digests } = verified.value
   const token = await issueToken({
@@ -142,8 +149,9 @@ export async function verifyRequest(
   compact: string,
   input: {
     readonly keys: VerifierKeys['serviceContext']
-    readonly config: Pick<VerifierConfig, 'trust'>
+    readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
     readonly trustInForce?: AttestInput['trustInForce']
+    readonly spendContext: SpendContext
     readonly now: Date
   },
 ): Promise<Result<VerifiedRequest, AttestRefusal>> {
@@ -153,6 +161,8 @@ export async function verifyRequest(
   const read = readAttestRequest(request.value)
   if (!read.ok) return refuse(read.failure)
   const evidence = read.value
+  const bound = requireBoundKey(evidence, config.legacyUnboundRequestKey)
+  if (!bound.ok) return refuse(bound.failure)
   const trace: TraceStep[] = []
   const record = { trace, digests: digestEvidence(evidence) }
   const { serviceContext: text, challenge } = evidence
@@ -169,6 +179,8 @@ export async function verifyRequest(
   const verification = await verifyEvidence({
     evidence,
     requestKey: requestKey.value,
+    context: context.value,
+    spendContext: input.spendContext,
     trust: (await input.trustInForce?.()) ?? config.trust,
     now,
     trace,

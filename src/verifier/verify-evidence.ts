@@ -4,9 +4,10 @@ import type { BootClaims } from '../evidence/event-log/claims.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
 import type { QuoteFailure, VerifiedQuote } from '../evidence/tpm/quote.ts'
 import type { ReportFailure, VbsReport } from '../evidence/vbs/report.ts'
+import type { Certificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { ok, type Result } from '../failure.ts'
-import type { AttestationEvidence } from './attestation-evidence.ts'
+import type { AttestationEvidence, RequestKeyBinding } from './attestation-evidence.ts'
 import {
   type Aik,
   type AikFailure,
@@ -30,11 +31,19 @@ import {
   verifyKeyBindings,
 } from './key-binding.ts'
 import { REQUEST_KEY_USE } from './request-jws.ts'
+import type {
+  ContextFailure,
+  ContextLimitFailure,
+  ServiceContext,
+  SpendContext,
+} from './service-context.ts'
 import { type TraceStep, takeStep } from './trace.ts'
 
 export type EvidenceFailure =
   | AikFailure
   | QuoteFailure
+  | ContextFailure
+  | ContextLimitFailure
   | KeyBindingFailure
   | BootLogFailure
   | ResumeFailure
@@ -50,8 +59,8 @@ export type VerifiedEvidence = {
     /** Fingerprint of that anchor. */
     readonly trustAnchor: string | undefined
   }
-  /** The key that signed the request: the token's `cnf`. */
-  readonly confirmationKey: TpmKey
+  /** The key that signed the request: the token's `cnf`, unless it is bound by `none`. */
+  readonly requestKey: { readonly key: TpmKey; readonly boundBy: RequestKeyBinding['kind'] }
   readonly keys: BoundKeys
   readonly boot: BootClaims
   readonly enclave: VbsReport['identity'] | undefined
@@ -82,18 +91,24 @@ const REFUSED_AFTER_NONCE: ReadonlySet<QuoteFailure['reason']> = new Set([
   'quote_digest_mismatch',
 ])
 
-/**
- * Verifies the evidence of a request whose signature and service context were verified before, in
- * the order from identity to content: AK, quote, its certificate, key bindings, logs, enclave.
- */
-export async function verifyEvidence(input: {
+/** Evidence of a request whose signature and service context were verified before. */
+export type EvidenceInput = {
   readonly evidence: AttestationEvidence
   /** The key that signed the request. */
   readonly requestKey: TpmKey
+  /** What was sealed with the challenge that the evidence answers. */
+  readonly context: ServiceContext
+  readonly spendContext: SpendContext
   readonly trust: AikTrust
   readonly now: Date
   readonly trace: TraceStep[]
-}): Promise<EvidenceVerification> {
+}
+
+/**
+ * Verifies the evidence in the order from identity to content: AK, quote, its certificate, the use of
+ * the service context, key bindings, logs, enclave.
+ */
+export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVerification> {
   const { evidence, trace } = input
   const aik = await takeStep(trace, 'attestation_key', () => resolveAik(evidence.current.aik))
   if (!aik.ok) return { result: aik, provenAik: undefined }
@@ -108,30 +123,45 @@ export async function verifyEvidence(input: {
     const proven = REFUSED_AFTER_NONCE.has(quote.failure.reason)
     return { result: quote, provenAik: proven ? provenAik : undefined }
   }
-  return {
-    result: await verifyContent({ ...input, aik: aik.value, quote: quote.value }),
-    provenAik,
-  }
-}
-
-/** What is left once the AK has proven itself. */
-async function verifyContent(input: {
-  readonly evidence: AttestationEvidence
-  readonly requestKey: TpmKey
-  readonly trust: AikTrust
-  readonly now: Date
-  readonly trace: TraceStep[]
-  readonly aik: Aik
-  readonly quote: VerifiedQuote
-}): Promise<Result<VerifiedEvidence, EvidenceFailure>> {
-  const { evidence, requestKey, aik, trace } = input
   const anchor = await takeStep(
     trace,
     'attestation_key_certificate',
-    () => validateAik(aik, input.trust, input.now),
+    () => validateAik(aik.value, input.trust, input.now),
     (found) => (found ? 'chained to a trust anchor' : 'no trust anchor, and none is required'),
   )
-  if (!anchor.ok) return anchor
+  if (!anchor.ok) return { result: anchor, provenAik }
+  const use = await takeStep(trace, 'service_context_use', () =>
+    spend(input, aik.value, anchor.value !== undefined),
+  )
+  // A copy of a message that was answered before proves nobody.
+  if (!use.ok) return { result: use, provenAik: undefined }
+  const proven = { aik: aik.value, quote: quote.value, anchor: anchor.value }
+  return { result: await verifyContent({ ...input, ...proven }), provenAik }
+}
+
+/**
+ * Only now, when a key answered the challenge that an anchor vouches for or none is asked for: nobody
+ * else can use up the context of an agent.
+ */
+function spend(
+  { evidence, context, spendContext }: EvidenceInput,
+  aik: Aik,
+  isVouchedFor: boolean,
+) {
+  const contextId = toBase64Url(evidence.challenge)
+  const { expiresAt } = context
+  return spendContext({ contextId, expiresAt, deviceKey: aik.hash, isVouchedFor })
+}
+
+/** What is left once the AK has proven itself and the context is used up. */
+async function verifyContent(
+  input: EvidenceInput & {
+    readonly aik: Aik
+    readonly quote: VerifiedQuote
+    readonly anchor: Certificate | undefined
+  },
+): Promise<Result<VerifiedEvidence, EvidenceFailure>> {
+  const { evidence, requestKey, aik, anchor, trace } = input
   const keys = await takeStep(trace, 'key_bindings', () =>
     verifyKeyBindings(evidence, requestKey, aik.key),
   )
@@ -146,10 +176,10 @@ async function verifyContent(input: {
   return ok({
     aik: {
       hash: aik.hash,
-      validated: anchor.value !== undefined,
-      trustAnchor: anchor.value && fingerprintOf(anchor.value),
+      validated: anchor !== undefined,
+      trustAnchor: anchor && fingerprintOf(anchor),
     },
-    confirmationKey: requestKey,
+    requestKey: { key: requestKey, boundBy: evidence.requestKey.binding.kind },
     keys: keys.value,
     boot: claims,
     enclave: report?.value.report.identity,

@@ -2,12 +2,12 @@ import type { VerifierFailure } from './verifier.ts'
 
 /** An error in the form of Azure Attestation's REST interface. */
 export type WireError = {
-  readonly status: 400
+  readonly status: 400 | 429
   readonly body: { readonly error: { readonly code: WireCode; readonly message: string } }
 }
 
 /** Codes of Azure Attestation that apply to its TPM protocol. */
-export type WireCode = 'InvalidParameter' | 'PolicyEvaluationError'
+export type WireCode = 'InvalidParameter' | 'PolicyEvaluationError' | 'TooManyRequests'
 
 /** All that an agent is told. The whole reason is in the verifier's trace. */
 const ANSWERS = {
@@ -15,9 +15,15 @@ const ANSWERS = {
   tooLarge: invalid('The request is too large.'),
   malformed: invalid('The request is malformed.'),
   challenge: invalid('The service context is not valid or has expired. Ask for a new challenge.'),
+  spent: invalid('The service context has been used. Ask for a new challenge.'),
+  limited: {
+    status: 429,
+    body: { error: { code: 'TooManyRequests', message: 'The device attests too often.' } },
+  },
   signature: invalid('The signature of the request is not valid.'),
   key: invalid('A key in the request is not acceptable.'),
   keyBinding: invalid('A key in the request is not bound to the TPM.'),
+  legacy: invalid('A basic request of version 1 does not bind its key. Send attReqV2, or vbs.'),
   quote: invalid('The TPM quote is not valid.'),
   log: invalid('The boot log does not agree with the TPM quote.'),
   enclave: invalid('The enclave report is not valid.'),
@@ -51,12 +57,15 @@ const ANSWER_OF: Readonly<Record<VerifierFailure['reason'], keyof typeof ANSWERS
   context_forged: 'challenge',
   context_expired: 'challenge',
   context_challenge_mismatch: 'challenge',
+  context_spent: 'spent',
+  context_rate_limited: 'limited',
   jwk_private: 'key',
   jwk_not_rsa: 'key',
   tpm_key_malformed: 'key',
   tpm_key_unsupported: 'key',
   tpm_key_weak: 'key',
   request_key_unbound: 'keyBinding',
+  legacy_request_key_unbound: 'legacy',
   request_key_binding_ambiguous: 'keyBinding',
   certified_key_mismatch: 'keyBinding',
   certify_type_wrong: 'keyBinding',

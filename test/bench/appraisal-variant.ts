@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fromBase64Url } from '../../src/encoding.ts'
+import { ok } from '../../src/failure.ts'
 import { readAgentMessage } from '../../src/verifier/protocol.ts'
 import { verifyRequest } from '../../src/verifier/verifier.ts'
 import { prepareFloor } from './appraisal-floor.ts'
@@ -44,12 +45,19 @@ say({
 function preparePath(): (index: number) => Promise<void> {
   const key = fromBase64Url(serviceContextKey)
   if (key === undefined) throw new TypeError('no key')
-  const config = { trust: { anchors: [], intermediates: [] } }
+  const trust = { anchors: [], intermediates: [] }
+  const config = { trust, legacyUnboundRequestKey: 'refuse' } as const
+  const spendContext = async () => ok(true as const)
   return async (index) => {
     const message = readAgentMessage(messages[index] ?? '')
     if (!message.ok || message.value.kind !== 'request') throw new Error('no request')
     const { request } = message.value
-    const verified = await verifyRequest(request, { keys: [key], config, now: new Date() })
+    const verified = await verifyRequest(request, {
+      keys: [key],
+      config,
+      spendContext,
+      now: new Date(),
+    })
     if (!verified.ok) throw new Error(verified.failure.reason)
     const { boot, enclave } = verified.value.evidence
     if (boot.secureBootEnabled !== true || enclave === undefined) throw new Error('no claims')

@@ -102,6 +102,7 @@ async function attest(services: Services, device: VirtualDevice): Promise<string
     apiVersion: '2025-06-01',
     keys: services.verifier.keys,
     config: services.verifier.config,
+    spendContext: services.verifier.spendContext,
     now: services.clock(),
     random: services.random,
   }

@@ -7,6 +7,7 @@ import { importKeySet, type KeySet } from '../../src/evidence/key-set.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { handleAttestMessage, type VerifierConfig } from '../../src/verifier/verifier.ts'
 import { toWireError } from '../../src/verifier/wire.ts'
+import { spendInMemory } from '../verifier/harness.ts'
 
 const VALIDITY_MS = 8 * 3_600_000
 
@@ -24,13 +25,14 @@ export class StandInService {
   readonly #signing = generateKeyPairSync('rsa', { modulusLength: 2048 })
   readonly #sealing = randomBytes(32)
   readonly #nonces = new Map<string, 'fresh' | 'spent'>()
+  readonly #spendContext = spendInMemory()
   readonly #records = new Map<string, Recorded>()
   #offsetMs = 0
 
   constructor(url: string, trust: VerifierConfig['trust'] = { anchors: [], intermediates: [] }) {
     this.url = url
     const lifetimes = { challengeLifetimeMs: 300_000, tokenLifetimeMs: VALIDITY_MS }
-    this.#config = { issuer: url, trust, ...lifetimes }
+    this.#config = { issuer: url, trust, legacyUnboundRequestKey: 'refuse', ...lifetimes }
   }
 
   now = (): Date => new Date(Date.now() + this.#offsetMs)
@@ -81,6 +83,7 @@ export class StandInService {
         tokenSigning: { kid: 'stand-in', x5c: ['MA=='], privateKey },
       },
       config: this.#config,
+      spendContext: this.#spendContext,
       now: this.now(),
       random: (length) => randomBytes(length),
     })

@@ -1,16 +1,18 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { CompactSign } from 'jose'
+import { expect } from 'vitest'
 import { digest } from '../../src/digest.ts'
 import { fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../src/encoding.ts'
 import { parsePemBundle } from '../../src/evidence/x509/certificate.ts'
-import type { Result } from '../../src/failure.ts'
+import { err, ok, type Result } from '../../src/failure.ts'
 import { type AkAuthority, createAkAuthority } from '../../src/simulator/ak-authority.ts'
 import {
   type AttestationRequestOptions,
   makeAttestationRequest,
 } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
-import type { VirtualDevice } from '../../src/simulator/virtual-device.ts'
+import { reportEnclave, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
+import type { SpendContext } from '../../src/verifier/service-context.ts'
 import {
   type AttestAnswer,
   type AttestRefusal,
@@ -57,6 +59,7 @@ export async function makeVerifier(changes?: Partial<VerifierConfig>): Promise<T
   const config: VerifierConfig = {
     issuer: ISSUER,
     trust: { anchors: [], intermediates: [] },
+    legacyUnboundRequestKey: 'refuse',
     challengeLifetimeMs: 300_000,
     tokenLifetimeMs: 28_800_000,
     ...changes,
@@ -66,12 +69,14 @@ export async function makeVerifier(changes?: Partial<VerifierConfig>): Promise<T
     tokenSigning: await makeSigningKey(),
   }
   const random = countingRandom()
+  const spendContext = spendInMemory()
   const send: TestVerifier['send'] = (payload, changed = {}) =>
     handleAttestMessage({
       message: JSON.stringify({ data: toBase64Url(toUtf8(JSON.stringify({ payload }))) }),
       apiVersion: changed.apiVersion ?? '2025-06-01',
       keys: { ...keys, ...changed.keys },
       config: { ...config, ...changed.config },
+      spendContext,
       now: changed.now ?? NOW,
       random,
     })
@@ -83,6 +88,16 @@ export async function makeVerifier(changes?: Partial<VerifierConfig>): Promise<T
     }
   }
   return { config, keys, send, challenge }
+}
+
+/** Each context once. That this holds for all processes is shown where the store is. */
+export function spendInMemory(): SpendContext {
+  const spent = new Set<string>()
+  return async ({ contextId }) => {
+    if (spent.has(contextId)) return err({ reason: 'context_spent' })
+    spent.add(contextId)
+    return ok(true)
+  }
 }
 
 /** The inner JSON of an answer. */
@@ -115,6 +130,20 @@ export function signRequest(key: KeyObject, version: Version, payload: unknown):
   return new CompactSign(toUtf8(text)).setProtectedHeader({ alg: 'PS256', typ }).sign(key)
 }
 
+/** Signs a `vbs` request with a report that the enclave of the device makes over these data. */
+export async function signVbsRequest(
+  device: VirtualDevice,
+  version: Version,
+  data: Payload,
+): Promise<string> {
+  const text = JSON.stringify(data)
+  const made = await reportEnclave(device, digest('sha512', toUtf8(text)))
+  const report = toBase64Url(made ?? expect.fail('the device has an enclave'))
+  const vsm = JSON.stringify(version === 1 ? report : { enclave: { report } })
+  const payload = `{"att_type":"vbs","att_data":{"report_signed":${text},"vsm_report":${vsm}}}`
+  return signRequest(device.requestKey, version, payload)
+}
+
 export function payloadText(request: string): string {
   return Buffer.from(request.split('.')[1] ?? '', 'base64url').toString('utf8')
 }
@@ -124,8 +153,9 @@ export function payloadOf(request: string): Payload {
 }
 
 /**
- * Sends basic requests of `device` over fresh challenges, edited and signed again by the device: what
- * an attacker who controls it could say.
+ * Sends requests of `device` over fresh challenges, edited and signed again by the device: what an
+ * attacker who controls it could say. They are `basic`, or in version 1, which binds no key by itself,
+ * with a report of the enclave.
  */
 export function attackerOf(verifier: TestVerifier, device: VirtualDevice) {
   return async (
@@ -136,7 +166,10 @@ export function attackerOf(verifier: TestVerifier, device: VirtualDevice) {
     const honest = await makeRequest(device, challenge, { withoutEnclave: true, ...options })
     const payload = payloadOf(honest)
     edit(payload.att_data, challenge)
-    const request = await signRequest(device.requestKey, options.version ?? 2, payload)
+    const request =
+      options.version === 1
+        ? await signVbsRequest(device, 1, payload.att_data)
+        : await signRequest(device.requestKey, 2, payload)
     return verifier.send({ request })
   }
 }

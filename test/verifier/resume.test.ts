@@ -21,6 +21,7 @@ import {
   payloadOf,
   readData,
   signRequest,
+  signVbsRequest,
   type TestVerifier,
 } from './harness.ts'
 
@@ -102,7 +103,7 @@ async function attestV1(edit: (tpm: Payload) => void = () => {}) {
   tpm.srtm_boot_log = toBase64Url(booted.bootLog.bytes)
   tpm.boot_claim = toBase64Url(booted.tpm.claimPlatform(NO_NONCE))
   edit(tpm)
-  return verifier.send({ request: await signRequest(resumed.requestKey, 1, payload) })
+  return verifier.send({ request: await signVbsRequest(resumed, 1, payload.att_data) })
 }
 
 type Answer = Awaited<ReturnType<typeof attestV2>>

@@ -11,7 +11,7 @@ import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { listCertificates } from '../../src/verifier/metadata.ts'
 import { TRACE_STEPS } from '../../src/verifier/trace.ts'
-import { expectOk } from '../support/refusal.ts'
+import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 import {
   ISSUER,
@@ -59,7 +59,6 @@ describe('initial message', () => {
 
 describe('attestation', () => {
   test.each([
-    [1, 'basic'],
     [1, 'vbs'],
     [2, 'basic'],
     [2, 'vbs'],
@@ -78,6 +77,23 @@ describe('attestation', () => {
     })
     expect('enclaveAuthorId' in claims).toBe(type === 'vbs')
     expect('x-ms-tpm-request-key' in claims).toBe(version === 2)
+  })
+
+  test('by a request whose key nothing binds is refused, before anything else is looked at', async () => {
+    const options = { version: 1, withoutEnclave: true } as const
+    const request = await makeRequest(device, await verifier.challenge(), options)
+    const failure = expectRefusal(await verifier.send({ request }), 'legacy_request_key_unbound')
+    expect(failure).toMatchObject({ trace: [], provenAik: undefined })
+  })
+
+  test('where such requests are accepted, their tokens confirm no key', async () => {
+    const options = { version: 1, withoutEnclave: true } as const
+    const { claims } = await attest(options, { legacyUnboundRequestKey: 'accept' })
+    expect(claims).toMatchObject({ aikPubHash: device.deviceKey, vbsReportPresent: false })
+    expect(claims).not.toHaveProperty('cnf')
+    expect(claims).not.toHaveProperty('x-ms-tpm-request-key')
+    const bound = await attest({}, { legacyUnboundRequestKey: 'accept' })
+    expect(bound.claims).toMatchObject({ cnf: { jwk: publicJwk(device.requestKey) } })
   })
 
   test('the token is signed by the published key and bound to time, issuer and policy', async () => {
@@ -313,11 +329,13 @@ describe('claims of the agent itself', () => {
 })
 
 describeVectors('shape of a documented TPM token', () => {
-  test('our version 1 token has every member of it, in this order', async () => {
+  // Microsoft's sample is of a `basic` request of version 1: Azure puts into `cnf` what nothing binds.
+  test('our version 1 token has every member of it but cnf, in this order', async () => {
     const { payload } = vectorJson('maa/docs-samples/tpm-token-healthattestation-csp.decoded.json')
-    const { claims } = await attest({ version: 1, withoutEnclave: true })
+    const options = { version: 1, withoutEnclave: true } as const
+    const { claims } = await attest(options, { legacyUnboundRequestKey: 'accept' })
     const names = Object.keys(claims)
-    const theirs = Object.keys(payload)
+    const theirs = Object.keys(payload).filter((name) => name !== 'cnf')
     expect(names.filter((name) => theirs.includes(name))).toEqual(theirs)
     for (const name of theirs) expect(typeof claims[name]).toBe(typeof payload[name])
     expect(claims.nbf - claims.iat).toBe(payload.nbf - payload.iat)

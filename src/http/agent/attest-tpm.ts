@@ -82,11 +82,15 @@ async function answerMessage(
     keys: services.verifier.keys,
     config: services.verifier.config,
     trustInForce: services.verifier.trustInForce,
+    spendContext: services.verifier.spendContext,
     now: services.clock(),
     random: services.random,
   })
   if (answer.ok) return c.json({ data: answer.value.data })
   await keepRefusal(c, services, answer.failure)
+  if ('retryAfterSeconds' in answer.failure) {
+    c.header('retry-after', String(answer.failure.retryAfterSeconds))
+  }
   const { status, body: error } = toWireError(answer.failure)
   return c.json(error, status)
 }

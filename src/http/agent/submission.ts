@@ -15,6 +15,7 @@ import {
 } from '../../evidence/attestation-token.ts'
 import { canServeDevice, kindOfAttestationToken } from '../../evidence/attestation-token-kind.ts'
 import { type ProofFailure, verifyConfirmationProof } from '../../evidence/confirmation.ts'
+import { bindingOfConfirmation } from '../../evidence/confirmation-binding.ts'
 import { type NonceFailure, openNonce } from '../../evidence/nonce.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import type { Services } from '../../services.ts'
@@ -31,6 +32,7 @@ export const SUBMISSION_REASONS = [
   'token_kind_refused',
   'proof_missing',
   'token_without_confirmation',
+  'token_confirmation_unbound',
   'token_without_nonce',
   'token_without_device_key',
 ] as const
@@ -117,6 +119,9 @@ async function proveDevice(
     return err({ reason: 'token_kind_refused' })
   }
   if (token.confirmation === undefined) return err({ reason: 'token_without_confirmation' })
+  if (bindingOfConfirmation(token.payload) === undefined) {
+    return err({ reason: 'token_confirmation_unbound' })
+  }
   if (submission.proof === undefined) return err({ reason: 'proof_missing' })
   const proof = await verifyConfirmationProof({
     proof: submission.proof,

@@ -206,6 +206,13 @@ const TOKENS: readonly Case[] = [
   ],
   ['token_without_confirmation', 401, 'not kept', 'no cnf', tokenWith({ cnf: undefined })],
   [
+    'token_confirmation_unbound',
+    401,
+    'not kept',
+    'a cnf that stands in no evidence',
+    tokenWith({ vbsReportPresent: false, 'x-ms-tpm-request-key': undefined }),
+  ],
+  [
     'token_without_device_key',
     401,
     'not kept',

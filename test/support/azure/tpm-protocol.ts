@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/evidence/built-in-policy.ts'
+import { ok } from '../../../src/failure.ts'
 import { readApiVersion } from '../../../src/verifier/api-version.ts'
 import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol.ts'
+import type { SpendContext } from '../../../src/verifier/service-context.ts'
 import {
   handleAttestMessage,
   type VerifierFailure,
@@ -44,6 +46,8 @@ export async function createTpmProtocol(input: {
   const config = {
     issuer: '',
     trust: ANYBODY,
+    // Azure documents version 1 `basic`, and its sample of such a token has a `cnf`.
+    legacyUnboundRequestKey: 'accept' as const,
     challengeLifetimeMs: CHALLENGE_LIFETIME_MS,
     tokenLifetimeMs: TOKEN_LIFETIME_SECONDS * 1000,
   }
@@ -51,7 +55,8 @@ export async function createTpmProtocol(input: {
   const answerInit = async (message: string, apiVersion: string | undefined): Promise<Answer> => {
     const random = (length: number) => randomBytes(length)
     const now = clock()
-    const answer = await handleAttestMessage({ message, apiVersion, keys, config, now, random })
+    const input = { message, apiVersion, keys, config, spendContext, now, random }
+    const answer = await handleAttestMessage(input)
     return answer.ok
       ? { status: 200, body: { data: answer.value.data } }
       : refuseEvidence(answer.failure)
@@ -65,7 +70,12 @@ export async function createTpmProtocol(input: {
     const version = readApiVersion(apiVersion)
     if (!version.ok) return refuseEvidence(version.failure)
     const { request } = message.value
-    const verified = await verifyRequest(request, { keys: serviceContext, config, now: clock() })
+    const verified = await verifyRequest(request, {
+      keys: serviceContext,
+      config,
+      spendContext,
+      now: clock(),
+    })
     if (!verified.ok) return refuseEvidence(verified.failure)
     const policy = input.policy()
     if (policy?.permits !== true) {
@@ -86,8 +96,13 @@ export async function createTpmProtocol(input: {
   }
 }
 
+/** Nothing documented says that Azure takes a service context once only. */
+const spendContext: SpendContext = async () => ok(true)
+
 function refuseEvidence(failure: VerifierFailure): Answer {
-  return refuse(toWireError(failure).body.error.code, failure.reason)
+  const { code } = toWireError(failure).body.error
+  if (code === 'TooManyRequests') throw new TypeError('nothing is limited here')
+  return refuse(code, failure.reason)
 }
 
 /** A token in the shape of Azure's public samples. */
@@ -112,7 +127,7 @@ function writeToken(input: {
     ver: '1.0',
     'x-ms-ver': '1.0',
     ...(rpData === undefined ? {} : { rp_data: rpData, nonce: rpData }),
-    cnf: { jwk: evidence.confirmationKey.jwk },
+    cnf: { jwk: evidence.requestKey.key.jwk },
     'x-ms-policy-hash': input.policyHash,
     ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
     ...(requestKey === undefined ? {} : { 'x-ms-tpm-request-key': requestKey }),
