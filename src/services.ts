@@ -4,6 +4,7 @@ import {
   type DeviceTokenClaims,
   type DeviceTokenFailure,
   issueDeviceToken,
+  type VerifiedDeviceToken,
   verifyDeviceToken,
 } from './access/device-token.ts'
 import { type DecisionFacts, issueReceipt } from './access/receipt.ts'
@@ -77,7 +78,7 @@ export type Services = {
   readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
   readonly verifyDeviceToken: (
     token: string,
-  ) => Promise<Result<{ readonly deviceId: string }, DeviceTokenFailure>>
+  ) => Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>>
   /** Whether a break-glass token opens; asks no store. */
   readonly breakGlass: BreakGlass
   /** What device tokens and receipts are verified with by others: `/.well-known/jwks.json`. */

@@ -3,6 +3,11 @@ import type { ClauseOutcome } from '../policy/evaluate.ts'
 import { assess, type Rules } from './assess.ts'
 import type { EvaluationRequest } from './authzen.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
+import {
+  checkTokenStanding,
+  type TokenStandingFailure,
+  type VerifiedDeviceToken,
+} from './device-token.ts'
 import { readLanguages } from './language.ts'
 import { type ToldReason, tellBuiltIn, tellReason } from './reason-text.ts'
 import type { Circumstances, Relief, ReliefKind } from './relief.ts'
@@ -25,6 +30,11 @@ export type DecisionContext = {
   readonly attestation_id?: string
   readonly attested_at?: string
   readonly valid_until?: string
+  /**
+   * The key that the device proved last, RFC 7800: whoever is in front of the device can demand a
+   * proof of it (RFC 9449 §7), so that a stolen device token opens nothing.
+   */
+  readonly cnf?: { readonly jkt: string }
   /** What is wrong and does not count for the moment. Absent where nothing is. */
   readonly relief?: readonly ToldRelief[]
   /** AuthZEN §5.5.1's own members, keyed by an HTTP-like code. */
@@ -53,6 +63,8 @@ export function decide(
     /** `null` when no such device is on record. */
     readonly record: TrustRecord | null
     readonly request: EvaluationRequest
+    /** The token that the device is named by, if it is by one. */
+    readonly token?: VerifiedDeviceToken | undefined
     /** What may keep access open although something is wrong. */
     readonly circumstances?: Circumstances | undefined
     readonly now: Date
@@ -60,8 +72,10 @@ export function decide(
     readonly language?: string | undefined
   },
 ): Decision {
-  const { record, request, policy, referenceValues, circumstances, now } = input
+  const { record, request, token, policy, referenceValues, circumstances, now } = input
   if (record === null) return denyWithoutDevice({ ...input, reason: 'device_unknown' })
+  const standing = token && checkTokenStanding(token, record)
+  if (standing?.ok === false) return denyWithoutDevice({ ...input, ...standing.failure })
 
   const assessment = assess({ policy, referenceValues, record, request, circumstances, now })
   const { verdict, clauseOutcomes, relief } = assessment
@@ -79,6 +93,7 @@ export function decide(
       attestation_id: attestation.attestationId,
       attested_at: attestation.attestedAt.toISOString(),
       valid_until: attestation.validUntil.toISOString(),
+      cnf: { jkt: attestation.confirmationKey },
     }),
     ...(relief !== undefined && { relief: relief.map(describeRelief) }),
   }
@@ -87,10 +102,10 @@ export function decide(
   return deny(context, { reasons, told: tellAll(reasons, policy, languages) })
 }
 
-/** The answer to a request that names no device, or one that nobody knows. */
+/** The answer to a request that names no device, one that nobody knows, or one by a token of before. */
 export function denyWithoutDevice(
   input: Rules & {
-    readonly reason: DeviceNameFailure['reason'] | 'device_unknown'
+    readonly reason: DeviceNameFailure['reason'] | TokenStandingFailure['reason'] | 'device_unknown'
     readonly request: EvaluationRequest
     readonly language?: string | undefined
   },

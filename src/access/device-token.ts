@@ -1,11 +1,15 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { toBase64Url, toUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
+import type { TrustRecord } from './trust-record.ts'
 
 /**
  * The device token: who the device is, for whoever asks about it later. It carries no verdict,
  * because the verdict is looked up when a decision is made, and it is bound to the key that the
  * device proved (RFC 7800 `cnf`, `jkt` of RFC 9449 §6.1).
+ *
+ * It lives as long as its key: it counts while the record has that key and its generation, which is
+ * looked up with the verdict (`checkTokenStanding`).
  */
 export const DEVICE_TOKEN_TYPE = 'countersign-device+jwt'
 
@@ -14,6 +18,15 @@ const MAX_TOKEN_CHARS = 4096
 export const DEVICE_TOKEN_REASONS = ['device_token_invalid', 'device_token_expired'] as const
 
 export type DeviceTokenFailure = { readonly reason: (typeof DEVICE_TOKEN_REASONS)[number] }
+
+export const TOKEN_STANDING_REASONS = [
+  /** The device has proven another key since. */
+  'device_token_key_replaced',
+  /** Signed out, quarantined, released, or another key came and went since. */
+  'device_token_superseded',
+] as const
+
+export type TokenStandingFailure = { readonly reason: (typeof TOKEN_STANDING_REASONS)[number] }
 
 /** Makes ES256 signatures, RFC 7518 §3.4. */
 export type DeviceTokenSigner = {
@@ -25,6 +38,8 @@ export type DeviceTokenClaims = {
   readonly deviceId: string
   /** RFC 7638 thumbprint of the proven key. */
   readonly confirmationKey: string
+  /** Of the trust record when it was issued. */
+  readonly generation: number
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly jti: string
@@ -43,6 +58,7 @@ export function issueDeviceToken(
     iat: toSeconds(claims.issuedAt),
     exp: toSeconds(claims.expiresAt),
     cnf: { jkt: claims.confirmationKey },
+    generation: claims.generation,
   }
   return signCompact(payload, signer)
 }
@@ -61,7 +77,16 @@ function toSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000)
 }
 
-/** The device id of a device token that this issuer signed. The holder has proven nothing yet. */
+/**
+ * What a device token says whose signature, issuer and time are verified. Whether it still counts is
+ * not known, and its holder has proven nothing yet.
+ */
+export type VerifiedDeviceToken = Pick<
+  DeviceTokenClaims,
+  'deviceId' | 'confirmationKey' | 'generation'
+>
+
+/** Verifies a device token against the keys of this issuer. Reads nothing but the token. */
 export async function verifyDeviceToken(
   token: string,
   options: {
@@ -70,7 +95,7 @@ export async function verifyDeviceToken(
     readonly keyOf: (kid: string) => CryptoKey | undefined
     readonly now: Date
   },
-): Promise<Result<{ readonly deviceId: string }, DeviceTokenFailure>> {
+): Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>> {
   if (token.length > MAX_TOKEN_CHARS) return err({ reason: 'device_token_invalid' })
   try {
     const { payload } = await jwtVerify(
@@ -85,14 +110,31 @@ export async function verifyDeviceToken(
         typ: DEVICE_TOKEN_TYPE,
         issuer: options.issuer,
         audience: options.issuer,
-        requiredClaims: ['sub', 'exp', 'cnf'],
+        requiredClaims: ['sub', 'exp', 'cnf', 'generation'],
         currentDate: options.now,
       },
     )
-    return ok({ deviceId: payload.sub ?? '' })
+    const jkt: unknown = Object(payload.cnf).jkt
+    const { sub, generation } = payload
+    if (typeof sub !== 'string' || typeof jkt !== 'string' || !Number.isSafeInteger(generation)) {
+      return err({ reason: 'device_token_invalid' })
+    }
+    return ok({ deviceId: sub, confirmationKey: jkt, generation: Number(generation) })
   } catch (error) {
     if (error instanceof errors.JWTExpired) return err({ reason: 'device_token_expired' })
     if (error instanceof errors.JOSEError) return err({ reason: 'device_token_invalid' })
     throw error
   }
+}
+
+/** Holds a verified device token against the record of the device that it names. */
+export function checkTokenStanding(
+  token: VerifiedDeviceToken,
+  record: Pick<TrustRecord, 'generation' | 'attestation'>,
+): Result<null, TokenStandingFailure> {
+  if (record.attestation?.confirmationKey !== token.confirmationKey) {
+    return err({ reason: 'device_token_key_replaced' })
+  }
+  if (record.generation !== token.generation) return err({ reason: 'device_token_superseded' })
+  return ok(null)
 }

@@ -84,7 +84,7 @@ export async function issueReceipt(
 }
 
 function describeRecord(record: TrustRecord) {
-  const { deviceId, ring, attestation } = record
+  const { deviceId, ring, attestation, generation } = record
   const device = { device_id: deviceId, ring, device_digest: recordDigest(describeDevice(record)) }
   if (attestation === null) return device
   return {
@@ -93,6 +93,7 @@ function describeRecord(record: TrustRecord) {
     attested_at: attestation.attestedAt.toISOString(),
     valid_until: attestation.validUntil.toISOString(),
     verifier: attestation.issuer,
+    device_key: { jkt: attestation.confirmationKey, generation },
     evidence_digest: recordDigest(describeEvidence(attestation)),
   }
 }

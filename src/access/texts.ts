@@ -1,6 +1,7 @@
 import type { Origin } from '../appraisal/origin.ts'
 import type { Texts } from '../policy/document.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
+import type { TokenStandingFailure } from './device-token.ts'
 import type { Standing } from './verdict.ts'
 
 /** Why a device is not trusted or a request not granted, other than through the text of a clause. */
@@ -8,6 +9,7 @@ export type BuiltInCode =
   | Standing
   | Exclude<Origin, 'accepted'>
   | DeviceNameFailure['reason']
+  | TokenStandingFailure['reason']
   | 'device_unknown'
   | 'clause_undecidable'
 
@@ -137,6 +139,30 @@ export const BUILT_IN_TEXTS: Readonly<Record<BuiltInCode, Texts>> = {
     de: {
       title: 'Das Gerät wurde nicht erkannt',
       repair: 'Starten Sie den Sicherheitsagenten neu und melden Sie sich dann wieder an.',
+    },
+  },
+  device_token_key_replaced: {
+    en: {
+      title: 'This device has been given a new key',
+      repair: 'Restart the security agent and wait a minute, then sign in again.',
+    },
+    de: {
+      title: 'Dieses Gerät hat einen neuen Schlüssel',
+      repair:
+        'Starten Sie den Sicherheitsagenten neu, warten Sie eine Minute und melden Sie sich dann ' +
+        'wieder an.',
+    },
+  },
+  device_token_superseded: {
+    en: {
+      title: 'This device was signed out',
+      repair: 'Restart the security agent and wait a minute, then sign in again.',
+    },
+    de: {
+      title: 'Dieses Gerät wurde abgemeldet',
+      repair:
+        'Starten Sie den Sicherheitsagenten neu, warten Sie eine Minute und melden Sie sich dann ' +
+        'wieder an.',
     },
   },
 }

@@ -24,7 +24,7 @@ export const command: Command = {
   options: OPTIONS,
   help: `Usage: countersign devices list [--search TEXT] [--verdict VERDICT] [--limit N] [--json]
        countersign devices show DEVICE_ID [--json]
-       countersign devices quarantine|release|admit DEVICE_ID --reason TEXT
+       countersign devices quarantine|release|admit|sign-out DEVICE_ID --reason TEXT
 
   --search TEXT     beginning of a device id or Entra device id, part of an owner, or a label
   --verdict VERDICT ${VERDICTS.join(', ')}
@@ -35,7 +35,8 @@ export const command: Command = {
   --json            print JSON, as the administration API does
 
 quarantine ends trust in a device until it is released, whatever it attests. admit ends the wait of
-a device that attested for the first time while ENROLMENT is 'approval'.
+a device that attested for the first time while ENROLMENT is 'approval'. sign-out ends the device
+tokens of a device, as where its key may be known to others: it gets another when it attests again.
 `,
   async run(args) {
     const { values, positionals } = readArguments(args, OPTIONS, 2)
@@ -63,7 +64,7 @@ function prepare(verb: string | undefined, id: string | undefined, values: Value
   }
   const isChange = verb !== undefined && Object.hasOwn(CHANGES, verb)
   if (verb !== 'show' && !isChange) {
-    throw new UsageError('say list, show, quarantine, release or admit')
+    throw new UsageError('say list, show, quarantine, release, admit or sign-out')
   }
   if (id === undefined || !isDeviceId(id)) {
     throw new UsageError('say which device: dev_… (countersign devices list)')
@@ -125,12 +126,14 @@ const CHANGES = {
   quarantine: (store: Store) => store.quarantineDevice,
   release: (store: Store) => store.releaseDevice,
   admit: (store: Store) => store.admitDevice,
+  'sign-out': (store: Store) => store.signOutDevice,
 } as const
 
 const DONE: Readonly<Record<string, string>> = {
   quarantine: 'is quarantined',
   release: 'is released',
   admit: 'is admitted',
+  'sign-out': 'is signed out',
 }
 
 function change(verb: string, id: string, { reason = '' }: Values): Perform {

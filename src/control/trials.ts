@@ -1,6 +1,7 @@
 import type { Rules } from '../access/assess.ts'
 import type { EvaluationRequest } from '../access/authzen.ts'
 import { type Decision, decide } from '../access/decide.ts'
+import type { VerifiedDeviceToken } from '../access/device-token.ts'
 import type { Circumstances } from '../access/relief.ts'
 import type { TrustRecord } from '../access/trust-record.ts'
 import { exceedsBudget, type Rollout } from '../policy/rollout.ts'
@@ -35,6 +36,8 @@ export type DecidedOnTrial = {
   readonly rules: Rules
   readonly record: TrustRecord
   readonly request: EvaluationRequest
+  /** The token that the device was named by: whether it counts is no matter of documents. */
+  readonly token: VerifiedDeviceToken | undefined
   readonly circumstances: Circumstances
   readonly now: Date
   readonly decision: Decision
@@ -137,14 +140,14 @@ function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
 
 /** Why the new document denies what the old one allows; `undefined` where it does not. */
 function findLoss(rollout: Rollout, decided: DecidedOnTrial): readonly string[] | undefined {
-  const { rules, decision, record, request, circumstances, now } = decided
+  const { rules, decision, record, request, token, circumstances, now } = decided
   const isNew = rollout.pass === 'enforce'
   // What decided is one of the two, unless a pin decides for the device: then nothing is on trial.
   const inUse = rollout.kind === 'policy' ? rules.policy.hash : rules.referenceValues.hash
   if (inUse !== (isNew ? rollout.to : rollout.from)) return undefined
   if (decision.decision === isNew) return undefined
   const otherRules = exchange(decided, rollout.kind, isNew ? rollout.from : rollout.to)
-  const other = decide({ ...otherRules, record, request, circumstances, now })
+  const other = decide({ ...otherRules, record, request, token, circumstances, now })
   const [before, after] = isNew ? [other, decision] : [decision, other]
   if (!before.decision || after.decision) return undefined
   return after.context.reasons.map(({ clause, code }) => clause ?? code)

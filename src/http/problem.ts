@@ -104,6 +104,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   nonce_foreign: unauthorized('The nonce was not issued by this service to this device.'),
   nonce_expired: unauthorized('The nonce has expired. Ask for a new challenge.'),
   nonce_spent: conflict('The nonce has been used. Ask for a new challenge.'),
+  attestation_overtaken: conflict('The device proved another key at a later time. Attest again.'),
   device_not_listed: { status: 403, title: 'The device is not listed. Ask your administrator.' },
   device_rate_limited: { status: 429, title: 'The device attests too often.' },
 

@@ -1,7 +1,13 @@
 import { generateKeyPair, SignJWT } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { issueDeviceToken, verifyDeviceToken } from '../../src/access/device-token.ts'
+import {
+  checkTokenStanding,
+  DEVICE_TOKEN_TYPE,
+  issueDeviceToken,
+  verifyDeviceToken,
+} from '../../src/access/device-token.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
+import { recordOf } from './rules.ts'
 
 const issuer = 'https://trust.example.com'
 const now = new Date('2026-03-01T12:00:00Z')
@@ -9,6 +15,7 @@ const later = new Date('2026-03-01T13:00:00Z')
 const claims = {
   deviceId: 'dev_x',
   confirmationKey: 'thumb',
+  generation: 3,
   issuedAt: now,
   expiresAt: later,
   jti: 'j',
@@ -38,7 +45,8 @@ const verify = (text: string, options: { issuer?: string; now?: Date } = {}) =>
 
 describe('device token', () => {
   test('names the device until it expires', async () => {
-    expect(expectOk(await verify(token)).deviceId).toBe('dev_x')
+    const { deviceId, confirmationKey, generation } = claims
+    expect(expectOk(await verify(token))).toEqual({ deviceId, confirmationKey, generation })
     expectRefusal(await verify(token, { now: later }), 'device_token_expired')
   })
 
@@ -62,5 +70,56 @@ describe('device token', () => {
       .setExpirationTime(later)
       .sign(key.privateKey)
     expectRefusal(await verify(receipt), 'device_token_invalid')
+  })
+
+  test.each([
+    ['no generation', { generation: undefined }],
+    ['a generation that is no number', { generation: '3' }],
+    ['a part of a generation', { generation: 3.5 }],
+    ['no key', { cnf: undefined }],
+    ['a key of another form (RFC 7800 §3.2)', { cnf: { jwk: {} } }],
+    ['a thumbprint that is no text', { cnf: { jkt: 7 } }],
+    ['a device that is no text', { sub: 7 }],
+  ])('with %s binds nothing and is refused', async (_name, change) => {
+    const exp = later.getTime() / 1000
+    const whole = {
+      iss: issuer,
+      aud: issuer,
+      sub: 'dev_x',
+      exp,
+      cnf: { jkt: 'thumb' },
+      generation: 3,
+    }
+    const signed = (payload: object) =>
+      new SignJWT({ ...payload })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: DEVICE_TOKEN_TYPE })
+        .sign(key.privateKey)
+    expectOk(await verify(await signed(whole)))
+    expectRefusal(await verify(await signed({ ...whole, ...change })), 'device_token_invalid')
+  })
+})
+
+describe('the standing of a device token', () => {
+  const token = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
+  const record = recordOf()
+
+  test('holds while the record has its key and its generation', () => {
+    expectOk(checkTokenStanding(token, record))
+  })
+
+  test('ends with the key, whatever the generation is', () => {
+    for (const generation of [0, 1, 2]) {
+      const other = { ...token, confirmationKey: 'other', generation }
+      expectRefusal(checkTokenStanding(other, record), 'device_token_key_replaced')
+    }
+    const never = { ...record, attestation: null }
+    expectRefusal(checkTokenStanding(token, never), 'device_token_key_replaced')
+  })
+
+  test('ends with the generation, also for a token of a later one, which nobody can have', () => {
+    for (const generation of [0, 2]) {
+      const other = { ...token, generation }
+      expectRefusal(checkTokenStanding(other, record), 'device_token_superseded')
+    }
   })
 })

@@ -2,6 +2,7 @@ import type { Rules } from '../../src/access/assess.ts'
 import { parseEvaluation } from '../../src/access/authzen.ts'
 import { decide, denyWithoutDevice } from '../../src/access/decide.ts'
 import { deviceOfRequest } from '../../src/access/device-of-request.ts'
+import type { VerifiedDeviceToken } from '../../src/access/device-token.ts'
 import { describeDevice, describeEvidence, digestRequest } from '../../src/access/receipt/inputs.ts'
 import { importReceiptKeys, type ReceiptKeys } from '../../src/access/receipt/keys.ts'
 import { type VerifiedReceipt, verifyReceipt } from '../../src/access/receipt/verify.ts'
@@ -100,7 +101,8 @@ export async function makeReceipt(
     readonly record?: TrustRecord | null
     readonly question?: object
     readonly rules?: Rules
-    readonly tokenDeviceId?: string | null
+    /** `null` for one that is refused. */
+    readonly token?: VerifiedDeviceToken | null
     readonly circumstances?: Circumstances
     readonly trials?: readonly Trial[]
     readonly now?: Date
@@ -108,10 +110,11 @@ export async function makeReceipt(
 ): Promise<Made> {
   const { record = RECORD, question = QUESTION, rules = RULES, now = NOW } = change
   const request = expectOk(parseEvaluation(question))
-  const { tokenDeviceId, circumstances = ORDINARY, trials = [] } = change
+  const { token, circumstances = ORDINARY, trials = [] } = change
+  const tokenDeviceId = token ? token.deviceId : token
   const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
   const decision = device.ok
-    ? decide({ ...rules, record, request, circumstances, now })
+    ? decide({ ...rules, record, request, token: token ?? undefined, circumstances, now })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request })
   const requestDigest = digestRequest(request) ?? ''
   const decided = { ...rules, record, request, requestDigest, now, decision }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { issueDeviceToken } from '../../src/access/device-token.ts'
+import { issueDeviceToken, type VerifiedDeviceToken } from '../../src/access/device-token.ts'
 import { digestInput } from '../../src/access/receipt/inputs.ts'
 import { recomputeReceipt } from '../../src/access/receipt/recompute.ts'
 import { HEALTHY, NOW, VALID_UNTIL } from '../policy/healthy-device.ts'
@@ -185,9 +185,9 @@ describe('inputs that are not those of the receipt', () => {
 describe('a receipt that its issuer signed wrongly', () => {
   test('is found out by any member that does not follow from the inputs', async () => {
     const { payload } = await verified(signing, made.text)
-    // The issuer's word, all of it: of `mode` there is one value, and the last two are what the
+    // The issuer's word, all of it: of `mode` there is one value, and the last three are what the
     // decision was made in, as its time is.
-    const free = ['iss', 'jti', 'mode', 'circumstances', 'rollouts']
+    const free = ['iss', 'jti', 'mode', 'circumstances', 'rollouts', 'device_key']
     for (const path of leavesOf(payload)) {
       const member = String(path[0])
       if (free.includes(member)) continue
@@ -246,8 +246,14 @@ describe('a receipt that its issuer signed wrongly', () => {
 })
 
 describe('a device token in the request', () => {
-  async function tokenOf(deviceId: string, expiresAt: Date, signer: Signing = signing) {
-    const claims = { deviceId, confirmationKey: 'thumb', issuedAt: NOW, expiresAt, jti: 'j' }
+  const TOKEN = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
+  async function tokenOf(
+    token: string | VerifiedDeviceToken,
+    expiresAt: Date,
+    signer: Signing = signing,
+  ) {
+    const named = typeof token === 'string' ? { ...TOKEN, deviceId: token } : token
+    const claims = { ...named, issuedAt: NOW, expiresAt, jti: 'j' }
     return issueDeviceToken(claims, { issuer: ISSUER, signer: { kid: KID, sign: signer.sign } })
   }
   const later = (ms: number) => new Date(NOW.getTime() + ms)
@@ -258,19 +264,34 @@ describe('a device token in the request', () => {
 
   test('names the device again', async () => {
     const question = ask(await tokenOf('dev_a', later(60_000)))
-    expectOk(await recompute(await makeReceipt(signing, { question, tokenDeviceId: 'dev_a' })))
+    expectOk(await recompute(await makeReceipt(signing, { question, token: TOKEN })))
   })
 
   test('that ran out between its check and the decision names it too', async () => {
     const question = ask(await tokenOf('dev_a', NOW))
-    expectOk(await recompute(await makeReceipt(signing, { question, tokenDeviceId: 'dev_a' })))
+    expectOk(await recompute(await makeReceipt(signing, { question, token: TOKEN })))
   })
 
   test('that is refused is refused again', async () => {
     for (const token of [await tokenOf('dev_a', later(-60_000)), 'x', 7]) {
-      const refused = { question: ask(token), tokenDeviceId: null, record: null }
+      const refused = { question: ask(token), token: null, record: null }
       expectOk(await recompute(await makeReceipt(signing, refused)))
     }
+  })
+
+  test.each([
+    ['another key', { confirmationKey: 'other' }, 'device_token_key_replaced'],
+    ['another generation', { generation: 2 }, 'device_token_superseded'],
+  ])('of %s does not count again', async (_name, change, code) => {
+    const token = { ...TOKEN, ...change }
+    const question = ask(await tokenOf(token, later(60_000)))
+    const made = await makeReceipt(signing, { question, token })
+    const { decision, context } = expectOk(await recompute(made))
+    expect(decision).toBe(false)
+    expect(context.reasons).toMatchObject([{ code }])
+    // Nor can it be said to have counted, or to have been of a device with another key.
+    const granted = await makeReceipt(signing, { question, token: TOKEN })
+    expectRefusal(await recompute(granted), 'receipt_decision_differs')
   })
 
   test('that could not have been believed is found out', async () => {
@@ -280,14 +301,14 @@ describe('a device token in the request', () => {
       await tokenOf('dev_a', later(60_000), stranger),
       await tokenOf('dev_b', later(60_000)),
     ]) {
-      const decided = await makeReceipt(signing, { question: ask(token), tokenDeviceId: 'dev_a' })
+      const decided = await makeReceipt(signing, { question: ask(token), token: TOKEN })
       expectRefusal(await recompute(decided), 'receipt_decision_differs')
     }
   })
 
   test('that would have been believed cannot be said to have been refused', async () => {
     const question = ask(await tokenOf('dev_a', later(60_000)))
-    const decided = await makeReceipt(signing, { question, tokenDeviceId: null, record: null })
+    const decided = await makeReceipt(signing, { question, token: null, record: null })
     expectRefusal(await recompute(decided), 'receipt_decision_differs')
   })
 })

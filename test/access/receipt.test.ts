@@ -86,6 +86,7 @@ describe('a receipt', () => {
       valid_until: '2026-05-05T09:00:00.000Z',
       verifier: 'https://verifier.example',
       evidence_digest: hash,
+      device_key: { jkt: 'thumbprint', generation: 1 },
     })
     expect(decodePart(0)).toEqual({ alg: 'ES256', kid: KID, typ: RECEIPT_TYPE })
   })
@@ -259,6 +260,7 @@ describe('kinds of tokens', () => {
   const claims = {
     deviceId: 'dev_a',
     confirmationKey: 'thumb',
+    generation: 1,
     issuedAt: NOW,
     expiresAt: new Date(NOW.getTime() + 3_600_000),
     jti: JTI,

@@ -170,6 +170,11 @@ describe('countersign simulate and devices', () => {
     expect(await change('release')).toMatchObject({ code: 0, stdout: `${id} is released.\n` })
     expect((await cliJson('devices', 'show', id)).device.verdict).toBe('trusted')
     expect((await change('admit')).stdout).toContain('is admitted already')
+
+    const { generation } = (await cliJson('devices', 'show', id)).device
+    expect(await change('sign-out')).toMatchObject({ code: 0, stdout: `${id} is signed out.\n` })
+    const { device } = await cliJson('devices', 'show', id)
+    expect(device).toMatchObject({ generation: generation + 1, verdict: 'trusted' })
   })
 
   test.each([

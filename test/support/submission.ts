@@ -100,6 +100,8 @@ export async function attestMinted(
   change: {
     readonly deviceKey?: Uint8Array
     readonly claims?: Readonly<Record<string, unknown>>
+    /** The request key that is proven, instead of the one that all others share. */
+    readonly key?: KeyObject
   } = {},
 ): Promise<{
   readonly deviceId: string
@@ -108,8 +110,10 @@ export async function attestMinted(
 }> {
   const deviceKey = change.deviceKey ?? newDeviceKey()
   const nonce = await requestNonce(service, deviceKey)
-  const token = await mintToken(service, mintedClaims(service, { nonce, ...change, deviceKey }))
-  const proof = await makeProof(service, { nonce })
+  const { key = confirmationKey } = change
+  const claims = { cnf: { jwk: publicJwk(key) }, ...change.claims }
+  const token = await mintToken(service, mintedClaims(service, { nonce, claims, deviceKey }))
+  const proof = await makeProof(service, { nonce, key })
   const answer = await submit(service, { token, proof })
   return { deviceId: deviceIdOf(deviceKey), deviceKey, answer }
 }

@@ -120,6 +120,11 @@ export const receiptSchema = z.looseObject({
   valid_until: instant.optional(),
   /** `iss` of the attestation token. */
   verifier: z.string().optional(),
+  /**
+   * The key that the device had proven last, and its generation: a device token of another one does
+   * not count. Like the circumstances it is the issuer's word.
+   */
+  device_key: z.strictObject({ jkt: z.string(), generation: z.int() }).optional(),
   /** Of the RFC 8785 form of an `EvidenceInput`. */
   evidence_digest: digest.optional(),
 })

@@ -77,11 +77,17 @@ export function describeEvidence(
   }
 }
 
-/** The record that `describeDevice` and `describeEvidence` told of, as far as a decision reads it. */
+/**
+ * The record that `describeDevice` and `describeEvidence` told of, as far as a decision reads it. What
+ * changes with each attestation is `told` by the receipt itself.
+ */
 export function recordOfInputs(
   device: DeviceInput,
   evidence: EvidenceInput | null,
-  firstFailedAt: TrustRecord['firstFailedAt'],
+  told: {
+    readonly firstFailedAt: TrustRecord['firstFailedAt']
+    readonly key: { readonly jkt: string; readonly generation: number } | undefined
+  },
 ): TrustRecord {
   return {
     deviceId: device.device_id,
@@ -93,8 +99,8 @@ export function recordOfInputs(
     labels: device.labels,
     ring: device.ring,
     createdAt: new Date(device.created_at),
-    firstFailedAt,
-    generation: 0,
+    firstFailedAt: told.firstFailedAt,
+    generation: told.key?.generation ?? 0,
     vouched: evidence !== null && isVouched(evidence.claims as AttestationClaims),
     attestation: evidence && {
       attestationId: evidence.attestation_id,
@@ -102,7 +108,7 @@ export function recordOfInputs(
       validUntil: new Date(evidence.valid_until),
       issuer: evidence.issuer,
       policyHash: evidence.policy_hash,
-      confirmationKey: '',
+      confirmationKey: told.key?.jkt ?? '',
       claims: evidence.claims as AttestationClaims,
     },
   }

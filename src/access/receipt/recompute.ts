@@ -6,7 +6,7 @@ import type { Rules } from '../assess.ts'
 import { type EvaluationRequest, parseEvaluation } from '../authzen.ts'
 import { type Decision, decide, denyWithoutDevice } from '../decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
-import { verifyDeviceToken } from '../device-token.ts'
+import { type VerifiedDeviceToken, verifyDeviceToken } from '../device-token.ts'
 import { describeDecision } from '../receipt.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { circumstancesOfClaim } from './claims.ts'
@@ -72,15 +72,15 @@ export async function recomputeReceipt(input: {
   const trials = receipt.claims.rollouts.map(({ rollout_id, ...rest }) => {
     return { rolloutId: rollout_id, ...rest }
   })
-  const tokenDeviceId = await deviceOfToken(receipt, request, keys)
-  const named = deviceOfRequest({ subject: request.subject, tokenDeviceId })
+  const token = await readToken(receipt, request, keys)
+  const named = deviceOfRequest({ subject: request.subject, tokenDeviceId: deviceIdIn(token) })
   const name = named.ok ? named.value : null
   if (record !== null && name !== record.deviceId) {
     const told = { member: 'device_id', receipt: record.deviceId, recomputed: name }
     return err({ reason: 'receipt_decision_differs', ...told })
   }
   const decision = named.ok
-    ? decide({ ...rules, record, request, circumstances, now })
+    ? decide({ ...rules, record, request, token: token ?? undefined, circumstances, now })
     : denyWithoutDevice({ ...rules, reason: named.failure.reason, request })
   const requestDigest = receipt.claims.request_digest
   const decided = { ...rules, record, request, requestDigest, now, decision }
@@ -121,7 +121,10 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
     record:
       device === null
         ? null
-        : recordOfInputs(device, evidence, claims.circumstances.first_failed_at),
+        : recordOfInputs(device, evidence, {
+            firstFailedAt: claims.circumstances.first_failed_at,
+            key: claims.device_key,
+          }),
     request: request.value,
   })
 }
@@ -130,12 +133,16 @@ function malformed(at: string, because: string): Read<never> {
   return err({ reason: 'receipt_inputs_malformed', at, because })
 }
 
-/** As `deviceOfRequest` wants it: `null` for a token that is refused, `undefined` without one. */
-async function deviceOfToken(
+function deviceIdIn(token: VerifiedDeviceToken | null | undefined): string | null | undefined {
+  return token ? token.deviceId : token
+}
+
+/** `null` for a token that is refused, `undefined` without one. */
+async function readToken(
   { claims }: VerifiedReceipt,
   request: EvaluationRequest,
   keys: ReceiptKeys,
-): Promise<string | null | undefined> {
+): Promise<VerifiedDeviceToken | null | undefined> {
   const token = deviceTokenOf(request.subject)
   if (typeof token !== 'string') return token
   const wasRefused = claims.reasons.includes('device_token_refused')
@@ -145,7 +152,7 @@ async function deviceOfToken(
     keyOf: (kid) => keys.get(kid)?.cryptoKey,
     now: new Date(wasRefused ? decided : decided - MAX_TOKEN_LEAD_MS),
   })
-  return verified.ok ? verified.value.deviceId : null
+  return verified.ok ? verified.value : null
 }
 
 /** `iss` and `jti` are the issuer's word; all else must follow from the inputs. */

@@ -13,6 +13,7 @@ import {
 } from '../../access/authzen-batch.ts'
 import { type Decision, decide, denyWithoutDevice } from '../../access/decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../../access/device-of-request.ts'
+import type { VerifiedDeviceToken } from '../../access/device-token.ts'
 import { describeDecisionPoint, EVALUATION_PATH, EVALUATIONS_PATH } from '../../access/metadata.ts'
 import { readReceiptOrder } from '../../access/receipt/order.ts'
 import { type DecisionToDescribe, describeDecision } from '../../access/receipt.ts'
@@ -88,6 +89,8 @@ function answerUnreadableBody(c: HttpContext, failure: RequestFailure): Response
 type Question = {
   readonly request: EvaluationRequest
   readonly device: ReturnType<typeof deviceOfRequest>
+  /** Verified, and not yet held against the record. */
+  readonly token: VerifiedDeviceToken | undefined
   /** Of the request, where a receipt was asked for. */
   readonly requestDigest: string | undefined
 }
@@ -98,12 +101,12 @@ async function readQuestion(
 ): Promise<Result<Question, AuthzenFailure>> {
   const order = readReceiptOrder(request)
   if (!order.ok) return order
-  const token = deviceTokenOf(request.subject)
-  const verified = typeof token === 'string' ? await services.verifyDeviceToken(token) : undefined
-  const tokenDeviceId =
-    token === undefined ? undefined : verified?.ok ? verified.value.deviceId : null
+  const given = deviceTokenOf(request.subject)
+  const verified = typeof given === 'string' ? await services.verifyDeviceToken(given) : undefined
+  const token = verified?.ok ? verified.value : undefined
+  const tokenDeviceId = given === undefined ? undefined : (token?.deviceId ?? null)
   const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
-  return ok({ request, device, requestDigest: order.value })
+  return ok({ request, device, token, requestDigest: order.value })
 }
 
 async function answerOne(
@@ -135,11 +138,11 @@ function answerQuestion(
   question: Question,
   { steered, record, language }: Known,
 ): Decision | Promise<Decision> {
-  const { request, device, requestDigest } = question
+  const { request, device, token, requestDigest } = question
   const now = services.clock()
   const { rules, circumstances, trials } = steered.courseOf(record, now)
   const decision = device.ok
-    ? decide({ ...rules, record, request, circumstances, now, language })
+    ? decide({ ...rules, record, request, token, circumstances, now, language })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request, language })
   const { verdict, relief = [] } = decision.context
   services.metrics.decisions.labels(String(decision.decision), verdict).inc()
@@ -151,6 +154,7 @@ function answerQuestion(
       rules,
       record,
       request,
+      token,
       circumstances,
       now,
       decision,

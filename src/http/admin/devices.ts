@@ -85,6 +85,7 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
     quarantine: store.quarantineDevice,
     release: store.releaseDevice,
     admit: store.admitDevice,
+    'sign-out': store.signOutDevice,
   }
   for (const [verb, change] of Object.entries(changes)) {
     app.post(`/v1/devices/:id/${verb}`, mayWrite, (c) => changeDevice(c, services, change))

@@ -35,6 +35,8 @@ export function showDetail({
     labels: record.labels,
     ring: record.ring,
     quarantine,
+    vouched: record.vouched,
+    generation: record.generation,
     created_at: record.createdAt,
     attestation: attestation && {
       attestation_id: attestation.attestationId,
@@ -42,6 +44,7 @@ export function showDetail({
       valid_until: attestation.validUntil,
       issuer: attestation.issuer,
       policy_hash: attestation.policyHash,
+      cnf: { jkt: attestation.confirmationKey },
       recorded_verdict: recordedVerdict,
       reasons,
       first_failed_at: firstFailedAt,

@@ -96,6 +96,8 @@ async function refuse(
     device_id: device?.deviceId,
     reason,
   })
+  // What was overtaken is in the history already, as accepted.
+  if (reason === 'attestation_overtaken') return answerProblem(c, reason)
   if (device !== undefined && services.refusalLimiter.charge(device.deviceId, now) === 0) {
     await services.store.recordRefusal({
       deviceId: device.deviceId,
@@ -141,7 +143,7 @@ async function answerRecorded(
   services: Services,
   { device, recorded }: { readonly device: ProvenDevice; readonly recorded: Recorded },
 ): Promise<Response> {
-  const { attestation, verdict, rules } = recorded
+  const { attestation, verdict, rules, generation } = recorded
   const { attestationId, attestedAt, validUntil } = attestation
   services.metrics.attestations.labels(verdict.verdict).inc()
   services.log.info('attestation_recorded', {
@@ -156,6 +158,7 @@ async function answerRecorded(
   const token = await services.issueDeviceToken({
     deviceId: device.deviceId,
     confirmationKey: device.confirmationKey,
+    generation,
     issuedAt: attestedAt,
     expiresAt: validUntil,
     jti: attestationId,

@@ -12,7 +12,12 @@ import type { Services } from '../../services.ts'
 import type { RecordedVerdict } from '../../store/schema.ts'
 import type { VerifiedSubmission } from './submission.ts'
 
-export const RECORDING_REASONS = ['nonce_spent', 'device_not_listed'] as const
+export const RECORDING_REASONS = [
+  'nonce_spent',
+  'device_not_listed',
+  /** Kept in the history; but another key of the device was proven at a later time already. */
+  'attestation_overtaken',
+] as const
 
 export type RecordingFailure = { readonly reason: (typeof RECORDING_REASONS)[number] }
 
@@ -21,6 +26,8 @@ export type Recorded = {
   readonly attestation: RecordedAttestation
   readonly verdict: DerivedVerdict
   readonly rules: Rules
+  /** What a device token for the proven key has to be of. */
+  readonly generation: number
 }
 
 /** Appraises a verified submission under the rules in force and records it, or nothing. */
@@ -50,14 +57,19 @@ export async function recordAttestation(
     referenceValuesHash: rules.referenceValues.hash,
   })
   if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
-  const enrolment = answer.device?.enrolment ?? enrolmentOfNewcomer(services)
+  const { device } = answer
+  if (device === null) throw new TypeError('what is recorded has a device')
+  // A token of it would be one of a key that does not count.
+  if (device.confirmationKey !== attestation.confirmationKey) {
+    return err({ reason: 'attestation_overtaken' })
+  }
   const verdict = deriveVerdict({
-    record: { enrolment, quarantine: answer.device?.quarantine ?? null, attestation },
+    record: { enrolment: device.enrolment, quarantine: device.quarantine, attestation },
     clauseOutcomes: assessment.clauseOutcomes,
     origin: appraiseOrigin({ ...attestation, referenceValues: rules.referenceValues, now }),
     now,
   })
-  return ok({ attestation, verdict, rules })
+  return ok({ attestation, verdict, rules, generation: device.generation })
 }
 
 export function newAttestationId(services: Services): string {
@@ -165,8 +177,4 @@ function mayBeRelieved(
 function recordable(verdict: Assessment['verdict']): RecordedVerdict {
   if (verdict === 'trusted' || verdict === 'untrusted' || verdict === 'unknown') return verdict
   throw new TypeError(`an attestation cannot be recorded as ${verdict}`)
-}
-
-function enrolmentOfNewcomer(services: Services): TrustRecord['enrolment'] {
-  return services.config.enrolment === 'open' ? 'admitted' : 'pending'
 }

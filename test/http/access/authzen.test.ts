@@ -70,6 +70,7 @@ describe('a question about a device', () => {
         attestation_id: expect.stringMatching(/^att_/),
         attested_at: START.toISOString(),
         valid_until: '2026-03-02T16:00:00.000Z',
+        cnf: { jkt: expect.stringMatching(/^[\w-]{43}$/) },
       },
     })
   })

@@ -45,7 +45,9 @@ const untrusted = (await readOk(await get('/v1/devices?verdict=untrusted'))).dev
 
 describe('who may', () => {
   const reads = ['/v1/devices', `/v1/devices/${ids[0]}`, `/v1/devices/${ids[0]}/attestations`]
-  const writes = ['quarantine', 'release', 'admit'].map((verb) => `/v1/devices/${ids[0]}/${verb}`)
+  const writes = ['quarantine', 'release', 'admit', 'sign-out'].map(
+    (verb) => `/v1/devices/${ids[0]}/${verb}`,
+  )
 
   test('look: a client that reads, and no other', async () => {
     const pep = await service.as('access.evaluate')
@@ -158,7 +160,7 @@ describe('one device', () => {
       await expectProblem(await get(path), 404, 'device_not_found')
       await expectProblem(await get(`${path}/attestations`), 404, 'device_not_found')
       await expectProblem(await patch(path, { owner: 'x' }), 404, 'device_not_found')
-      for (const verb of ['quarantine', 'release', 'admit']) {
+      for (const verb of ['quarantine', 'release', 'admit', 'sign-out']) {
         await expectProblem(await post(`${path}/${verb}`, { reason: 'x' }), 404, 'device_not_found')
       }
     }
