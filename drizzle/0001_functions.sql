@@ -81,6 +81,8 @@ CREATE FUNCTION record_refusal(
 DECLARE
   v_removed integer;
 BEGIN
+  p_device_id := coalesce(
+    (SELECT target_id FROM device_link WHERE device_id = p_device_id), p_device_id);
   PERFORM pg_advisory_xact_lock(hashtextextended(p_device_id, 0));
   INSERT INTO attestation (
     device_id, attestation_id, at, outcome, stage, reasons, claims, digests, trace, issuer,
@@ -117,6 +119,11 @@ BEGIN
   )
   ON CONFLICT (device_id) DO NOTHING;
   IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+  -- Asked for once the row is there, because whoever links this name waits for it.
+  IF EXISTS (SELECT FROM device_link WHERE device_id = p_device_id) THEN
+    DELETE FROM device WHERE device_id = p_device_id;
+    RETURN 'unchanged';
+  END IF;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
   VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.enrolled',
     jsonb_build_object('owner', p_owner, 'entraDeviceId', p_entra_device_id, 'labels', p_labels));

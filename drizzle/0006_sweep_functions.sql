@@ -19,6 +19,10 @@ END;
 -- Another key than before raises the generation, so that device tokens of the key before end with it.
 -- What is announced is what differs from what was announced before. Others are told
 -- `p_announced_verdict`; without one it is left to the sweep, which knows what relieves the device.
+--
+-- A name that stands for another device answers `linked` and that device's name. With `p_linked_key`
+-- the evidence named the device itself and not by this key: if the key is not known to be its own,
+-- the answer is `link_needed`. Neither writes anything, the nonce included.
 CREATE FUNCTION record_attestation(
   p_device_id text,
   p_key_kind text,
@@ -44,7 +48,8 @@ CREATE FUNCTION record_attestation(
   p_audit_id uuid,
   p_event_id uuid,
   p_announced_verdict text,
-  p_vouched boolean
+  p_vouched boolean,
+  p_linked_key text
 ) RETURNS TABLE (
   outcome text,
   is_current boolean,
@@ -58,7 +63,8 @@ CREATE FUNCTION record_attestation(
   quarantined_by text,
   quarantine_reason text,
   generation integer,
-  confirmation_key text
+  confirmation_key text,
+  linked_device_id text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -66,6 +72,7 @@ DECLARE
   v_outcome text := 'recorded';
   v_created boolean := false;
   v_current boolean := false;
+  v_linked text;
   v_previous text;
   v_announced text;
   v_to_announce text;
@@ -74,9 +81,15 @@ BEGIN
   IF p_enrolment_mode = 'listed'
     AND NOT EXISTS (SELECT FROM device x WHERE x.device_id = p_device_id)
   THEN
-    RETURN QUERY SELECT 'device_not_listed', false, 'unknown', NULL::text, NULL::text, NULL::text,
+    SELECT l.target_id INTO v_linked FROM device_link l WHERE l.device_id = p_device_id;
+    v_outcome := CASE
+      WHEN v_linked IS NOT NULL THEN 'linked'
+      WHEN p_linked_key IS NOT NULL THEN 'link_needed'
+      ELSE 'device_not_listed'
+    END;
+    RETURN QUERY SELECT v_outcome, false, 'unknown', NULL::text, NULL::text, NULL::text,
       '{}'::text[], NULL::smallint, NULL::timestamptz, NULL::text, NULL::text, NULL::integer,
-      NULL::text;
+      NULL::text, v_linked;
     RETURN;
   END IF;
 
@@ -89,6 +102,9 @@ BEGIN
   ELSE
     SELECT * INTO d FROM device x WHERE x.device_id = p_device_id FOR UPDATE;
     IF NOT FOUND THEN
+      SELECT l.target_id INTO v_linked FROM device_link l WHERE l.device_id = p_device_id;
+    END IF;
+    IF d.device_id IS NULL AND v_linked IS NULL AND p_linked_key IS NULL THEN
       SELECT coalesce(jsonb_object_agg(clause, iso_time(p_attested_at)), '{}')
       INTO v_first_failed_at
       FROM jsonb_array_elements_text(p_failed_clauses) AS clause;
@@ -112,8 +128,21 @@ BEGIN
       RETURNING * INTO d;
       v_created := FOUND;
       IF NOT v_created THEN
-        SELECT * INTO STRICT d FROM device x WHERE x.device_id = p_device_id FOR UPDATE;
+        SELECT * INTO d FROM device x WHERE x.device_id = p_device_id FOR UPDATE;
       END IF;
+      -- Asked for again, because whoever links this name waited for the row or had made it before.
+      SELECT l.target_id INTO v_linked FROM device_link l WHERE l.device_id = p_device_id;
+    END IF;
+
+    IF v_linked IS NOT NULL OR d.device_id IS NULL
+      OR (p_linked_key IS NOT NULL AND NOT p_linked_key = ANY(d.linked_keys))
+    THEN
+      IF v_created THEN DELETE FROM device x WHERE x.device_id = p_device_id; END IF;
+      DELETE FROM spent_nonce s WHERE s.device_id = p_device_id AND s.nonce_id = p_nonce_id;
+      RETURN QUERY SELECT CASE WHEN v_linked IS NULL THEN 'link_needed' ELSE 'linked' END, false,
+        'unknown', NULL::text, NULL::text, NULL::text, '{}'::text[], NULL::smallint,
+        NULL::timestamptz, NULL::text, NULL::text, NULL::integer, NULL::text, v_linked;
+      RETURN;
     END IF;
   END IF;
 
@@ -181,7 +210,7 @@ BEGIN
 
   RETURN QUERY SELECT v_outcome, v_current, v_previous, d.enrolment, d.owner, d.entra_device_id,
     coalesce(d.labels, '{}'), d.ring, d.quarantined_at, d.quarantined_by, d.quarantine_reason,
-    d.generation, d.confirmation_key;
+    d.generation, d.confirmation_key, NULL::text;
 END
 $$;
 --> statement-breakpoint

@@ -5,9 +5,12 @@ import type { AttestationClaims } from '../appraisal/claims.ts'
  * Written by one call of the store when an attestation is accepted, read by every decision.
  */
 export type TrustRecord = {
-  /** `dev_` and the base32 of the SHA-256 of the device key. */
+  /** `dev_` and the base32 of what names the device: of its TPM, or the SHA-256 of its key. */
   readonly deviceId: string
-  /** The TPM attestation key, or the `cnf` key where the provider's policy names no other. */
+  /**
+   * What names the device: its TPM where evidence says which one, else the TPM attestation key, or
+   * the `cnf` key where the provider's policy names no other.
+   */
   readonly keyKind: DeviceKeyKind
   /** `pending` until an administrator admits the device (enrolment mode `approval`). */
   readonly enrolment: Enrolment
@@ -28,7 +31,7 @@ export type TrustRecord = {
   readonly createdAt: Date
 }
 
-export type DeviceKeyKind = 'aik' | 'cnf'
+export type DeviceKeyKind = 'aik' | 'cnf' | 'tpm'
 
 export type Enrolment = 'admitted' | 'pending'
 

@@ -10,6 +10,8 @@ export type AttestationClaims = Partial<{
   readonly aikValidated: boolean
   readonly aikPubHash: string
   readonly aikTrustAnchor: string
+  readonly aikEnrolled: boolean
+  readonly tpmIdentity: string
   readonly tpmVersion: number
   readonly secureBootEnabled: boolean
   readonly secureBootKeys: SecureBootKeys
@@ -93,6 +95,11 @@ export const CLAIMS: {
   aikValidated: now('bool', 'The attestation key has a valid certificate of its TPM maker.'),
   aikPubHash: now('text', 'base64 SHA-256 of the public attestation key in DER.'),
   aikTrustAnchor: now('text', 'base64url SHA-256 of the root certificate behind that key, in DER.'),
+  aikEnrolled: now('bool', 'The TPM proved that key here: its endorsement key has that root.'),
+  tpmIdentity: now(
+    'text',
+    'base64url of the 32 bytes that name the TPM; its device is named by them.',
+  ),
   tpmVersion: now('int', 'Major version of the TPM.'),
   secureBootEnabled: atBoot('bool', 'Secure Boot was on.'),
   secureBootKeys: atBoot('secureBootKeys', 'SHA-256 of the Secure Boot variables.'),

@@ -106,6 +106,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   nonce_spent: conflict('The nonce has been used. Ask for a new challenge.'),
   attestation_overtaken: conflict('The device proved another key at a later time. Attest again.'),
   device_not_listed: { status: 403, title: 'The device is not listed. Ask your administrator.' },
+  device_keys_exhausted: conflict('The TPM of this device has too many attestation keys.'),
   device_rate_limited: { status: 429, title: 'The device attests too often.' },
 
   claims_wrong_type: badRequest('A claim of the attestation token has the wrong type.'),

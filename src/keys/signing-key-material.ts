@@ -15,6 +15,7 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   attestation: 'RS256',
   'device-token': 'ES256',
   receipt: 'ES256',
+  enrolment: 'ES256',
 }
 
 const PARAMETERS = {
@@ -44,10 +45,7 @@ export async function createSigningKey(input: {
   const keys = await crypto.subtle.generateKey(PARAMETERS[algorithm], true, ['sign', 'verify'])
   const publicJwk = publicPartOf(await crypto.subtle.exportKey('jwk', keys.publicKey))
   const serial = crypto.getRandomValues(new Uint8Array(16))
-  const certificate =
-    use === 'attestation'
-      ? await createSelfSignedCertificate({ commonName: issuer, keys, serial, now })
-      : null
+  const certificate = await certify(use, { commonName: issuer, keys, serial, now })
   const kid =
     certificate === null
       ? await calculateJwkThumbprint(publicJwk as JWK, 'sha256')
@@ -65,6 +63,17 @@ export async function createSigningKey(input: {
     createdAt: now,
     retiresAt: null,
   }
+}
+
+/** Uses whose keys are known by a certificate: to clients of Azure, and as a certificate authority. */
+async function certify(
+  use: SigningKeyUse,
+  input: Omit<Parameters<typeof createSelfSignedCertificate>[0], 'authority'>,
+): Promise<Uint8Array | null> {
+  if (use === 'attestation') return createSelfSignedCertificate({ ...input, authority: false })
+  if (use !== 'enrolment') return null
+  const commonName = `${input.commonName} enrolment`
+  return createSelfSignedCertificate({ ...input, commonName, authority: true })
 }
 
 /** A private half that was opened. */

@@ -10,7 +10,7 @@ import {
   type SigningAlgorithm,
 } from './signing-key-material.ts'
 
-export const SIGNING_KEY_USES = ['attestation', 'device-token', 'receipt'] as const
+export const SIGNING_KEY_USES = ['attestation', 'device-token', 'receipt', 'enrolment'] as const
 
 /**
  * Our own signing keys. Of each use there may be several: the newest that is not retired signs,

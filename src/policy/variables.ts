@@ -42,7 +42,10 @@ const claimFields: TypeFields = Object.fromEntries(
 export const POLICY_TYPES: Readonly<Record<string, TypeFields>> = {
   Device: {
     id: { type: 'string', meaning: 'Id of the device: `dev_` and a hash of its key.' },
-    key_kind: { type: 'string', meaning: '`aik`, a TPM attestation key, or `cnf`.' },
+    key_kind: {
+      type: 'string',
+      meaning: '`tpm`, `aik` (a TPM attestation key) or `cnf`: what names the device.',
+    },
     enrolment: { type: 'string', meaning: '`admitted` or `pending`.' },
     owner: { type: 'string', meaning: 'Owner, where an administrator set one.' },
     entra_device_id: { type: 'string', meaning: 'Entra device id, where one is known.' },
@@ -126,7 +129,7 @@ export type KnownValues = {
 }
 
 const KNOWN_VALUES: Readonly<Record<string, KnownValues>> = {
-  'device.key_kind': { texts: ['aik', 'cnf'] },
+  'device.key_kind': { texts: ['aik', 'cnf', 'tpm'] },
   'device.enrolment': { texts: ['admitted', 'pending'] },
   'device.ring': { range: { least: 0n, most: 99n } },
   'attestation.status': { texts: ['affirming', 'warning', 'contraindicated'] },

@@ -11,6 +11,7 @@ import { prepareFleetReads } from './fleet-reads.ts'
 import { prepareHolds } from './holds.ts'
 import { prepareIssuerCertificates } from './issuer-certificates.ts'
 import { prepareJobLeases } from './job-leases.ts'
+import { prepareLinks } from './links.ts'
 import { prepareOverrides } from './overrides.ts'
 import { preparePreviews } from './previews.ts'
 import { prepareRecording } from './recording.ts'
@@ -35,6 +36,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareTrustRecordReads(db)),
     ...withStoreErrors(prepareRecording(db)),
     ...withStoreErrors(prepareSpentContexts(db)),
+    ...withStoreErrors(prepareLinks(db)),
     ...withStoreErrors(prepareDeviceReads(db)),
     ...withStoreErrors(prepareFleetReads(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),

@@ -1,6 +1,7 @@
 import type { DeviceKeyKind } from '../access/trust-record.ts'
 import { type Argument, type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText } from './json.ts'
+import { readLinks } from './read-links.ts'
 import { newRecordId } from './record-id.ts'
 import { storableId } from './trust-records.ts'
 
@@ -78,7 +79,7 @@ const ENROL = [
 export function prepareDeviceChanges(db: Database): DeviceChanges {
   const change = (name: string) => {
     const run = prepareChange<(typeof CHANGE)[number], DeviceChangeAnswer>(db, name, CHANGE)
-    return (input: DeviceChange) => run(changeArguments(input))
+    return underAnyName(db, (input: DeviceChange) => run(changeArguments(input)))
   }
   const signOut = prepareChange<(typeof SIGN_OUT)[number], DeviceChangeAnswer>(
     db,
@@ -101,7 +102,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
     signOutDevice: (input) => signOut(changeArguments(input)),
     admitDevice: change('admit_device'),
     enrolDevice: (input) => enrol(enrolArguments(input)),
-    setDeviceAttributes: (input) =>
+    setDeviceAttributes: underAnyName(db, (input: AttributesToSet) =>
       set({
         p_device_id: storableId(input.deviceId),
         p_changes: encodeJson(input.changes),
@@ -109,6 +110,21 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
       }),
+    ),
+  }
+}
+
+/** Whoever quarantines a device by the name of one of its keys means the device. */
+function underAnyName<T extends { readonly deviceId: string }>(
+  db: Database,
+  change: (input: T) => Promise<DeviceChangeAnswer>,
+): (input: T) => Promise<DeviceChangeAnswer> {
+  return async (input) => {
+    const answer = await change(input)
+    if (answer !== 'device_unknown') return answer
+    const id = storableId(input.deviceId)
+    const deviceId = (await readLinks(db, [id])).get(id)
+    return deviceId === undefined ? answer : change({ ...input, deviceId })
   }
 }
 

@@ -3,6 +3,7 @@ import type { Enrolment, TrustRecord, Verdict } from '../access/trust-record.ts'
 import type { AttestationClaims } from '../appraisal/claims.ts'
 import type { Database } from './database.ts'
 import { encodeText, type Json } from './json.ts'
+import { readLinks } from './read-links.ts'
 import { type AttestationOutcome, attestation, device, type RecordedVerdict } from './schema.ts'
 import { recordColumns, storableId, toTrustRecord } from './trust-records.ts'
 
@@ -13,6 +14,7 @@ export const PAGE_ROWS_MOST = 200
 export type DeviceReads = {
   /** Devices by id, a page at a time; a device that arrives meanwhile disturbs no page. */
   readonly listDevices: (query: DeviceQuery) => Promise<DevicePage>
+  /** By its id or any further name of it, as `deviceHistory`. */
   readonly deviceDetail: (deviceId: string, now: Date) => Promise<DeviceDetail | null>
   /** Attempts of a device, newest first, refused ones among them. */
   readonly deviceHistory: (deviceId: string, query: HistoryQuery) => Promise<HistoryPage>
@@ -61,6 +63,8 @@ export type DeviceDetail = {
   readonly recordedVerdict: RecordedVerdict | null
   readonly reasons: readonly Json[]
   readonly deviceKeyHash: string
+  /** base64url SHA-256 of the keys that evidence linked to the device by its TPM. */
+  readonly linkedKeys: readonly string[]
   /** Clause id to the ISO 8601 time since which it fails without a break. */
   readonly firstFailedAt: Readonly<Record<string, string>>
   readonly updatedAt: Date
@@ -120,42 +124,62 @@ export function prepareDeviceReads(db: Database): DeviceReads {
       return { devices, nextCursor }
     },
     async deviceDetail(deviceId, now) {
-      const [row] = await db
-        .select({
-          ...recordColumns,
-          verdict: verdictAt(now),
-          recordedVerdict: device.verdict,
-          reasons: device.reasons,
-          deviceKeyHash: device.deviceKeyHash,
-          firstFailedAt: device.firstFailedAt,
-          updatedAt: device.updatedAt,
-        })
-        .from(device)
-        .where(eq(device.deviceId, storableId(deviceId)))
-      if (row === undefined) return null
-      const { verdict, recordedVerdict, deviceKeyHash, firstFailedAt, updatedAt } = row
-      const kept = { verdict, recordedVerdict, deviceKeyHash, firstFailedAt, updatedAt }
-      return { record: toTrustRecord(row), reasons: row.reasons ?? [], ...kept }
+      const id = storableId(deviceId)
+      const detail = await readDetail(db, id, now)
+      const target = detail === null ? (await readLinks(db, [id])).get(id) : undefined
+      return target === undefined ? detail : readDetail(db, target, now)
     },
     async deviceHistory(deviceId, query) {
-      const limit = pageRows(query.limit)
-      const { deviceId: _, ...columns } = attestationColumns
-      const rows = await db
-        .select(columns)
-        .from(attestation)
-        .where(
-          and(
-            eq(attestation.deviceId, storableId(deviceId)),
-            query.before === undefined ? undefined : olderThan(deviceId, query.before),
-          ),
-        )
-        .orderBy(desc(attestation.at), desc(attestation.attestationId))
-        .limit(limit + 1)
-      const entries = rows.slice(0, limit)
-      const nextBefore = rows.length > limit ? (entries.at(-1)?.attestationId ?? null) : null
-      return { entries, nextBefore }
+      const id = storableId(deviceId)
+      const page = await readHistory(db, id, query)
+      if (page.entries.length > 0) return page
+      const target = (await readLinks(db, [id])).get(id)
+      return target === undefined ? page : readHistory(db, target, query)
     },
   }
+}
+
+async function readDetail(db: Database, deviceId: string, now: Date): Promise<DeviceDetail | null> {
+  const [row] = await db
+    .select({
+      ...recordColumns,
+      verdict: verdictAt(now),
+      recordedVerdict: device.verdict,
+      reasons: device.reasons,
+      deviceKeyHash: device.deviceKeyHash,
+      linkedKeys: device.linkedKeys,
+      firstFailedAt: device.firstFailedAt,
+      updatedAt: device.updatedAt,
+    })
+    .from(device)
+    .where(eq(device.deviceId, deviceId))
+  if (row === undefined) return null
+  const { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt } = row
+  const kept = { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt }
+  return { record: toTrustRecord(row), reasons: row.reasons ?? [], ...kept }
+}
+
+async function readHistory(
+  db: Database,
+  deviceId: string,
+  query: HistoryQuery,
+): Promise<HistoryPage> {
+  const limit = pageRows(query.limit)
+  const { deviceId: _, ...columns } = attestationColumns
+  const rows = await db
+    .select(columns)
+    .from(attestation)
+    .where(
+      and(
+        eq(attestation.deviceId, deviceId),
+        query.before === undefined ? undefined : olderThan(deviceId, query.before),
+      ),
+    )
+    .orderBy(desc(attestation.at), desc(attestation.attestationId))
+    .limit(limit + 1)
+  const entries = rows.slice(0, limit)
+  const nextBefore = rows.length > limit ? (entries.at(-1)?.attestationId ?? null) : null
+  return { entries, nextBefore }
 }
 
 const attestationColumns = {
@@ -208,7 +232,7 @@ function matches(search: string): SQL {
 function olderThan(deviceId: string, before: string): SQL {
   return sql`(${attestation.at}, ${attestation.attestationId}) < (
     select last.at, last.attestation_id from ${attestation} as last
-    where last.device_id = ${storableId(deviceId)} and last.attestation_id = ${storableId(before)})`
+    where last.device_id = ${deviceId} and last.attestation_id = ${storableId(before)})`
 }
 
 function pageRows(limit: number): number {

@@ -44,6 +44,11 @@ export type AttestationToRecord = {
   /** 0 to 99; kept from the first attestation on. */
   readonly ring: number
   readonly enrolmentMode: EnrolmentMode
+  /**
+   * base64url SHA-256 of the key, where it is not what names the device: evidence or an earlier link
+   * does. `null` where the key names the device itself.
+   */
+  readonly linkedKey: string | null
   /** `expiresAt`: when the nonce would be refused for its age alone. */
   readonly nonce: { readonly id: string; readonly expiresAt: Date }
   /** `attestedAt` is the time of recording: audit, event and `updatedAt` carry it too. */
@@ -67,6 +72,10 @@ export type AttestationToRecord = {
 export type RecordingAnswer =
   | { readonly outcome: 'recorded' | 'nonce_spent'; readonly device: RecordedDevice | null }
   | { readonly outcome: 'device_not_listed'; readonly device: null }
+  /** The name that was given is one of `linkedDeviceId`'s: to be recorded there. Nothing is written. */
+  | { readonly outcome: 'linked'; readonly device: null; readonly linkedDeviceId: string }
+  /** `linkedKey` is not known as a key of the device: `linkDevice` comes first. Nothing is written. */
+  | { readonly outcome: 'link_needed'; readonly device: null }
 
 /** What was already known about the device when the attestation arrived. */
 export type RecordedDevice = {
@@ -118,6 +127,7 @@ export function prepareRecording(db: Database): Recording {
       quarantineReason: sql<string | null>`quarantine_reason`,
       generation: sql<number | null>`generation`,
       confirmationKey: sql<string | null>`confirmation_key`,
+      linkedDeviceId: sql<string | null>`linked_device_id`,
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))
     .prepare('record_attestation')
@@ -131,7 +141,14 @@ export function prepareRecording(db: Database): Recording {
     async recordAttestation(input) {
       const row = onlyRow(await attestation.execute(attestationArguments(input)))
       const { outcome, isCurrent, previousVerdict, enrolment, ring, generation } = row
-      if (outcome === 'device_not_listed') return { outcome, device: null }
+      if (outcome === 'device_not_listed' || outcome === 'link_needed') {
+        return { outcome, device: null }
+      }
+      if (outcome === 'linked') {
+        const { linkedDeviceId } = row
+        if (linkedDeviceId === null) throw new TypeError('a linked name has a device')
+        return { outcome, device: null, linkedDeviceId }
+      }
       if (enrolment === null || ring === null || generation === null) {
         return { outcome, device: null }
       }
@@ -174,6 +191,7 @@ const ATTESTATION_PARAMETERS = [
   'p_event_id',
   'p_announced_verdict',
   'p_vouched',
+  'p_linked_key',
 ] as const
 
 function attestationArguments(
@@ -206,6 +224,7 @@ function attestationArguments(
     p_event_id: newRecordId(attestation.attestedAt),
     p_announced_verdict: input.announcedVerdict,
     p_vouched: isVouched(attestation.claims),
+    p_linked_key: input.linkedKey,
   }
 }
 

@@ -62,11 +62,16 @@ export const device = pgTable(
     generation: integer('generation').notNull().default(1),
     /** Whether the last accepted attestation proved its hardware (`isVouched`). */
     vouched: boolean('vouched').notNull().default(false),
+    /**
+     * base64url SHA-256 of the keys that evidence has linked to this device by its TPM. A device that
+     * is named by its only key has none.
+     */
+    linkedKeys: text('linked_keys').array().notNull().default(sql`'{}'::text[]`),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
   (table) => [
-    check('device_key_kind', sql`${table.keyKind} in ('aik', 'cnf')`),
+    check('device_key_kind', sql`${table.keyKind} in ('aik', 'cnf', 'tpm')`),
     check('device_enrolment', sql`${table.enrolment} in ('admitted', 'pending')`),
     check('device_ring', sql`${table.ring} between 0 and 99`),
     check('device_verdict', sql`${table.verdict} in ('trusted', 'untrusted', 'unknown')`),
@@ -79,6 +84,20 @@ export const device = pgTable(
       sql`num_nulls(${table.quarantinedAt}, ${table.quarantinedBy}, ${table.quarantineReason}) in (0, 3)`,
     ),
   ],
+)
+
+/**
+ * Further names of a device: those of its keys and of other descriptions of its TPM. What has a row
+ * here has none in `device`, and what a row points to points nowhere else.
+ */
+export const deviceLink = pgTable(
+  'device_link',
+  {
+    deviceId: asciiText('device_id').primaryKey(),
+    targetId: asciiText('target_id').notNull(),
+    linkedAt: instant('linked_at').notNull(),
+  },
+  (table) => [index('device_link_target').on(table.targetId)],
 )
 
 /** What an attestation can be recorded as; `stale` and `quarantined` follow from time and people. */
@@ -208,8 +227,11 @@ export const signingKey = pgTable(
   },
   (table) => [
     unique('signing_key_generation').on(table.use, table.generation),
-    check('signing_key_use', sql`${table.use} in ('attestation', 'device-token', 'receipt')`),
+    check(
+      'signing_key_use',
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment')`,
+    ),
   ],
 )
 
-export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt'
+export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt' | 'enrolment'

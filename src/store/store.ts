@@ -9,6 +9,7 @@ import type { FleetReads } from './fleet-reads.ts'
 import type { Holds } from './holds.ts'
 import type { IssuerCertificates } from './issuer-certificates.ts'
 import type { JobLeases } from './job-leases.ts'
+import type { Links } from './links.ts'
 import type { Overrides } from './overrides.ts'
 import type { Previews } from './previews.ts'
 import type { Recording } from './recording.ts'
@@ -32,6 +33,7 @@ export { type ApiClient, SCOPES, type Scope } from './clients.ts'
 export type Store = TrustRecordReads &
   Recording &
   SpentContexts &
+  Links &
   DeviceReads &
   FleetReads &
   DeviceChanges &

@@ -2,6 +2,7 @@ import { eq, type SQL, sql } from 'drizzle-orm'
 import type { RecordedAttestation, TrustRecord } from '../access/trust-record.ts'
 import type { DocumentKind } from '../policy/control.ts'
 import { type Database, onlyRow } from './database.ts'
+import { readLinks } from './read-links.ts'
 import { device } from './schema.ts'
 import { activeDocument, control } from './steering-schema.ts'
 
@@ -9,10 +10,11 @@ import { activeDocument, control } from './steering-schema.ts'
 export type TrustRecordReads = {
   /**
    * The trust record of one device, or `null` if it was never seen, with the hashes of the active
-   * policy and reference values at that same moment. Any text may be asked for.
+   * policy and reference values at that same moment. Any text may be asked for. A further name of a
+   * device (`link_device`) answers the record of that device, under its own id.
    */
   readonly trustRecord: (deviceId: string) => Promise<TrustRecordAnswer>
-  /** The same for several devices in one statement. Devices that were never seen are not in the map. */
+  /** The same for several devices in one statement. What was never seen is not in the map. */
   readonly trustRecords: (deviceIds: readonly string[]) => Promise<TrustRecordsAnswer>
 }
 
@@ -81,18 +83,39 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
     sql`${device.deviceId} = any(array(select jsonb_array_elements_text(${sql.placeholder('deviceIds')}::jsonb)))`,
   )
 
+  const readOne = async (deviceId: string): Promise<TrustRecordAnswer> => {
+    const row = onlyRow(await one.execute({ deviceId }))
+    return { record: isDevice(row) ? toTrustRecord(row) : null, ...steeringOf(row) }
+  }
+  const readMany = async (deviceIds: readonly string[]): Promise<TrustRecordsAnswer> => {
+    const rows = await many.execute({ deviceIds: JSON.stringify(deviceIds) })
+    const records = new Map<string, TrustRecord>()
+    for (const row of rows) {
+      if (isDevice(row)) records.set(row.deviceId, toTrustRecord(row))
+    }
+    return { records, ...steeringOf(onlyRow(rows.slice(0, 1))) }
+  }
+
   return {
     async trustRecord(deviceId) {
-      const row = onlyRow(await one.execute({ deviceId: storableId(deviceId) }))
-      return { record: isDevice(row) ? toTrustRecord(row) : null, ...steeringOf(row) }
+      const id = storableId(deviceId)
+      const answer = await readOne(id)
+      const target = answer.record === null ? (await readLinks(db, [id])).get(id) : undefined
+      return target === undefined ? answer : readOne(target)
     },
     async trustRecords(deviceIds) {
-      const rows = await many.execute({ deviceIds: JSON.stringify(deviceIds.map(storableId)) })
-      const records = new Map<string, TrustRecord>()
-      for (const row of rows) {
-        if (isDevice(row)) records.set(row.deviceId, toTrustRecord(row))
+      const ids = deviceIds.map(storableId)
+      const answer = await readMany(ids)
+      const missing = ids.filter((id) => !answer.records.has(id))
+      const links = await readLinks(db, missing)
+      if (links.size === 0) return answer
+      const linked = await readMany([...links.values()])
+      const records = new Map(answer.records)
+      for (const [id, target] of links) {
+        const record = linked.records.get(target)
+        if (record !== undefined) records.set(id, record)
       }
-      return { records, ...steeringOf(onlyRow(rows.slice(0, 1))) }
+      return { ...linked, records }
     },
   }
 }

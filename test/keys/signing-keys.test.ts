@@ -43,6 +43,7 @@ describe('the first start', () => {
     expect(store.rows.map(({ use, generation }) => [use, generation]).sort()).toEqual([
       ['attestation', 1],
       ['device-token', 1],
+      ['enrolment', 1],
       ['receipt', 1],
     ])
     for (const row of store.rows) {

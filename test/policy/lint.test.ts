@@ -327,7 +327,7 @@ describe('clauses that cannot be meant', () => {
     'attestation.vbsEnabled || !attestation.vbsEnabled',
     'device.ring >= 0',
     'device.ring < 10 || device.ring > 5',
-    'device.key_kind in ["aik", "cnf"]',
+    'device.key_kind in ["aik", "cnf", "tpm"]',
     'device.id != "a" || device.id != "b"',
     '"a".startsWith("a")',
   ])('%s never fails', (require) => {

@@ -60,7 +60,7 @@ const input = fc
     enclaveSvn: fc.option(fc.constantFrom(0, 6, 7, 8)),
     owner: fc.constantFrom(null, 'a', 'b', 'c'),
     ring: fc.constantFrom(0, 1, 41, 42, 43, 50, 99),
-    keyKind: fc.constantFrom('aik', 'cnf'),
+    keyKind: fc.constantFrom('aik', 'cnf', 'tpm'),
     risk: fc.constantFrom(undefined, 1, 1.5, 2, 'x'),
   })
   .map(({ vbsEnabled, hvciEnabled, enclaveSvn, owner, ring, keyKind, risk }) => {

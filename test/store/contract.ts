@@ -8,6 +8,7 @@ import type { StoreUnderTest } from './fixtures.ts'
 import { fleetReadsContract } from './fleet-reads-contract.ts'
 import { generationContract } from './generation-contract.ts'
 import { issuerCertificatesContract } from './issuer-certificates-contract.ts'
+import { linksContract } from './links-contract.ts'
 import { readingContract } from './reading-contract.ts'
 import { recordingContract } from './recording-contract.ts'
 import { retentionContract } from './retention-contract.ts'
@@ -24,6 +25,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
 
   describe('recording attestations', () => recordingContract(subject))
   describe('generations of device tokens', () => generationContract(subject))
+  describe('names of one device', () => linksContract(subject))
   describe('reading', () => readingContract(subject))
   describe('administration', () => administrationContract(subject))
   describe('documents, clients and keys', () => documentsContract(subject))

@@ -48,6 +48,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
     deviceKeyHash: 'kH3yV0Yw6sM1f0Zr2mB7xqv8p4d5n6c7b8a9s0d1f2g',
     ring: 42,
     enrolmentMode: 'open',
+    linkedKey: null,
     nonce: { id: nonceId ?? newId('nonce-'), expiresAt: at(seconds + 300) },
     attestation: {
       attestationId: attestationId ?? newId('att_'),

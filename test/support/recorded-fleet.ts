@@ -52,6 +52,7 @@ export async function recordFleet(
       deviceKeyHash: id,
       ring: ringOf(key),
       enrolmentMode: 'open',
+      linkedKey: null,
       nonce: { id: `nonce ${id}`, expiresAt: new Date(now.getTime() + 300_000) },
       attestation,
       verdict: 'trusted',

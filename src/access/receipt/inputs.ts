@@ -8,7 +8,7 @@ import { instant } from './claims.ts'
 
 const deviceSchema = z.strictObject({
   device_id: z.string(),
-  key_kind: z.enum(['aik', 'cnf']),
+  key_kind: z.enum(['aik', 'cnf', 'tpm']),
   enrolment: z.enum(['admitted', 'pending']),
   quarantined: z.boolean(),
   owner: z.string().nullable(),

@@ -143,12 +143,12 @@ async function answerRecorded(
   services: Services,
   { device, recorded }: { readonly device: ProvenDevice; readonly recorded: Recorded },
 ): Promise<Response> {
-  const { attestation, verdict, rules, generation } = recorded
+  const { deviceId, attestation, verdict, rules, generation } = recorded
   const { attestationId, attestedAt, validUntil } = attestation
   services.metrics.attestations.labels(verdict.verdict).inc()
   services.log.info('attestation_recorded', {
     request_id: c.get('requestId'),
-    device_id: device.deviceId,
+    device_id: deviceId,
     attestation_id: attestationId,
     verdict: verdict.verdict,
   })
@@ -156,7 +156,7 @@ async function answerRecorded(
   const languages = readLanguages(language)
   const told = explainToDevice({ verdict, policy: rules.policy, language })
   const token = await services.issueDeviceToken({
-    deviceId: device.deviceId,
+    deviceId,
     confirmationKey: device.confirmationKey,
     generation,
     issuedAt: attestedAt,
@@ -165,7 +165,7 @@ async function answerRecorded(
   })
   const answer = {
     attestation_id: attestationId,
-    device_id: device.deviceId,
+    device_id: deviceId,
     verdict: verdict.verdict,
     code: told.code,
     restart: told.restart,

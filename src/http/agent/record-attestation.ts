@@ -1,6 +1,6 @@
 import type { Rules } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
-import { ringOf } from '../../access/device-id.ts'
+import { deviceIdOf, ringOf } from '../../access/device-id.ts'
 import type { Circumstances } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
@@ -9,6 +9,7 @@ import { toBase32, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import type { Course } from '../../rules.ts'
 import type { Services } from '../../services.ts'
+import type { RecordingAnswer } from '../../store/recording.ts'
 import type { RecordedVerdict } from '../../store/schema.ts'
 import type { VerifiedSubmission } from './submission.ts'
 
@@ -17,12 +18,15 @@ export const RECORDING_REASONS = [
   'device_not_listed',
   /** Kept in the history; but another key of the device was proven at a later time already. */
   'attestation_overtaken',
+  'device_keys_exhausted',
 ] as const
 
 export type RecordingFailure = { readonly reason: (typeof RECORDING_REASONS)[number] }
 
 /** What was written, and what it comes to for a device that may be quarantined or pending. */
 export type Recorded = {
+  /** Of the device that it was recorded for: its own, where what the evidence names is a name of it. */
+  readonly deviceId: string
   readonly attestation: RecordedAttestation
   readonly verdict: DerivedVerdict
   readonly rules: Rules
@@ -30,21 +34,51 @@ export type Recorded = {
   readonly generation: number
 }
 
-/** Appraises a verified submission under the rules in force and records it, or nothing. */
+/** A device is found in so many steps at most: a key that is new to a TPM, which has another name. */
+const MAX_NAMES = 4
+
+/**
+ * Appraises a verified submission under the rules in force and records it, or nothing. A device is
+ * recorded at the first try, unless the name that its evidence gives is one of several of it, or is
+ * not known yet to be: then it is linked first, and recorded under its own.
+ */
 export async function recordAttestation(
   services: Services,
   submission: VerifiedSubmission,
   now: Date,
 ): Promise<Result<Recorded, RecordingFailure>> {
+  let deviceId = submission.deviceId
+  for (let names = 0; names < MAX_NAMES; names += 1) {
+    const answer = await recordUnder(services, { ...submission, deviceId }, now)
+    if ('ok' in answer) return answer
+    if (answer.outcome === 'linked') deviceId = answer.linkedDeviceId
+    else {
+      const link = await linkDevice(services, submission, now)
+      if (!link.ok) return link
+      deviceId = link.value
+    }
+  }
+  throw new Error(`the names of device ${submission.deviceId} keep changing`)
+}
+
+type AnotherName = Extract<RecordingAnswer, { outcome: 'linked' | 'link_needed' }>
+
+async function recordUnder(
+  services: Services,
+  submission: VerifiedSubmission,
+  now: Date,
+): Promise<Result<Recorded, RecordingFailure> | AnotherName> {
+  const { deviceId, deviceKey, identity, keyKind } = submission
   const { course, record } = await findCourse(services, submission, now)
   const { rules, circumstances } = course
   const attestation = describeAttestation(services, submission, now)
   const assessment = verdictOfAttestation({ ...rules, attestation, record, now })
   const answer = await services.store.recordAttestation({
-    deviceId: submission.deviceId,
-    keyKind: submission.keyKind,
-    deviceKeyHash: toBase64Url(submission.deviceKey),
-    ring: ringOf(submission.deviceKey),
+    deviceId,
+    keyKind,
+    deviceKeyHash: toBase64Url(identity),
+    linkedKey: namesItself(submission) ? null : toBase64Url(deviceKey),
+    ring: ringOf(identity),
     enrolmentMode: services.config.enrolment,
     nonce: submission.nonce,
     attestation,
@@ -56,6 +90,7 @@ export async function recordAttestation(
     evaluatedPolicyHash: rules.policy.hash,
     referenceValuesHash: rules.referenceValues.hash,
   })
+  if (answer.outcome === 'linked' || answer.outcome === 'link_needed') return answer
   if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
   const { device } = answer
   if (device === null) throw new TypeError('what is recorded has a device')
@@ -69,7 +104,37 @@ export async function recordAttestation(
     origin: appraiseOrigin({ ...attestation, referenceValues: rules.referenceValues, now }),
     now,
   })
-  return ok({ attestation, verdict, rules, generation: device.generation })
+  return ok({ deviceId, attestation, verdict, rules, generation: device.generation })
+}
+
+/** Whether the key of a submission is what names the device. */
+function namesItself({ deviceId, deviceKey }: VerifiedSubmission): boolean {
+  return deviceId === deviceIdOf(deviceKey)
+}
+
+/** The evidence names the TPM, and that this key is one of its keys is news to the store. */
+async function linkDevice(
+  services: Services,
+  { identity, keyKind, deviceKey, token }: VerifiedSubmission,
+  now: Date,
+): Promise<Result<string, RecordingFailure>> {
+  const key = toBase64Url(deviceKey)
+  const name = { deviceId: deviceIdOf(deviceKey), keyHash: key }
+  const answer = await services.store.linkDevice({
+    deviceId: deviceIdOf(identity),
+    keyKind,
+    identity: toBase64Url(identity),
+    ring: ringOf(identity),
+    key,
+    names: [{ ...name, keyKind: services.config.deviceKey }],
+    enrolmentMode: services.config.enrolment,
+    ticket: null,
+    detail: { cause: 'certificate', verifier: token.issuer },
+    now,
+  })
+  if (answer.outcome === 'linked') return ok(answer.deviceId)
+  if (answer.outcome === 'ticket_spent') throw new TypeError('no ticket was given')
+  return err({ reason: answer.outcome })
 }
 
 export function newAttestationId(services: Services): string {
@@ -100,14 +165,16 @@ async function findCourse(
   now: Date,
 ): Promise<{ readonly course: Course; readonly record: TrustRecord | null }> {
   const steered = await services.rules.recent()
-  if (steered.dependsOnLabels) {
+  // The ring of a device that is known by another name is in its record, and not in this one.
+  const isOther = submission.deviceId !== deviceIdOf(submission.identity)
+  if (steered.dependsOnLabels || isOther) {
     const record = await readDevice(services, submission, now)
     return { course: steered.courseOf(record, now), record }
   }
   const newcomer = {
     deviceId: submission.deviceId,
     labels: [],
-    ring: ringOf(submission.deviceKey),
+    ring: ringOf(submission.identity),
   }
   const course = steered.courseOf(newcomer, now)
   const { usesDevice } = course.rules.policy
@@ -120,7 +187,7 @@ async function findCourse(
  */
 async function readDevice(
   services: Services,
-  { deviceId, deviceKey, keyKind }: VerifiedSubmission,
+  { deviceId, identity, keyKind }: VerifiedSubmission,
   now: Date,
 ): Promise<TrustRecord> {
   const { record } = await services.store.trustRecord(deviceId)
@@ -133,7 +200,7 @@ async function readDevice(
     owner: null,
     entraDeviceId: null,
     labels: [],
-    ring: ringOf(deviceKey),
+    ring: ringOf(identity),
     attestation: null,
     firstFailedAt: {},
     generation: 1,

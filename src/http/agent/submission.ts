@@ -53,9 +53,13 @@ export type VerifiedSubmission = ProvenDevice & {
 
 /** The device whose `cnf` key signed our nonce: from here on an attempt is attributable. */
 export type ProvenDevice = {
+  /** As the evidence names it; the store may know that this is a name of another device. */
   readonly deviceId: string
-  readonly deviceKey: Uint8Array
+  /** The 32 bytes behind `deviceId`: of the TPM where evidence names it, else `deviceKey`. */
+  readonly identity: Uint8Array
   readonly keyKind: DeviceKeyKind
+  /** SHA-256 of the device's key, for which the nonce was made. */
+  readonly deviceKey: Uint8Array
   readonly token: VerifiedAttestationToken
   /** RFC 7638 thumbprint of the proven key. */
   readonly confirmationKey: string
@@ -137,9 +141,8 @@ async function proveDevice(
   const key = deviceKeyOf(token, services.config.deviceKey)
   if (key === undefined) return err({ reason: 'token_without_device_key' })
   return ok({
-    deviceId: deviceIdOf(key),
+    ...identify(services, token, key),
     deviceKey: key,
-    keyKind: services.config.deviceKey,
     token,
     confirmationKey: token.confirmation.thumbprint,
     digests: digestsOf(submission.token, token.payload),
@@ -156,6 +159,25 @@ function deviceKeyOf(token: VerifiedAttestationToken, kind: DeviceKeyKind): Uint
         ? fromBase64(aikPubHash)
         : undefined
   return bytes?.length === 32 ? bytes : undefined
+}
+
+/**
+ * One TPM is one device, whatever key it comes with, where evidence says which TPM it is: the
+ * built-in verifier says it of keys that are certified for one. Nobody else's word counts for it.
+ */
+function identify(
+  { config }: Services,
+  { issuer, payload }: VerifiedAttestationToken,
+  key: Uint8Array,
+): Pick<ProvenDevice, 'deviceId' | 'identity' | 'keyKind'> {
+  const { tpmIdentity } = payload
+  const tpm =
+    issuer === config.publicUrl && typeof tpmIdentity === 'string'
+      ? fromBase64Url(tpmIdentity)
+      : undefined
+  return tpm?.length === 32
+    ? { deviceId: deviceIdOf(tpm), identity: tpm, keyKind: 'tpm' }
+    : { deviceId: deviceIdOf(key), identity: key, keyKind: config.deviceKey }
 }
 
 const EVIDENCE_PARTS = ['quote', 'boot_log', 'enclave_report']
