@@ -100,6 +100,12 @@ export function createMetrics(sources: {
       labelNames: ['verifier', 'outcome'],
       registers,
     }),
+    probes: new Counter({
+      name: 'countersign_verifier_probes_total',
+      help: 'Challenges that this process asked a provider for by itself, by what became of them.',
+      labelNames: ['verifier', 'outcome'],
+      registers,
+    }),
     removed: new Counter({
       name: 'countersign_removed_rows_total',
       help: 'Rows that background jobs removed, by job.',

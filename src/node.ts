@@ -8,6 +8,7 @@ import { runJobs, startJob } from './jobs.ts'
 import { type MasterSecret, parseMasterSecret } from './keys/master-secret.ts'
 import { loadOrCreateSecretFile } from './keys/secret-file.ts'
 import { createLog, type Log } from './log.ts'
+import { watchVerifiers } from './operations/jobs/watch-verifiers.ts'
 import { createServices, type Services } from './services.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
@@ -116,6 +117,7 @@ function startBackgroundJobs(services: Services): { readonly stop: () => Promise
   const everyMs = config.controlIntervalSeconds * 1000
   const jobs = [
     startJob((signal) => runControl(services, signal), { everyMs, random }),
+    startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runJobs(services, signal), { everyMs: JOBS_EVERY_MS, random }),
   ]
   return {

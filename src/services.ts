@@ -9,12 +9,12 @@ import {
 } from './access/device-token.ts'
 import { type DecisionFacts, issueReceipt } from './access/receipt.ts'
 import type { Verdict } from './access/trust-record.ts'
+import type { KeySets } from './azure/key-sets.ts'
 import { connectProviders } from './azure/providers.ts'
 import type { AzureRelay } from './azure/relay.ts'
 import { BUILT_IN } from './azure/settings.ts'
 import { type BreakGlass, createBreakGlass } from './break-glass.ts'
 import type { Config } from './config.ts'
-import { createIssuerFailures, type IssuerFailures } from './control/issuer-failures.ts'
 import { createTrials, type Trials } from './control/trials.ts'
 import { toBase32 } from './encoding.ts'
 import type { TokenIssuer } from './evidence/attestation-token.ts'
@@ -28,6 +28,7 @@ import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { createReportExaminer, type ReportExaminer } from './operations/attest/examine-report.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
@@ -51,8 +52,8 @@ export type Services = {
   readonly rules: RulesInForce
   /** What rollouts do to the questions that this process is asked. */
   readonly trials: Trials
-  /** Issuers with whose tokens nobody gets in any more. */
-  readonly issuerFailures: IssuerFailures
+  /** Whether the tokens of a provider are believed that it gave this process. */
+  readonly reports: ReportExaminer
   /** Tells processes apart that work on one database. */
   readonly processId: string
   readonly clients: ClientDirectory
@@ -63,6 +64,8 @@ export type Services = {
   readonly issuers: TokenIssuers
   /** By URL, one for each Azure provider among the configured verifiers. */
   readonly relays: ReadonlyMap<string, AzureRelay>
+  /** Of the same providers. */
+  readonly keySets: KeySets
   /** Whether each configured verifier answers, by its name there. */
   readonly verifierStates: () => Readonly<Record<string, boolean>>
   readonly verifier: {
@@ -128,6 +131,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const countOfDevices = () => countDevices(store, clock())
   const random = createRandomSource()
   const processId = toBase32(random(10))
+  const issuers = createTokenIssuers({
+    builtIn: verifiesHere ? await builtInIssuer(keys, issuer, now) : undefined,
+    ...azure,
+    rules,
+    clock,
+  })
   const tokens = await deviceTokens(keys, { issuer, clock, now })
   return {
     config,
@@ -138,19 +147,15 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     random,
     rules,
     trials: createTrials({ store, reporter: processId }),
-    issuerFailures: createIssuerFailures([issuer, ...azure.providers], now),
+    reports: createReportExaminer({ issuers, store, config, log, clock, reporter: processId }),
     processId,
     clients: createClientDirectory(store, clock),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
-    issuers: createTokenIssuers({
-      builtIn: verifiesHere ? await builtInIssuer(keys, issuer, now) : undefined,
-      ...azure,
-      rules,
-      clock,
-    }),
+    issuers,
     relays: azure.relays,
+    keySets: azure.keySets,
     verifierStates: azure.states,
     verifier: builtInVerifier(keys, { config, trust, masterSecret, rules, store, clock, now }),
     ...tokens,

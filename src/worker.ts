@@ -9,6 +9,7 @@ import { runJobs } from './jobs.ts'
 import { parseMasterSecret } from './keys/master-secret.ts'
 import { createLog, describeFault, type Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { watchVerifiers } from './operations/jobs/watch-verifiers.ts'
 import { createRandomSource } from './random.ts'
 import { createServices, type Services } from './services.ts'
 import { type HyperdriveStore, openHyperdriveStore } from './store/hyperdrive.ts'
@@ -61,8 +62,10 @@ async function runScheduledJobs(
 ): Promise<void> {
   await withService(bindings, invocation, async ({ services }) => {
     const signal = AbortSignal.timeout(JOBS_RUN_MS)
+    const watching = watchVerifiers(services, signal)
     await runControl(services, signal)
     await runJobs(services, signal)
+    await watching
   }).catch((error) => logStartFault(error))
 }
 

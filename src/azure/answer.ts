@@ -57,6 +57,13 @@ export function readAnswer(body: string, kind: AnswerKind): Result<string, Relay
   return ok(JSON.stringify({ payload: checked }))
 }
 
+/** The report in an answer that `readAnswer` has written. */
+export function readReport(answer: string): string {
+  const { report } = JSON.parse(answer).payload
+  if (typeof report !== 'string') throw new TypeError('an answer to a request holds a report')
+  return report
+}
+
 /**
  * `code` of an error in Azure's form, if it is on our list. `undefined` for a body of another form,
  * which then was written by something that is not Azure Attestation. The message is not looked at:

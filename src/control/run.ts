@@ -15,8 +15,6 @@ const LEASE_MS = 10_000
 const MAX_HOLDS = 3
 /** For so long a cause that was held is not held again by itself. */
 const REST_MS = 24 * 3_600_000
-/** An outage is held for so long past the last time that it was noticed. */
-const OUTAGE_NOTICED_MS = 5 * 60_000
 
 /**
  * One round of control: drives the open rollouts, holds causes that many good devices meet at once,
@@ -27,7 +25,6 @@ export async function runControl(services: Services, signal?: AbortSignal): Prom
   const rounds: Readonly<Record<string, (services: Services) => Promise<void>>> = {
     report_trials: reportTrials,
     end_expired: endExpired,
-    hold_outages: holdOutages,
     drive_rollouts: (all) => exclusively(all, 'drive_rollouts', driveRollouts),
     hold_causes: (all) => exclusively(all, 'hold_causes', holdCauses),
     sweep: (all) => exclusively(all, 'sweep', sweepFleet),
@@ -122,37 +119,6 @@ async function holdCauses(services: Services, position: string): Promise<string>
     })
   }
   return last
-}
-
-/** While a verifier cannot be reached, or none of its tokens is believed, the last ones may count longer. */
-async function holdOutages(services: Services): Promise<void> {
-  if (services.config.outageGraceSeconds === 0) return
-  const now = services.clock()
-  for (const [issuer, isAvailable] of Object.entries(services.verifierStates())) {
-    if (!isAvailable) await holdOutage(services, issuer, { unreachable: issuer })
-  }
-  for (const { issuer, ...evidence } of services.issuerFailures.failing(now)) {
-    await holdOutage(services, issuer, { ...evidence, reasons: [...evidence.reasons] })
-  }
-}
-
-async function holdOutage(services: Services, issuer: string, evidence: Json): Promise<void> {
-  const { store, clock } = services
-  const now = clock()
-  const answer = await store.beginHold({
-    holdId: newControlId('hld', services.random),
-    cause: { kind: 'stale', issuer },
-    covers: new Date(0),
-    until: new Date(now.getTime() + OUTAGE_NOTICED_MS),
-    evidence,
-    lengthen: true,
-    most: MAX_HOLDS + services.config.verifiers.length,
-    // The bound of an outage is by device: how long past its end evidence may count.
-    restMs: 0,
-    now,
-  })
-  if (answer !== 'applied') return
-  services.log.error('hold_begun', { cause: `stale ${issuer}`, evidence: JSON.stringify(evidence) })
 }
 
 async function endExpired(services: Services): Promise<void> {

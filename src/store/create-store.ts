@@ -23,6 +23,7 @@ import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareSigningKeys } from './stored-signing-keys.ts'
 import { prepareTrustRecordReads } from './trust-records.ts'
+import { prepareVerifierObservations } from './verifier-observations.ts'
 
 /** The same store over any driver; nothing past this point knows which one it is. */
 export function createStore(input: {
@@ -50,6 +51,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareIssuerCertificates(db)),
     ...withStoreErrors(prepareJobLeases(db)),
     ...withStoreErrors(prepareSecondRequests(db)),
+    ...withStoreErrors(prepareVerifierObservations(db)),
     ...withStoreErrors(prepareAnnouncements(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
     ...withStoreErrors(prepareRetention(db)),

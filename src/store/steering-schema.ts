@@ -225,3 +225,31 @@ export const issuerCertificate = pgTable(
     index('issuer_certificate_kept').on(table.keptAt),
   ],
 )
+
+/**
+ * What each process found last about each verifier: by its own probes (`answers`) and by tokens that
+ * came to it from the verifier itself (`believed`). Whether that is an outage is judged from all rows.
+ */
+export const verifierObservation = pgTable(
+  'verifier_observation',
+  {
+    issuer: text('issuer').notNull(),
+    sign: text('sign').$type<VerifierSign>().notNull(),
+    /** The process that tells it. */
+    reporter: text('reporter').notNull(),
+    /** Null where all was well. */
+    failure: text('failure'),
+    /** Since when the process has found the same, well or not, without a break. */
+    since: instant('since').notNull(),
+    rounds: integer('rounds').notNull(),
+    at: instant('at').notNull(),
+    /** From then on it says nothing: the process is gone. */
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.issuer, table.sign, table.reporter] }),
+    check('verifier_observation_sign', sql`${table.sign} in ('answers', 'believed')`),
+  ],
+)
+
+export type VerifierSign = 'answers' | 'believed'

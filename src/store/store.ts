@@ -19,6 +19,7 @@ import type { SecondRequests } from './second-requests.ts'
 import type { SpentContexts } from './spent-contexts.ts'
 import type { StoredSigningKeys } from './stored-signing-keys.ts'
 import type { TrustRecordReads } from './trust-records.ts'
+import type { VerifierObservations } from './verifier-observations.ts'
 
 export { type ApiClient, SCOPES, type Scope } from './clients.ts'
 
@@ -47,6 +48,7 @@ export type Store = TrustRecordReads &
   IssuerCertificates &
   JobLeases &
   SecondRequests &
+  VerifierObservations &
   Announcements &
   StoredSigningKeys &
   Retention &

@@ -12,6 +12,7 @@ import { linksContract } from './links-contract.ts'
 import { readingContract } from './reading-contract.ts'
 import { recordingContract } from './recording-contract.ts'
 import { retentionContract } from './retention-contract.ts'
+import { verifierObservationsContract } from './verifier-observations-contract.ts'
 
 /** What every store must do, whatever it runs on. */
 export function storeContract(open: () => Promise<StoreUnderTest>): void {
@@ -32,6 +33,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('rollouts', () => controlContract(subject))
   describe('overrides, holds and jobs', () => exceptionsContract(subject))
   describe('certificates of issuers', () => issuerCertificatesContract(subject))
+  describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('retention', () => retentionContract(subject))

@@ -43,7 +43,10 @@ export async function relayMessage(
     if (relay === undefined) throw new TypeError(`no relay to ${name}`)
     const answer = await relay.attestTpm(message)
     report(c, services, { relay, failure: answer.ok ? undefined : answer.failure })
-    if (answer.ok) return c.json({ data: toBase64Url(toUtf8(answer.value)) })
+    if (answer.ok) {
+      if (!isInit) await services.reports.examine(name, answer.value)
+      return c.json({ data: toBase64Url(toUtf8(answer.value)) })
+    }
     failures.push(answer.failure)
     // Said of the message where there is a challenge to be answered; of the provider's own state else.
     if (isInit && answer.failure.reason === 'provider_refused') break

@@ -40,11 +40,9 @@ export function attestationRoutes(services: Services): Hono<HttpEnv> {
     const verified = await verifySubmission(services, submission.value, now)
     if (!verified.ok) {
       const { failure, device } = verified.refused
-      services.issuerFailures.noteRefused(submission.value.token, failure.reason, now)
       return refuse(c, services, { failure, device, now })
     }
     const device = verified.value
-    services.issuerFailures.noteAccepted(device.token.issuer, now)
     const wait = services.limiter.charge(device.deviceId, now)
     if (wait > 0) {
       services.metrics.refusals.labels('submission', 'device_rate_limited').inc()

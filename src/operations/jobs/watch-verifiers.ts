@@ -1,0 +1,162 @@
+import type { RelayFailure } from '../../azure/failure.ts'
+import type { AzureRelay } from '../../azure/relay.ts'
+import { SERVICE } from '../../control/drive-rollout.ts'
+import { newControlId } from '../../control/release.ts'
+import { describeFault } from '../../log.ts'
+import type { Services } from '../../services.ts'
+import { judgeVerifier, type Suspicion } from './judge-outage.ts'
+
+/** An outage is held for so long past the last time that it was noticed. */
+const NOTICED_MS = 5 * 60_000
+/** A verifier of which a token was accepted this lately has no outage, whatever probes find. */
+const QUIET_MS = 5 * 60_000
+/** The least time for which a probe's outcome counts; longer where probes are rare. */
+const MIN_COUNTS_MS = 180_000
+/** Holds of other causes do not keep an outage from being held. */
+const OTHER_HOLDS = 3
+const LEASE_MS = 10_000
+const JOB = 'judge_outages'
+
+/**
+ * One round of watching the verifiers that are elsewhere: this process asks each of them for a
+ * challenge and for its keys, tells the store what came of it, and one of all processes judges by
+ * what they told. Nothing in it comes from an agent: what agents send, and what a verifier answers
+ * them, speaks for or against no verifier.
+ *
+ * While one is away, and nobody gets in with its tokens, the last evidence may count longer; that
+ * ends as soon as any process finds it well.
+ */
+export async function watchVerifiers(services: Services, signal?: AbortSignal): Promise<void> {
+  const rounds = {
+    probe_verifiers: () => unlessAborted(probeAll(services, signal), signal),
+    judge_outages: () => judgeInOneProcess(services),
+  }
+  for (const [round, run] of Object.entries(rounds)) {
+    if (signal?.aborted) return
+    try {
+      await run()
+    } catch (error) {
+      services.log.error('control_failed', { round, ...describeFault(error) })
+    }
+  }
+}
+
+/** A verifier that hangs must not keep a process from its end. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return await work
+  const { promise: aborted, resolve } = Promise.withResolvers<void>()
+  const stop = () => resolve()
+  signal.addEventListener('abort', stop)
+  try {
+    await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+async function probeAll(services: Services, signal: AbortSignal | undefined): Promise<void> {
+  const relays = [...services.relays.values()]
+  const told = await Promise.allSettled(relays.map((relay) => probe(services, relay, signal)))
+  for (const one of told) if (one.status === 'rejected') throw one.reason
+}
+
+async function probe(
+  services: Services,
+  relay: AzureRelay,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { store, config, clock, log, metrics, processId: reporter } = services
+  const failure = await findFailure(services, relay)
+  if (signal?.aborted) return
+  metrics.probes.labels(relay.url, failure?.reason ?? 'answered').inc()
+  // It is up, and says that it is asked for too much: by whom, nobody knows.
+  if (failure?.reason === 'provider_throttled') return
+  if (failure !== undefined) {
+    log.warn('verifier_probe_failed', { verifier: relay.url, reason: failure.reason })
+  }
+  const at = clock()
+  const countsMs = Math.max(MIN_COUNTS_MS, 5 * config.controlIntervalSeconds * 1000)
+  await store.observeVerifier({
+    issuer: relay.url,
+    sign: 'answers',
+    reporter,
+    failure: failure?.reason ?? null,
+    at,
+    expiresAt: new Date(at.getTime() + countsMs),
+  })
+}
+
+/** A challenge of its own, and a key set that will do to verify its tokens. */
+async function findFailure(
+  { keySets }: Services,
+  relay: AzureRelay,
+): Promise<RelayFailure | { readonly reason: 'key_set_unavailable' } | undefined> {
+  const challenge = await relay.attestTpm({ kind: 'init' })
+  if (!challenge.ok) return challenge.failure
+  const keys = await keySets.keySetFor(relay.url, undefined)
+  return keys.ok ? undefined : keys.failure
+}
+
+async function judgeInOneProcess(services: Services): Promise<void> {
+  const { store, clock, relays, config, processId: holder } = services
+  if (relays.size === 0 || config.outageGraceSeconds === 0) return
+  const now = clock()
+  const until = new Date(now.getTime() + LEASE_MS)
+  if ((await store.claimJob({ job: JOB, holder, now, until })) === null) return
+  try {
+    await judgeAll(services, now)
+    await store.forgetVerifierObservations(now)
+  } finally {
+    await store.yieldJob({ job: JOB, holder, position: '', until: null })
+  }
+}
+
+async function judgeAll(services: Services, now: Date): Promise<void> {
+  const { store, relays } = services
+  const observations = await store.verifierObservations(now)
+  for (const issuer of relays.keys()) {
+    const ofIssuer = observations.filter((one) => one.issuer === issuer)
+    const health = judgeVerifier(ofIssuer, now)
+    if (health.state === 'well') await endOutage(services, issuer, now)
+    if (health.state !== 'suspected') continue
+    const { suspicion } = health
+    const quietSince = Math.max(suspicion.since.getTime(), now.getTime() - QUIET_MS)
+    const accepted = await store.lastAccepted(issuer, new Date(quietSince))
+    if (accepted === null) await holdOutage(services, { issuer, suspicion, now })
+  }
+}
+
+async function holdOutage(
+  services: Services,
+  outage: { readonly issuer: string; readonly suspicion: Suspicion; readonly now: Date },
+): Promise<void> {
+  const { store, log, random, config } = services
+  const { issuer, suspicion, now } = outage
+  const { sign, since, rounds, processes, failures } = suspicion
+  const evidence = { sign, since: since.toISOString(), rounds, processes, failures: [...failures] }
+  const answer = await store.beginHold({
+    holdId: newControlId('hld', random),
+    cause: { kind: 'stale', issuer },
+    covers: new Date(0),
+    until: new Date(now.getTime() + NOTICED_MS),
+    evidence,
+    lengthen: true,
+    most: OTHER_HOLDS + config.verifiers.length,
+    // The bound of an outage is by device: how long past its end evidence may count.
+    restMs: 0,
+    now,
+  })
+  if (answer !== 'applied') return
+  log.error('hold_begun', { cause: `stale ${issuer}`, evidence: JSON.stringify(evidence) })
+}
+
+async function endOutage(services: Services, issuer: string, now: Date): Promise<void> {
+  const { store, rules, log } = services
+  const { control } = await rules.steer(await store.trustRecord(''))
+  for (const { holdId, cause } of control.holds) {
+    if (cause.kind !== 'stale' || cause.issuer !== issuer) continue
+    const reason = 'the verifier answers again'
+    const answer = await store.endHold({ holdId, by: SERVICE, reason, now })
+    if (answer === 'applied') log.warn('hold_ended', { cause: `stale ${issuer}` })
+  }
+}
