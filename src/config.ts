@@ -60,6 +60,7 @@ const settings = z.object({
   LEGACY_UNBOUND_REQUEST_KEY: oneOf(['refuse', 'accept']).default('refuse'),
   AK_TRUST_ANCHORS: z.string().refine(isPemBundle, 'must hold certificates in PEM').optional(),
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
+  AK_CERTIFICATE_PURPOSE: oneOf(['required', 'lax']).default('required'),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
   CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
@@ -109,6 +110,8 @@ export type Config = {
   /** PEM bundle that AK certificates must chain to; `undefined` leaves hardware unproven. */
   readonly akTrustAnchors: string | undefined
   readonly akTrustAnchorsFile: string | undefined
+  /** `lax`: under those anchors a certificate makes an attestation key without saying so. */
+  readonly akCertificatePurpose: 'required' | 'lax'
   readonly challengeTtlSeconds: number
   readonly clockSkewSeconds: number
   readonly tokenMaxAgeSeconds: number
@@ -191,6 +194,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     legacyUnboundRequestKey: s.LEGACY_UNBOUND_REQUEST_KEY,
     akTrustAnchors: s.AK_TRUST_ANCHORS,
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
+    akCertificatePurpose: s.AK_CERTIFICATE_PURPOSE,
     challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,
     clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
     tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,

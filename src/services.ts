@@ -107,7 +107,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const now = clock()
   const issuer = config.publicUrl
   const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
-  const trust = readTrustAnchors(config.akTrustAnchors)
+  const trust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
   const verifiesHere = config.verifiers.includes(BUILT_IN)
   const isHardwareProven = !verifiesHere || trust.anchors.length > 0
   await ensureDocuments(store, isHardwareProven, now)

@@ -9,6 +9,7 @@ import { MAX_CLAIM_ITEM_CHARS, MAX_CLAIM_ITEMS, MAX_CLAIM_TEXT_CHARS } from './l
 export type AttestationClaims = Partial<{
   readonly aikValidated: boolean
   readonly aikPubHash: string
+  readonly aikPurposeNamed: boolean
   readonly aikTrustAnchor: string
   readonly aikEnrolled: boolean
   readonly tpmIdentity: string
@@ -94,6 +95,7 @@ export const CLAIMS: {
 } = {
   aikValidated: now('bool', 'The attestation key has a valid certificate of its TPM maker.'),
   aikPubHash: now('text', 'base64 SHA-256 of the public attestation key in DER.'),
+  aikPurposeNamed: now('bool', 'That certificate says that it is one of an attestation key.'),
   aikTrustAnchor: now('text', 'base64url SHA-256 of the root certificate behind that key, in DER.'),
   aikEnrolled: now('bool', 'The TPM proved that key here: its endorsement key has that root.'),
   tpmIdentity: now(

@@ -8,8 +8,13 @@ export type Origin =
   | 'accepted'
   /** Its verifier's policy is not, or no longer, among the pins. */
   | 'policy_not_pinned'
-  /** The root behind its attestation key is not, or no longer, among the trust anchors. */
+  /**
+   * The root behind its attestation key is not, or no longer, among the trust anchors, or not for
+   * certificates that leave the purpose of the key out.
+   */
   | 'anchor_not_listed'
+
+type OriginClaims = Pick<AttestationClaims, 'aikPurposeNamed' | 'aikTrustAnchor'>
 
 /**
  * Holds where recorded evidence comes from against reference values. The token was verified when it
@@ -23,7 +28,7 @@ export function appraiseOrigin(input: {
   readonly issuer: string
   /** `x-ms-policy-hash`. */
   readonly policyHash: string
-  readonly claims: Pick<AttestationClaims, 'aikTrustAnchor'>
+  readonly claims: OriginClaims
   readonly referenceValues: ReferenceValues
   readonly now: Date
 }): Origin {
@@ -32,22 +37,23 @@ export function appraiseOrigin(input: {
   const pins = referenceValues.pinsByIssuer.get(issuer)
   // Whoever gives the text of the built-in policy to a provider has to pin it like any other.
   if (policyHash === BUILT_IN_POLICY_HASH && pins === undefined) {
-    return isAnchorListed(claims.aikTrustAnchor, referenceValues, now)
-      ? 'accepted'
-      : 'anchor_not_listed'
+    return isAnchorListed(claims, referenceValues, now) ? 'accepted' : 'anchor_not_listed'
   }
   return isPolicyPinned(policyHash, pins, now) ? 'accepted' : 'policy_not_pinned'
 }
 
 function isAnchorListed(
-  fingerprint: string | undefined,
+  { aikPurposeNamed, aikTrustAnchor: fingerprint }: OriginClaims,
   { anchors }: ReferenceValues,
   now: number,
 ): boolean {
   if (anchors.size === 0) return true
   const entries = fingerprint === undefined ? undefined : anchors.get(fingerprint)
   if (entries === undefined) return false
-  for (const entry of entries) if (countsAt(entry, now)) return true
+  for (const entry of entries) {
+    const isForPurpose = aikPurposeNamed !== false || entry.attestationKeyPurpose === 'lax'
+    if (isForPurpose && countsAt(entry, now)) return true
+  }
   return false
 }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { equalBytes } from '../digest.ts'
 import { fromBase64, toBase64 } from '../encoding.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
+import { isSameName } from '../evidence/x509/name.ts'
 import { MAX_ANCHOR_BYTES, MAX_REFERENCE_NAME_CHARS } from './limits.ts'
 import {
   countsAt,
@@ -22,6 +22,11 @@ export const trustAnchorSchema = z
       const read = readAnchor(text)
       if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
     }),
+    /**
+     * `lax`: a certificate under this root makes an attestation key without saying so. Whatever
+     * else the authority certifies for signing then passes for a TPM's key.
+     */
+    attestation_key_purpose: z.enum(['required', 'lax']).optional(),
     ...validityMembers,
   })
   .refine(endsAfterBeginning, ENDS_AFTER_BEGINNING)
@@ -38,6 +43,8 @@ export type TrustAnchor = Validity & {
   readonly fingerprint: string
   /** Believed because it is listed; its own signature was not looked at. */
   readonly certificate: Certificate
+  /** Whether certificates of attestation keys must name their purpose, 2.23.133.8.3. */
+  readonly attestationKeyPurpose: 'required' | 'lax'
 }
 
 /** The entries by fingerprint, each list in the order of the document. */
@@ -56,6 +63,7 @@ export function groupByFingerprint(
       name: document.name,
       fingerprint,
       certificate,
+      attestationKeyPurpose: document.attestation_key_purpose ?? 'required',
       validFrom: Math.max(validFrom, certificate.notBefore.getTime()),
       validUntil: Math.min(validUntil, endOf(certificate)),
     })
@@ -77,6 +85,18 @@ export function listAnchorsAt(
     .flatMap((entries) => longest(entries) ?? [])
     .sort((a, b) => b.validUntil - a.validUntil)
     .map(({ certificate }) => certificate)
+}
+
+/** Fingerprints of the anchors that an entry counting at `now` says `lax` of. */
+export function listLaxAnchorsAt(
+  anchors: ReadonlyMap<string, readonly TrustAnchor[]>,
+  now: number,
+): readonly string[] {
+  const isLax = (entry: TrustAnchor) =>
+    entry.attestationKeyPurpose === 'lax' && countsAt(entry, now)
+  return [...anchors].flatMap(([fingerprint, entries]) =>
+    entries.some(isLax) ? [fingerprint] : [],
+  )
 }
 
 function laterOf(one: TrustAnchor | undefined, other: TrustAnchor): TrustAnchor {
@@ -103,7 +123,7 @@ function readAnchor(text: string): Certificate | string {
     return `is no certificate that can be read: ${reason} (${detail})`
   }
   const { issuer, subject } = certificate.value
-  if (!equalBytes(issuer, subject)) {
+  if (!isSameName(issuer, subject)) {
     return 'must be a root certificate, which is its own issuer: take the one at the top of the chain'
   }
   return certificate.value

@@ -13,6 +13,7 @@ export const REQUIRED_PCRS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12,
 export const ISSUED_CLAIMS = [
   'WindowsDefenderElamDriverLoaded',
   'aikPubHash',
+  'aikPurposeNamed',
   'aikTrustAnchor',
   'aikValidated',
   'bitlockerEnabled',
@@ -54,10 +55,10 @@ export const ISSUED_CLAIMS = [
 export type IssuedClaim = (typeof ISSUED_CLAIMS)[number]
 
 /**
- * Not in the policy's text: Azure Attestation has no such claim to pass on, and another text would
+ * Not in the policy's text: Azure Attestation has no such claims to pass on, and another text would
  * be another hash, under which no evidence is recorded yet.
  */
-const BEYOND_POLICY: readonly IssuedClaim[] = ['aikTrustAnchor']
+const BEYOND_POLICY: readonly IssuedClaim[] = ['aikPurposeNamed', 'aikTrustAnchor']
 
 /**
  * What the built-in verifier does, written in Azure Attestation's policy grammar 1.2, so that its

@@ -3,7 +3,8 @@ import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../evidence/tpm/ke
 import { importSpki } from '../evidence/tpm/spki.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
 import type { CertificateFailure, PathFailure } from '../evidence/x509/failure.ts'
-import { type PathUsage, TPM_CRITICAL_EXTENSIONS, verifyPath } from '../evidence/x509/path.ts'
+import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
+import { AIK_CERTIFICATE_USAGE, AIK_PURPOSE, verifyPath } from '../evidence/x509/path.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { AikEvidence } from './attestation-evidence.ts'
 import { isSameKey } from './public-jwk.ts'
@@ -41,12 +42,19 @@ export type AikTrust = {
    * one, or the end of the last one would let everybody in.
    */
   readonly isRequired?: boolean
+  /**
+   * Fingerprints of the anchors under which a certificate of an attestation key need not name its
+   * purpose: `lax` in the configuration, since there any certificate for signatures makes an AK.
+   */
+  readonly laxAnchors?: ReadonlySet<string>
   /** A request carries the AIK certificate alone, so those between it and an anchor are here. */
   readonly intermediates: readonly Certificate[]
 }
 
-/** tcg-kp-AIKCertificate. TCG Credential Profile for EK §3.2.16 */
-const AIK_PURPOSE = '2.23.133.8.3'
+/** Whether a certificate says of its key that it is an AIK. Nothing is verified. */
+export function namesAikPurpose(certificate: Certificate | undefined): boolean {
+  return certificate?.extendedKeyUsage?.includes(AIK_PURPOSE) === true
+}
 
 /** Takes the AIK from its JWK or its certificate; where both came, they must name one key. */
 export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, AikFailure>> {
@@ -89,29 +97,17 @@ async function findAnchor(
   now: Date,
 ): Promise<Result<Certificate, AikFailure>> {
   if (aik.certificate === undefined) return err({ reason: 'aik_not_certified' })
+  const isLax = (anchor: Certificate) => trust.laxAnchors?.has(fingerprintOf(anchor)) === true
+  const lax = aik.certificate.extendedKeyUsage === undefined ? trust.anchors.filter(isLax) : []
   const path = await verifyPath({
     leaf: aik.certificate,
     intermediates: trust.intermediates,
-    anchors: trust.anchors,
+    anchors: lax.length > 0 ? lax : trust.anchors,
     now,
-    usage: usageOf(aik.certificate),
+    usage: { ...AIK_CERTIFICATE_USAGE, isPurposeOptional: lax.length > 0 },
   })
   if (!path.ok) return path
   const { certificate } = path.value.anchor
   if (certificate === undefined) throw new TypeError('anchors of attestation keys are certificates')
   return ok(certificate)
-}
-
-/**
- * A certificate that names purposes must name this one, or any certificate of the same authority
- * would make a software key an AIK. Some clouds certify AIKs without naming a purpose.
- */
-function usageOf(certificate: Certificate): PathUsage {
-  const usage: PathUsage = {
-    keyUsage: ['digitalSignature'],
-    allowedCriticalExtensions: TPM_CRITICAL_EXTENSIONS,
-  }
-  return certificate.extendedKeyUsage === undefined
-    ? usage
-    : { ...usage, extendedKeyUsage: [AIK_PURPOSE] }
 }

@@ -72,6 +72,7 @@ function listClaims(evidence: VerifiedEvidence): Record<string, unknown> {
   const claims: Partial<Record<IssuedClaim, unknown>> = {
     ...boot,
     aikPubHash: toBase64(aik.hash),
+    aikPurposeNamed: aik.purposeNamed,
     aikTrustAnchor: aik.trustAnchor,
     aikValidated: aik.validated,
     tpmVersion: TPM_VERSION,

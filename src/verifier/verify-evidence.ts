@@ -12,6 +12,7 @@ import {
   type Aik,
   type AikFailure,
   type AikTrust,
+  namesAikPurpose,
   resolveAik,
   validateAik,
 } from './attestation-key.ts'
@@ -58,6 +59,8 @@ export type VerifiedEvidence = {
     readonly validated: boolean
     /** Fingerprint of that anchor. */
     readonly trustAnchor: string | undefined
+    /** Whether the certificate says that it is one of an attestation key; unset without an anchor. */
+    readonly purposeNamed: boolean | undefined
   }
   /** The key that signed the request: the token's `cnf`, unless it is bound by `none`. */
   readonly requestKey: { readonly key: TpmKey; readonly boundBy: RequestKeyBinding['kind'] }
@@ -178,6 +181,7 @@ async function verifyContent(
       hash: aik.hash,
       validated: anchor !== undefined,
       trustAnchor: anchor && fingerprintOf(anchor),
+      purposeNamed: anchor && namesAikPurpose(aik.certificate),
     },
     requestKey: { key: requestKey, boundBy: evidence.requestKey.binding.kind },
     keys: keys.value,

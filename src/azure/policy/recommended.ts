@@ -8,6 +8,7 @@ import { policyHashOf } from '../../evidence/attestation-token.ts'
 export const NOT_ISSUED: Readonly<Partial<Record<ClaimName, string>>> = {
   secureBootKeys: 'the policy language has no hash function and issues no objects',
   elamDrivers: 'the form of this event in the evidence is documented nowhere',
+  aikPurposeNamed: 'Azure Attestation does not say what a certificate of a key says of its use',
   aikTrustAnchor: 'Azure Attestation does not say at which root the chain of a key ended',
 }
 

@@ -43,6 +43,19 @@ export const ATTESTATION_KEY_USAGE: PathUsage = {
   allowedCriticalExtensions: TPM_CRITICAL_EXTENSIONS,
 }
 
+/** tcg-kp-AIKCertificate. TCG Credential Profile for EK §3.2.16 */
+export const AIK_PURPOSE = '2.23.133.8.3'
+
+/**
+ * Which certificate makes a key an AIK: one that says so, or any other of the same authority would
+ * make one of a key in software; issued by authorities that may say so; and never an authority's.
+ */
+export const AIK_CERTIFICATE_USAGE: PathUsage = {
+  ...ATTESTATION_KEY_USAGE,
+  extendedKeyUsage: [AIK_PURPOSE],
+  isEndEntity: true,
+}
+
 /**
  * Builds and validates a path from `leaf` to one of `anchors`. RFC 5280 §6.1.
  *

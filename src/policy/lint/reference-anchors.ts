@@ -1,6 +1,6 @@
 import type { ReferenceValues, TrustAnchor } from '../../appraisal/reference-values.ts'
 import { toBase64 } from '../../encoding.ts'
-import { ATTESTATION_KEY_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
+import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
 import type { LintCode, LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf } from './json-text.ts'
 import {
@@ -94,7 +94,7 @@ function findNoAnchor(entries: Group, now: number): readonly LocatedFinding[] {
 }
 
 function findUnusable(entry: Entry<TrustAnchor>): readonly LocatedFinding[] {
-  const unfit = findUnfitAnchor(entry.value.certificate, ATTESTATION_KEY_USAGE)
+  const unfit = findUnfitAnchor(entry.value.certificate, AIK_CERTIFICATE_USAGE)
   if (unfit === undefined) return []
   const message = `no attestation key can be certified under this one, ${unfit.reason} (${unfit.detail}): take the root of the authority`
   return [
