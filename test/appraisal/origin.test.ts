@@ -49,6 +49,22 @@ describe('evidence of the built-in verifier', () => {
     expect(originOf({ trust_anchors: [one.entry()] })).toBe('anchor_not_listed')
   })
 
+  test('of a key whose certificate leaves its purpose out is believed under a lax entry alone', () => {
+    const unnamed = { ...claims, aikPurposeNamed: false }
+    const lax = one.entry({ attestation_key_purpose: 'lax' })
+    const required = one.entry({ attestation_key_purpose: 'required' })
+    const origin = (...trust_anchors: object[]) => originOf({ trust_anchors }, { claims: unnamed })
+    expect(origin(lax)).toBe('accepted')
+    expect(origin(required, lax)).toBe('accepted')
+    expect(origin(one.entry())).toBe('anchor_not_listed')
+    expect(origin(required)).toBe('anchor_not_listed')
+    const ended = one.entry({ ...lax, valid_until: '2026-01-02T00:00:00Z' })
+    expect(origin(one.entry(), ended)).toBe('anchor_not_listed')
+    expect(
+      originOf({ trust_anchors: [one.entry()] }, { claims: { ...claims, aikPurposeNamed: true } }),
+    ).toBe('accepted')
+  })
+
   test('is believed in the time of an entry, and in the gap between two it is not', () => {
     const trust_anchors = [
       one.entry({ valid_until: '2026-06-01T00:00:00Z' }),

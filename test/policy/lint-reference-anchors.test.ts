@@ -133,9 +133,10 @@ describe('what trust anchors mean', () => {
       await makeAnchor('No authority', { ca: false }),
       await makeAnchor('Signs no certificates', { keyUsage: ['digitalSignature'] }),
       await makeAnchor('Weak', { key: { kind: 'rsa', bits: 1024 } }),
-      await makeAnchor('Constrains names', {
-        extensions: [{ oid: '2.5.29.30', critical: true, value: Uint8Array.of(0x30, 0) }],
+      await makeAnchor('Constrains what nobody knows', {
+        extensions: [{ oid: '1.2.3.4.5', critical: true, value: Uint8Array.of(5, 0) }],
       }),
+      await makeAnchor('For endorsement keys alone', { extendedKeyUsage: ['2.23.133.8.1'] }),
     ]
     for (const anchor of unfit) {
       expect(lint(anchor.entry())).toMatchObject([
