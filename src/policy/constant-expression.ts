@@ -1,5 +1,7 @@
-import { type ASTNode, serialize } from '@marcbachmann/cel-js'
-import { parseExpression } from './expression.ts'
+import type { ASTNode } from '@marcbachmann/cel-js'
+import { compileProgram, NO_NAMES } from './language/compile.ts'
+import { readLiteral } from './language/literal.ts'
+import { nameOfType, type Outcome } from './language/value.ts'
 
 /** Whether an expression reads nothing but the variable of its own loop. */
 export function isConstant(node: ASTNode, loopVariable?: string): boolean {
@@ -26,31 +28,17 @@ export function isConstant(node: ASTNode, loopVariable?: string): boolean {
   }
 }
 
-/**
- * What a constant expression is; an error of its evaluation is no value. The library evaluates the
- * text that it makes of the expression, as long as that means the same expression again.
- */
-export function evaluateConstant(
-  node: ASTNode,
-): { readonly isKnown: true; readonly value: unknown } | { readonly isKnown: false } {
-  let program: ReturnType<typeof parseExpression>
-  try {
-    program = parseExpression(serialize(node))
-  } catch {
-    return { isKnown: false }
-  }
-  if (nameOf(program.ast) !== nameOf(node)) return { isKnown: false }
-  try {
-    return { isKnown: true, value: program({}) }
-  } catch {
-    return { isKnown: true, value: undefined }
-  }
+/** What a constant expression comes to, by the same rules as in a decision. */
+export function evaluateConstant(node: ASTNode): Outcome {
+  return compileProgram(node, NO_NAMES)({})
 }
 
 /** The same text for the same expression, however it is spaced, and for no other. */
 export function nameOf(node: ASTNode): string {
   const { op, args } = node
-  if (op === 'value') return `${typeof args}:${JSON.stringify(String(args))}`
+  if (op === 'value') {
+    return `${nameOfType(readLiteral(node.args))}:${JSON.stringify(String(args))}`
+  }
   return `(${op} ${([args].flat(3) as (ASTNode | string)[]).map(nameOfArgument).join(' ')})`
 }
 

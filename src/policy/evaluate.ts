@@ -1,4 +1,3 @@
-import { EvaluationError } from '@marcbachmann/cel-js'
 import type { ClauseScope, CompiledClause, CompiledPolicy } from './compile.ts'
 import type { Severity } from './document.ts'
 import { bindVariables, type PolicyInput, type Variables } from './input.ts'
@@ -35,29 +34,20 @@ export function evaluatePolicy(
 }
 
 function evaluateClause(clause: CompiledClause, variables: Variables): ClauseOutcome {
-  try {
-    if (clause.when !== undefined && !holds(clause.when.evaluate(variables))) {
-      return outcomeOf(clause, 'not_applicable')
-    }
-    return outcomeOf(clause, holds(clause.require.evaluate(variables)) ? 'pass' : 'fail')
-  } catch (error) {
-    return { ...outcomeOf(clause, 'undecidable'), cause: describeCause(error) }
-  }
+  const applies = clause.when === undefined || clause.when.evaluate(variables)
+  if (applies === false) return outcomeOf(clause, 'not_applicable')
+  if (applies !== true) return undecidable(clause, applies)
+  const holds = clause.require.evaluate(variables)
+  if (typeof holds === 'string') return undecidable(clause, holds)
+  return outcomeOf(clause, holds ? 'pass' : 'fail')
 }
 
-/** The type check leaves nothing but booleans; anything else would be an answer we cannot read. */
-function holds(value: unknown): boolean {
-  if (typeof value === 'boolean') return value
-  throw new EvaluationError({ message: `is ${typeof value} and not bool` })
+function undecidable(clause: CompiledClause, cause: string): ClauseOutcome {
+  return { ...outcomeOf(clause, 'undecidable'), cause: cause.slice(0, MAX_CAUSE_CHARS) }
 }
 
 function outcomeOf(clause: CompiledClause, status: ClauseStatus): ClauseOutcome {
   const { id, scope, severity, graceMs } = clause
   const outcome = { clause: id, scope, severity, status }
   return graceMs === undefined ? outcome : { ...outcome, graceMs }
-}
-
-function describeCause(error: unknown): string {
-  const text = error instanceof EvaluationError ? error.summary : String(error)
-  return text.slice(0, MAX_CAUSE_CHARS)
 }

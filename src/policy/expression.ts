@@ -6,8 +6,11 @@ import {
 } from '@marcbachmann/cel-js'
 import type { MeasuredAt } from '../appraisal/claims.ts'
 import { err, ok, type Result } from '../failure.ts'
-import { type Variables, VIEWS } from './input.ts'
+import type { Variables } from './input.ts'
 import { inspectExpression } from './inspect-expression.ts'
+import { compileProgram, type Program } from './language/compile.ts'
+import { POLICY_NAMES } from './language/names.ts'
+import { CelError, nameOfType } from './language/value.ts'
 import {
   MAX_CALL_ARGUMENTS,
   MAX_EXPRESSION_DEPTH,
@@ -15,7 +18,7 @@ import {
   MAX_LIST_LITERAL_ITEMS,
 } from './limits.ts'
 import { PATTERN_ERROR, registerLinearMatches } from './linear-matches.ts'
-import { POLICY_TYPES, POLICY_VARIABLES, type RootName } from './variables.ts'
+import { POLICY_TYPES, POLICY_VARIABLES, type RootName, TIMESTAMP } from './variables.ts'
 
 /** A CEL expression that was parsed, type-checked to `bool` and found bounded. */
 export type Expression = {
@@ -23,13 +26,17 @@ export type Expression = {
   readonly roots: ReadonlySet<RootName>
   /** When the oldest of the measured values that it reads was measured. */
   readonly measuredAt: MeasuredAt | undefined
-  /** Throws where a value is absent or has another type than its use needs. */
-  readonly evaluate: (variables: Variables) => unknown
+  /**
+   * Whether it holds; or, as a text, why that cannot be said: a value is absent, or has another
+   * type than its use needs. It never throws.
+   */
+  readonly evaluate: (variables: Variables) => boolean | string
 }
 
 export const EXPRESSION_REASONS = [
   'policy_expression_syntax',
   'policy_expression_type',
+  'policy_expression_inexact',
   'policy_expression_not_boolean',
   'policy_expression_too_complex',
   'policy_name_unknown',
@@ -46,6 +53,19 @@ export type ExpressionFailure = {
   readonly suggestion?: string
 }
 
+const DURATION = 'google.protobuf.Duration'
+
+/** Conversions of CEL that the library does not know. */
+const MISSING_CONVERSIONS = [
+  `int(uint): int`,
+  `int(${TIMESTAMP}): int`,
+  `string(${TIMESTAMP}): string`,
+  `string(${DURATION}): string`,
+  `timestamp(${TIMESTAMP}): ${TIMESTAMP}`,
+  `duration(${DURATION}): ${DURATION}`,
+] as const
+
+/** Parses and checks types. What an expression means is not asked of it: see `language/`. */
 const environment = createEnvironment()
 
 function createEnvironment(): Environment {
@@ -59,14 +79,17 @@ function createEnvironment(): Environment {
     },
   })
   for (const [name, declarations] of Object.entries(POLICY_TYPES)) {
-    const ctor = VIEWS[name]
-    if (ctor === undefined) throw new TypeError(`no view of the type ${name}`)
     const fields: Record<string, string> = {}
     for (const [field, { type }] of Object.entries(declarations)) fields[field] = type
-    created.registerType(name, { ctor, fields })
+    created.registerType(name, { ctor: class {}, fields })
   }
+  for (const signature of MISSING_CONVERSIONS) created.registerFunction(signature, neverCalled)
   for (const [name, type] of Object.entries(POLICY_VARIABLES)) created.registerVariable(name, type)
   return registerLinearMatches(created)
+}
+
+function neverCalled(): never {
+  throw new TypeError('the library evaluates nothing')
 }
 
 /** What is wrong at one place of an expression. */
@@ -95,13 +118,31 @@ export function compileExpression(source: string): Result<Expression, Expression
 
 /** Compiles one expression, or tells all that is wrong with it: what is unknown, at each place. */
 export function analyseExpression(source: string): ExpressionAnalysis {
+  const analysis = analyseTree(source)
+  if (!analysis.ok) return analysis
+  const { ast, type, roots, measuredAt } = analysis
+  if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
+  const evaluate = decide(compileProgram(ast, POLICY_NAMES))
+  return { ok: true, expression: { source, roots, measuredAt, evaluate }, ast }
+}
+
+export type TreeAnalysis =
+  | ({ readonly ok: true; readonly ast: ASTNode; readonly type: string } & Pick<
+      Expression,
+      'roots' | 'measuredAt'
+    >)
+  | (ExpressionAnalysis & { readonly ok: false })
+
+/** Parses, inspects and checks an expression of any type: what is left may be compiled. */
+export function analyseTree(source: string): TreeAnalysis {
   let program: ReturnType<Environment['parse']>
   try {
     program = environment.parse(source)
   } catch (error) {
     return { ok: false, problems: [describeError(error)] }
   }
-  const { problems, roots, measuredAt } = inspectExpression(program.ast)
+  const { ast } = program
+  const { problems, roots, measuredAt } = inspectExpression(ast)
   const [first, ...others] = problems.map(({ suggestion, ...problem }) => ({
     ...problem,
     ...(suggestion !== undefined && { suggestion }),
@@ -109,19 +150,17 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   if (first !== undefined) return { ok: false, problems: [first, ...others] }
   const checked = program.check()
   if (!checked.valid) return { ok: false, problems: [describeError(checked.error)] }
-  if (checked.type !== 'bool') {
-    return { ok: false, problems: [describeNotBoolean(source, program.ast, checked.type)] }
-  }
-  return {
-    ok: true,
-    expression: { source, roots, measuredAt, evaluate: program },
-    ast: program.ast,
-  }
+  return { ok: true, ast, type: checked.type ?? 'dyn', roots, measuredAt }
 }
 
-/** Parses what is known to be an expression, such as a part of one. Throws what the library throws. */
-export function parseExpression(source: string): ReturnType<Environment['parse']> {
-  return environment.parse(source)
+/** The type check leaves nothing but booleans; anything else would be an answer we cannot read. */
+function decide(run: Program): Expression['evaluate'] {
+  return (variables) => {
+    const outcome = run(variables)
+    if (typeof outcome === 'boolean') return outcome
+    if (outcome instanceof CelError) return outcome.message
+    return `Is ${nameOfType(outcome)} and not bool`
+  }
 }
 
 const REASON_OF_CODE: Readonly<Record<string, ExpressionFailure['reason']>> = {
@@ -145,12 +184,8 @@ function describeError(error: unknown): ExpressionProblem {
   }
 }
 
-function describeNotBoolean(
-  source: string,
-  ast: ASTNode,
-  type: string | undefined,
-): ExpressionProblem {
-  const message = `is ${type ?? 'dyn'}, but must be bool`
+function describeNotBoolean(source: string, ast: ASTNode, type: string): ExpressionProblem {
+  const message = `is ${type}, but must be bool`
   if (type !== 'dyn') return { reason: 'policy_expression_not_boolean', offset: ast.start, message }
   const suggestion = `${source} == true`
   return { reason: 'policy_expression_not_boolean', offset: ast.start, message, suggestion }

@@ -62,10 +62,9 @@ export function buildFormula(node: ASTNode): Formula {
 }
 
 function maskOfConstant(node: ASTNode): Mask {
-  const constant = evaluateConstant(node)
-  if (!constant.isKnown) return ANY
-  if (constant.value === true) return HOLDS
-  return constant.value === false ? FAILS : UNDECIDABLE
+  const outcome = evaluateConstant(node)
+  if (outcome === true) return HOLDS
+  return outcome === false ? FAILS : UNDECIDABLE
 }
 
 /** A part that is not looked into: it holds, fails or cannot be decided, everywhere alike. */
@@ -85,6 +84,14 @@ const MIRRORED: Readonly<Record<Comparison, Comparison>> = {
   '>=': '<=',
 }
 const REFLEXIVE: ReadonlySet<string> = new Set(['==', '<=', '>='])
+/** NaN is not equal to itself, and neither a claim nor JSON is it: only what is computed can be. */
+const MAY_TELL_NAN: ReadonlySet<string> = new Set([...REFLEXIVE, '!='])
+
+function isPath(node: ASTNode): boolean {
+  if (node.op === 'id') return true
+  if (node.op === '[]') return isPath(node.args[0]) && node.args[1].op === 'value'
+  return node.op === '.' && isPath(node.args[0])
+}
 
 /** `path == literal` and the like, and what is compared with itself. */
 function buildComparison(node: ASTNode): Formula | undefined {
@@ -98,7 +105,7 @@ function buildComparison(node: ASTNode): Formula | undefined {
   if (!Object.hasOwn(MIRRORED, node.op)) return undefined
   const operator = node.op as Comparison
   const [left, right] = node.args as readonly [ASTNode, ASTNode]
-  if (nameOf(left) === nameOf(right)) {
+  if (nameOf(left) === nameOf(right) && (isPath(left) || !MAY_TELL_NAN.has(operator))) {
     return { kind: 'fixed', mask: (REFLEXIVE.has(operator) ? HOLDS : FAILS) | UNDECIDABLE }
   }
   const literal = literalOf(right)

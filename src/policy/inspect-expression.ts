@@ -1,5 +1,13 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { MeasuredAt } from '../appraisal/claims.ts'
+import { FUNCTIONS as CONVERSIONS, METHODS as VALUE_METHODS } from './language/functions.ts'
+import {
+  findMixedRelation,
+  type Literal,
+  problemOfLiteral,
+  signedLiteral,
+} from './language/literal.ts'
+import { LOOPS } from './language/loops.ts'
 import { suggestName } from './suggest.ts'
 import {
   isRootName,
@@ -25,44 +33,26 @@ export type InspectionProblem = {
   readonly reason:
     | 'policy_name_unknown'
     | 'policy_expression_type'
+    | 'policy_expression_inexact'
     | 'policy_expression_too_complex'
   readonly message: string
   readonly offset: number
   readonly suggestion?: string | undefined
 }
 
-const FUNCTIONS: ReadonlySet<string> = new Set([
-  'has',
-  'size',
-  'int',
-  'double',
-  'string',
-  'bool',
-  'timestamp',
-  'duration',
-])
-
-const LOOPS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
-
+/** What has a meaning of ours: see `language/compile.ts`. */
+const FUNCTIONS: ReadonlySet<string> = new Set(['has', ...Object.keys(CONVERSIONS)])
 const METHODS: ReadonlySet<string> = new Set([
-  ...LOOPS,
-  'size',
-  'startsWith',
-  'endsWith',
-  'contains',
+  ...LOOPS.keys(),
   'matches',
-  'lowerAscii',
-  'upperAscii',
-  'getFullYear',
-  'getMonth',
-  'getDate',
-  'getDayOfMonth',
-  'getDayOfWeek',
-  'getHours',
-  'getMinutes',
-  'getSeconds',
-  'getMilliseconds',
+  ...Object.keys(VALUE_METHODS),
 ])
+
+/** Functions of CEL's that are left out, and why. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  dyn: 'would hide its argument from the type check',
+  type: 'is left out: compare values, or ask with has() whether one is there',
+}
 
 type Scope = {
   readonly loopVariables: ReadonlySet<string>
@@ -73,6 +63,7 @@ type Scope = {
 
 export function inspectExpression(ast: ASTNode): Inspection {
   const scope = createScope()
+  inspectRelations(ast, scope)
   inspect(ast, scope)
   const { problems, roots, measured } = scope
   const order: readonly MeasuredAt[] = ['boot', 'resume', 'now']
@@ -105,8 +96,14 @@ function inspect(node: ASTNode, scope: Scope): void {
 function inspectPath(node: ASTNode, scope: Scope): void {
   switch (node.op) {
     case 'value':
-      inspectLiteral(node.args, node, scope)
+      inspectLiteral(node, scope, false)
       break
+    case '-_': {
+      const literal = signedLiteral(node)
+      if (literal === undefined) inspect(node.args, scope)
+      else inspectLiteral(literal, scope, true)
+      break
+    }
     case 'id':
       inspectIdentifier(node.args, node, scope)
       break
@@ -146,11 +143,17 @@ function inspectPath(node: ASTNode, scope: Scope): void {
   }
 }
 
-/** No variable is bytes or uint, and the library compares both wrongly with what is equal. */
-function inspectLiteral(value: unknown, node: ASTNode, { problems }: Scope): void {
-  if (typeof value !== 'object' || value === null) return
-  const message = 'bytes and uint literals are not supported'
-  problems.push({ reason: 'policy_expression_type', message, offset: node.start })
+function inspectLiteral(node: Literal, { problems }: Scope, isSigned: boolean): void {
+  const message = problemOfLiteral(node, isSigned)
+  if (message === undefined) return
+  problems.push({ reason: 'policy_expression_inexact', message, offset: node.start })
+}
+
+function inspectRelations({ input }: ASTNode, { problems }: Scope): void {
+  const offset = findMixedRelation(input)
+  if (offset === undefined) return
+  const message = '== and < bind alike in CEL, from the left: write parentheses'
+  problems.push({ reason: 'policy_expression_inexact', message, offset })
 }
 
 function inspectAll(nodes: readonly ASTNode[], scope: Scope): void {
@@ -258,7 +261,8 @@ function refuseUnknown(
 ): void {
   if (known.has(name)) return
   const suggestion = suggestName(name, known)
-  const message = `there is no function ${name}`
+  const why = Object.hasOwn(LEFT_OUT, name) ? LEFT_OUT[name] : undefined
+  const message = why === undefined ? `there is no function ${name}` : `${name} ${why}`
   scope.problems.push({
     reason: 'policy_name_unknown',
     message,

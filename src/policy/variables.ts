@@ -17,8 +17,9 @@ export type FieldDeclaration = {
 
 export type TypeFields = Readonly<Record<string, FieldDeclaration>>
 
-const TIMESTAMP = 'google.protobuf.Timestamp'
-const DYNAMIC_MAP = 'map<string, dyn>'
+export const TIMESTAMP = 'google.protobuf.Timestamp'
+/** JSON as a caller sends it. Its numbers are doubles, as CEL has it: langdef, "JSON Data Conversion". */
+export const DYNAMIC_MAP = 'map<string, dyn>'
 
 const CEL_TYPE_OF_CLAIM: Readonly<Record<ClaimKind, string>> = {
   bool: 'bool',

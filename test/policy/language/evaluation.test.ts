@@ -1,0 +1,173 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { analyseTree, compileExpression } from '../../../src/policy/expression.ts'
+import { bindVariables, type RequestFacts } from '../../../src/policy/input.ts'
+import { compileProgram } from '../../../src/policy/language/compile.ts'
+import { POLICY_NAMES } from '../../../src/policy/language/names.ts'
+import { CelError, type EvaluationReason } from '../../../src/policy/language/value.ts'
+import { expectOk, noteReason } from '../../support/refusal.ts'
+
+/**
+ * What neither the conformance tests nor the other implementation can show: where that one is not
+ * CEL, what is bounded here, and what of a decision must not depend on the process that makes it.
+ */
+const LATE = new Date('9999-12-31T23:30:00Z')
+const entity = { type: 't', id: 'i', properties: {} }
+
+function evaluate(source: string, context: Record<string, unknown> = {}): boolean | string {
+  const request: RequestFacts = {
+    subject: entity,
+    resource: entity,
+    action: { name: 'n', properties: {} },
+    context,
+  }
+  const variables = bindVariables({ request, now: new Date('2026-03-29T02:30:00Z') })
+  return expectOk(compileExpression(source)).evaluate(variables)
+}
+
+function expectError(source: string, reason: EvaluationReason, context = {}): void {
+  const analysis = analyseTree(source)
+  if (!analysis.ok) expect.fail(`${source}: ${analysis.problems[0].message}`)
+  const outcome = compileProgram(analysis.ast, POLICY_NAMES)({ context, now: LATE })
+  if (!(outcome instanceof CelError)) expect.fail(`${source} has a value`)
+  expect([source, outcome.reason]).toEqual([source, reason])
+  noteReason(reason)
+}
+
+describe('what has no value says why', () => {
+  test.each<readonly [EvaluationReason, string]>([
+    ['cel_no_such_key', 'context.absent'],
+    ['cel_no_such_key', '{"a": 1}["b"]'],
+    ['cel_no_such_key', 'context["constructor"]'],
+    ['cel_no_such_key', 'context.__proto__'],
+    ['cel_no_such_overload', 'context.text + 1.0'],
+    ['cel_no_such_overload', 'context.number + 1'],
+    ['cel_no_such_overload', '!context.text'],
+    ['cel_no_such_overload', '!!context.list'],
+    ['cel_no_such_overload', 'context.text ? 1 : 2'],
+    ['cel_no_such_overload', 'context.text && true'],
+    ['cel_no_such_overload', 'context.number.all(x, true)'],
+    ['cel_no_such_overload', 'has(context.text.member)'],
+    ['cel_no_such_overload', 'context.list.name'],
+    ['cel_value_unknown', 'device.ring'],
+    ['cel_value_invalid', 'size(context.half)'],
+    ['cel_value_invalid', 'context.half < "a"'],
+    ['cel_value_invalid', 'context.half.matches("a")'],
+    ['cel_value_invalid', 'bytes(context.half)'],
+    ['cel_conversion_invalid', 'int("")'],
+    ['cel_conversion_invalid', 'uint("+1")'],
+    ['cel_conversion_invalid', 'double("0x10")'],
+    ['cel_conversion_invalid', 'bool("yes")'],
+    ['cel_conversion_invalid', 'string(b"\\xff")'],
+    ['cel_conversion_invalid', 'duration("")'],
+    ['cel_conversion_invalid', 'duration("-")'],
+    ['cel_conversion_invalid', 'duration("h")'],
+    ['cel_conversion_invalid', 'timestamp("2026-02-30T00:00:00Z")'],
+    ['cel_conversion_invalid', 'timestamp("2026-01-01T23:59:60Z")'],
+    ['cel_out_of_range', '9223372036854775807 + 1'],
+    ['cel_out_of_range', '--9223372036854775808'],
+    ['cel_out_of_range', '-9223372036854775808 / -1'],
+    ['cel_out_of_range', '0u - 1u'],
+    ['cel_out_of_range', 'int(1e30)'],
+    ['cel_out_of_range', 'double("1e999")'],
+    ['cel_out_of_range', 'now + duration("1h") > now'],
+    ['cel_division_by_zero', '1 / 0'],
+    ['cel_division_by_zero', '1u % 0u'],
+    ['cel_index_out_of_bounds', 'context.list[3]'],
+    ['cel_index_out_of_bounds', 'context.list[-1]'],
+    ['cel_map_key_invalid', '{"a": 1, "a": 2}'],
+    ['cel_map_key_invalid', '{1.5: 1}'],
+    ['cel_time_zone_unknown', 'timestamp(0).getHours("Mars/Olympus")'],
+    ['cel_time_zone_unknown', 'timestamp(0).getHours("+1:00")'],
+  ])('%s: %s', (reason, source) => {
+    expectError(source, reason, { text: 'a', number: 1, list: [1, 2], half: 'a\ud800' })
+  })
+
+  test('and what decides beside it makes up for it', () => {
+    expect(evaluate('int("") == 0 || true')).toBe(true)
+    expect(evaluate('false && int("") == 0')).toBe(false)
+    expect(evaluate('[0, 1].exists(x, 1 / x == 1)')).toBe(true)
+    expect(evaluate('int("") == 0')).toBe('"" is no int')
+  })
+})
+
+describe('JSON is what langdef makes of it', () => {
+  test.each([
+    ['a number is a double', 'context.n == 5.0 && context.n == 5 && context.n < 5.5', { n: 5 }],
+    ['so that it can be made an int', 'int(context.n) + 1 == 6', { n: 5.9 }],
+    ['minus zero is zero', 'context.n == 0 && string(context.n) == "0"', { n: -0 }],
+    [
+      'beyond 2^53 it is the nearest double',
+      'context.n == 9007199254740992',
+      JSON.parse('{"n": 9007199254740993}'),
+    ],
+    ['null is there', 'has(context.n) && context.n == null', { n: null }],
+    ['null is nothing else', '!(context.n == 0) && context.n != ""', { n: null }],
+    ['a member may have any name', 'context["__proto__"] == 1', JSON.parse('{"__proto__": 1}')],
+    [
+      'lists and maps are equal by value',
+      'context.a == context.b',
+      { a: [{ x: [1] }], b: [{ x: [1] }] },
+    ],
+  ])('%s', (_name, source, context) => {
+    expect(evaluate(source, context)).toBe(true)
+  })
+})
+
+describe('the calendar does not depend on the zone of this process', () => {
+  const zone = process.env.TZ
+  afterEach(() => {
+    if (zone === undefined) delete process.env.TZ
+    else process.env.TZ = zone
+  })
+
+  test.each(['America/New_York', 'Pacific/Apia', 'Europe/Berlin', 'UTC'])('%s', (name) => {
+    process.env.TZ = name
+    expect(new Date(0).getHours()).toBe(
+      { 'America/New_York': 19, 'Pacific/Apia': 13, 'Europe/Berlin': 1, UTC: 0 }[name],
+    )
+    // 02:30 did not happen in Berlin on that day, and 2:30 was twice in New York in November.
+    for (const source of [
+      'now.getHours() == 2 && now.getMinutes() == 30 && now.getDate() == 29',
+      'now.getHours("Europe/Berlin") == 4 && now.getHours("America/New_York") == 22',
+      'now.getDayOfYear() == 87 && now.getDayOfWeek() == 0',
+      'timestamp("2026-11-01T06:30:00Z").getHours("America/New_York") == 1',
+      'timestamp("2011-12-30T12:00:00Z").getDate("Pacific/Apia") == 31',
+      'timestamp("1883-11-18T16:00:00Z").getSeconds("America/New_York") == 58',
+      'timestamp("0001-01-01T00:00:00Z").getFullYear() == 1',
+      'timestamp("0001-01-01T00:00:00Z").getFullYear("-00:01") == 0',
+    ]) {
+      expect([source, evaluate(source)]).toEqual([source, true])
+    }
+  })
+})
+
+describe('an evaluation is bounded', () => {
+  const many = Array.from({ length: 300_000 }, (_, at) => at)
+
+  test.each([
+    ['a long list', 'context.many.all(x, x >= 0.0 && x != -1.0)', { many }],
+    ['doubling of texts', `context.a${'.map(e, e + e)'.repeat(20)}.size() == 1`, { a: ['ab'] }],
+    ['doubling of lists', `[[1]]${'.map(e, e + e)'.repeat(20)}.size() == 1`, {}],
+    [
+      'many long texts in one',
+      'context.a.contains(context.b)',
+      { a: 'a'.repeat(90_000), b: 'a'.repeat(45_000) },
+    ],
+    ['comparing what is shared', `${nest(20)} == ${nest(20)}`, {}],
+  ])('%s', (_name, source, context) => {
+    expect(evaluate(source, context)).toBe('The evaluation takes too many steps')
+    expectError(source, 'cel_cost_exceeded', context)
+  })
+
+  test('as it is everywhere else: the same input costs the same', () => {
+    const sized = (length: number) => ({ many: many.slice(0, length) })
+    const source = 'context.many.all(x, x >= 0.0)'
+    expect(evaluate(source, sized(333_333))).toBe(true)
+    expect(evaluate(source, { many: [...many, ...many] })).toMatch('too many steps')
+  })
+})
+
+/** A list of lists whose parts are shared: small in memory, and large to go through. */
+function nest(depth: number): string {
+  return `[1]${'.map(e, [e, e])'.repeat(depth)}`
+}
