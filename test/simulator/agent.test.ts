@@ -28,6 +28,30 @@ describe('an agent', () => {
     expect(attestation).toMatchObject({ verdict: 'trusted', reasons: [] })
   })
 
+  test('whose answer was lost begins anew, because a context serves one request', async () => {
+    const service = new StandInService(url)
+    let requests = 0
+    const fetch = async (request: Request) => {
+      const answer = await service.fetch(request.clone())
+      const { data } = (await request.json()) as { data?: string }
+      const isRequest = Buffer.from(data ?? '', 'base64url').includes('"request"')
+      requests += isRequest ? 1 : 0
+      if (isRequest && requests === 1) throw new TypeError('the connection broke off')
+      return answer
+    }
+    expectOk(await connect({ fetch }, service).attest())
+    expect(requests).toBe(2)
+    const once = connect({ fetch: () => Promise.reject(new TypeError('no')), maxAttempts: 1 })
+    expectRefusal(await once.obtainToken('AQID'), 'agent_service_unreachable')
+  })
+
+  test.each([15, 17, 32, 48, 64])('asks no TPM to sign a challenge of %d bytes', async (length) => {
+    const challenge = Buffer.alloc(length).toString('base64url')
+    const payload = JSON.stringify({ payload: { challenge, service_context: 'AAAA' } })
+    const fetch = async () => Response.json({ data: Buffer.from(payload).toString('base64url') })
+    expectRefusal(await connect({ fetch }).obtainToken('AQID'), 'agent_answer_malformed')
+  })
+
   test('attests with a certified attestation key where that is asked for', async () => {
     const authority = await createAkAuthority(new Date())
     const anchors = expectOk(parsePemBundle(authority.anchorPem))

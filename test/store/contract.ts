@@ -12,6 +12,7 @@ import { linksContract } from './links-contract.ts'
 import { readingContract } from './reading-contract.ts'
 import { recordingContract } from './recording-contract.ts'
 import { retentionContract } from './retention-contract.ts'
+import { spentContextsContract } from './spent-contexts-contract.ts'
 import { verifierObservationsContract } from './verifier-observations-contract.ts'
 
 /** What every store must do, whatever it runs on. */
@@ -27,6 +28,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('recording attestations', () => recordingContract(subject))
   describe('generations of device tokens', () => generationContract(subject))
   describe('names of one device', () => linksContract(subject))
+  describe('spending service contexts', () => spentContextsContract(subject))
   describe('reading', () => readingContract(subject))
   describe('administration', () => administrationContract(subject))
   describe('documents, clients and keys', () => documentsContract(subject))

@@ -212,7 +212,15 @@ export async function readOk(answer: Response, status = 200): Promise<Json> {
 
 /** Everything in the tables that a request could have changed. */
 export async function everythingStored(query: Query): Promise<Record<string, unknown>> {
-  const tables = ['device', 'spent_nonce', 'attestation', 'audit', 'outbox', 'document']
+  const tables = [
+    'device',
+    'spent_nonce',
+    'spent_context',
+    'attestation',
+    'audit',
+    'outbox',
+    'document',
+  ]
   const stored: Record<string, unknown> = {}
   for (const table of [...tables, 'active_document']) {
     stored[table] = await query(`select * from ${table} order by 1, 2`)

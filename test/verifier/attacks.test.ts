@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { digest } from '../../src/digest.ts'
 import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { ok } from '../../src/failure.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
@@ -51,6 +52,28 @@ describe('freshness', () => {
     expectRefusal(await verifier.send({ request }, { keys }), 'context_foreign')
   })
 
+  test('a second message to one challenge, whatever it holds', async () => {
+    const challenge = await verifier.challenge()
+    expectOk(await verifier.send({ request: await makeRequest(device, challenge) }))
+    for (const by of [device, other]) {
+      const request = await makeRequest(by, challenge, { withoutEnclave: true })
+      const failure = expectRefusal(await verifier.send({ request }), 'context_spent')
+      // Anybody can send a copy.
+      expect(failure).toMatchObject({ provenAik: undefined })
+    }
+  })
+
+  test('a message whose quote is not over the challenge uses it up for nobody', async () => {
+    const challenge = await verifier.challenge()
+    const old = await makeRequest(device, await verifier.challenge(), { withoutEnclave: true })
+    const payload = payloadOf(old)
+    payload.att_data.challenge = toBase64Url(challenge.challenge)
+    payload.att_data.service_context = challenge.serviceContext
+    const request = await signRequest(device.requestKey, 2, payload)
+    expectRefusal(await verifier.send({ request }), 'quote_nonce_mismatch')
+    expectOk(await verifier.send({ request: await makeRequest(device, challenge) }))
+  })
+
   test('an old challenge beside a new context', async () => {
     const old = await verifier.challenge()
     const fresh = await verifier.challenge()
@@ -96,6 +119,29 @@ describe('identity', () => {
     expectRefusal(await verifier.send({ request }), 'quote_nonce_mismatch')
   })
 
+  /**
+   * A limit of the protocol: a verifier that an agent trusts chooses its challenge, and may choose the
+   * hash over a key of its own and a challenge of ours. An agent must ask its TPM for no such thing,
+   * as ours does not; the report of an enclave cannot be had by it either way.
+   */
+  test('the quote of an agent over a challenge that is the hash over a key of ours', async () => {
+    const challenge = await verifier.challenge()
+    const lure = async (withoutEnclave: boolean) => {
+      const payload = payloadOf(await makeRequest(device, challenge, { withoutEnclave: true }))
+      payload.att_data.request_key.jwk = publicJwk(other.requestKey)
+      setQuote(payload.att_data, device, { nonce: boundNonce(payload.att_data, challenge) })
+      if (withoutEnclave) return signRequest(other.requestKey, 2, payload)
+      const theirs = payloadOf(await makeRequest(device, challenge))
+      const vsm_report = theirs.att_data.vsm_report
+      const att_data = { report_signed: payload.att_data, vsm_report }
+      return signRequest(other.requestKey, 2, { att_type: 'vbs', att_data })
+    }
+    const asVbs = await verifier.send({ request: await lure(false) })
+    expectRefusal(asVbs, 'enclave_data_mismatch')
+    const spendContext = async () => ok(true as const)
+    expectOk(await verifier.send({ request: await lure(true) }, { spendContext }))
+  })
+
   test('a request key written anew after it was quoted', async () => {
     const result = await attack((data) => {
       const { kty, n, e } = data.request_key.jwk
@@ -118,7 +164,7 @@ describe('identity', () => {
     for (const version of [1, 2] as const) {
       const text = payloadText(await makeRequest(device, challenge, { version }))
       const request = await signRequest(device.requestKey, version === 1 ? 2 : 1, text)
-      expect((await verifier.send({ request })).ok).toBe(false)
+      expectRefusal(await verifier.send({ request }), 'message_member_missing')
     }
   })
 

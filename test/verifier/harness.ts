@@ -43,6 +43,7 @@ export type TestVerifier = {
       config?: Partial<VerifierConfig>
       keys?: Partial<VerifierKeys>
       apiVersion?: string
+      spendContext?: SpendContext
     },
   ) => Promise<Result<AttestAnswer, AttestRefusal>>
   readonly challenge: () => Promise<Challenge>
@@ -76,7 +77,7 @@ export async function makeVerifier(changes?: Partial<VerifierConfig>): Promise<T
       apiVersion: changed.apiVersion ?? '2025-06-01',
       keys: { ...keys, ...changed.keys },
       config: { ...config, ...changed.config },
-      spendContext,
+      spendContext: changed.spendContext ?? spendContext,
       now: changed.now ?? NOW,
       random,
     })

@@ -1,6 +1,7 @@
 import { decodeProtectedHeader, importX509, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
+import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
 import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { MAX_ENVELOPE_BYTES } from '../../../src/verifier/limits.ts'
@@ -144,6 +145,26 @@ describe('evidence that is refused', () => {
     expect(await everythingStored(service.query)).toEqual(before)
     expectOk(await agent.obtainToken('AQID'))
   })
+})
+
+test('a device that attests too often is told when to come back, in the form of Azure', async () => {
+  const authority = await createAkAuthority(clock.now())
+  const env = { AK_TRUST_ANCHORS: authority.anchorPem, DEVICE_ATTESTATIONS_PER_MINUTE: '2' }
+  const strict = await createTestService({ database, clock, env })
+  const agent = strict.agentOf(await startDevice({ issuer: authority.issue }))
+  for (let attempt = 0; attempt < 2; attempt++) expectOk(await agent.obtainToken('AQID'))
+  const before = await everythingStored(service.query)
+  let answer = new Response()
+  const fetch = async (request: Request) => {
+    answer = await strict.app.fetch(request)
+    return answer.clone()
+  }
+  await strict.agentOf(agent.device, { fetch }).obtainToken('AQID')
+  expect(answer.headers.get('retry-after')).toBe('30')
+  await expectError(answer, 429, 'TooManyRequests')
+  expect(await everythingStored(service.query)).toEqual(before)
+  clock.advance(30)
+  expectOk(await agent.obtainToken('AQID'))
 })
 
 describe('when too many are being verified', () => {

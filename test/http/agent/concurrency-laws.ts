@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deviceIdOf } from '../../../src/access/device-id.ts'
-import { createTestService, expectProblem, readOk, startDevice } from '../../support/service.ts'
+import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
+import { expectOk } from '../../support/refusal.ts'
+import {
+  createTestService,
+  expectProblem,
+  readOk,
+  START,
+  startDevice,
+} from '../../support/service.ts'
 import {
   makeProof,
   mintedClaims,
@@ -13,6 +21,7 @@ import {
 import type { TestDatabase } from '../../support/test-database.ts'
 
 const SUBMISSIONS = 32
+const authority = await createAkAuthority(START)
 
 /** The laws of submissions that come at once, on whichever database. */
 export function concurrencyLaws(open: () => Promise<TestDatabase>): void {
@@ -57,6 +66,36 @@ export function concurrencyLaws(open: () => Promise<TestDatabase>): void {
     expect(await rowsOf('audit')).toHaveLength(1)
     expect(await rowsOf('outbox')).toHaveLength(1)
     expect(await rowsOf('attestation', `and outcome = 'refused'`)).toHaveLength(20)
+  })
+
+  test('of 32 copies of one message to two processes exactly one is answered', async () => {
+    const env = { AK_TRUST_ANCHORS: authority.anchorPem, ...generous }
+    const processes = [
+      await createTestService({ database, env }),
+      await createTestService({ database, env }),
+    ] as const
+    const device = await startDevice({ issuer: authority.issue })
+    let message = ''
+    const fetch = async (request: Request) => {
+      const isInit = message === ''
+      message = await request.clone().text()
+      return isInit ? processes[0].app.fetch(request) : new Response('{}', { status: 400 })
+    }
+    await processes[0].agentOf(device, { fetch }).obtainToken('AQID')
+    const path = '/attest/Tpm?api-version=2025-06-01'
+    const sent = Array.from({ length: SUBMISSIONS }, (_, index) =>
+      processes[index % 2 === 0 ? 0 : 1].post(path, JSON.parse(message)),
+    )
+    const answers = await Promise.all(sent)
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+    for (const answer of answers.filter(({ status }) => status !== 200)) {
+      expect(await answer.json()).toMatchObject({
+        error: { code: 'InvalidParameter', message: expect.stringContaining('has been used') },
+      })
+    }
+    expect(await database.query('select * from spent_context')).toHaveLength(1)
+    // A new challenge is all that it takes.
+    expectOk(await processes[1].agentOf(device).obtainToken('AQID'))
   })
 
   test('of 32 nonces of one device all count, and its record is that of one of them', async () => {
