@@ -162,9 +162,13 @@ describe('identity', () => {
   test('a version 2 payload under a version 1 header, and the reverse', async () => {
     const challenge = await verifier.challenge()
     for (const version of [1, 2] as const) {
-      const text = payloadText(await makeRequest(device, challenge, { version }))
-      const request = await signRequest(device.requestKey, version === 1 ? 2 : 1, text)
-      expectRefusal(await verifier.send({ request }), 'message_member_missing')
+      for (const withoutEnclave of [false, true]) {
+        const options = { version, withoutEnclave }
+        const text = payloadText(await makeRequest(device, challenge, options))
+        const request = await signRequest(device.requestKey, version === 1 ? 2 : 1, text)
+        const reason = withoutEnclave ? 'message_member_missing' : 'message_member_invalid'
+        expectRefusal(await verifier.send({ request }), reason)
+      }
     }
   })
 
