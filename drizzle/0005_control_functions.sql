@@ -42,7 +42,8 @@ BEGIN
     VALUES (p_kind, p_hash, p_at, p_author)
     ON CONFLICT (kind) DO UPDATE
       SET hash = excluded.hash, activated_at = excluded.activated_at,
-        activated_by = excluded.activated_by
+        activated_by = excluded.activated_by,
+        previous = CASE WHEN a.previous = excluded.hash THEN NULL ELSE a.hash END
       WHERE a.hash <> excluded.hash;
     IF NOT FOUND THEN RETURN 'unchanged'; END IF;
   END IF;
@@ -115,7 +116,8 @@ BEGIN
 
   IF p_state = 'done' THEN
     IF v_active <> r.from_hash THEN RETURN 'superseded'; END IF;
-    UPDATE active_document SET hash = r.to_hash, activated_at = p_at, activated_by = p_by
+    UPDATE active_document SET hash = r.to_hash, activated_at = p_at, activated_by = p_by,
+      previous = CASE WHEN previous = r.to_hash THEN NULL ELSE hash END
     WHERE kind = r.kind;
   END IF;
   UPDATE rollout SET

@@ -45,6 +45,8 @@ export type ListedDocument = Omit<StoredDocument, 'body'>
 export type ActiveDocument = StoredDocument & {
   readonly activatedAt: Date
   readonly activatedBy: string
+  /** What was in force before and can be returned to; `null` once it was, and for the first. */
+  readonly previous: string | null
 }
 
 export type DocumentToActivate = {
@@ -97,6 +99,7 @@ export function prepareDocuments(db: Database): Documents {
       ...documentColumns,
       activatedAt: activeDocument.activatedAt,
       activatedBy: activeDocument.activatedBy,
+      previous: activeDocument.previous,
     })
     .from(activeDocument)
     .innerJoin(

@@ -61,6 +61,8 @@ export const activeDocument = pgTable('active_document', {
   hash: asciiText('hash').notNull(),
   activatedAt: instant('activated_at').notNull(),
   activatedBy: text('activated_by').notNull(),
+  /** What was in force before; `null` once somebody returned to it, and for the first. */
+  previous: asciiText('previous'),
 })
 
 /**

@@ -3,12 +3,17 @@ import { z } from 'zod'
 import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
 import { toBase64Url } from '../../encoding.ts'
+import {
+  type AttributeChanges,
+  attributesNeedSecond,
+} from '../../operations/release/needs-second-administrator.ts'
 import type { Services } from '../../services.ts'
 import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readJson } from '../read-json.ts'
+import { awaitSecond, demandsSecond } from './second-administrator.ts'
 import { showDetail, showEntry, showSummary } from './show-device.ts'
 
 const MAX_CHANGE_BYTES = 8 * 1024
@@ -97,9 +102,13 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
     const parsed = attributesBody.safeParse(body.value)
     if (!parsed.success) return answerMalformed(c, parsed.error)
     const { entra_device_id: entraDeviceId, ...others } = parsed.data
+    const deviceId = c.req.param('id')
+    const changes = definedOf({ ...others, entraDeviceId })
+    const waits = await awaitSecondForAttributes(c, services, { deviceId, changes })
+    if (waits !== undefined) return waits
     const answer = await store.setDeviceAttributes({
-      deviceId: c.req.param('id'),
-      changes: definedOf({ ...others, entraDeviceId }),
+      deviceId,
+      changes,
       by: c.get('client').clientId,
       now: clock(),
     })
@@ -116,6 +125,9 @@ async function enrolDevice(c: HttpContext, services: Services): Promise<Response
   if (!parsed.success) return answerMalformed(c, parsed.error)
   const { device_key: key, owner = null, entra_device_id = null, labels = [] } = parsed.data
   const deviceId = deviceIdOf(key)
+  const changes = { owner, entraDeviceId: entra_device_id, labels }
+  const waits = await awaitSecondForAttributes(c, services, { deviceId, changes })
+  if (waits !== undefined) return waits
   const answer = await services.store.enrolDevice({
     deviceId,
     keyKind: services.config.deviceKey,
@@ -130,6 +142,23 @@ async function enrolDevice(c: HttpContext, services: Services): Promise<Response
   const detail = await services.store.deviceDetail(deviceId, services.clock())
   if (detail === null) throw new Error('an enrolled device is not there')
   return c.json(showDetail(detail), answer === 'applied' ? 201 : 200)
+}
+
+/** What is said about a device may decide about its access: then two administrators have to say it. */
+async function awaitSecondForAttributes(
+  c: HttpContext,
+  services: Services,
+  { deviceId, changes }: { readonly deviceId: string; readonly changes: AttributeChanges },
+): Promise<Response | undefined> {
+  if (!demandsSecond(services)) return undefined
+  const now = services.clock()
+  const detail = isDeviceId(deviceId) ? await services.store.deviceDetail(deviceId, now) : null
+  const { owner, entraDeviceId, labels } = detail?.record ?? {}
+  const before = { owner, entraDeviceId, labels }
+  const isDangerous = await attributesNeedSecond(services.store, { before, changes, now })
+  return isDangerous
+    ? awaitSecond(c, services, { body: { deviceId, ...changes }, seen: before })
+    : undefined
 }
 
 async function changeDevice(

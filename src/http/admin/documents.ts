@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { bodyOf } from '../../control/check-document.ts'
 import { isLargeFleet } from '../../control/preview-gate.ts'
 import { releaseAtOnce } from '../../control/release.ts'
+import { documentNeedsSecond } from '../../operations/release/needs-second-administrator.ts'
 import type { DocumentKind } from '../../policy/control.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
@@ -11,7 +12,7 @@ import { answerUnauthorized } from '../problem.ts'
 import { compileDocument, demandLint } from './document-of-body.ts'
 import { MAX_DOCUMENT_BYTES, readBody, reasonText } from './read-body.ts'
 import { answerReleaseFailure } from './release-problem.ts'
-import { awaitSecond } from './second-administrator.ts'
+import { awaitSecond, demandsSecond } from './second-administrator.ts'
 
 const activation = z.strictObject({
   reason: reasonText,
@@ -61,8 +62,11 @@ async function activate(c: HttpContext, services: Services, kind: DocumentKind):
   if (!body.ok) return body.failure.answer
   const compiled = compileDocument(c, kind, body.value.document)
   if (!compiled.ok) return compiled.failure.answer
-  if (body.value.accept_denials > 0) {
-    const waits = await awaitSecond(c, services, { body: body.value })
+  const active = await services.store.activeDocument(kind)
+  const isDangerous =
+    body.value.accept_denials > 0 || documentNeedsSecond(active, compiled.value.hash)
+  if (isDangerous) {
+    const waits = await awaitSecond(c, services, { body: body.value, seen: active?.hash })
     if (waits !== undefined) return waits
   }
   const release = {
@@ -70,7 +74,8 @@ async function activate(c: HttpContext, services: Services, kind: DocumentKind):
     checked: compiled.value,
     author: c.get('client').clientId,
     reason: body.value.reason,
-    expected: body.value.expected,
+    // What two agreed on, or one may do alone, depends on what is in force.
+    expected: body.value.expected ?? (demandsSecond(services) ? active?.hash : undefined),
     acceptedDenials: body.value.accept_denials,
     maxAgeMs: services.config.previewMaxAgeSeconds * 1000,
     now: services.clock(),

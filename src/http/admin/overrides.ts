@@ -55,8 +55,7 @@ async function create(c: HttpContext, services: Services): Promise<Response> {
     body.value.action === 'pin'
       ? { action: 'pin', kind: body.value.kind, hash: body.value.hash }
       : { action: 'allow' }
-  const waits =
-    target.kind === 'label' ? await awaitSecond(c, services, { body: body.value }) : undefined
+  const waits = await awaitSecond(c, services, { body: body.value })
   if (waits !== undefined) return waits
   const author = c.get('client').clientId
   const made = await makeOverride(services.store, {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { planBody, toPlanRequest } from '../../control/plan-request.ts'
 import { startRelease } from '../../control/release.ts'
 import { ROLLOUT_VERBS, type SteerFailure, steer } from '../../control/steer.ts'
+import { documentNeedsSecond } from '../../operations/release/needs-second-administrator.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
@@ -10,7 +11,7 @@ import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { demandLint, documentMembers, readDocument } from './document-of-body.ts'
 import { MAX_DOCUMENT_BYTES, readBody, readLimit, reasonText } from './read-body.ts'
 import { answerReleaseFailure } from './release-problem.ts'
-import { awaitSecond } from './second-administrator.ts'
+import { awaitSecond, demandsSecond } from './second-administrator.ts'
 import { showObserved, showRollout } from './show-control.ts'
 
 const startBody = z.strictObject({
@@ -66,8 +67,13 @@ async function start(c: HttpContext, services: Services): Promise<Response> {
   const checked = demandLint(c, kind, { document: document.value, now })
   if (!checked.ok) return checked.failure.answer
   // A budget of one's own can be as much as there are devices: it says what may be lost too.
-  const isDangerous = acceptedDenials > 0 || plan.budget !== undefined
-  const waits = isDangerous ? await awaitSecond(c, services, { body: body.value }) : undefined
+  const active = await services.store.activeDocument(kind)
+  const isDangerous =
+    acceptedDenials > 0 ||
+    plan.budget !== undefined ||
+    documentNeedsSecond(active, checked.value.hash)
+  const dangerous = { body: body.value, seen: active?.hash }
+  const waits = isDangerous ? await awaitSecond(c, services, dangerous) : undefined
   if (waits !== undefined) return waits
   const author = c.get('client').clientId
   const started = await startRelease(services.store, {
@@ -75,7 +81,7 @@ async function start(c: HttpContext, services: Services): Promise<Response> {
     checked: checked.value,
     author,
     reason,
-    expected,
+    expected: expected ?? (demandsSecond(services) ? active?.hash : undefined),
     acceptedDenials,
     maxAgeMs: services.config.previewMaxAgeSeconds * 1000,
     plan: toPlanRequest(plan),

@@ -19,7 +19,7 @@ export async function awaitSecond(
   services: Services,
   dangerous: { readonly body: object; readonly seen?: unknown },
 ): Promise<Response | undefined> {
-  if (services.config.secondAdministrator === 'off') return undefined
+  if (!demandsSecond(services)) return undefined
   const { reason: _, ...asked } = { reason: '', ...dangerous.body }
   const request = `${c.req.method} ${c.req.path}`
   const named = nameDocument({ request, asked, seen: dangerous.seen ?? null })
@@ -39,6 +39,10 @@ export async function awaitSecond(
   log.warn('second_administrator_needed', { request_id: c.get('requestId'), request, by })
   const detail = 'nothing has happened yet: another administrator has to send the same request'
   return c.json({ waits_for: 'second_administrator', expires_at: expiresAt, detail }, 202)
+}
+
+export function demandsSecond({ config }: Pick<Services, 'config'>): boolean {
+  return config.secondAdministrator === 'required'
 }
 
 /** What waits for a second administrator. */

@@ -1,0 +1,1 @@
+ALTER TABLE "active_document" ADD COLUMN "previous" text collate "C";
