@@ -54,6 +54,12 @@ export function createMetrics(sources: {
       labelNames: ['stage', 'reason'],
       registers,
     }),
+    clientRefusals: new Counter({
+      name: 'countersign_client_refusals_total',
+      help: 'Requests that proved no API client, or one without the scope, by reason.',
+      labelNames: ['reason'],
+      registers,
+    }),
     decisions: new Counter({
       name: 'countersign_decisions_total',
       help: 'Access decisions, by outcome and verdict.',

@@ -22,7 +22,11 @@ import { BUILT_IN_POLICY_HASH } from './evidence/built-in-policy.ts'
 import { importKeySet } from './evidence/key-set.ts'
 import type { Result } from './failure.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
-import { type ClientDirectory, createClientDirectory } from './keys/client-directory.ts'
+import {
+  CLIENT_REFUSALS_PER_MINUTE,
+  type ClientDirectory,
+  createClientDirectory,
+} from './keys/client-directory.ts'
 import type { MasterSecret } from './keys/master-secret.ts'
 import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
@@ -57,6 +61,8 @@ export type Services = {
   /** Tells processes apart that work on one database. */
   readonly processId: string
   readonly clients: ClientDirectory
+  /** Requests whose credentials or scope were refused, by client. */
+  readonly clientRefusals: DeviceLimiter
   /** Attempts that are recorded, and refused attempts that are kept, each by device. */
   readonly limiter: DeviceLimiter
   readonly refusalLimiter: DeviceLimiter
@@ -150,6 +156,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     reports: createReportExaminer({ issuers, store, config, log, clock, reporter: processId }),
     processId,
     clients: createClientDirectory(store, clock),
+    clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
     limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },

@@ -6,6 +6,7 @@ import type { SteerFailure } from '../control/steer.ts'
 import type { RecordingFailure } from './agent/record-attestation.ts'
 import type { SubmissionFailure } from './agent/submission.ts'
 import type { HttpContext } from './environment.ts'
+import type { ClientRefusal } from './middleware/api-client.ts'
 import type { RequestFailure } from './read-json.ts'
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
@@ -24,6 +25,7 @@ export type ProblemCode =
   | 'hold_not_found'
   | 'unauthenticated'
   | 'forbidden'
+  | 'client_rate_limited'
   | 'not_found'
   | 'method_not_allowed'
   | 'internal'
@@ -132,6 +134,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   hold_not_found: { status: 404, title: 'There is no such hold.' },
   unauthenticated: unauthorized('Client credentials are missing or wrong.'),
   forbidden: { status: 403, title: 'The client lacks the scope for this.' },
+  client_rate_limited: { status: 429, title: 'The client was refused too often.' },
   not_found: { status: 404, title: 'There is nothing here.' },
   method_not_allowed: { status: 405, title: 'This can be asked for by other methods only.' },
   internal: { status: 500, title: 'The service failed.' },
@@ -168,6 +171,16 @@ function challengeOf(code: ProblemCode): string {
 }
 
 /** How our own API refuses a client: `requireClient` asks for it. */
-export function answerUnauthorized(c: HttpContext, status: 401 | 403, detail: string): Response {
-  return answerProblem(c, status === 401 ? 'unauthenticated' : 'forbidden', detail)
+export function answerUnauthorized(
+  c: HttpContext,
+  status: ClientRefusal,
+  detail: string,
+): Response {
+  return answerProblem(c, CODES_OF_REFUSAL[status], detail)
 }
+
+const CODES_OF_REFUSAL = {
+  401: 'unauthenticated',
+  403: 'forbidden',
+  429: 'client_rate_limited',
+} as const satisfies Record<ClientRefusal, ProblemCode>

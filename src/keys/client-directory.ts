@@ -1,14 +1,23 @@
+import { err, ok, type Result } from '../failure.ts'
 import type { StoredClient } from '../store/clients.ts'
 import type { ApiClient, Store } from '../store/store.ts'
 import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
+
+/** Why credentials prove no client. For the log alone: whoever sends them is told nothing of it. */
+export const CLIENT_REASONS = ['client_unknown', 'client_disabled', 'client_secret_wrong'] as const
+
+export type ClientFailure = { readonly reason: (typeof CLIENT_REASONS)[number] }
 
 /** API clients as requests prove them. */
 export type ClientDirectory = {
   readonly verify: (credentials: {
     readonly id: string
     readonly secret: string
-  }) => Promise<ApiClient | undefined> | ApiClient | undefined
+  }) => Promise<Result<ApiClient, ClientFailure>> | Result<ApiClient, ClientFailure>
 }
+
+/** How often a client is refused in a minute before it is told to wait. */
+export const CLIENT_REFUSALS_PER_MINUTE = 30
 
 /** A disabled client is turned away after at most this long. */
 const MAX_AGE_MS = 5000
@@ -21,10 +30,14 @@ const NOBODY = hashClientSecret('')
 export function createClientDirectory(store: Store, clock: () => Date): ClientDirectory {
   const kept = new Map<string, { readonly client: StoredClient; readonly at: number }>()
 
-  const verifySecret = (client: StoredClient | null, secret: string) => {
+  const verifySecret = (
+    client: StoredClient | null,
+    secret: string,
+  ): Result<ApiClient, ClientFailure> => {
     const isRight = verifyClientSecret(secret, client?.secretHash ?? NOBODY)
-    if (client === null || client.disabledAt !== null || !isRight) return undefined
-    return client
+    if (client === null) return err({ reason: 'client_unknown' })
+    if (!isRight) return err({ reason: 'client_secret_wrong' })
+    return client.disabledAt === null ? ok(client) : err({ reason: 'client_disabled' })
   }
 
   const read = async (id: string, secret: string) => {

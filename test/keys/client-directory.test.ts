@@ -3,6 +3,7 @@ import { createClientDirectory } from '../../src/keys/client-directory.ts'
 import { hashClientSecret } from '../../src/keys/client-secret.ts'
 import type { StoredClient } from '../../src/store/clients.ts'
 import type { Store } from '../../src/store/store.ts'
+import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { START, testClock } from '../support/service.ts'
 
 function start() {
@@ -27,9 +28,9 @@ function start() {
 test('a client is read once and then known for a moment', async () => {
   const { directory, reads, clock } = start()
   const credentials = { id: 'known', secret: 'right' }
-  expect(await directory.verify(credentials)).toMatchObject({ clientId: 'known' })
+  expect(expectOk(await directory.verify(credentials)).clientId).toBe('known')
   clock.advance(4.999)
-  expect(await directory.verify(credentials)).toMatchObject({ clientId: 'known' })
+  expect(expectOk(await directory.verify(credentials)).clientId).toBe('known')
   expect(reads).toHaveLength(1)
   clock.advance(0.001)
   await directory.verify(credentials)
@@ -46,26 +47,24 @@ test('a clock that goes back makes no client known for longer', async () => {
 
 test('a wrong secret is refused, whether the client was known or not', async () => {
   const { directory, reads } = start()
-  expect(await directory.verify({ id: 'known', secret: 'wrong' })).toBeUndefined()
-  expect(await directory.verify({ id: 'known', secret: 'wrong' })).toBeUndefined()
-  expect(await directory.verify({ id: 'known', secret: '' })).toBeUndefined()
+  expectRefusal(await directory.verify({ id: 'known', secret: 'wrong' }), 'client_secret_wrong')
+  expectRefusal(await directory.verify({ id: 'known', secret: 'wrong' }), 'client_secret_wrong')
+  expectRefusal(await directory.verify({ id: 'known', secret: '' }), 'client_secret_wrong')
   expect(reads).toHaveLength(1)
-  expect(await directory.verify({ id: 'known', secret: 'right' })).toMatchObject({
-    clientId: 'known',
-  })
+  expectOk(await directory.verify({ id: 'known', secret: 'right' }))
 })
 
 test('a client that there is not is looked for each time, since it may be made meanwhile', async () => {
   const { directory, reads, add } = start()
-  expect(await directory.verify({ id: 'new', secret: 'right' })).toBeUndefined()
+  expectRefusal(await directory.verify({ id: 'new', secret: 'right' }), 'client_unknown')
   add('new')
-  expect(await directory.verify({ id: 'new', secret: 'right' })).toMatchObject({ clientId: 'new' })
+  expectOk(await directory.verify({ id: 'new', secret: 'right' }))
   expect(reads).toEqual(['new', 'new'])
 })
 
 test('the empty secret opens nothing, not even what there is not', async () => {
   const { directory } = start()
-  expect(await directory.verify({ id: 'nobody', secret: '' })).toBeUndefined()
+  expectRefusal(await directory.verify({ id: 'nobody', secret: '' }), 'client_unknown')
 })
 
 test('a disabled client is refused at once when it is read, and in seconds when it was known', async () => {
@@ -74,16 +73,16 @@ test('a disabled client is refused at once when it is read, and in seconds when 
   await directory.verify(credentials)
   add('known', { disabledAt: START })
   clock.advance(5)
-  expect(await directory.verify(credentials)).toBeUndefined()
-  expect(await directory.verify(credentials)).toBeUndefined()
+  expectRefusal(await directory.verify(credentials), 'client_disabled')
+  expectRefusal(await directory.verify(credentials), 'client_disabled')
 })
 
 test('any number of clients is served, of which only so many are remembered', async () => {
   const { directory, add, reads } = start()
   for (let i = 0; i < 1_100; i++) {
     add(`client-${i}`)
-    const client = await directory.verify({ id: `client-${i}`, secret: 'right' })
-    expect(client?.clientId).toBe(`client-${i}`)
+    const client = expectOk(await directory.verify({ id: `client-${i}`, secret: 'right' }))
+    expect(client.clientId).toBe(`client-${i}`)
   }
   await directory.verify({ id: 'client-0', secret: 'right' })
   expect(reads.filter((id) => id === 'client-0')).toHaveLength(2)

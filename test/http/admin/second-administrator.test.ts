@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
-import { createTestService, readOk } from '../../support/service.ts'
+import { expectOk } from '../../support/refusal.ts'
+import { createTestService, readOk, startDevice } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
@@ -23,6 +24,9 @@ const create = (body: object, headers: Headers) => service.post('/v1/overrides',
 const isMade = async () => (await store.listOverrides(10)).length > 0
 const waiting = async () =>
   (await readOk(await service.request('/v1/second-requests', { headers: second }))).second_requests
+
+const inForce = async (kind: 'policy' | 'reference-values') =>
+  (await store.activeDocument(kind))?.hash ?? ''
 
 test('what is dangerous waits for another administrator, and is done once then', async () => {
   const answer = await readOk(await create(allowance(), first), 202)
@@ -88,10 +92,12 @@ test('a budget of its own makes a rollout dangerous, however little its preview 
   expect(await store.listRollouts(1)).toEqual([])
 })
 
-test('an exception for one device waits for nobody', async () => {
+test('an allowance for one device, or many one by one, waits as one for a label does', async () => {
   const target = { kind: 'device', name: 'dev_unknown' }
-  const answer = await create(allowance({ target }), first)
-  expect(answer.status).toBe(404)
+  await readOk(await create(allowance({ target }), first), 202)
+  const pin = { action: 'pin', kind: 'policy', hash: await inForce('policy') }
+  await readOk(await create(allowance({ ...pin, target }), first), 202)
+  expect(await isMade()).toBe(false)
 })
 
 test('two who send it at once are one request, done once', async () => {
@@ -113,4 +119,101 @@ test('two who send it at once are one request, done once', async () => {
   const answers = await Promise.all([end(first), end(second)])
   expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 202])
   expect((await store.listHolds(1))[0]?.endedAt).toEqual(now)
+})
+
+const CLAUSE = { severity: 'enforce', texts: { en: { title: 'x', repair: 'y' } } } as const
+const policyOf = (id: string, require: string) => ({
+  name: id,
+  clauses: [{ ...CLAUSE, id, require }],
+})
+const put = (document: object, headers: Headers, kind = 'policy') =>
+  service.request(`/v1/${kind}`, {
+    method: 'PUT',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ reason: 'r', document }),
+  })
+
+test.each([
+  ['denies every device', policyOf('nobody', 'attestation.enclaveSvn > 1000000')],
+  ['trusts whatever boots', policyOf('anybody', 'attestation.tpmVersion == 2')],
+  ['asks only about the request', policyOf('asks', 'action.name == "signin"')],
+])('a policy that %s takes two, however few devices there are', async (_, document) => {
+  const before = await inForce('policy')
+  await readOk(await put(document, first), 202)
+  await readOk(await put(document, first), 202)
+  expect(await inForce('policy')).toBe(before)
+})
+
+test('reference values, and with them enclaves and trust anchors, take two', async () => {
+  const document = { enclaves: [{ name: 'mine', author_id: 'A'.repeat(43), minimum_svn: 0 }] }
+  const before = await inForce('reference-values')
+  await readOk(await put(document, first, 'reference-values'), 202)
+  expect(await inForce('reference-values')).toBe(before)
+  await readOk(await put(document, second, 'reference-values'))
+  expect(await inForce('reference-values')).not.toBe(before)
+})
+
+test('a rollout takes two, and what two sent for another document in force is not seconded', async () => {
+  const kept = policyOf('kept', 'attestation.tpmVersion == 2')
+  await readOk(await put(kept, first), 202)
+  await readOk(await put(kept, second))
+  const body = {
+    kind: 'policy',
+    reason: 'r',
+    document: policyOf('next', 'attestation.enclaveSvn > 1'),
+  }
+  const start = (headers: Headers) => service.post('/v1/rollouts', body, { headers })
+  await readOk(await start(first), 202)
+  const other = policyOf('other', 'attestation.tpmVersion > 1')
+  await readOk(await put(other, first), 202)
+  await readOk(await put(other, second))
+  await readOk(await start(second), 202)
+})
+
+test('one administrator returns to the version before, at once, and only once', async () => {
+  const bad = policyOf('bad', 'attestation.enclaveSvn > 1000000')
+  const good = (await store.activeDocument('policy'))?.body as object
+  const before = await inForce('policy')
+  await readOk(await put(bad, first), 202)
+  await readOk(await put(bad, second))
+  const worse = await inForce('policy')
+  expect(worse).not.toBe(before)
+
+  await readOk(await put(good, first))
+  expect(await inForce('policy')).toBe(before)
+  // What was undone is not a version to return to.
+  await readOk(await put(bad, first), 202)
+  expect(await inForce('policy')).toBe(before)
+})
+
+test('a label takes two where an override names it or a policy reads labels, a plain one takes none', async () => {
+  const device = await startDevice()
+  expectOk(await service.agentOf(device).attest())
+  const patch = (labels: readonly string[], headers: Headers, more: object = {}) =>
+    service.request(`/v1/devices/${device.deviceId}`, {
+      method: 'PATCH',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ labels, ...more }),
+    })
+  const labelsOf = async () => (await store.trustRecord(device.deviceId)).record?.labels
+  await readOk(await patch(['plain'], first))
+  labels += 1
+  await readOk(await create(allowance(), first), 202)
+  await readOk(await create(allowance(), second), 201)
+  await readOk(await patch(['plain', `label-${labels}`], first), 202)
+  expect(await labelsOf()).toEqual(['plain'])
+  await readOk(await patch(['plain', `label-${labels}`], second))
+  expect(await labelsOf()).toEqual(['plain', `label-${labels}`])
+  // Losing it decides as well, and so does a device that is listed with it.
+  await readOk(await patch(['plain'], first), 202)
+  const key = Buffer.alloc(32, 5).toString('base64')
+  const listed = { device_key: key, labels: [`label-${labels}`] }
+  await readOk(await service.post('/v1/devices', listed, { headers: first }), 202)
+
+  const reads = policyOf('reads', '"exempt" in device.labels || device.owner == "me"')
+  await readOk(await put(reads, first), 202)
+  await readOk(await put(reads, second))
+  await readOk(await patch(['plain', `label-${labels}`, 'exempt'], first), 202)
+  await readOk(await patch(['plain', `label-${labels}`], first, { owner: 'me' }), 202)
+  await readOk(await patch(['plain', `label-${labels}`], first, { entra_device_id: 'e' }))
 })
