@@ -21,6 +21,18 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       now: at(3),
     })
 
+    test('name the one before, and whoever returns to it has none to return to', async () => {
+      const [before, after] = [newId('hash-'), newId('hash-')]
+      const seen = async (hash: string) => {
+        await store().activateDocument(documentOf(hash))
+        return (await store().activeDocument('policy'))?.previous
+      }
+      await seen(before)
+      expect(await seen(after)).toBe(before)
+      expect(await seen(before)).toBeNull()
+      expect(await seen(after)).toBe(before)
+    })
+
     test('are kept and made active in one step, with audit and event', async () => {
       const hash = newId('hash-')
       const parent = (await store().activeDocument('policy'))?.hash ?? null
@@ -29,6 +41,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         kind: 'policy',
         hash,
         parent,
+        previous: parent,
         body: { clauses: [{ id: 'a', require: 'true' }] },
         author: 'cli_admin',
         reason: 'because',
