@@ -5,6 +5,7 @@ export const PATHS = [
   'guarded_evaluation',
   'submission',
   'appraisal',
+  'policy',
   'relay',
   'edge_evaluation',
   'worker',

@@ -11,6 +11,7 @@ export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.7,
   submission: 0.7,
   appraisal: 0.6,
+  policy: 1,
 }
 
 /** What the Worker may come to: of the platform's second to start, half. */
@@ -38,6 +39,10 @@ const MEANING: Readonly<Record<RatioPath, { readonly path: string; readonly floo
   appraisal: {
     path: 'evidence appraisal of one vbs message',
     floor: 'its hashes and signature checks',
+  },
+  policy: {
+    path: 'clauses of the baseline policy for one device',
+    floor: 'the same evaluated by the library that parses and checks them',
   },
   relay: {
     path: 'message relayed to a provider',

@@ -5,12 +5,15 @@ import { measureEvaluation } from './evaluation.ts'
 import { prepareFleet } from './fleet.ts'
 import { measureGuardedEvaluation } from './guarded-evaluation.ts'
 import { type BenchOptions, HELP, type Path, readOptions } from './options.ts'
+import { measurePolicy } from './policy.ts'
 import { measurePreview } from './preview.ts'
 import { measureRelay } from './relay.ts'
 import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
 import type { Round } from './rounds.ts'
 import { measureSubmission } from './submission.ts'
 import { measureWorker } from './worker.ts'
+
+const WITHOUT_DATABASE: ReadonlySet<Path> = new Set<Path>(['appraisal', 'policy', 'worker'])
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -26,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     tell(`${path}: ${Math.round(ops_per_s)} of ${Math.round(floor_ops_per_s)} a second, ${ratio}`)
   }
   let version: string | undefined
-  if (options.only.some((path) => path !== 'appraisal' && path !== 'worker')) {
+  if (options.only.some((path) => !WITHOUT_DATABASE.has(path))) {
     tell('starting PostgreSQL')
     const database = await openBenchDatabase()
     version = database.version
@@ -38,6 +41,9 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (options.only.includes('appraisal')) {
     results.appraisal = await measureAppraisal(options, onRound('appraisal'))
+  }
+  if (options.only.includes('policy')) {
+    results.policy = await measurePolicy(options, onRound('policy'))
   }
   if (options.only.includes('worker')) {
     tell('building and starting the Worker')
