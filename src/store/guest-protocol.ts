@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import { parseJson } from '../base/json-text.ts'
+import { fromUtf8 } from '../encoding.ts'
 
 /**
  * What a guest and the owner of a data directory say to each other over the Unix socket: one JSON
@@ -20,32 +22,65 @@ export type GuestResponse =
 
 /** More than any statement of the store needs; a line that goes on longer ends the connection. */
 const LINE_BYTES_MOST = 16 * 1024 * 1024
+const LINE_END = 0x0a
 
-export function writeLine(socket: Socket, message: GuestRequest | GuestResponse): void {
-  if (socket.writable) socket.write(`${JSON.stringify(message)}\n`)
+/** A message as one line. Throws TypeError for values that JSON has no form for. */
+export function encodeLine(message: GuestRequest | GuestResponse): string {
+  return `${JSON.stringify(message)}\n`
 }
 
-/** Calls `take` with each line that arrives; one that is not JSON or too long ends the connection. */
-export function readLines<T>(socket: Socket, take: (message: T) => void): void {
+/**
+ * The messages that arrive, in their order. Reads no further while the last one is dealt with, so
+ * that nobody can make the other side keep more than a line. A line that is too long or no message
+ * of this protocol throws, which ends the connection.
+ */
+export async function* readMessages<T>(
+  socket: Socket,
+  read: (message: unknown) => T | undefined,
+): AsyncGenerator<T> {
   let parts: Buffer[] = []
   let length = 0
-  socket.on('data', (data: Buffer) => {
-    let rest = data
-    for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
-      parts.push(rest.subarray(0, end))
-      const line = Buffer.concat(parts).toString('utf8')
+  for await (const data of socket) {
+    let rest: Buffer = data
+    for (let end = rest.indexOf(LINE_END); end >= 0; end = rest.indexOf(LINE_END)) {
+      const text = fromUtf8(Buffer.concat([...parts, rest.subarray(0, end)]))
       parts = []
       length = 0
       rest = rest.subarray(end + 1)
-      try {
-        take(JSON.parse(line))
-      } catch (error) {
-        socket.destroy(error instanceof Error ? error : undefined)
-        return
-      }
+      const message = text === undefined ? undefined : read(parseJson(text))
+      if (message === undefined) throw new Error('a line is not a message of this protocol')
+      yield message
     }
     parts.push(rest)
     length += rest.length
-    if (length > LINE_BYTES_MOST) socket.destroy(new Error('a line is too long'))
-  })
+    if (length > LINE_BYTES_MOST) throw new Error('a line is too long')
+  }
+}
+
+/** `undefined` for anything but a whole request. */
+export function readRequest(message: unknown): GuestRequest | undefined {
+  if (!isObject(message)) return undefined
+  const { id, sql, params, asArrays } = message
+  if (!isId(id) || typeof sql !== 'string') return undefined
+  return Array.isArray(params) && typeof asArrays === 'boolean'
+    ? { id, sql, params, asArrays }
+    : undefined
+}
+
+/** `undefined` for anything but a whole response. */
+export function readResponse(message: unknown): GuestResponse | undefined {
+  if (!isObject(message) || !isId(message.id)) return undefined
+  const { id, rows, error } = message
+  if (Array.isArray(rows)) return { id, rows }
+  if (!isObject(error) || typeof error.message !== 'string') return undefined
+  const { message: told, code } = error
+  return { id, error: typeof code === 'string' ? { message: told, code } : { message: told } }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value)
 }

@@ -203,17 +203,86 @@ describe('embedded store', () => {
     await owner.close()
   })
 
-  test('what is not said in the protocol ends a connection and nothing else', async () => {
+  /** What comes back from the owner for these bytes, until the connection is at its end. */
+  async function sayToOwner(...pieces: readonly (string | Uint8Array)[]): Promise<string> {
+    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    let answer = ''
+    stranger
+      .on('error', () => {})
+      .on('data', (data) => {
+        answer += data
+        // A whole answer was wanted, and no more is to come.
+        if (answer.endsWith('\n')) stranger.end()
+      })
+    for (const piece of pieces) stranger.write(piece)
+    await new Promise((resolve) => stranger.once('close', resolve))
+    return answer
+  }
+
+  const whole = { id: 1, sql: 'select 1 as one', params: [], asArrays: false }
+  const without = (name: string) => JSON.stringify({ ...whole, [name]: undefined })
+
+  test.each([
+    ...['null', '5', '"x"', '[]', '{}', 'true', '', 'not json', '{"id":1', '[{"id":1}]'],
+    ...['{"id":2}', '{"id":1,"sql":5,"params":[]}', ...Object.keys(whole).map(without)],
+    JSON.stringify({ ...whole, id: null }),
+    JSON.stringify({ ...whole, id: 1.5 }),
+    JSON.stringify({ ...whole, params: { length: 3 } }),
+    JSON.stringify({ ...whole, params: JSON.parse(`${'['.repeat(99)}${']'.repeat(99)}`) }),
+    `\ufeff${JSON.stringify(whole)}`,
+  ])('a line that is no request ends its connection and nothing else: %s', async (line) => {
     const owner = await open()
-    const socket = (await readOwner(join(dataDir, 'store')))?.socket ?? ''
-    for (const line of ['not json\n', '[]\n', '{"id":1}\n', 'x'.repeat(17 * 1024 * 1024)]) {
-      const stranger = connect(socket)
-      stranger.on('error', () => {})
-      stranger.write(line)
-      stranger.end()
-      await new Promise((resolve) => stranger.resume().once('close', resolve))
+    expect(await sayToOwner(`${line}\n`)).toBe('')
+    expect(await sayToOwner(`${JSON.stringify(whole)}\n${line}\n`)).not.toContain('error')
+    await owner.ping()
+    await owner.close()
+  })
+
+  test('bytes that are no text, a line without end and half a line do no harm either', async () => {
+    const owner = await open()
+    expect(await sayToOwner(Buffer.from([0xff, 0x0a]))).toBe('')
+    expect(await sayToOwner('x'.repeat(17 * 1024 * 1024))).toBe('')
+    const silent = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    silent.write('{"id":1,"sq')
+    await owner.ping()
+    silent.destroy()
+    expect(JSON.parse(await sayToOwner(`${JSON.stringify(whole)}\n`))).toEqual({
+      id: 1,
+      rows: [{ one: 1 }],
+    })
+    await owner.close()
+  })
+
+  test('what the database refuses or JSON cannot write is told as an error', async () => {
+    const owner = await open()
+    for (const [sql, params] of [
+      ['select 9007199254740993::int8', []],
+      ['select $1::int', ['x']],
+      ['select $1::int[]', [[[1], 2]]],
+      ['no statement', []],
+      ['select 1; select 2', []],
+    ] as const) {
+      const answer = await sayToOwner(`${JSON.stringify({ ...whole, sql, params })}\n`)
+      expect(JSON.parse(answer)).toMatchObject({ id: 1, error: { message: expect.any(String) } })
     }
     await owner.ping()
+    await owner.close()
+  })
+
+  test('many requests at once are answered in their order, though nobody reads meanwhile', async () => {
+    const owner = await open()
+    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    const sql = "select repeat('x', 100000) as long"
+    for (let id = 0; id < 200; id++) stranger.write(`${JSON.stringify({ ...whole, id, sql })}\n`)
+    await owner.ping()
+    let answer = ''
+    stranger.on('data', (data) => {
+      answer += data
+    })
+    await expect.poll(() => answer.split('\n').length, { timeout: 20_000 }).toBe(201)
+    const ids = answer.trim().split('\n')
+    expect(ids.map((line) => JSON.parse(line).id)).toEqual(Array.from(ids.keys()))
+    stranger.destroy()
     await owner.close()
   })
 })
