@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { inject } from 'vitest'
 import type { Json } from './json.ts'
 import { describeWith } from './left-out.ts'
-import { VECTORS_FOLDER } from './vectors-folder.ts'
+import { CASES_FOLDER, VECTORS_FOLDER } from './vectors-folder.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -20,6 +20,16 @@ export function vector(path: string): Uint8Array {
   const content = given[path]
   if (content === undefined) throw new TypeError(`not among EDGE_VECTORS: ${path}`)
   return new Uint8Array(Buffer.from(content, 'base64'))
+}
+
+/** A file of the inputs from the field. Not for tests that run inside workerd. */
+export function caseFile(path: string): Uint8Array {
+  return readFileSync(resolve(CASES_FOLDER, path))
+}
+
+/** A suite over the inputs from the field, which are there where the vectors are. */
+export function describeCases(name: string, suite: () => void): void {
+  describeWith('vectors', existsSync(CASES_FOLDER), name, suite)
 }
 
 export function vectorText(path: string): string {

@@ -8,6 +8,7 @@ export const EV = {
   efiVariableBoot: 0x80000002,
   efiAction: 0x80000007,
   efiVariableBoot2: 0x8000000c,
+  efiHcrtmEvent: 0x80000010,
   efiVariableAuthority: 0x800000e0,
 } as const
 
@@ -45,7 +46,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [0x8000000b, 'EV_EFI_HANDOFF_TABLES2'],
   [EV.efiVariableBoot2, 'EV_EFI_VARIABLE_BOOT2'],
   [0x8000000d, 'EV_EFI_GPT_EVENT2'],
-  [0x80000010, 'EV_EFI_HCRTM_EVENT'],
+  [EV.efiHcrtmEvent, 'EV_EFI_HCRTM_EVENT'],
   [EV.efiVariableAuthority, 'EV_EFI_VARIABLE_AUTHORITY'],
   [0x800000e1, 'EV_EFI_SPDM_FIRMWARE_BLOB'],
   [0x800000e2, 'EV_EFI_SPDM_FIRMWARE_CONFIG'],

@@ -25,6 +25,8 @@ export type SecureBootState = {
 
 const SECURE_BOOT_PCR = 7
 const FIRMWARE_DEBUGGER = Buffer.from('UEFI Debug Mode', 'latin1')
+/** What firmware may tell in PCR 7 beside its variables before it closes it. PFP §3.3.4.8 */
+const FIRMWARE_ACTIONS = [FIRMWARE_DEBUGGER, Buffer.from('DMA Protection Disabled', 'latin1')]
 
 const KEY_VARIABLES: ReadonlyMap<string, keyof SecureBootState['keys']> = new Map([
   [`${UEFI_GLOBAL_VARIABLE}/PK`, 'pk'],
@@ -33,6 +35,8 @@ const KEY_VARIABLES: ReadonlyMap<string, keyof SecureBootState['keys']> = new Ma
   [`${UEFI_IMAGE_SECURITY_DATABASE}/dbx`, 'dbx'],
 ])
 const SECURE_BOOT_VARIABLE = `${UEFI_GLOBAL_VARIABLE}/SecureBoot`
+/** What every firmware measures before it closes PCR 7, empty where it is not set. PFP §3.3.4.8 */
+const REQUIRED_VARIABLES = [SECURE_BOOT_VARIABLE, ...KEY_VARIABLES.keys()]
 
 /**
  * Reads the Secure Boot variables that the firmware measured into PCR 7, when the log was proven
@@ -44,6 +48,11 @@ const SECURE_BOOT_VARIABLE = `${UEFI_GLOBAL_VARIABLE}/SecureBoot`
  * free to be changed: they replay, but nothing is read from them. Events that say which key
  * verified which image (EV_EFI_VARIABLE_AUTHORITY) are not read; several versions of shim log
  * other bytes than they hash.
+ *
+ * No digest covers the type of an event, so that whoever hands in a log can call a variable something
+ * else, with other data, and it would be as if it had never been measured. Before the separator
+ * nothing of another type is tolerated therefore unless all variables are there that firmware has to
+ * measure: then there is none that it could be. Every real log shows them and nothing else.
  */
 export function readSecureBoot(
   verified: VerifiedLog,
@@ -53,6 +62,8 @@ export function readSecureBoot(
   const isSeparator = measurementTest(verified.bank, SEPARATOR.firmware)
   const isDebugger = measurementTest(verified.bank, [FIRMWARE_DEBUGGER])
   const variables = new Map<string, MeasuredVariable>()
+  const isAction = measurementTest(verified.bank, FIRMWARE_ACTIONS)
+  let unexplained: TcgEvent | undefined
   let closed = false
   let firmwareDebugged = false
   for (const event of verified.log.events) {
@@ -67,10 +78,16 @@ export function readSecureBoot(
       if (closed) return err({ reason: 'log_variable_after_separator', ...placeOf(event) })
       const added = addVariable(variables, event, verified)
       if (!added.ok) return added
+    } else if (!closed && !isAction(event)) {
+      unexplained ??= event
     }
   }
-  if (variables.size > 0 && !closed) {
+  if ((variables.size > 0 || unexplained !== undefined) && !closed) {
     return err({ reason: 'log_separator_missing', pcr: SECURE_BOOT_PCR })
+  }
+  if (unexplained !== undefined && !REQUIRED_VARIABLES.every((name) => variables.has(name))) {
+    const { type } = unexplained
+    return err({ reason: 'log_event_unexpected', type, ...placeOf(unexplained) })
   }
   const enabled = readEnabled(variables.get(SECURE_BOOT_VARIABLE))
   if (!enabled.ok) return enabled

@@ -20,7 +20,10 @@ export type TcgLog = {
   readonly format: 'sha1' | 'crypto-agile'
   /** Banks that the log declares and that are known here. */
   readonly algorithms: readonly HashAlgorithm[]
-  /** Locality that started the TPM: PCR 0 starts at this number. 0 where the log says nothing. */
+  /**
+   * Locality that started the TPM: PCR 0 starts at this number. Where the log has no event that says
+   * so, 4 if it begins PCR 0 with an H-CRTM event and 0 otherwise.
+   */
   readonly startupLocality: number
   /** In log order, without the header event of the crypto-agile format. */
   readonly events: readonly TcgEvent[]
@@ -48,7 +51,8 @@ const CRYPTO_AGILE = 'Spec ID Event03\0'
 const SHA1_HEADERS: ReadonlySet<string> = new Set(['Spec ID Event00\0', 'Spec ID Event02\0'])
 const STARTUP_LOCALITY = 'StartupLocality\0'
 /** 0 and 3 are TPM2_Startup's localities, 4 is an H-CRTM sequence. PFP §10.4.5.3 */
-const STARTUP_LOCALITIES: ReadonlySet<number> = new Set([0, 3, 4])
+const HCRTM_LOCALITY = 4
+const STARTUP_LOCALITIES: ReadonlySet<number> = new Set([0, 3, HCRTM_LOCALITY])
 
 /** `bit` tells the algorithms of one log apart. */
 type Declared = {
@@ -181,13 +185,17 @@ function knownAlgorithms(declared: ReadonlyMap<number, Declared>): readonly Hash
 
 /**
  * At most one StartupLocality, in PCR 0 and before PCR 0 is first extended: it says where PCR 0
- * starts, so a forged one makes the replay fail.
+ * starts, so a forged one makes the replay fail. Without one, an H-CRTM event that is the first to
+ * extend PCR 0 says it: _TPM_Hash_Start before TPM2_Startup sets PCR 0 to 4, and what follows extends
+ * that (TPM 2.0 Part 1 §34, PFP §10.4.5.3). Where both are there, the explicit one counts.
  */
 function findStartupLocality(reader: ByteReader, events: readonly TcgEvent[]): number {
   let found: number | undefined
+  let implied = 0
   let extended = false
   for (const { pcr, type, data } of events) {
     if (type !== EV.noAction) {
+      if (pcr === 0 && !extended && type === EV.efiHcrtmEvent) implied = HCRTM_LOCALITY
       extended ||= pcr === 0
     } else if (textOf(data.subarray(0, SIGNATURE_BYTES)) === STARTUP_LOCALITY) {
       const locality = data[SIGNATURE_BYTES]
@@ -199,7 +207,7 @@ function findStartupLocality(reader: ByteReader, events: readonly TcgEvent[]): n
       found = locality
     }
   }
-  return found ?? 0
+  return found ?? implied
 }
 
 function checkPcr(reader: ByteReader, pcr: number, type: number): void {

@@ -65,9 +65,12 @@ export function readWindowsEvents(
   return open === undefined ? ok(events) : err({ reason: 'log_separator_missing', pcr: open })
 }
 
-/** Windows whose loaders never closed their PCRs; other systems tag their own events in PCR 12. */
-function looksLikeWindows({ type, data }: TcgEvent): boolean {
-  if (type !== EV.eventTag || data.length < 4) return false
+/**
+ * Windows whose loaders never closed their PCRs, whatever the log calls their events; other systems
+ * tag events of their own in PCR 12.
+ */
+function looksLikeWindows({ data }: TcgEvent): boolean {
+  if (data.length < 4) return false
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   return view.getUint32(0, true) === SIPA.trustBoundary
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
+import { EV } from '../../../src/evidence/event-log/event-types.ts'
 import {
   replayLog,
   type VerifiedLog,
@@ -28,6 +29,36 @@ function verifiedVector(path: string): VerifiedLog {
   const log = expectOk(parseTcgLog(vector(path)))
   return proven(log, log.algorithms.includes('sha256') ? 'sha256' : 'sha1')
 }
+
+const WITH_CLAIMS = new Set([7, 11, 12, 13, 14])
+const OTHER_TYPES = [EV.action, EV.eventTag, EV.separator, EV.efiVariableDriverConfig, 0x0d, 0x1234]
+
+describeVectors('ATTACK: an event of a real machine that is called something else', () => {
+  test.each([
+    'windows/evidence/latitude-7520.log0.bin',
+    'windows/evidence/good-1.log0.bin',
+    'windows/logs/windows_event_log',
+    'eventlog/go-attestation/option_rom_eventlog',
+    'eventlog/go-tpm-tools/rhel8-uefi.bin',
+  ])('%s: either it is refused or no claim changes', (path) => {
+    const { log, bank } = verifiedVector(path)
+    const genuine = expectOk(readBootClaims(proven(log, bank)))
+    let refused = 0
+    for (const [index, event] of log.events.entries()) {
+      if (!WITH_CLAIMS.has(event.pcr) || event.type === EV.noAction) continue
+      for (const type of [...OTHER_TYPES, EV.efiVariableAuthority]) {
+        for (const data of [event.data, event.data.subarray(0, 16), Buffer.alloc(0)]) {
+          if (type === event.type && data === event.data) continue
+          const events = log.events.with(index, { ...event, type, data })
+          const result = readBootClaims(proven({ ...log, events }, bank))
+          if (result.ok) expect(result.value.claims).toEqual(genuine.claims)
+          else refused += 1
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(90)
+  })
+})
 
 describeVectors('claims of real machines', () => {
   test('latitude-7520: VBS and HVCI on, Secure Boot off, the secure kernel names its keys', () => {

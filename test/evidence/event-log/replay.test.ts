@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/digest.ts'
+import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { EV } from '../../../src/evidence/event-log/event-types.ts'
 import { replayLog, verifyReplay } from '../../../src/evidence/event-log/replay.ts'
 import { parseTcgLog } from '../../../src/evidence/event-log/tcg-log.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
-import { describeVectors, vector, vectorJson } from '../../support/vectors.ts'
+import {
+  caseFile,
+  describeCases,
+  describeVectors,
+  vector,
+  vectorJson,
+} from '../../support/vectors.ts'
 import { ascii, bankOf, bytes, encodeLog, machine, parsed, proven } from './support.ts'
 
 const action = (pcr: number, text: string) => ({ pcr, type: EV.action, data: ascii(text) })
@@ -13,6 +20,46 @@ const action = (pcr: number, text: string) => ({ pcr, type: EV.action, data: asc
 function only(bank: PcrBank, wanted: (pcr: number) => boolean): PcrBank {
   return { ...bank, values: new Map([...bank.values].filter(([pcr]) => wanted(pcr))) }
 }
+
+describeCases('replay of logs that other programs publish with their PCR values', () => {
+  test('a machine with an H-CRTM event and no StartupLocality: tpm2-tss, PCR 0 as it was read', () => {
+    const bytes = caseFile('12-hcrtm-without-locality/data/firmware-hcrtm.bin')
+    const log = expectOk(parseTcgLog(bytes))
+    expect(log.startupLocality).toBe(4)
+    const read = (hex: string) => bankOf('sha1', { 0: hex }, 'hex')
+    const pcrs = read('15f4e6ca457d1af6bc49511a93ba3500ad69acc5')
+    expect(expectOk(verifyReplay({ log, pcrs })).provenPcrs).toEqual(new Set([0]))
+    for (const startupLocality of [0, 3]) {
+      const forged = { ...log, startupLocality }
+      expectRefusal(verifyReplay({ log: forged, pcrs }), 'log_pcr_mismatch')
+    }
+  })
+
+  test.each([
+    'event-bootorder',
+    'event-moklisttrusted',
+    'event-postcode',
+    'event-sd-boot-fedora37',
+    'event-uefi-sha1-log',
+  ])('%s: every bank as tpm2_eventlog of tpm2-tools has it', (name) => {
+    const folder = '13-tpm2-tools-logs/data'
+    const log = expectOk(parseTcgLog(caseFile(`${folder}/${name}.bin`)))
+    const banks: Readonly<Record<string, Record<string, string>>> = JSON.parse(
+      Buffer.from(caseFile(`${folder}/${name}.pcrs.json`)).toString('utf8'),
+    )
+    let compared = 0
+    for (const bank of log.algorithms) {
+      const values = banks[bank]
+      if (values === undefined) continue
+      compared += Object.keys(values).length
+      const verified = expectOk(verifyReplay({ log, pcrs: bankOf(bank, values, 'hex') }))
+      const claims = readBootClaims(verified)
+      // Two of these machines measured an empty SecureBoot: nothing else of any of them is amiss.
+      if (!claims.ok) expectRefusal(claims, 'log_secure_boot_invalid')
+    }
+    expect(compared).toBeGreaterThan(0)
+  })
+})
 
 describeVectors('replay of real logs against the PCRs of their machines', () => {
   test.each(['latitude-7520', 'DESKTOP-MIMU51J-EPP-ESET', 'good-1'])(

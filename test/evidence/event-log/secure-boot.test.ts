@@ -6,6 +6,7 @@ import { SIPA } from '../../../src/evidence/event-log/sipa-names.ts'
 import { expectRefusal } from '../../support/refusal.ts'
 import {
   claimsOf,
+  type EventInput,
   firmwareSeparator,
   flag,
   GLOBAL,
@@ -18,6 +19,16 @@ import {
   variableEvent,
   windowsLog,
 } from './support.ts'
+
+/** Types that nothing is read from, an unknown one among them. */
+const OTHER_TYPES = [0x05, 0x06, 0x08, 0x0d, 0x80000002, 0x80000007, 0x800000e0, 0x800000e1, 0x1234]
+
+/** The event under other types, with a digest that is proven as before. */
+function hidings(event: EventInput): readonly EventInput[] {
+  const extended = event.data
+  const lies = [event.data, Buffer.alloc(0), Buffer.from('DMA Protection Disabled')]
+  return OTHER_TYPES.flatMap((type) => lies.map((data) => ({ pcr: 7, type, data, extended })))
+}
 
 describe('Secure Boot', () => {
   const keys = [
@@ -44,6 +55,31 @@ describe('Secure Boot', () => {
       variableEvent(GLOBAL, 'db', Buffer.from('db')),
     ]
     expect(claimsOf([...impostors, firmwareSeparator])).toEqual({})
+  })
+
+  test('ATTACK: a variable that is called something else, with its data or with other data', () => {
+    const all = [secureBoot(0), ...keys]
+    for (const [index, event] of all.entries()) {
+      for (const hidden of hidings(event)) {
+        const verified = proven(parsed([...all.with(index, hidden), firmwareSeparator]))
+        expectRefusal(readBootClaims(verified), 'log_event_unexpected')
+        const alone = proven(parsed([hidden, firmwareSeparator]))
+        expectRefusal(readBootClaims(alone), 'log_event_unexpected')
+        expectRefusal(readBootClaims(proven(parsed([hidden]))), 'log_separator_missing')
+      }
+    }
+  })
+
+  test('is read beside what firmware may tell before it closes PCR 7, if all of it is there', () => {
+    const told = [
+      { pcr: 7, type: 0x80000007, data: Buffer.from('DMA Protection Disabled') },
+      ...hidings(variableEvent(SECURITY, 'db', Buffer.from('certificate'))),
+    ]
+    const all = [secureBoot(1), ...keys]
+    for (const event of told) {
+      expect(claimsOf([...all, event, firmwareSeparator]).secureBootEnabled).toBe(true)
+    }
+    expect(claimsOf([told[0] ?? expect.fail(), firmwareSeparator])).toEqual({})
   })
 
   test.each([2, 0xff])('of value %i is neither on nor off', (value) => {

@@ -10,7 +10,17 @@ import {
 import { NO_PCR, parseTcgLog } from '../../../src/evidence/event-log/tcg-log.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { describeVectors, vector, vectorJson } from '../../support/vectors.ts'
-import { ascii, bytes, encodeLog, encodeSha1Event, parsed, specId, u16, u32 } from './support.ts'
+import {
+  ascii,
+  bytes,
+  type EventInput,
+  encodeLog,
+  encodeSha1Event,
+  parsed,
+  specId,
+  u16,
+  u32,
+} from './support.ts'
 
 const SHA256 = [0x0b, 32] as const
 const action = (pcr: number, text: string) => ({ pcr, type: EV.action, data: ascii(text) })
@@ -220,6 +230,18 @@ describe('StartupLocality', () => {
     for (const banks of [['sha256'] as const, 'sha1-format' as const]) {
       const log = parsed([locality(value), action(0, 'crtm')], banks)
       expect(log.startupLocality).toBe(value)
+    }
+  })
+
+  test('of 4 is implied by an H-CRTM event that is the first of PCR 0', () => {
+    const hcrtm = { pcr: 0, type: EV.efiHcrtmEvent, data: ascii('HCRTM\0') }
+    for (const banks of [['sha256'] as const, 'sha1-format' as const]) {
+      const start = (...events: readonly EventInput[]) => parsed(events, banks).startupLocality
+      expect(start(hcrtm, action(0, 'crtm'))).toBe(4)
+      expect(start(action(7, 'elsewhere'), hcrtm, hcrtm)).toBe(4)
+      expect(start(locality(3), hcrtm)).toBe(3)
+      expect(start(action(0, 'crtm'), hcrtm)).toBe(0)
+      expect(start(action(0, 'crtm'), { ...hcrtm, pcr: 1 })).toBe(0)
     }
   })
 
