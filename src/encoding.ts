@@ -9,6 +9,7 @@
 const BASE64URL = /^[A-Za-z0-9_-]*$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const BYTE_ORDER_MARK = '\uFEFF'
 const HEX = /^(?:[0-9a-fA-F]{2})*$/
 
 export function toBase64Url(bytes: Uint8Array): string {
@@ -62,13 +63,33 @@ export function toUtf8(text: string): Uint8Array {
   return Buffer.from(text, 'utf8')
 }
 
-/** `undefined` when the bytes are not UTF-8: no replacement characters. */
+/**
+ * The one way from bytes to text, whatever they came in: `undefined` when the bytes are not UTF-8
+ * (RFC 3629 §3: no overlong form, no surrogate, nothing cut off), never replacement characters. A byte
+ * order mark stays in the text as U+FEFF, so that what is sent as JSON with one is no JSON: RFC 8259
+ * §8.1 forbids it. Only for files there is `fromUtf8File`.
+ */
 export function fromUtf8(bytes: Uint8Array): string | undefined {
   try {
     return UTF8.decode(bytes)
   } catch {
     return undefined
   }
+}
+
+/** The same for a file of the operator's, from which one leading mark is dropped: editors write it. */
+export function fromUtf8File(bytes: Uint8Array): string | undefined {
+  const text = fromUtf8(bytes)
+  return text?.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+}
+
+/**
+ * Whether every form of our databases keeps the text as it is: PostgreSQL has no NUL in text and no
+ * half of a surrogate pair in UTF-8. Code points that Unicode has not assigned yet, or never will, are
+ * kept: which they are depends on the version of Unicode that a runtime knows.
+ */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0')
 }
 
 function view(bytes: Uint8Array): Buffer {

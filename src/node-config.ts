@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { type Config, type Environment, parseConfig } from './config.ts'
+import { fromUtf8File } from './encoding.ts'
 
 /** The settings are wrong: says all mistakes, for the operator. */
 export class ConfigError extends Error {
@@ -54,7 +55,10 @@ function readSettingFile(file: {
   const { name, setting, path } = file
   if (path === '') return { settings: {}, mistakes: [] }
   try {
-    const text = readFileSync(path, 'utf8')
+    const text = fromUtf8File(readFileSync(path))
+    if (text === undefined) {
+      return { settings: {}, mistakes: [`${name}: ${path} is not UTF-8 text`] }
+    }
     const parsed = parseConfig({ [setting]: text })
     const mistakes = parsed.ok ? [] : parsed.failure.mistakes
     return {

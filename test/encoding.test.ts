@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import * as encoding from '../src/encoding.ts'
@@ -43,5 +44,66 @@ describe('text forms of bytes', () => {
       expect(encoding.toBase32(encoding.toUtf8(plain))).toBe(coded)
     }
     expect(encoding.toBase32(encoding.toUtf8('foobar'))).toBe('mzxw6ytboi')
+  })
+})
+
+describe('bytes that are to be text', () => {
+  /** RFC 3629 §4 and Table 3-7 of the Unicode Standard, the edges of each row. */
+  const ILL_FORMED = [
+    '80',
+    'bf',
+    'c0af',
+    'c080',
+    'c1bf',
+    'c3',
+    'e08080',
+    'e09fbf',
+    'e282',
+    'eda080',
+  ]
+  const MORE = [
+    'edbfbf',
+    'f0808080',
+    'f08fbfbf',
+    'f4908080',
+    'f5808080',
+    'fe',
+    'ff',
+    'c328',
+    '61e2',
+  ]
+
+  test('are UTF-8 or nothing: no replacement characters, whatever is wrong', () => {
+    for (const hex of [...ILL_FORMED, ...MORE]) {
+      const bytes = Buffer.from(hex, 'hex')
+      expect(isUtf8(bytes)).toBe(false)
+      expect(encoding.fromUtf8(bytes)).toBeUndefined()
+      expect(encoding.fromUtf8(Buffer.concat([Buffer.from('a'), bytes]))).toBeUndefined()
+    }
+  })
+
+  test('are judged as the validator of the runtime (simdutf) judges them', () => {
+    const nearUtf8 = fc.string({ unit: 'binary' }).map((text) => Buffer.from(text))
+    const touched = fc.tuple(nearUtf8, fc.nat(), fc.nat(255)).map(([bytes, at, byte]) => {
+      const copy = Uint8Array.from(bytes)
+      if (copy.length > 0) copy[at % copy.length] = byte
+      return copy
+    })
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array(), touched), (bytes) => {
+        const text = encoding.fromUtf8(bytes)
+        expect(text !== undefined).toBe(isUtf8(bytes))
+        if (text !== undefined) expect(encoding.toUtf8(text)).toEqual(Buffer.from(bytes))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('keep a byte order mark, but for files, which lose one', () => {
+    const marked = Buffer.from('\ufeff\ufeff{}')
+    expect(encoding.fromUtf8(marked)).toBe('\ufeff\ufeff{}')
+    expect(encoding.fromUtf8File(marked)).toBe('\ufeff{}')
+    expect(encoding.fromUtf8File(Buffer.from('{}'))).toBe('{}')
+    expect(encoding.fromUtf8File(Buffer.from('ff', 'hex'))).toBeUndefined()
   })
 })

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: [],
 }
 
-const SHARED = ['failure.ts', 'digest.ts', 'encoding.ts', 'runtime.ts', 'setting.ts']
+const SHARED = ['base', 'failure.ts', 'digest.ts', 'encoding.ts', 'runtime.ts', 'setting.ts']
 const PURE = ['evidence', 'appraisal', 'policy', 'access', 'verifier']
 /** Reading the clock, chance, the network or a file is I/O; hashing is not. */
 const IMPURE = [

@@ -8,7 +8,7 @@ import {
   type TokenStandingFailure,
   type VerifiedDeviceToken,
 } from './device-token.ts'
-import { readLanguages } from './language.ts'
+import { type LanguageRange, readLanguages } from './language.ts'
 import { type ToldReason, tellBuiltIn, tellReason } from './reason-text.ts'
 import type { Circumstances, Relief, ReliefKind } from './relief.ts'
 import type { TrustRecord, Verdict } from './trust-record.ts'
@@ -152,7 +152,7 @@ function describeForAdmin({ code, clause, cause }: AdminReason): string {
 function tellAll(
   reasons: readonly VerdictReason[],
   policy: CompiledPolicy,
-  languages: readonly string[],
+  languages: readonly LanguageRange[],
 ): readonly ToldReason[] {
   return reasons.map((reason) => tellReason(reason, policy, languages))
 }
@@ -167,7 +167,10 @@ function isUnmet(status: ClauseOutcome['status']): boolean {
   return status === 'fail' || status === 'undecidable'
 }
 
-function languagesOf(request: EvaluationRequest, header: string | undefined): readonly string[] {
+function languagesOf(
+  request: EvaluationRequest,
+  header: string | undefined,
+): readonly LanguageRange[] {
   const { context } = request
   const asked = Object.hasOwn(context, 'language') ? context.language : undefined
   return [...readLanguages(typeof asked === 'string' ? asked : undefined), ...readLanguages(header)]

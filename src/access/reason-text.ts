@@ -1,7 +1,7 @@
 import type { MeasuredAt } from '../appraisal/claims.ts'
 import type { CompiledPolicy } from '../policy/compile.ts'
 import type { ClauseText } from '../policy/document.ts'
-import { pickText } from './language.ts'
+import { type LanguageRange, pickText } from './language.ts'
 import { BUILT_IN_TEXTS, type BuiltInCode } from './texts.ts'
 import type { VerdictReason } from './verdict.ts'
 
@@ -15,14 +15,14 @@ export type ToldReason = {
   readonly measured_at?: MeasuredAt
 }
 
-export function tellBuiltIn(code: BuiltInCode, languages: readonly string[]): ToldReason {
+export function tellBuiltIn(code: BuiltInCode, languages: readonly LanguageRange[]): ToldReason {
   return { code, ...pickText(BUILT_IN_TEXTS[code], languages) }
 }
 
 export function tellReason(
   reason: VerdictReason,
   policy: CompiledPolicy,
-  languages: readonly string[],
+  languages: readonly LanguageRange[],
 ): ToldReason {
   if (!('clause' in reason)) return tellBuiltIn(reason.code, languages)
   const clause = policy.clauseById.get(reason.clause)

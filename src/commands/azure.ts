@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { type PolicySigner, readPolicySigner } from '../azure/policy/policy-token.ts'
 import type { PolicyProvider } from '../azure/policy/provider-policy.ts'
 import type { Config } from '../config.ts'
@@ -13,6 +12,7 @@ import { chooseProvider, openProvider } from './azure/provider.ts'
 import { publishPolicy } from './azure/publish.ts'
 import { showPolicy, showRecommended } from './azure/show.ts'
 import { withDatabase } from './open-database.ts'
+import { readTextFile } from './read-text.ts'
 import { DATA_OPTION, readSettings } from './settings.ts'
 
 const OPTIONS = {
@@ -189,18 +189,9 @@ async function readSigner({ key, certificate }: Values): Promise<PolicySigner | 
     throw new UsageError('--key and --certificate belong together')
   }
   const signer = await readPolicySigner({
-    keyPem: readPem('key', key),
-    certificatePem: readPem('certificate', certificate),
+    keyPem: readTextFile(key, '--key'),
+    certificatePem: readTextFile(certificate, '--certificate'),
   })
   if (!signer.ok) throw new Error(`--key and --certificate: ${signer.failure.problem}`)
   return signer.value
-}
-
-function readPem(option: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new Error(`--${option} ${path} cannot be read (${code})`)
-  }
 }

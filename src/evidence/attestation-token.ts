@@ -1,3 +1,4 @@
+import { isNumericDate } from '../base/numeric-date.ts'
 import { digest, equalBytes } from '../digest.ts'
 import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
 import { type Err, err, ok, type Result } from '../failure.ts'
@@ -78,8 +79,6 @@ type Refused = Err<AttestationTokenFailure>
 type Times = { readonly issuedAt: number; readonly notBefore: number; readonly expiresAt: number }
 
 const MAX_DETAIL_CHARS = 128
-/** The end of the year 9999, the last that a Date in ISO 8601 has four digits for. */
-const MAX_SECONDS = 253_402_300_799
 
 /**
  * Verifies a token of Azure Attestation or of the built-in verifier. RFC 7515, RFC 7519 §7.2.
@@ -180,7 +179,7 @@ function checkPolicy(policyHash: string, { policyHashes }: TokenIssuer): Refused
 }
 
 function readTimes({ iat, nbf, exp }: JsonObject): Times | undefined {
-  if (!isSeconds(iat) || !isSeconds(nbf) || !isSeconds(exp)) return undefined
+  if (!isNumericDate(iat) || !isNumericDate(nbf) || !isNumericDate(exp)) return undefined
   return { issuedAt: iat, notBefore: nbf, expiresAt: exp }
 }
 
@@ -222,10 +221,6 @@ function readConfirmation(
 
 function isName(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARS
-}
-
-function isSeconds(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SECONDS
 }
 
 function refuse(reason: AttestationTokenFailure['reason'], detail?: unknown): Refused {

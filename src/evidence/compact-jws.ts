@@ -1,3 +1,4 @@
+import { measureJson } from '../base/json-text.ts'
 import { fromBase64Url, fromUtf8 } from '../encoding.ts'
 import { MAX_JSON_VALUES } from './limits.ts'
 
@@ -30,9 +31,12 @@ function decodeObject(text: string): JsonObject | undefined {
 
 /**
  * `JSON.parse` for text that decides about trust: the value must be an object, no member name may
- * occur twice (two readers could see two values) and none may be `__proto__`.
+ * occur twice (two readers could see two values), none may be `__proto__`, and nothing is nested
+ * deeper than `MAX_JSON_DEPTH`.
  */
 export function parseJsonObject(text: string): JsonObject | undefined {
+  const written = measureJson(text)
+  if (written === undefined) return undefined
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -40,28 +44,11 @@ export function parseJsonObject(text: string): JsonObject | undefined {
     return undefined
   }
   if (!isJsonObject(value)) return undefined
-  return countMembers(value) === countWrittenMembers(text) ? value : undefined
+  return countMembers(value) === written.members ? value : undefined
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COLON = 0x3a
-
-/** In a valid JSON text every colon outside of a string belongs to one member. */
-function countWrittenMembers(text: string): number {
-  let members = 0
-  let isInString = false
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charCodeAt(at)
-    if (character === QUOTE) isInString = !isInString
-    else if (isInString && character === BACKSLASH) at++
-    else if (!isInString && character === COLON) members++
-  }
-  return members
 }
 
 /** Members that survived parsing; -1 for what is refused anyway. Not recursive: depth is hostile. */
@@ -73,7 +60,7 @@ function countMembers(root: JsonObject): number {
     const names = Array.isArray(value) ? [] : Object.keys(value)
     if (names.includes('__proto__')) return -1
     members += names.length
-    open.push(...Object.values(value))
+    for (const child of Object.values(value)) open.push(child)
     if (open.length + members > MAX_JSON_VALUES) return -1
   }
   return members

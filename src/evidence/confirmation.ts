@@ -1,6 +1,8 @@
+import { isNumericDate } from '../base/numeric-date.ts'
 import { type Err, err, ok, type Result } from '../failure.ts'
 import { type CompactJws, decodeCompactJws, isJsonObject, type JsonObject } from './compact-jws.ts'
 import { type ConfirmationKey, readConfirmationKey } from './confirmation-key.ts'
+import { normalizeHttpTarget } from './http-target.ts'
 import { importJwsKey, type JwsAlgorithm, verifyJwsSignature } from './jws-signature.ts'
 import { MAX_NAME_CHARS, MAX_PROOF_CHARS } from './limits.ts'
 import { hasPrivateMembers } from './x509/rsa-public-key.ts'
@@ -116,31 +118,23 @@ function checkClaims(
 ): Err<ProofFailure> | undefined {
   const now = expected.now.getTime() / 1000
   const { maxAgeSeconds, clockSkewSeconds: skew } = expected
-  if (typeof htm !== 'string' || typeof htu !== 'string' || !Number.isFinite(iat)) {
+  if (typeof htm !== 'string' || typeof htu !== 'string' || !isNumericDate(iat)) {
     return err({ reason: 'proof_claims_malformed' })
   }
   if (htm !== expected.method) return err({ reason: 'proof_method_mismatch' })
   if (!isSameTarget(htu, expected.url)) return err({ reason: 'proof_url_mismatch' })
-  const issuedAt = Number(iat)
-  if (!(issuedAt <= now + skew)) return err({ reason: 'proof_issued_in_future' })
-  if (!(issuedAt >= now - maxAgeSeconds - skew)) return err({ reason: 'proof_too_old' })
+  if (!(iat <= now + skew)) return err({ reason: 'proof_issued_in_future' })
+  if (!(iat >= now - maxAgeSeconds - skew)) return err({ reason: 'proof_too_old' })
   return nonce === expected.nonce ? undefined : err({ reason: 'proof_nonce_mismatch' })
 }
 
 /** Nearly every agent writes the URL as it is published, and two of one text need no parsing. */
 function isSameTarget(htu: string, url: string): boolean {
   if (htu === url) return true
-  const target = withoutQuery(url)
+  // Ours is made of a setting, which may be written with letters of other scripts.
+  const target = URL.canParse(url) ? normalizeHttpTarget(new URL(url).href) : undefined
   if (target === undefined) throw new TypeError('the url of the request is not absolute')
-  return withoutQuery(htu) === target
-}
-
-/** RFC 3986 §6.2.2 and §6.2.3 as far as URL parsing does them: case, default port, dot segments. */
-function withoutQuery(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined
-  const { protocol, username, password, host, pathname } = new URL(text)
-  const isWeb = protocol === 'https:' || protocol === 'http:'
-  return isWeb && username === '' && password === '' ? `${protocol}//${host}${pathname}` : undefined
+  return normalizeHttpTarget(htu) === target
 }
 
 function isName(value: unknown): value is string {

@@ -14,6 +14,7 @@ import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
 import type { HttpEnv } from './environment.ts'
 import { requestContext } from './middleware/request-context.ts'
+import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { operationRoutes } from './ops/operations.ts'
 import { answerPublic } from './public-document.ts'
 import { answerUnhandled, surfaceOf } from './surface.ts'
@@ -24,6 +25,7 @@ export type App = Hono<HttpEnv>
 export function createApp(services: Services): App {
   const app = new Hono<HttpEnv>()
   app.use(requestContext(services))
+  app.use(refuseUnstorableUrl())
   app.route('/', authzenRoutes(services))
   app.route('/', challengeRoutes(services))
   app.route('/', attestTpmRoutes(services))

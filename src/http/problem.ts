@@ -42,6 +42,9 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   content_type_not_json: { status: 415, title: 'The content type must be application/json.' },
   body_too_large: { status: 413, title: 'The body is too large.' },
   body_incomplete: badRequest('The body ended before it was complete.'),
+  body_not_utf8: badRequest('The body is not UTF-8.'),
+  body_too_deep: badRequest('The body is nested too deep.'),
+  text_not_storable: badRequest('The request has text that cannot be kept as it is.'),
   body_not_json: badRequest('The body is not JSON.'),
   request_malformed: badRequest('The request does not have the expected form.'),
 

@@ -1,3 +1,5 @@
+import { hasUnstorableText, MAX_JSON_DEPTH, measureJson } from '../base/json-text.ts'
+import { fromUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { HttpContext } from './environment.ts'
 
@@ -6,7 +8,10 @@ export const REQUEST_REASONS = [
   'content_type_not_json',
   'body_too_large',
   'body_incomplete',
+  'body_not_utf8',
+  'body_too_deep',
   'body_not_json',
+  'text_not_storable',
   'request_malformed',
 ] as const
 
@@ -20,7 +25,10 @@ export const STATUS_OF_BODY: Readonly<Record<RequestFailure['reason'], 400 | 413
   content_type_not_json: 415,
   body_too_large: 413,
   body_incomplete: 400,
+  body_not_utf8: 400,
+  body_too_deep: 400,
   body_not_json: 400,
+  text_not_storable: 400,
   request_malformed: 400,
 }
 
@@ -44,7 +52,11 @@ export async function readJson(
   }
 }
 
-/** The same before it is parsed, for a room that parses by rules of its own. */
+/**
+ * The same before it is parsed, for a room that parses by rules of its own. It is UTF-8 as RFC 8259
+ * §8.1 demands, not nested beyond measure, and none of its strings holds text that we could not keep
+ * as it is.
+ */
 export async function readJsonText(
   c: HttpContext,
   maxBytes: number,
@@ -55,21 +67,36 @@ export async function readJsonText(
       detail: 'the content type must be application/json',
     })
   }
+  let bytes: Uint8Array | undefined
   try {
-    const text = await readText(c.req.raw, maxBytes)
-    if (text !== undefined) return ok(text)
+    bytes = await readBytes(c.req.raw, maxBytes)
   } catch {
     // The sender went away or broke the framing: nothing of ours has failed.
     return err({ reason: 'body_incomplete', detail: 'the body ended before it was complete' })
   }
-  return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
+  if (bytes === undefined) {
+    return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
+  }
+  const text = fromUtf8(bytes)
+  if (text === undefined) return err({ reason: 'body_not_utf8', detail: 'the body is not UTF-8' })
+  if (measureJson(text) === undefined) {
+    const detail = `the body is nested deeper than ${MAX_JSON_DEPTH} levels`
+    return err({ reason: 'body_too_deep', detail })
+  }
+  return hasUnstorableText(text) ? err(notStorable('a string of the body')) : ok(text)
 }
 
-async function readText(request: Request, maxBytes: number): Promise<string | undefined> {
+/** `where`: what holds the text, for people. */
+export function notStorable(where: string) {
+  const detail = `${where} is not text that can be kept: it holds NUL, half a surrogate pair or no UTF-8`
+  return { reason: 'text_not_storable', detail } as const satisfies RequestFailure
+}
+
+async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
   const declared = request.headers.get('content-length')
   if (declared !== null) {
     // A server never hands over more than the declared length, so the cap holds before reading.
-    return Number(declared) <= maxBytes ? await request.text() : undefined
+    return Number(declared) <= maxBytes ? new Uint8Array(await request.arrayBuffer()) : undefined
   }
   const chunks: Uint8Array[] = []
   let size = 0
@@ -78,5 +105,5 @@ async function readText(request: Request, maxBytes: number): Promise<string | un
     if (size > maxBytes) return undefined
     chunks.push(chunk)
   }
-  return new TextDecoder().decode(Buffer.concat(chunks))
+  return Buffer.concat(chunks)
 }

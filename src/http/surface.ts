@@ -19,6 +19,11 @@ const UNHANDLED = {
     azure: 'MethodNotAllowed',
     message: 'this can be asked for by other methods only',
   },
+  text_not_storable: {
+    status: 400,
+    azure: 'InvalidParameter',
+    message: 'the request has text that cannot be kept as it is',
+  },
   internal: { status: 500, azure: 'InternalError', message: 'the service failed' },
   unavailable: { status: 503, azure: 'ServiceUnavailable', message: 'the service cannot start' },
 } as const

@@ -221,7 +221,8 @@ describe('a receipt is refused', () => {
 
   test.each([
     ['iss', 1],
-    ['iat', 1.5],
+    ['iat', '1'],
+    ['iat', -1],
     ['jti', 'rcp_x'],
     ['decision', 'true'],
     ['verdict', 'fine'],

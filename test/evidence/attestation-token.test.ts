@@ -297,10 +297,30 @@ describe('an attestation token is refused by its claims', () => {
     { exp: '9999999999' },
     { exp: 1e300 },
     { iat: -1 },
-    { nbf: 1.5 },
+    { nbf: null },
+    { exp: 253_402_300_800 },
     { 'x-ms-attestation-type': ['sgx'] },
   ])('when a claim it must have is missing or odd: %j', async (change) => {
     expectRefusal(await verifyClaims(change), 'token_claims_malformed')
+  })
+
+  test('when a time is beyond all numbers, which JSON can write: 1e400', async () => {
+    const text = JSON.stringify(tpmClaims({ exp: 1 })).replace('"exp":1', '"exp":1e400')
+    expectRefusal(await verify(await signToken(text)), 'token_claims_malformed')
+  })
+
+  test('to the fraction of a second: RFC 7519 §2', async () => {
+    const part = { iat: ISSUED_AT + 0.25, nbf: ISSUED_AT + 0.25, exp: ISSUED_AT + 60.75 }
+    const exact = (seconds: number) => ({ ...at(seconds), clockSkewSeconds: 0 })
+    const token = expectOk(await verifyClaims(part, exact(60.5)))
+    expect(token.issuedAt).toEqual(new Date(ISSUED_AT * 1000 + 250))
+    expect(token.expiresAt).toEqual(new Date(ISSUED_AT * 1000 + 60_750))
+    expectRefusal(await verifyClaims(part, exact(60.75)), 'token_expired')
+    expectRefusal(await verifyClaims(part, exact(0)), 'token_not_yet_valid')
+    const issued = { ...part, nbf: ISSUED_AT }
+    expectRefusal(await verifyClaims(issued, exact(0)), 'token_issued_in_future')
+    const whole = JSON.stringify(tpmClaims({ iat: 1 })).replace('"iat":1', '"iat":1.7356896E9')
+    expectOk(await verify(await signToken(whole)))
   })
 
   test.each([undefined, '', 5])('when its policy hash is %j', async (hash) => {

@@ -88,6 +88,7 @@ describe('a proof of the attested key is accepted', () => {
     `${URL_OF_US}#top`,
     'HTTPS://COUNTERSIGN.example:443/v1/attestations',
     'https://countersign.example/v1/../v1/attestations',
+    'https://countersign.example/%76%31/%61ttestations',
   ])('when its address is written %s', async (htu) => {
     expectOk(await verify(await makeProof(claims({ htu }))))
   })
@@ -184,6 +185,8 @@ describe('a proof is refused', () => {
     { htu: 5 },
     { iat: undefined },
     { iat: `${NOW}` },
+    { iat: -1 },
+    { iat: null },
   ])('when a claim is missing or odd: %j', async (change) => {
     expectRefusal(await verify(await makeProof(claims(change))), 'proof_claims_malformed')
   })
@@ -199,6 +202,8 @@ describe('a proof is refused', () => {
     'https://countersign.example/v1/attestations/',
     'https://countersign.example@evil.example/v1/attestations',
     'https://user@countersign.example/v1/attestations',
+    'https://countersign.example/v1%2Fattestations',
+    'https://countersign.example\\v1\\attestations',
     '/v1/attestations',
     '',
   ])('when it was made for %s', async (htu) => {
@@ -209,6 +214,11 @@ describe('a proof is refused', () => {
     const at = async (iat: number) => verify(await makeProof(claims({ iat })))
     expectRefusal(await at(NOW + 11), 'proof_issued_in_future')
     expectRefusal(await at(NOW - 71), 'proof_too_old')
+    // RFC 7519 §2: a NumericDate may have a fraction, and RFC 9449 §4.2 takes `iat` from there.
+    expectOk(await at(NOW + 9.75))
+    expectRefusal(await at(NOW + 10.25), 'proof_issued_in_future')
+    expectOk(await at(NOW - 69.75))
+    expectRefusal(await at(NOW - 70.25), 'proof_too_old')
     const clockless = await verify(await makeProof(), { now: new Date(Number.NaN) })
     expectRefusal(clockless, 'proof_issued_in_future')
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isNumericDate } from '../../base/numeric-date.ts'
 import { isDeviceId } from '../device-id.ts'
 import { MAX_AUDIENCE_CHARS, MAX_ISSUER_CHARS, MAX_REASON_CHARS } from './limits.ts'
 
@@ -17,8 +18,7 @@ const text = (most: number) =>
     .max(most)
     .refine((value) => value.trim() !== '' && !HIDDEN.test(value), 'must be one line of text')
 
-/** The end of the year 9999, so that every time that is accepted is a date. */
-const time = z.int().min(0).max(253_402_300_799)
+const time = z.number().refine(isNumericDate)
 
 /**
  * What a break-glass token says. Members that we do not know are refused: who signed them meant
@@ -35,7 +35,7 @@ export const breakGlassSchema = z
     sub: z.string().refine((sub) => sub === ALL_DEVICES || isDeviceId(sub)),
     /** Why, for the log and for whoever signs too. */
     reason: text(MAX_REASON_CHARS),
-    /** Seconds since 1970 (RFC 7519 §2). It counts from `iat` on. */
+    /** NumericDate, RFC 7519 §2. It counts from `iat` on. */
     iat: time,
     exp: time,
   })

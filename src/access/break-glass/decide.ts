@@ -2,7 +2,7 @@ import { ok, type Result } from '../../failure.ts'
 import type { Texts } from '../../policy/document.ts'
 import { opensFor, type VerifiedBreakGlass } from '../break-glass.ts'
 import type { DeviceNameFailure } from '../device-of-request.ts'
-import { pickText } from '../language.ts'
+import { type LanguageRange, pickText } from '../language.ts'
 import type { BreakGlassFailure } from './failure.ts'
 
 /**
@@ -59,7 +59,7 @@ export function decideBreakGlass(
 /** The answer to a question of a batch that the token of the batch does not open for. */
 export function denyBreakGlass(
   { claims }: VerifiedBreakGlass,
-  why: { readonly failure: BreakGlassFailure; readonly languages: readonly string[] },
+  why: { readonly failure: BreakGlassFailure; readonly languages: readonly LanguageRange[] },
 ): BreakGlassDecision {
   const text = pickText(WRONG_DEVICE, why.languages)
   const code = why.failure.reason

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isNumericDate } from '../../base/numeric-date.ts'
 import type { Circumstances } from '../relief.ts'
 import { type TrustRecord, VERDICTS } from '../trust-record.ts'
 
@@ -84,8 +85,8 @@ export function circumstancesOfClaim(claim: CircumstancesClaim): Circumstances {
  */
 export const receiptSchema = z.looseObject({
   iss: z.string(),
-  /** Seconds of the epoch: `decided_at` without its fraction. RFC 7519 §4.1.6 */
-  iat: z.int(),
+  /** NumericDate (RFC 7519 §2); ours is `decided_at` without its fraction. */
+  iat: z.number().refine(isNumericDate),
   jti: z.string().regex(/^rcp_[a-z2-7]{26}$/),
   decision: z.boolean(),
   verdict: z.enum(VERDICTS),

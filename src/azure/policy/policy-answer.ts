@@ -1,3 +1,4 @@
+import { isNumericDate } from '../../base/numeric-date.ts'
 import { isPolicyAnswer } from '../../evidence/attestation-token-kind.ts'
 import { decodeCompactJws, type JsonObject } from '../../evidence/compact-jws.ts'
 import { verifyJwsSignature } from '../../evidence/jws-signature.ts'
@@ -76,12 +77,12 @@ function isKeyValid({ validity }: IssuerKey, options: VerifyPolicyAnswerOptions)
   return now + skew >= validity.notBefore.getTime() && now - skew <= validity.notAfter.getTime()
 }
 
-/** Written so that what is no number refuses. */
+/** Written so that a clock that is no number refuses. */
 function checkTimes({ exp, nbf }: JsonObject, options: VerifyPolicyAnswerOptions) {
   const now = options.now.getTime() / 1000
   const { clockSkewSeconds: skew } = options
-  if (typeof exp !== 'number' || !(now < exp + skew)) return refuse('policy_answer_expired')
-  if (typeof nbf !== 'number' || !(now >= nbf - skew)) return refuse('policy_answer_not_yet_valid')
+  if (!isNumericDate(exp) || !(now < exp + skew)) return refuse('policy_answer_expired')
+  if (!isNumericDate(nbf) || !(now >= nbf - skew)) return refuse('policy_answer_not_yet_valid')
   return undefined
 }
 

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { type PolicyOutline, readPolicyText } from '../../azure/policy/policy-text.ts'
 import { NEEDED_CLAIMS, RECOMMENDED_POLICY } from '../../azure/policy/recommended.ts'
-import { fromUtf8 } from '../../encoding.ts'
 import { policyHashOf } from '../../evidence/attestation-token.ts'
+import { readTextFile } from '../read-text.ts'
 
 /** A policy as it is about to be pinned or published. */
 export type PolicySource = {
@@ -16,26 +15,13 @@ export type PolicySource = {
 /** The policy in a file, or the recommended one. Throws with the line when it is no policy. */
 export function readPolicySource(file: string | undefined): PolicySource {
   const label = file ?? 'the recommended policy'
-  const text = file === undefined ? RECOMMENDED_POLICY : readText(file)
+  const text = file === undefined ? RECOMMENDED_POLICY : readTextFile(file, '--file')
   const outline = readPolicyText(text)
   if (!outline.ok) {
     const { line, problem, reason } = outline.failure
     throw new Error(`${label}:${line}: ${problem} (${reason})`)
   }
   return { label, text, hash: policyHashOf(text), outline: outline.value }
-}
-
-function readText(file: string): string {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(file)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
-    throw new Error(`--file ${file} cannot be read (${code})`)
-  }
-  const text = fromUtf8(bytes)
-  if (text === undefined) throw new Error(`--file ${file} is not UTF-8`)
-  return text
 }
 
 /** What a policy lacks that Countersign recommends, a sentence each. */

@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { ALL_DEVICES, type BreakGlassClaims } from '../../access/break-glass/claims.ts'
 import { origin } from '../../setting.ts'
 import { UsageError } from '../arguments.ts'
 import { fields } from '../fields.ts'
-
-const STDIN = 0
+import { readJudgedText } from '../read-text.ts'
 
 /** A token from the command line, or from standard input by the name `-`. */
 export function readToken(text: string | undefined): string {
   if (text === undefined || text === '') throw new UsageError('the token is missing')
-  return text === '-' ? readFileSync(STDIN, 'utf8').trim() : text
+  return text === '-' ? readJudgedText(text, 'the token') : text
 }
 
 /** What a token is about, for whoever signs it or meets it. */

@@ -4,6 +4,7 @@ import { thumbprintOf } from '../../access/break-glass/keys.ts'
 import type { BreakGlassSigner } from '../../access/break-glass/sign.ts'
 import { UsageError } from '../arguments.ts'
 import { readBytes } from '../inspect/files.ts'
+import { readTextFile } from '../read-text.ts'
 
 /** As it stands in BREAK_GLASS_KEYS. */
 export type PublicBreakGlassJwk = {
@@ -58,9 +59,7 @@ export function writeNewSecret(path: string, text: string): void {
 /** The first line of the file. */
 export function readPassphrase(path: string | undefined): string | undefined {
   if (path === undefined) return undefined
-  const [line = ''] = Buffer.from(readBytes(path, '--passphrase-file'))
-    .toString('utf8')
-    .split(/\r?\n/, 1)
+  const [line = ''] = readTextFile(path, '--passphrase-file').split(/\r?\n/, 1)
   if (line === '') throw new UsageError(`${path} has no passphrase in its first line`)
   return line
 }

@@ -20,8 +20,8 @@ import type { Result } from '../../failure.ts'
 import { readCount, UsageError } from '../arguments.ts'
 import type { BreakGlassValues } from '../break-glass.ts'
 import { fields } from '../fields.ts'
-import { readBytes } from '../inspect/files.ts'
 import { report, verdictOf } from '../inspect/finding.ts'
+import { readTextFile } from '../read-text.ts'
 import { describeClaims, readAudience, readToken } from './describe-token.ts'
 
 const PRESET_THRESHOLD = 2
@@ -69,7 +69,7 @@ function readOptions(values: BreakGlassValues): Options {
 
 async function readKeys(path: string | undefined): Promise<BreakGlassKeys | undefined> {
   if (path === undefined) return undefined
-  const keys = readBreakGlassKeys(Buffer.from(readBytes(path, '--keys')).toString('utf8'))
+  const keys = readBreakGlassKeys(readTextFile(path, '--keys'))
   if (!keys.ok) throw new UsageError(`${path} ${keys.failure.detail}`)
   return importBreakGlassKeys(keys.value)
 }

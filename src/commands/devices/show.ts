@@ -79,7 +79,7 @@ async function describeReasons(store: Store, detail: DeviceDetail, now: Date): P
     const name = 'clause' in reason ? reason.clause : reason.code
     // The policy may have changed since: a clause that is gone has no text any more.
     if ('clause' in reason && !policy.clauseById.has(reason.clause)) return `  ${name}\n`
-    const { title, repair } = tellReason(reason, policy, ['en'])
+    const { title, repair } = tellReason(reason, policy, [])
     return `  ${name}: ${title}\n    ${repair}\n`
   })
 }

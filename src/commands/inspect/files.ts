@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { parseJson } from '../../base/json-text.ts'
 import { DIGEST_BYTES, type HashAlgorithm } from '../../digest.ts'
-import { fromHex } from '../../encoding.ts'
+import { fromHex, fromUtf8File } from '../../encoding.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import { UsageError } from '../arguments.ts'
@@ -19,7 +20,7 @@ export function readBytes(path: string | undefined, what: string): Uint8Array {
 
 /** JSON that we are told to believe, such as a key set: anything else is a wrong command line. */
 export function readJsonFile(path: string | undefined, what: string): unknown {
-  const json = parseJson(readBytes(path, what))
+  const json = parseFile(readBytes(path, what))
   if (json === undefined) throw new UsageError(`${path} is not JSON`)
   return json
 }
@@ -29,7 +30,7 @@ export function readPcrFile(
   path: string,
   bank?: HashAlgorithm,
 ): Result<readonly PcrBank[], InspectionFailure> {
-  const json = parseJson(readBytes(path, '--pcrs'))
+  const json = parseFile(readBytes(path, '--pcrs'))
   if (typeof json !== 'object' || json === null) return malformed('the file')
   const banks: PcrBank[] = []
   for (const [name, values] of Object.entries(json)) {
@@ -65,10 +66,7 @@ function malformed(at: string): Result<never, InspectionFailure> {
   return err({ reason: 'pcr_file_malformed', at })
 }
 
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'))
-  } catch {
-    return undefined
-  }
+function parseFile(bytes: Uint8Array): unknown {
+  const text = fromUtf8File(bytes)
+  return text === undefined ? undefined : parseJson(text)
 }

@@ -14,8 +14,9 @@ import { importKeySet } from '../../evidence/key-set.ts'
 import { err, type Result } from '../../failure.ts'
 import { readArguments, UsageError } from '../arguments.ts'
 import { fields } from '../fields.ts'
+import { readJudgedText } from '../read-text.ts'
 import type { InspectionFailure } from './failure.ts'
-import { readBytes, readJsonFile } from './files.ts'
+import { readJsonFile } from './files.ts'
 import { type Finding, report, verdictOf } from './finding.ts'
 
 export const TOKEN_OPTIONS = {
@@ -34,7 +35,7 @@ type Inspected = Result<VerifiedAttestationToken, AttestationTokenFailure | Insp
 
 export async function inspectToken(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, TOKEN_OPTIONS, 1)
-  const jwt = Buffer.from(readBytes(positionals[0], 'the token file')).toString('utf8').trim()
+  const jwt = readJudgedText(positionals[0], 'the token file')
   const keys = await importKeySet(readJsonFile(values.jwks, '--jwks'))
   if (!keys.ok) throw new UsageError(`${values.jwks} is no usable key set: ${keys.failure.reason}`)
   const policyHash = values['policy-hash']

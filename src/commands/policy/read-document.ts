@@ -1,8 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { fromUtf8 } from '../../encoding.ts'
 import type { DocumentKind } from '../../policy/control.ts'
 import { MAX_LINTED_CHARS } from '../../policy/limits.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
+import { textOf } from '../read-text.ts'
 import { type CheckedDocument, checkDocument, lintDocument } from './document-kinds.ts'
 
 /** A document as somebody wrote it, and what lint says of it. */
@@ -73,9 +73,7 @@ function readText(file: string, label: string): string {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     throw new Error(`${label} cannot be read (${code})`)
   }
-  const text = fromUtf8(bytes)
-  if (text === undefined) throw new Error(`${label} is not UTF-8 text: save it as such`)
-  return text
+  return textOf(bytes, label)
 }
 
 function readBytes(file: string): Uint8Array {

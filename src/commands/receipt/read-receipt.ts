@@ -1,14 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { importReceiptKeys, type ReceiptKeys } from '../../access/receipt/keys.ts'
 import { UsageError } from '../arguments.ts'
-import { readBytes, readJsonFile } from '../inspect/files.ts'
-
-const STDIN = 0
+import { readJsonFile } from '../inspect/files.ts'
+import { readJudgedText } from '../read-text.ts'
 
 /** The text of a receipt from a file, or from standard input by the name `-`. */
 export function readReceipt(path: string | undefined): string {
-  const bytes = path === '-' ? readFileSync(STDIN) : readBytes(path, 'the receipt file')
-  return Buffer.from(bytes).toString('utf8').trim()
+  return readJudgedText(path, 'the receipt file')
 }
 
 export async function readReceiptKeys(path: string | undefined): Promise<ReceiptKeys> {

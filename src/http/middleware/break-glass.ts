@@ -20,7 +20,7 @@ import type { BreakGlassFailure } from '../../access/break-glass/failure.ts'
 import type { VerifiedBreakGlass } from '../../access/break-glass.ts'
 import { isDeviceId } from '../../access/device-id.ts'
 import { deviceOfRequest, deviceTokenOf } from '../../access/device-of-request.ts'
-import { readLanguages } from '../../access/language.ts'
+import { type LanguageRange, readLanguages } from '../../access/language.ts'
 import type { Result } from '../../failure.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
@@ -128,7 +128,7 @@ async function decideOne(
 function tellFailure(
   { verified }: Glass,
   failure: BreakGlassFailure | AuthzenFailure,
-  languages: readonly string[],
+  languages: readonly LanguageRange[],
 ) {
   return 'message' in failure
     ? answerUnreadable(failure)

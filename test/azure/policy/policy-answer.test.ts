@@ -67,6 +67,8 @@ describe('an answer about a policy', () => {
     ],
     ['an old answer', { ...GOOD, exp: seconds - 60 }, {}, 'policy_answer_expired'],
     ['an answer without an end', { ...GOOD, exp: undefined }, {}, 'policy_answer_expired'],
+    ['an end beside all numbers', { ...GOOD, exp: -1 }, {}, 'policy_answer_expired'],
+    ['an end by half a second', { ...GOOD, exp: seconds - 60.5 }, {}, 'policy_answer_expired'],
     ['an early answer', { ...GOOD, nbf: seconds + 61 }, {}, 'policy_answer_not_yet_valid'],
     ['no beginning', { ...GOOD, nbf: '0' }, {}, 'policy_answer_not_yet_valid'],
   ]

@@ -99,7 +99,7 @@ describe('a question about a device', () => {
   })
 
   test('that nobody knows is denied', async () => {
-    for (const id of [`dev_${'a'.repeat(52)}`, 'alice', 'a\u0000b', '\ud800', "';--", ' ']) {
+    for (const id of [`dev_${'a'.repeat(52)}`, 'alice', "';--", ' ']) {
       const { decision, context } = await evaluate({ type: 'device', id })
       expect({ decision, ...context }).toMatchObject({
         decision: false,
