@@ -99,9 +99,10 @@ function listDataV2(options: AttestationRequestOptions) {
 }
 
 function listAttestationKey(device: VirtualDevice) {
-  const certificate = device.attestationCertificate
+  const { attestationCertificate: certificate, attestationChain: chain = [] } = device
   return {
     ...(certificate === null ? {} : { aik_cert: toBase64Url(certificate) }),
+    ...(chain.length === 0 ? {} : { aik_cert_chain: chain.map(toBase64Url) }),
     aik_pub: publicJwk(device.tpm.attestationKey),
   }
 }

@@ -44,6 +44,8 @@ export type VirtualDevice = {
   readonly bootLog: BootLog
   /** DER, or `null` when nobody vouches for the attestation key. */
   readonly attestationCertificate: Uint8Array | null
+  /** DER of certificates above that one, for an agent that sends them. */
+  readonly attestationChain?: readonly Uint8Array[]
   /** RSA; signs requests and proofs, and becomes the token's `cnf`. */
   readonly requestKey: KeyObject
   readonly secureKernel: SecureKernelKeys

@@ -3,7 +3,12 @@ import { keepSelectedPcrs } from '../evidence/tpm/pcr.ts'
 import { parsePlatformStatement } from '../evidence/tpm/platform-statement.ts'
 import type { RequestData, RequestDataFailure, RequestType } from './attest-request.ts'
 import type { AikEvidence, BootEvidence, QuotedPcrs } from './attestation-evidence.ts'
-import { MAX_CERTIFICATE_BYTES, MAX_LOG_BYTES, MAX_PLATFORM_STATEMENT_BYTES } from './limits.ts'
+import {
+  MAX_CERTIFICATE_BYTES,
+  MAX_CHAIN_CERTIFICATES,
+  MAX_LOG_BYTES,
+  MAX_PLATFORM_STATEMENT_BYTES,
+} from './limits.ts'
 import type { Accept, MessageReader } from './message-reader.ts'
 import { readPublicJwk, readRsaJwk } from './public-jwk.ts'
 
@@ -54,12 +59,20 @@ export function readDataV1(
   }
 }
 
-/** Both versions name the attestation key by certificate, by key, or by both. */
+/**
+ * Both versions name the attestation key by certificate, by key, or by both. `aik_cert_chain` is our
+ * own: Azure's protocol has room for one certificate, and ignores members that it does not know.
+ */
 export function readAik(reader: MessageReader, accept: Accept<RequestDataFailure>): AikEvidence {
   const publicKey = reader.optionalObject('aik_pub')
   return {
     publicKey: publicKey && accept(readPublicJwk(publicKey, 'aik_pub')),
     certificate: reader.optionalBytes('aik_cert', MAX_CERTIFICATE_BYTES),
+    chain: reader.optionalByteStrings(
+      'aik_cert_chain',
+      MAX_CHAIN_CERTIFICATES,
+      MAX_CERTIFICATE_BYTES,
+    ),
   }
 }
 

@@ -34,6 +34,8 @@ export type AikEvidence = {
   readonly publicKey: JsonWebKey | undefined
   /** DER. */
   readonly certificate: Uint8Array | undefined
+  /** DER of certificates above that one, in any order: an agent that has them may spare us a fetch. */
+  readonly chain?: readonly Uint8Array[]
 }
 
 export type BootLogs = {

@@ -15,6 +15,12 @@ export const MAX_TPM_STRUCTURE_BYTES = 4_096
 export const MAX_PLATFORM_STATEMENT_BYTES = 8_192
 export const MAX_ENCLAVE_REPORT_BYTES = 65_536
 export const MAX_CERTIFICATE_BYTES = 8_192
+/** `aik_cert_chain`: an issuing authority, one or two above it, the root. */
+export const MAX_CHAIN_CERTIFICATES = 4
+/** How often issuers are asked for while one path is looked for: once for each above the leaf. */
+export const MAX_ISSUER_ROUNDS = 4
+/** Of several certificates whose issuers are missing, so many are asked after in a round. */
+export const MAX_ISSUERS_ASKED = 2
 /** What the relying party binds: our sealed nonce is far smaller. */
 export const MAX_RP_DATA_BYTES = 2_048
 export const MAX_RP_ID_CHARS = 2_048

@@ -141,6 +141,24 @@ export class MessageReader {
     return bytes
   }
 
+  /** Each as `bytes` has it; none where the member is absent. */
+  optionalByteStrings(name: string, max: number, maxBytes: number): readonly Uint8Array[] {
+    if (!this.has(name)) return []
+    const json = this.#required(name)
+    if (json.kind !== 'array') this.fail('message_member_invalid', name)
+    if (json.items.length > max) this.fail('message_member_too_long', name)
+    return json.items.map((item, index) => {
+      const member = `${name}[${index}]`
+      if (item.kind !== 'string') this.fail('message_member_invalid', member)
+      if (item.value.length > Math.ceil((maxBytes * 4) / 3)) {
+        this.fail('message_member_too_long', member)
+      }
+      const bytes = fromBase64Url(item.value)
+      if (bytes === undefined || bytes.length === 0) this.fail('message_member_invalid', member)
+      return bytes
+    })
+  }
+
   /** An integer from 0 to `max`. */
   integer(name: string, max: number): number {
     const json = this.#required(name)

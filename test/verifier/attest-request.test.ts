@@ -8,6 +8,7 @@ import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { readAttestRequest } from '../../src/verifier/attest-request.ts'
 import { KEY_BINDING_REASONS } from '../../src/verifier/key-binding.ts'
+import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_CERTIFICATES } from '../../src/verifier/limits.ts'
 import { MESSAGE_REASONS } from '../../src/verifier/message-reader.ts'
 import { JWK_REASONS } from '../../src/verifier/public-jwk.ts'
 import { JSON_REASONS } from '../../src/verifier/raw-json.ts'
@@ -104,6 +105,35 @@ describe('both versions', () => {
     expect(expectOk(without).rpData).toBeUndefined()
   })
 })
+
+describe.each([1, 2] as const)(
+  'the certificates above that of the key, in version %d',
+  (version) => {
+    const withChain = (chain: unknown) =>
+      edited(version, (data) => {
+        const aik = version === 1 ? data.tpm_att_data : current(data)
+        aik.aik_cert_chain = chain
+      })
+
+    test('are read as they came', () => {
+      const { aik } = expectOk(withChain(['AQI', 'AwQF'])).current
+      expect(aik.chain).toEqual([Buffer.from([1, 2]), Buffer.from([3, 4, 5])])
+      expect(expectOk(withChain([])).current.aik.chain).toEqual([])
+      expect(expectOk(withChain(undefined)).current.aik.chain).toEqual([])
+    })
+
+    test('are few, small, and nothing else', () => {
+      expectRefusal(
+        withChain(Array(MAX_CHAIN_CERTIFICATES + 1).fill('AQI')),
+        'message_member_too_long',
+      )
+      expectRefusal(withChain(['A'.repeat(MAX_CERTIFICATE_BYTES * 2)]), 'message_member_too_long')
+      for (const chain of ['AQI', {}, null, [1], [''], ['AQ='], [['AQI']], ['A']]) {
+        expectRefusal(withChain(chain), 'message_member_invalid')
+      }
+    })
+  },
+)
 
 describe('version 1 and hibernation', () => {
   test('with a resume log the fresh claim speaks of the resume', () => {

@@ -1,0 +1,202 @@
+import { type CertificateSource, createCertificateSource } from '../../aia/certificate-source.ts'
+import type { AiaPlace } from '../../aia/hosts.ts'
+import {
+  KEPT_ISSUERS_MS,
+  MAX_FETCHES_PER_REQUEST,
+  MAX_KEPT_ISSUERS,
+  MAX_STORED_ISSUERS,
+  MAX_URLS_PER_CERTIFICATE,
+  MAX_WAIT_MS,
+  MAX_WAITING,
+} from '../../aia/limits.ts'
+import { digest } from '../../digest.ts'
+import { fromBase64, toBase64, toBase64Url, toHex, toUtf8 } from '../../encoding.ts'
+import { type Certificate, parseCertificate } from '../../evidence/x509/certificate.ts'
+import type { MissingIssuer } from '../../evidence/x509/failure.ts'
+import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
+import { nameKey } from '../../evidence/x509/name.ts'
+import { err, ok } from '../../failure.ts'
+import type { Log } from '../../log.ts'
+import type { Store } from '../../store/store.ts'
+import type { CertifiedPath, FindIssuers } from '../../verifier/steps/certified-path.ts'
+
+/** The certificates of authorities between those of devices and the trust anchors. */
+export type IssuerDirectory = {
+  /**
+   * For the verification of one request: looks in this process, then in the store, then where the
+   * certificate says, from listed hosts only. Waits a short bounded time in all.
+   */
+  readonly forRequest: () => FindIssuers
+  /** Keeps what a verified path taught us, for all processes. Never fails the caller. */
+  readonly keep: (path: CertifiedPath) => Promise<void>
+}
+
+type DirectoryInput = {
+  readonly store: Pick<Store, 'issuerCertificates' | 'keepIssuerCertificate'>
+  readonly places: readonly AiaPlace[]
+  readonly clock: () => Date
+  readonly log: Log
+  readonly fetch?: typeof fetch
+}
+
+export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
+  const { store, places, clock, log } = input
+  const send: typeof fetch = input.fetch ?? ((...request) => fetch(...request))
+  const source = createCertificateSource({ places, fetch: send, clock })
+  const kept = createKeptIssuers(clock)
+  const waiting = { count: 0 }
+
+  const findKept = async (missing: MissingIssuer): Promise<readonly Certificate[]> => {
+    const known = kept.get(missing)
+    if (known !== undefined) return known
+    const wanted = { keyId: missing.keyIdentifier ?? null, nameHash: hashName(missing.issuer) }
+    const texts = await store.issuerCertificates({ ...wanted, now: clock() })
+    const found = texts.flatMap(readStored)
+    kept.set(missing, found)
+    return found
+  }
+
+  return {
+    forRequest() {
+      const asked = new Set<string>()
+      const fetching = fetchForRequest({ source, waiting, log })
+      return async (missing) => {
+        const key = keyOf(missing)
+        const isFirst = !asked.has(key)
+        asked.add(key)
+        const found = isFirst ? await findKept(missing) : []
+        // Whoever asks again was not helped by what is kept: an authority may have a new key.
+        return found.length > 0 ? ok(found) : fetching(missing)
+      }
+    },
+    async keep({ anchor, learnt }) {
+      for (const certificate of learnt) {
+        if (kept.has(certificate)) continue
+        try {
+          await store.keepIssuerCertificate({
+            ...describe(certificate),
+            anchor: fingerprintOf(anchor),
+            now: clock(),
+            most: MAX_STORED_ISSUERS,
+          })
+          kept.add(certificate)
+        } catch (error) {
+          const reason = error instanceof Error ? error.name : 'unknown'
+          log.warn('issuer_certificate_not_kept', { reason })
+        }
+      }
+    },
+  }
+}
+
+/** Asks where certificates say, for one request: its time and its fetches are bounded as a whole. */
+function fetchForRequest(input: {
+  readonly source: CertificateSource
+  readonly waiting: { count: number }
+  readonly log: Log
+}): FindIssuers {
+  const { source, waiting, log } = input
+  let deadline: AbortSignal | undefined
+  let fetches = 0
+  const begin = () => {
+    fetches += 1
+    return fetches <= MAX_FETCHES_PER_REQUEST
+  }
+  const ask = async (urls: readonly string[]): Promise<Awaited<ReturnType<FindIssuers>>> => {
+    deadline ??= AbortSignal.timeout(MAX_WAIT_MS)
+    let waitMs: number | undefined
+    let tried = 0
+    for (const url of urls) {
+      if (tried === MAX_URLS_PER_CERTIFICATE) break
+      const sourced = await source.certificatesAt(url, { deadline, begin })
+      if (sourced.kind === 'certificates') return ok(sourced.certificates)
+      if (sourced.kind === 'not_allowed') continue
+      tried += 1
+      waitMs = Math.min(waitMs ?? Infinity, sourced.retryAfterMs)
+      const retryAfterMs = sourced.retryAfterMs
+      log.info('issuer_certificate_unavailable', { host: new URL(url).host, retryAfterMs })
+    }
+    return waitMs === undefined ? ok([]) : unavailable(waitMs)
+  }
+  return async ({ urls }) => {
+    if (urls.length === 0) return ok([])
+    if (waiting.count >= MAX_WAITING) return unavailable(1000)
+    waiting.count += 1
+    try {
+      return await ask(urls)
+    } finally {
+      waiting.count -= 1
+    }
+  }
+}
+
+function unavailable(waitMs: number) {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+  return err({ reason: 'certificate_issuer_unavailable', retryAfterSeconds })
+}
+
+/** Of the issuers in the store, those that this process used last. */
+function createKeptIssuers(clock: () => Date) {
+  type Entry = { readonly certificates: readonly Certificate[]; readonly at: number }
+  const byKey = new Map<string, Entry>()
+  const known = new Set<string>()
+  const bound = (items: {
+    readonly size: number
+    delete(key: string): boolean
+    keys(): Iterable<string>
+  }) => {
+    for (const oldest of items.keys()) {
+      if (items.size <= MAX_KEPT_ISSUERS) break
+      items.delete(oldest)
+    }
+  }
+  return {
+    get(missing: MissingIssuer): readonly Certificate[] | undefined {
+      const key = keyOf(missing)
+      const entry = byKey.get(key)
+      const now = clock().getTime()
+      if (entry === undefined || Math.abs(now - entry.at) >= KEPT_ISSUERS_MS) return undefined
+      byKey.delete(key)
+      byKey.set(key, entry)
+      return entry.certificates.filter(({ notAfter }) => notAfter.getTime() >= now)
+    },
+    /** Nothing is remembered of what the store does not have: another process may find it. */
+    set(missing: MissingIssuer, certificates: readonly Certificate[]): void {
+      if (certificates.length === 0) return
+      byKey.set(keyOf(missing), { certificates, at: clock().getTime() })
+      bound(byKey)
+      for (const certificate of certificates) this.add(certificate)
+    },
+    has: (certificate: Certificate) => known.has(fingerprintOf(certificate)),
+    add(certificate: Certificate): void {
+      known.add(fingerprintOf(certificate))
+      bound(known)
+    },
+  }
+}
+
+function keyOf({ issuer, keyIdentifier }: MissingIssuer): string {
+  return `${keyIdentifier ?? ''} ${issuer}`
+}
+
+function hashName(name: string): string {
+  return toBase64Url(digest('sha256', toUtf8(name)))
+}
+
+function describe(certificate: Certificate) {
+  const { subject, subjectKeyIdentifier, der, notAfter } = certificate
+  return {
+    fingerprint: fingerprintOf(certificate),
+    keyId: subjectKeyIdentifier === undefined ? null : toHex(subjectKeyIdentifier),
+    nameHash: hashName(nameKey(subject)),
+    certificate: toBase64(der),
+    validUntil: notAfter,
+  }
+}
+
+/** What another version stored and this one cannot read is as good as not there. */
+function readStored(text: string): readonly Certificate[] {
+  const der = fromBase64(text)
+  const read = der && parseCertificate(der)
+  return read?.ok === true ? [read.value] : []
+}
