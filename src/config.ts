@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { AiaPlace } from './aia/hosts.ts'
 import {
   type AzureConfig,
   azureSettings,
@@ -12,7 +13,7 @@ import {
   breakGlassSettings,
   readBreakGlassConfig,
 } from './break-glass-settings.ts'
-import { parsePemBundle } from './evidence/x509/certificate.ts'
+import { aiaPlaces, trustAnchors } from './config/certificate-settings.ts'
 import { err, ok, type Result } from './failure.ts'
 import { oneOf, origin, seconds, wholeNumber } from './setting.ts'
 
@@ -34,11 +35,6 @@ function isDatabaseUrl(text: string): boolean {
   return URL.canParse(text.replace('@/', '@localhost/'))
 }
 
-function isPemBundle(text: string): boolean {
-  const bundle = parsePemBundle(text)
-  return bundle.ok && bundle.value.length > 0
-}
-
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 8080),
@@ -58,9 +54,10 @@ const settings = z.object({
   ENROLMENT: oneOf(['open', 'approval', 'listed']).default('open'),
   DEVICE_KEY: oneOf(['aik', 'cnf']).default('aik'),
   LEGACY_UNBOUND_REQUEST_KEY: oneOf(['refuse', 'accept']).default('refuse'),
-  AK_TRUST_ANCHORS: z.string().refine(isPemBundle, 'must hold certificates in PEM').optional(),
+  AK_TRUST_ANCHORS: trustAnchors.optional(),
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   AK_CERTIFICATE_PURPOSE: oneOf(['required', 'lax']).default('required'),
+  AIA_HOSTS: aiaPlaces,
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
   CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
@@ -107,11 +104,13 @@ export type Config = {
   readonly deviceKey: 'aik' | 'cnf'
   /** Whether `basic` requests of version 1 count, whose request key nothing vouches for. */
   readonly legacyUnboundRequestKey: 'refuse' | 'accept'
-  /** PEM bundle that AK certificates must chain to; `undefined` leaves hardware unproven. */
+  /** Whom AK certificates must chain to: names, PEM or both; `undefined` leaves hardware unproven. */
   readonly akTrustAnchors: string | undefined
   readonly akTrustAnchorsFile: string | undefined
   /** `lax`: under those anchors a certificate makes an attestation key without saying so. */
   readonly akCertificatePurpose: 'required' | 'lax'
+  /** Where certificates of authorities may be fetched from that other certificates name. */
+  readonly aiaPlaces: readonly AiaPlace[]
   readonly challengeTtlSeconds: number
   readonly clockSkewSeconds: number
   readonly tokenMaxAgeSeconds: number
@@ -195,6 +194,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     akTrustAnchors: s.AK_TRUST_ANCHORS,
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
     akCertificatePurpose: s.AK_CERTIFICATE_PURPOSE,
+    aiaPlaces: s.AIA_HOSTS,
     challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,
     clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
     tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,

@@ -33,6 +33,10 @@ import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { createReportExaminer, type ReportExaminer } from './operations/attest/examine-report.ts'
+import {
+  createIssuerDirectory,
+  type IssuerDirectory,
+} from './operations/attest/issuer-directory.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
@@ -42,6 +46,7 @@ import { readTrustAnchors, trustUnder } from './trust-anchors.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
 import type { PublishedCertificate } from './verifier/metadata.ts'
 import type { SpendContext } from './verifier/service-context.ts'
+import { hasAnchors } from './verifier/steps/certified-path.ts'
 import type { VerifierConfig, VerifierKeys } from './verifier/verifier.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
@@ -72,6 +77,8 @@ export type Services = {
   readonly relays: ReadonlyMap<string, AzureRelay>
   /** Of the same providers. */
   readonly keySets: KeySets
+  /** Certificates of authorities, for attestation keys that come without them. */
+  readonly issuerDirectory: IssuerDirectory
   /** Whether each configured verifier answers, by its name there. */
   readonly verifierStates: () => Readonly<Record<string, boolean>>
   readonly verifier: {
@@ -114,8 +121,9 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const issuer = config.publicUrl
   const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
   const trust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
+  const issuerDirectory = createIssuerDirectory({ store, places: config.aiaPlaces, clock, log })
   const verifiesHere = config.verifiers.includes(BUILT_IN)
-  const isHardwareProven = !verifiesHere || trust.anchors.length > 0
+  const isHardwareProven = !verifiesHere || hasAnchors(trust)
   await ensureDocuments(store, isHardwareProven, now)
   if (!isHardwareProven && !(await listsTrustAnchors(store))) {
     log.warn('hardware_unproven', {
@@ -163,8 +171,11 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     issuers,
     relays: azure.relays,
     keySets: azure.keySets,
+    issuerDirectory,
     verifierStates: azure.states,
-    verifier: builtInVerifier(keys, { config, trust, masterSecret, rules, store, clock, now }),
+    verifier: builtInVerifier(keys, {
+      ...{ config, trust, issuerDirectory, masterSecret, rules, store, clock, now },
+    }),
     ...tokens,
     publishedKeys: {
       keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
@@ -195,6 +206,7 @@ function builtInVerifier(
   input: {
     readonly config: Config
     readonly trust: AikTrust
+    readonly issuerDirectory: IssuerDirectory
     readonly masterSecret: MasterSecret
     readonly rules: RulesInForce
     readonly store: Store
@@ -202,7 +214,7 @@ function builtInVerifier(
     readonly now: Date
   },
 ): Services['verifier'] {
-  const { config, trust, masterSecret, rules, store, clock, now } = input
+  const { config, trust, issuerDirectory, masterSecret, rules, store, clock, now } = input
   const { kid, certificate, privateKey } = keys.signingKey('attestation', now)
   if (certificate === null) throw new TypeError('an attestation key has a certificate')
   return {
@@ -223,7 +235,8 @@ function builtInVerifier(
     })),
     async trustInForce() {
       const { referenceValues } = await rules.recent()
-      return trustUnder(trust, referenceValues, clock())
+      const inForce = trustUnder(trust, referenceValues, clock())
+      return issuerDirectory.supply(inForce)
     },
     spendContext: createContextSpender({
       store,

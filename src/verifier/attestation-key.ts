@@ -8,6 +8,13 @@ import { AIK_CERTIFICATE_USAGE, AIK_PURPOSE, verifyPath } from '../evidence/x509
 import { err, ok, type Result } from '../failure.ts'
 import type { AikEvidence } from './attestation-evidence.ts'
 import { isSameKey } from './public-jwk.ts'
+import {
+  type CertifiedPath,
+  findCertifiedPath,
+  hasAnchors,
+  type IssuerFailure,
+  type PathTrust,
+} from './steps/certified-path.ts'
 
 export const AIK_REASONS = [
   'aik_missing',
@@ -20,6 +27,7 @@ export type AikFailure =
   | TpmKeyFailure
   | CertificateFailure
   | PathFailure
+  | IssuerFailure
 
 /**
  * An attestation key as the agent names it. Nothing says yet that it lives in a TPM: a quote proves
@@ -29,13 +37,14 @@ export type Aik = {
   readonly key: TpmKey
   /** SHA-256 of its SubjectPublicKeyInfo: the device key, and inside `aikPubHash`. */
   readonly hash: Uint8Array
-  /** Unverified. */
+  /** Unverified, both. */
   readonly certificate: Certificate | undefined
+  /** Of authorities, as the agent sent them. */
+  readonly chain: readonly Certificate[]
 }
 
 /** Whom to believe about attestation keys. */
-export type AikTrust = {
-  readonly anchors: readonly Certificate[]
+export type AikTrust = PathTrust & {
   /**
    * Whether a key that no anchor vouches for is refused; else it is let in and only not called
    * validated. Absent: where there are anchors. Anchors of which none counts any more still ask for
@@ -47,8 +56,6 @@ export type AikTrust = {
    * purpose: `lax` in the configuration, since there any certificate for signatures makes an AK.
    */
   readonly laxAnchors?: ReadonlySet<string>
-  /** A request carries the AIK certificate alone, so those between it and an anchor are here. */
-  readonly intermediates: readonly Certificate[]
 }
 
 /** Whether a certificate says of its key that it is an AIK. Nothing is verified. */
@@ -74,40 +81,56 @@ export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, Aik
   }
   const hash = await aikPubHash(key.value)
   if (!hash.ok) return hash
-  return ok({ key: key.value, hash: hash.value, certificate: certificate?.value })
+  const chain = readChain(evidence.chain ?? [])
+  if (!chain.ok) return chain
+  const named = { key: key.value, hash: hash.value }
+  return ok({ ...named, certificate: certificate?.value, chain: chain.value })
+}
+
+function readChain(
+  chain: readonly Uint8Array[],
+): Result<readonly Certificate[], CertificateFailure> {
+  const certificates: Certificate[] = []
+  for (const der of chain) {
+    const certificate = parseCertificate(der)
+    if (!certificate.ok) return certificate
+    certificates.push(certificate.value)
+  }
+  return ok(certificates)
 }
 
 /**
- * Checks the AIK's certificate up to a trust anchor, and gives that anchor. `undefined`, so that the
- * claim `aikValidated` is false, only where no anchor is required: else such a key is refused.
+ * Checks the AIK's certificate up to a trust anchor, and gives the path. `undefined`, so that the
+ * claim `aikValidated` is false, only where no anchor is required: else such a key is refused. An
+ * issuer that cannot be had at the moment says nothing about the key either way.
  */
 export async function validateAik(
   aik: Aik,
   trust: AikTrust,
   now: Date,
-): Promise<Result<Certificate | undefined, AikFailure>> {
-  const { isRequired = trust.anchors.length > 0 } = trust
-  const anchor = await findAnchor(aik, trust, now)
-  return anchor.ok || isRequired ? anchor : ok(undefined)
+): Promise<Result<CertifiedPath | undefined, AikFailure>> {
+  const { isRequired = hasAnchors(trust) } = trust
+  const path = await findPath(aik, trust, now)
+  if (path.ok || path.failure.reason === 'certificate_issuer_unavailable') return path
+  return isRequired ? path : ok(undefined)
 }
 
-async function findAnchor(
+async function findPath(
   aik: Aik,
   trust: AikTrust,
   now: Date,
-): Promise<Result<Certificate, AikFailure>> {
-  if (aik.certificate === undefined) return err({ reason: 'aik_not_certified' })
-  const isLax = (anchor: Certificate) => trust.laxAnchors?.has(fingerprintOf(anchor)) === true
-  const lax = aik.certificate.extendedKeyUsage === undefined ? trust.anchors.filter(isLax) : []
-  const path = await verifyPath({
-    leaf: aik.certificate,
-    intermediates: trust.intermediates,
-    anchors: lax.length > 0 ? lax : trust.anchors,
-    now,
-    usage: { ...AIK_CERTIFICATE_USAGE, isPurposeOptional: lax.length > 0 },
+): Promise<Result<CertifiedPath, AikFailure>> {
+  const { certificate: leaf, chain } = aik
+  if (leaf === undefined) return err({ reason: 'aik_not_certified' })
+  const { laxAnchors = new Set() } = trust
+  const isLax = leaf.extendedKeyUsage === undefined && laxAnchors.size > 0
+  const usage = { ...AIK_CERTIFICATE_USAGE, isPurposeOptional: isLax }
+  return findCertifiedPath({
+    trust,
+    sent: chain,
+    verify({ anchors, intermediates }) {
+      const fit = isLax ? anchors.filter((one) => laxAnchors.has(fingerprintOf(one))) : anchors
+      return verifyPath({ leaf, anchors: fit, intermediates, now, usage })
+    },
   })
-  if (!path.ok) return path
-  const { certificate } = path.value.anchor
-  if (certificate === undefined) throw new TypeError('anchors of attestation keys are certificates')
-  return ok(certificate)
 }

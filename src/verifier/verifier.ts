@@ -16,6 +16,7 @@ import {
   type SpendContext,
   sealServiceContext,
 } from './service-context.ts'
+import type { CertifiedPath } from './steps/certified-path.ts'
 import { type TraceStep, takeStep, type VerifierTrace } from './trace.ts'
 import {
   digestEvidence,
@@ -62,6 +63,8 @@ export type AttestAnswer =
       readonly kind: 'report'
       readonly data: string
       readonly deviceKey: Uint8Array
+      /** Whose certificates vouch for the key, for the next one that they vouch for. */
+      readonly path: CertifiedPath | undefined
     } & VerificationRecord)
 
 /** What may be kept of a verification. */
@@ -138,8 +141,8 @@ async function answerRequest(
     tokenId: input.random(TOKEN_ID_BYTES),
     digests,
   })
-  const deviceKey = evidence.aik.hash
-  return ok({ kind: 'report', data: encodeReport(token), deviceKey, trace, digests })
+  const { hash: deviceKey, path } = evidence.aik
+  return ok({ kind: 'report', data: encodeReport(token), deviceKey, path, trace, digests })
 }
 
 export type VerifiedRequest = VerificationRecord & { readonly evidence: VerifiedEvidence }

@@ -4,7 +4,6 @@ import type { BootClaims } from '../evidence/event-log/claims.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../evidence/tpm/key.ts'
 import type { QuoteFailure, VerifiedQuote } from '../evidence/tpm/quote.ts'
 import type { ReportFailure, VbsReport } from '../evidence/vbs/report.ts'
-import type { Certificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { ok, type Result } from '../failure.ts'
 import type { AttestationEvidence, RequestKeyBinding } from './attestation-evidence.ts'
@@ -38,6 +37,7 @@ import type {
   ServiceContext,
   SpendContext,
 } from './service-context.ts'
+import type { CertifiedPath } from './steps/certified-path.ts'
 import { type TraceStep, takeStep } from './trace.ts'
 
 export type EvidenceFailure =
@@ -61,6 +61,8 @@ export type VerifiedEvidence = {
     readonly trustAnchor: string | undefined
     /** Whether the certificate says that it is one of an attestation key; unset without an anchor. */
     readonly purposeNamed: boolean | undefined
+    /** How the key's certificate reaches that anchor. */
+    readonly path: CertifiedPath | undefined
   }
   /** The key that signed the request: the token's `cnf`, unless it is bound by `none`. */
   readonly requestKey: { readonly key: TpmKey; readonly boundBy: RequestKeyBinding['kind'] }
@@ -126,19 +128,19 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVeri
     const proven = REFUSED_AFTER_NONCE.has(quote.failure.reason)
     return { result: quote, provenAik: proven ? provenAik : undefined }
   }
-  const anchor = await takeStep(
+  const path = await takeStep(
     trace,
     'attestation_key_certificate',
     () => validateAik(aik.value, input.trust, input.now),
     (found) => (found ? 'chained to a trust anchor' : 'no trust anchor, and none is required'),
   )
-  if (!anchor.ok) return { result: anchor, provenAik }
+  if (!path.ok) return { result: path, provenAik }
   const use = await takeStep(trace, 'service_context_use', () =>
-    spend(input, aik.value, anchor.value !== undefined),
+    spend(input, aik.value, path.value !== undefined),
   )
   // A copy of a message that was answered before proves nobody.
   if (!use.ok) return { result: use, provenAik: undefined }
-  const proven = { aik: aik.value, quote: quote.value, anchor: anchor.value }
+  const proven = { aik: aik.value, quote: quote.value, path: path.value }
   return { result: await verifyContent({ ...input, ...proven }), provenAik }
 }
 
@@ -161,10 +163,10 @@ async function verifyContent(
   input: EvidenceInput & {
     readonly aik: Aik
     readonly quote: VerifiedQuote
-    readonly anchor: Certificate | undefined
+    readonly path: CertifiedPath | undefined
   },
 ): Promise<Result<VerifiedEvidence, EvidenceFailure>> {
-  const { evidence, requestKey, aik, anchor, trace } = input
+  const { evidence, requestKey, aik, path, trace } = input
   const keys = await takeStep(trace, 'key_bindings', () =>
     verifyKeyBindings(evidence, requestKey, aik.key),
   )
@@ -179,9 +181,10 @@ async function verifyContent(
   return ok({
     aik: {
       hash: aik.hash,
-      validated: anchor !== undefined,
-      trustAnchor: anchor && fingerprintOf(anchor),
-      purposeNamed: anchor && namesAikPurpose(aik.certificate),
+      validated: path !== undefined,
+      trustAnchor: path && fingerprintOf(path.anchor),
+      purposeNamed: path && namesAikPurpose(aik.certificate),
+      path,
     },
     requestKey: { key: requestKey, boundBy: evidence.requestKey.binding.kind },
     keys: keys.value,

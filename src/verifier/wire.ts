@@ -2,12 +2,16 @@ import type { VerifierFailure } from './verifier.ts'
 
 /** An error in the form of Azure Attestation's REST interface. */
 export type WireError = {
-  readonly status: 400 | 429
+  readonly status: 400 | 429 | 503
   readonly body: { readonly error: { readonly code: WireCode; readonly message: string } }
 }
 
 /** Codes of Azure Attestation that apply to its TPM protocol. */
-export type WireCode = 'InvalidParameter' | 'PolicyEvaluationError' | 'TooManyRequests'
+export type WireCode =
+  | 'InvalidParameter'
+  | 'PolicyEvaluationError'
+  | 'TooManyRequests'
+  | 'ServiceUnavailable'
 
 /** All that an agent is told. The whole reason is in the verifier's trace. */
 const ANSWERS = {
@@ -28,6 +32,16 @@ const ANSWERS = {
   log: invalid('The boot log does not agree with the TPM quote.'),
   enclave: invalid('The enclave report is not valid.'),
   certificate: policy('The attestation key is not certified by a trusted authority.'),
+  unavailable: {
+    status: 503,
+    body: {
+      error: {
+        code: 'ServiceUnavailable',
+        message:
+          'The authority of the attestation key cannot be had at the moment. Try again later.',
+      },
+    },
+  },
 } as const
 
 /** Every reason has an answer; a new one does not compile until it has. */
@@ -97,6 +111,7 @@ const ANSWER_OF: Readonly<Record<VerifierFailure['reason'], keyof typeof ANSWERS
   certificate_issuer_unknown: 'certificate',
   certificate_signature_invalid: 'certificate',
   certificate_anchor_unknown: 'certificate',
+  certificate_issuer_unavailable: 'unavailable',
   certificate_path_too_long: 'certificate',
   certificate_path_too_complex: 'certificate',
   quote_type_wrong: 'quote',

@@ -5,6 +5,7 @@ import { QUOTE_REASONS } from '../../src/evidence/tpm/quote.ts'
 import { REPORT_REASONS } from '../../src/evidence/vbs/report.ts'
 import { AIK_REASONS } from '../../src/verifier/attestation-key.ts'
 import { CONTEXT_REASONS } from '../../src/verifier/service-context.ts'
+import { ISSUER_REASONS } from '../../src/verifier/steps/certified-path.ts'
 import type { VerifierFailure } from '../../src/verifier/verifier.ts'
 import { toWireError } from '../../src/verifier/wire.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
@@ -34,6 +35,13 @@ test('an agent learns when to ask for a new challenge, and when its key is not c
 test('refusals of one kind look alike', () => {
   expect(answer('context_forged')).toEqual(answer('context_expired'))
   expect(answer('quote_nonce_mismatch')).toEqual(answer('quote_signature_invalid'))
+})
+
+test('an authority that cannot be had is no fault of the request', () => {
+  for (const reason of ISSUER_REASONS) {
+    const { status, body } = answer(reason)
+    expect([status, body.error.code]).toEqual([503, 'ServiceUnavailable'])
+  }
 })
 
 describeVectors('error bodies of Azure', () => {

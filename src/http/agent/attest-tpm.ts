@@ -86,7 +86,12 @@ async function answerMessage(
     now: services.clock(),
     random: services.random,
   })
-  if (answer.ok) return c.json({ data: answer.value.data })
+  if (answer.ok) {
+    if (answer.value.kind === 'report' && answer.value.path !== undefined) {
+      await services.issuerDirectory.keep(answer.value.path)
+    }
+    return c.json({ data: answer.value.data })
+  }
   await keepRefusal(c, services, answer.failure)
   if ('retryAfterSeconds' in answer.failure) {
     c.header('retry-after', String(answer.failure.retryAfterSeconds))
@@ -109,6 +114,8 @@ async function keepRefusal(
     device_id: deviceId,
     reason,
   })
+  // That an authority cannot be had says nothing about the device.
+  if (reason === 'certificate_issuer_unavailable') return
   const now = services.clock()
   if (deviceId === undefined || services.refusalLimiter.charge(deviceId, now) > 0) return
   await services.store.recordRefusal({

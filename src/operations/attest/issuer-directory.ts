@@ -18,7 +18,7 @@ import { nameKey } from '../../evidence/x509/name.ts'
 import { err, ok } from '../../failure.ts'
 import type { Log } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
-import type { CertifiedPath, FindIssuers } from '../../verifier/steps/certified-path.ts'
+import type { CertifiedPath, FindIssuers, PathTrust } from '../../verifier/steps/certified-path.ts'
 
 /** The certificates of authorities between those of devices and the trust anchors. */
 export type IssuerDirectory = {
@@ -27,6 +27,8 @@ export type IssuerDirectory = {
    * certificate says, from listed hosts only. Waits a short bounded time in all.
    */
   readonly forRequest: () => FindIssuers
+  /** The same for whom it is told, with the certificates of known anchors that were seen before. */
+  readonly supply: <T extends PathTrust>(trust: T) => T
   /** Keeps what a verified path taught us, for all processes. Never fails the caller. */
   readonly keep: (path: CertifiedPath) => Promise<void>
 }
@@ -56,20 +58,30 @@ export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
     return found
   }
 
+  const seenAnchors = new Map<string, Certificate>()
+
+  const forRequest = (): FindIssuers => {
+    const asked = new Set<string>()
+    const fetching = fetchForRequest({ source, waiting, log })
+    return async (missing) => {
+      const key = keyOf(missing)
+      const isFirst = !asked.has(key)
+      asked.add(key)
+      const found = isFirst ? await findKept(missing) : []
+      // Whoever asks again was not helped by what is kept: an authority may have a new key.
+      return found.length > 0 ? ok(found) : fetching(missing)
+    }
+  }
+
   return {
-    forRequest() {
-      const asked = new Set<string>()
-      const fetching = fetchForRequest({ source, waiting, log })
-      return async (missing) => {
-        const key = keyOf(missing)
-        const isFirst = !asked.has(key)
-        asked.add(key)
-        const found = isFirst ? await findKept(missing) : []
-        // Whoever asks again was not helped by what is kept: an authority may have a new key.
-        return found.length > 0 ? ok(found) : fetching(missing)
-      }
+    forRequest,
+    supply(trust) {
+      const known = [...(trust.knownAnchors ?? [])]
+      const seen = known.flatMap((fingerprint) => seenAnchors.get(fingerprint) ?? [])
+      return { ...trust, anchors: [...trust.anchors, ...seen], findIssuers: forRequest() }
     },
     async keep({ anchor, learnt }) {
+      if (learnt.includes(anchor)) seenAnchors.set(fingerprintOf(anchor), anchor)
       for (const certificate of learnt) {
         if (kept.has(certificate)) continue
         try {

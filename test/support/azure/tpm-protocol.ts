@@ -101,7 +101,9 @@ const spendContext: SpendContext = async () => ok(true)
 
 function refuseEvidence(failure: VerifierFailure): Answer {
   const { code } = toWireError(failure).body.error
-  if (code === 'TooManyRequests') throw new TypeError('nothing is limited here')
+  if (code === 'TooManyRequests' || code === 'ServiceUnavailable') {
+    throw new TypeError('nothing is limited here, and nothing is fetched')
+  }
   return refuse(code, failure.reason)
 }
 
