@@ -5,6 +5,7 @@ import { type Certificate, parsePemBundle } from './evidence/x509/certificate.ts
 import { fingerprintOf } from './evidence/x509/fingerprint.ts'
 import { isSameName } from './evidence/x509/name.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
+import { hasAnchors } from './verifier/steps/certified-path.ts'
 
 /** A first line of words: comments of PEM files have other characters, and more than one word. */
 const WORDS = /^[ \t]*([A-Za-z0-9:-]+(?:[ \t]*,[ \t]*[A-Za-z0-9:-]+)*)[ \t]*(?:\r?\n|$)/
@@ -63,17 +64,20 @@ export function trustUnder(
   referenceValues: readonly ReferenceValues[],
   now: Date,
 ): AikTrust {
+  const time = now.getTime()
   const anchors = new Map<string, Certificate>()
-  const lax = referenceValues.flatMap((values) => listLaxAnchorsAt(values.anchors, now.getTime()))
+  const listed = referenceValues.map((values) => listAnchorsAt(values.anchors, time))
+  const lax = referenceValues.flatMap((values) => listLaxAnchorsAt(values.anchors, time))
   // Those that are listed first: where a chain can end at either, it ends at what is believed later.
-  const listed = referenceValues.flatMap((values) => listAnchorsAt(values.anchors, now.getTime()))
-  for (const anchor of [...listed, ...configured.anchors])
+  for (const anchor of [...listed.flatMap((one) => one.certificates), ...configured.anchors])
     anchors.set(fingerprintOf(anchor), anchor)
+  const known = [...listed.flatMap((one) => one.known), ...(configured.knownAnchors ?? [])]
   return {
     anchors: [...anchors.values()],
+    knownAnchors: new Set(known.filter((fingerprint) => !anchors.has(fingerprint))),
     laxAnchors: new Set([...(configured.laxAnchors ?? []), ...lax]),
     intermediates: configured.intermediates,
     isRequired:
-      configured.anchors.length > 0 || referenceValues.every((values) => values.anchors.size > 0),
+      hasAnchors(configured) || referenceValues.every((values) => values.anchors.size > 0),
   }
 }

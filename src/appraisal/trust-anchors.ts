@@ -3,6 +3,7 @@ import { fromBase64, toBase64 } from '../encoding.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { isSameName } from '../evidence/x509/name.ts'
+import { KNOWN_ANCHOR_NAMES, knownAnchor } from './known-anchors.ts'
 import { MAX_ANCHOR_BYTES, MAX_REFERENCE_NAME_CHARS } from './limits.ts'
 import {
   countsAt,
@@ -13,15 +14,22 @@ import {
   validityOf,
 } from './validity.ts'
 
-/** A root certificate of the authorities that certify attestation keys, as it is written. */
+/**
+ * A root of the authorities that certify attestation keys, as it is written: its certificate under a
+ * name, or the name under which it is known here.
+ */
 export const trustAnchorSchema = z
   .strictObject({
-    name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS),
+    name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
+    known: z.enum(KNOWN_ANCHOR_NAMES).optional(),
     /** base64 of the DER. */
-    certificate: z.string().superRefine((text, context) => {
-      const read = readAnchor(text)
-      if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
-    }),
+    certificate: z
+      .string()
+      .superRefine((text, context) => {
+        const read = readAnchor(text)
+        if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
+      })
+      .optional(),
     /**
      * `lax`: a certificate under this root makes an attestation key without saying so. Whatever
      * else the authority certifies for signing then passes for a TPM's key.
@@ -30,6 +38,13 @@ export const trustAnchorSchema = z
     ...validityMembers,
   })
   .refine(endsAfterBeginning, ENDS_AFTER_BEGINNING)
+  .refine(
+    ({ name, known, certificate }) =>
+      known === undefined
+        ? name !== undefined && certificate !== undefined
+        : certificate === undefined,
+    'must have a name and a certificate, or known and no certificate',
+  )
 
 type TrustAnchorDocument = z.infer<typeof trustAnchorSchema>
 
@@ -41,8 +56,14 @@ export type TrustAnchor = Validity & {
   readonly name: string
   /** As `fingerprintOf` says. */
   readonly fingerprint: string
-  /** Believed because it is listed; its own signature was not looked at. */
-  readonly certificate: Certificate
+  /**
+   * Believed because it is listed; its own signature was not looked at. `undefined` where the entry
+   * names a known root: then the fingerprint tells the certificate, whoever brings it.
+   */
+  readonly certificate: Certificate | undefined
+  /** When the certificate is valid, the last moment included. */
+  readonly notBefore: Date
+  readonly notAfter: Date
   /** Whether certificates of attestation keys must name their purpose, 2.23.133.8.3. */
   readonly attestationKeyPurpose: 'required' | 'lax'
 }
@@ -53,38 +74,56 @@ export function groupByFingerprint(
 ): ReadonlyMap<string, readonly TrustAnchor[]> {
   const anchors = new Map<string, TrustAnchor[]>()
   for (const document of documents) {
-    const certificate = readAnchor(document.certificate)
-    if (typeof certificate === 'string') throw new TypeError('a checked document has certificates')
-    const fingerprint = fingerprintOf(certificate)
+    const root = identify(document)
     const { validFrom, validUntil } = validityOf(document)
-    const entries = anchors.get(fingerprint) ?? []
-    anchors.set(fingerprint, entries)
+    const entries = anchors.get(root.fingerprint) ?? []
+    anchors.set(root.fingerprint, entries)
     entries.push({
-      name: document.name,
-      fingerprint,
-      certificate,
+      ...root,
       attestationKeyPurpose: document.attestation_key_purpose ?? 'required',
-      validFrom: Math.max(validFrom, certificate.notBefore.getTime()),
-      validUntil: Math.min(validUntil, endOf(certificate)),
+      validFrom: Math.max(validFrom, root.notBefore.getTime()),
+      validUntil: Math.min(validUntil, endOf(root)),
     })
   }
   return anchors
 }
 
+type Root = Pick<TrustAnchor, 'name' | 'fingerprint' | 'certificate' | 'notBefore' | 'notAfter'>
+
+function identify({ name, known, certificate: text }: TrustAnchorDocument): Root {
+  if (known !== undefined) {
+    const { fingerprint, notBefore, notAfter } = knownAnchor(known)
+    return { name: name ?? known, fingerprint, certificate: undefined, notBefore, notAfter }
+  }
+  const certificate = text === undefined ? 'absent' : readAnchor(text)
+  if (typeof certificate === 'string' || name === undefined) {
+    throw new TypeError('a checked document has certificates and their names')
+  }
+  const { notBefore, notAfter } = certificate
+  return { name, fingerprint: fingerprintOf(certificate), certificate, notBefore, notAfter }
+}
+
 /**
- * The certificates that chains may end at, each once. `now` in milliseconds of the epoch. Those that
- * count longest come first: of a root and its renewal, chains then end at the one that stays.
+ * The anchors that chains may end at, each once: certificates, and fingerprints of those that are
+ * known. `now` in milliseconds of the epoch. Those that count longest come first: of a root and its
+ * renewal, chains then end at the one that stays.
  */
 export function listAnchorsAt(
   anchors: ReadonlyMap<string, readonly TrustAnchor[]>,
   now: number,
-): readonly Certificate[] {
+): { readonly certificates: readonly Certificate[]; readonly known: readonly string[] } {
   const longest = (entries: readonly TrustAnchor[]) =>
     entries.filter((one) => countsAt(one, now)).reduce<TrustAnchor | undefined>(laterOf, undefined)
-  return [...anchors.values()]
+  const counting = [...anchors.values()]
     .flatMap((entries) => longest(entries) ?? [])
     .sort((a, b) => b.validUntil - a.validUntil)
-    .map(({ certificate }) => certificate)
+    .map(({ fingerprint }) => fingerprint)
+  const certificateOf = (fingerprint: string) =>
+    anchors.get(fingerprint)?.find(({ certificate }) => certificate !== undefined)?.certificate
+  return {
+    certificates: counting.flatMap((fingerprint) => certificateOf(fingerprint) ?? []),
+    known: counting.filter((fingerprint) => certificateOf(fingerprint) === undefined),
+  }
 }
 
 /** Fingerprints of the anchors that an entry counting at `now` says `lax` of. */
@@ -104,7 +143,7 @@ function laterOf(one: TrustAnchor | undefined, other: TrustAnchor): TrustAnchor 
 }
 
 /** Exclusive, while the last moment that a certificate names still belongs to it. */
-function endOf({ notAfter }: Certificate): number {
+function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
   return notAfter.getTime() + 1
 }
 

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { knownAnchor } from '../../src/appraisal/known-anchors.ts'
 import { MAX_REFERENCE_DOCUMENT_CHARS, MAX_TRUST_ANCHORS } from '../../src/appraisal/limits.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { listAnchorsAt } from '../../src/appraisal/trust-anchors.ts'
 import { toBase64 } from '../../src/encoding.ts'
+import { fingerprintOf } from '../../src/evidence/x509/fingerprint.ts'
 import { issueChain } from '../support/certificates.ts'
+import { describeMicrosoftChains, readMicrosoft } from '../support/microsoft-chains.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { makeAnchor } from '../support/trust-anchors.ts'
 
@@ -15,7 +18,9 @@ const { intermediate } = await issueChain()
 const read = (...trust_anchors: readonly object[]) =>
   expectOk(parseReferenceValues({ enclaves: [], trust_anchors }))
 const listedAt = (values: ReturnType<typeof read>, time: string) =>
-  listAnchorsAt(values.anchors, Date.parse(time))
+  listAnchorsAt(values.anchors, Date.parse(time)).certificates
+const knownAt = (values: ReturnType<typeof read>, time: string) =>
+  listAnchorsAt(values.anchors, Date.parse(time)).known
 
 test('a document without them has the name that it always had, and lists none', () => {
   const { hash, anchors } = expectOk(parseReferenceValues({ enclaves: [] }))
@@ -55,6 +60,41 @@ test('several entries of one certificate are one anchor, those that count longes
   expect(listedAt(values, '2026-04-15T00:00:00Z')).toEqual([one.certificate, two.certificate])
 })
 
+describe('a root that is known by name', () => {
+  const { fingerprint } = knownAnchor('microsoft-tpm-root-2014')
+  const known = (changes: object = {}) => ({ known: 'microsoft-tpm-root-2014', ...changes })
+
+  test('is an anchor by its fingerprint, in its own time and that of its entry', () => {
+    const values = read(known({ valid_until: '2039-12-31T00:00:00Z' }), one.entry())
+    expect(values.anchors.get(fingerprint)).toMatchObject([
+      { name: 'microsoft-tpm-root-2014', certificate: undefined },
+    ])
+    expect(knownAt(values, '2014-12-10T21:31:18Z')).toEqual([])
+    expect(knownAt(values, '2014-12-10T21:31:19Z')).toEqual([fingerprint])
+    expect(knownAt(values, '2039-12-10T21:39:28Z')).toEqual([fingerprint])
+    expect(knownAt(values, '2039-12-10T21:39:28.001Z')).toEqual([])
+    expect(listedAt(values, '2026-02-01T00:00:00Z')).toEqual([one.certificate])
+    const ending = read(known({ name: 'Microsoft', valid_until: '2027-01-01T00:00:00Z' }))
+    expect(knownAt(ending, '2027-01-01T00:00:00Z')).toEqual([])
+    expect(ending.anchors.get(fingerprint)).toMatchObject([{ name: 'Microsoft' }])
+  })
+
+  describeMicrosoftChains('and by its certificate', () => {
+    const certificate = readMicrosoft('microsoft-tpm-root-2014')
+
+    test('is one anchor, with the certificate that is there', () => {
+      const listed = { name: 'Microsoft', certificate: toBase64(certificate.der) }
+      const values = read(listed, known())
+      expect([...values.anchors.keys()]).toEqual([fingerprint])
+      expect(listedAt(values, '2026-02-01T00:00:00Z').map(fingerprintOf)).toEqual([fingerprint])
+      expect(knownAt(values, '2026-02-01T00:00:00Z')).toEqual([])
+      // The entry that counts may be the one without the certificate.
+      const ended = read({ ...listed, valid_until: '2026-01-01T00:00:00Z' }, known())
+      expect(listedAt(ended, '2026-02-01T00:00:00Z').map(fingerprintOf)).toEqual([fingerprint])
+    })
+  })
+})
+
 test('as many as there may be fit into a document, each as large as it may be', () => {
   expect(MAX_TRUST_ANCHORS * 6_000).toBeLessThan(MAX_REFERENCE_DOCUMENT_CHARS / 2)
 })
@@ -62,8 +102,10 @@ test('as many as there may be fit into a document, each as large as it may be', 
 describe('what is not a trust anchor', () => {
   const padded = Buffer.concat([one.certificate.der, Buffer.alloc(1)])
   const cases: readonly [string, object, string][] = [
-    ['no certificate', { name: 'x' }, 'certificate'],
-    ['no name', { certificate: one.text }, 'name'],
+    ['no certificate', { name: 'x' }, 'trust_anchors.0'],
+    ['no name', { certificate: one.text }, 'trust_anchors.0'],
+    ['an unknown name', { known: 'microsoft-tpm-root-2015' }, 'known'],
+    ['both', { known: 'microsoft-tpm-root-2014', ...one.entry() }, 'trust_anchors.0'],
     ['PEM', one.entry({ certificate: `-----BEGIN CERTIFICATE-----\n${one.text}` }), 'certificate'],
     ['base64 with line ends', one.entry({ certificate: `${one.text}\n` }), 'certificate'],
     [

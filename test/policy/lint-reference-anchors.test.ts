@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { toBase64 } from '../../src/encoding.ts'
 import { lintReferenceValues } from '../../src/policy/lint/reference-values.ts'
 import { issueCertificate } from '../support/certificates.ts'
+import { describeMicrosoftChains, readMicrosoft } from '../support/microsoft-chains.ts'
 import { makeAnchor, readAnchor } from '../support/trust-anchors.ts'
 import { agent, NOW } from './healthy-device.ts'
 
@@ -147,5 +149,75 @@ describe('what trust anchors mean', () => {
         },
       ])
     }
+  })
+})
+
+describe('roots that are known by name', () => {
+  const known = (changes: object = {}) => ({ known: 'microsoft-tpm-root-2014', ...changes })
+
+  test('have no finding, beside others and in turn', () => {
+    expect(lint(known())).toEqual([])
+    expect(lint(known({ name: 'Microsoft' }), root.entry())).toEqual([])
+    const old = known({ valid_until: NEXT_MONTH })
+    expect(lint(old, known({ valid_from: NEXT_WEEK }))).toEqual([])
+  })
+
+  test('that are not known are told, with what may be meant', () => {
+    expect(lint(known({ known: 'microsoft-tpm-root-2041' }))).toMatchObject([
+      {
+        severity: 'error',
+        code: 'document_value_invalid',
+        member: 'trust_anchors.0.known',
+        suggestion: expect.stringContaining('microsoft-tpm-root-2014'),
+      },
+    ])
+  })
+
+  test('come with a certificate, or with a name, but not with both', () => {
+    for (const entry of [root.entry(known()), { name: 'nobody' }, { certificate: root.text }]) {
+      expect(lint(entry)).toMatchObject([
+        {
+          severity: 'error',
+          member: 'trust_anchors.0',
+          message: expect.stringContaining('must have a name and a certificate, or known'),
+        },
+      ])
+    }
+  })
+
+  test('end, and are listed twice, as those with a certificate', () => {
+    expect(lint(root.entry(), known({ valid_until: LAST_WEEK }))).toMatchObject([
+      { code: 'reference_values_expired', member: 'trust_anchors.1.valid_until' },
+    ])
+    expect(lint(known({ valid_until: NEXT_WEEK }))).toMatchObject([
+      { code: 'reference_values_ends_soon', member: 'trust_anchors.0.valid_until' },
+    ])
+    expect(lint(known({ valid_until: '2050-01-01T00:00:00Z' }))).toMatchObject([
+      {
+        code: 'reference_values_anchor_cut',
+        member: 'trust_anchors.0.valid_until',
+        message: expect.stringContaining('2039-12-10T21:39:28.000Z'),
+      },
+    ])
+    expect(lint(known(), known({ name: 'again' }))).toMatchObject([
+      { code: 'reference_values_shadowed', member: 'trust_anchors.1' },
+    ])
+    expect(codesOf(known({ valid_from: NEXT_WEEK }))).toEqual(['reference_values_anchors_invalid'])
+  })
+
+  describeMicrosoftChains('and by their certificate', () => {
+    test('are one root: each says what the other does, and one follows the other', () => {
+      const certificate = toBase64(readMicrosoft('microsoft-tpm-root-2014').der)
+      const listed = (changes: object = {}) => ({ name: 'Microsoft', certificate, ...changes })
+      expect(lint(listed(), known())).toMatchObject([
+        { code: 'reference_values_shadowed', member: 'trust_anchors.1' },
+      ])
+      expect(lint(known(), listed())).toMatchObject([
+        { code: 'reference_values_shadowed', member: 'trust_anchors.1' },
+      ])
+      expect(lint(listed({ valid_until: NEXT_MONTH }), known({ valid_from: NEXT_WEEK }))).toEqual(
+        [],
+      )
+    })
   })
 })

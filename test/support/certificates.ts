@@ -146,7 +146,11 @@ export function algorithm(oid: string): AlgorithmIdentifier {
 }
 
 function setName(name: RelativeDistinguishedNames, text: string): void {
-  if (text === '') return
+  if (text === '') {
+    // The library would write an empty set into it, which no Name has. RFC 5280 §4.1.2.4
+    name.valueBeforeDecode = Uint8Array.of(0x30, 0).buffer
+    return
+  }
   name.typesAndValues.push(
     new AttributeTypeAndValue({
       type: '2.5.4.3',

@@ -51,7 +51,7 @@ const PINS = {
 const ANCHORS = {
   what: 'anchor',
   member: 'trust_anchors',
-  nameOf: ({ name }: Members) => String(name),
+  nameOf: ({ name, known }: Members) => String(name ?? known),
 } as const
 
 function membersOf(value: unknown): Members {

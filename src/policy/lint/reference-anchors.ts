@@ -1,5 +1,7 @@
+import { KNOWN_ANCHORS } from '../../appraisal/known-anchors.ts'
 import type { ReferenceValues, TrustAnchor } from '../../appraisal/reference-values.ts'
 import { toBase64 } from '../../encoding.ts'
+import { nameKey } from '../../evidence/x509/name.ts'
 import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
 import type { LintCode, LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf } from './json-text.ts'
@@ -24,11 +26,7 @@ export function lintAnchors(
   node: JsonNode,
   now: number,
 ): readonly LocatedFinding[] {
-  const list = memberOf(node, 'trust_anchors')
-  const groups = locate(byText(anchors), list?.node, {
-    list: 'trust_anchors',
-    owner: 'certificate',
-  })
+  const groups = locateRoots(anchors, memberOf(node, 'trust_anchors')?.node)
   const entries = groups.flat()
   const counting = groups.map((group) => group.filter(everCounts))
   return [
@@ -45,23 +43,53 @@ export function lintAnchors(
   ]
 }
 
-/** In a checked document each certificate has one text. */
-function byText(anchors: ReferenceValues['anchors']): ReadonlyMap<string, readonly TrustAnchor[]> {
-  const groups = [...anchors.values()].map((entries) => {
-    return [toBase64(entries[0]?.certificate.der ?? new Uint8Array()), entries] as const
-  })
-  return new Map(groups)
+/**
+ * The entries of each root, in the order of the document. In a checked document each certificate has
+ * one text, and a known root one name.
+ */
+function locateRoots(
+  anchors: ReferenceValues['anchors'],
+  list: JsonNode | undefined,
+): readonly Group[] {
+  const byText = new Map<string, readonly TrustAnchor[]>()
+  const byName = new Map<string, readonly TrustAnchor[]>()
+  for (const entries of anchors.values()) {
+    const listed = entries.filter(({ certificate }) => certificate !== undefined)
+    const known = entries.filter(({ certificate }) => certificate === undefined)
+    byText.set(toBase64(listed[0]?.certificate?.der ?? new Uint8Array()), listed)
+    const name = KNOWN_ANCHORS.find((one) => one.fingerprint === known[0]?.fingerprint)?.name
+    if (name !== undefined) byName.set(name, known)
+  }
+  const all = [
+    ...locate(byText, list, { list: 'trust_anchors', owner: 'certificate' }),
+    ...locate(byName, list, { list: 'trust_anchors', owner: 'known' }),
+  ].flat()
+  return [...anchors.keys()].map((fingerprint) =>
+    all
+      .filter(({ value }) => value.fingerprint === fingerprint)
+      .sort((a, b) => a.node.start - b.node.start),
+  )
 }
 
 /** A renewed root has the name and the key of the one before it, and vouches for the same keys. */
 function joinRenewals(groups: readonly Group[]): readonly Group[] {
   const joined = new Map<string, Entry<TrustAnchor>[]>()
-  for (const entry of groups.flat()) {
-    const { subject, spki } = entry.value.certificate
-    const key = `${toBase64(subject)} ${toBase64(spki)}`
-    joined.set(key, [...(joined.get(key) ?? []), entry])
+  for (const group of groups) {
+    const certificate = group.find(({ value }) => value.certificate)?.value.certificate
+    for (const entry of group) {
+      const key =
+        certificate === undefined
+          ? entry.value.fingerprint
+          : `${nameKey(certificate.subject)} ${toBase64(certificate.spki)}`
+      joined.set(key, [...(joined.get(key) ?? []), entry])
+    }
   }
   return [...joined.values()]
+}
+
+/** The member that says which root an entry is about. */
+function rootMember({ value }: Entry<TrustAnchor>): 'certificate' | 'known' {
+  return value.certificate === undefined ? 'known' : 'certificate'
 }
 
 function everCounts({ value }: Entry<TrustAnchor>): boolean {
@@ -79,7 +107,7 @@ function endsByItself(entry: Entry<TrustAnchor>): boolean {
 }
 
 function endOf(entry: Entry<TrustAnchor>): string {
-  return endsByItself(entry) ? 'valid_until' : 'certificate'
+  return endsByItself(entry) ? 'valid_until' : rootMember(entry)
 }
 
 /** From a document with anchors on, nothing else vouches for a key. */
@@ -94,7 +122,8 @@ function findNoAnchor(entries: Group, now: number): readonly LocatedFinding[] {
 }
 
 function findUnusable(entry: Entry<TrustAnchor>): readonly LocatedFinding[] {
-  const unfit = findUnfitAnchor(entry.value.certificate, AIK_CERTIFICATE_USAGE)
+  const { certificate } = entry.value
+  const unfit = certificate && findUnfitAnchor(certificate, AIK_CERTIFICATE_USAGE)
   if (unfit === undefined) return []
   const message = `no attestation key can be certified under this one, ${unfit.reason} (${unfit.detail}): take the root of the authority`
   return [
@@ -107,7 +136,7 @@ function findUnusable(entry: Entry<TrustAnchor>): readonly LocatedFinding[] {
 
 /** Where the certificate, and not the entry, decides about the time. */
 function findCut(entry: Entry<TrustAnchor>, now: number): readonly LocatedFinding[] {
-  const { notBefore, notAfter } = entry.value.certificate
+  const { notBefore, notAfter } = entry.value
   const span = `${notBefore.toISOString()} to ${notAfter.toISOString()}`
   if (!everCounts(entry)) {
     const message = `never counts, as the certificate is valid from ${span}: move the time of the entry, or delete it`
@@ -116,7 +145,7 @@ function findCut(entry: Entry<TrustAnchor>, now: number): readonly LocatedFindin
   if (endsByItself(entry)) return []
   if (entry.value.validUntil <= now) {
     const message = `the certificate was valid from ${span} and counts no more: delete the entry, and list its successor`
-    return [warn(entry, 'certificate', 'reference_values_expired', message)]
+    return [warn(entry, rootMember(entry), 'reference_values_expired', message)]
   }
   if (writtenEndOf(entry) === undefined) return []
   const message = `is after the end of the certificate, which is valid from ${span}: what is to count longer is its successor`
