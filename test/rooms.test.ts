@@ -73,3 +73,11 @@ test('every room that is listed exists', () => {
   const rooms = new Set(files.map(roomOf))
   for (const room of Object.keys(MAY_IMPORT)) expect(rooms).toContain(room)
 })
+
+test('use cases know no transport', () => {
+  const wrong = files
+    .filter((file) => roomOf(file) === 'operations')
+    .flatMap((file) => importsOf(file).map((target) => ({ file, target: relative('.', target) })))
+    .filter(({ target }) => ['http', 'commands'].includes(roomOf(target)))
+  expect(wrong).toEqual([])
+})
