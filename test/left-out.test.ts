@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { WITNESSES } from './support/left-out.ts'
+import { WITNESSES } from './support/witnesses.ts'
 
 /** Runs one file as on a machine that has nothing but Node and npm. */
 function runBare(file: string, environment: NodeJS.ProcessEnv) {

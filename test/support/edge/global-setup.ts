@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { isDenied } from '../left-out.ts'
 import { VECTORS_FOLDER } from '../vectors-folder.ts'
+import { isDenied } from '../witnesses.ts'
 import { EDGE_VECTORS } from './edge-tests.ts'
 
 /** Hands tests inside workerd, which has no files, the vectors that they read. */

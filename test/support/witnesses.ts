@@ -1,0 +1,18 @@
+/**
+ * What some tests need beyond Node and npm, since it is there to contradict us and so nobody here
+ * wrote it: by name, and what brings it to a machine.
+ */
+export const WITNESSES = {
+  vectors: 'real evidence and conformance cases: a folder of them, named by VECTORS_DIR',
+  postgres: 'PostgreSQL: Debian package postgresql',
+  pgbouncer: 'PgBouncer: Debian packages pgbouncer and postgresql',
+  swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
+  openssl: 'OpenSSL: Debian package openssl',
+} as const
+
+export type Witness = keyof typeof WITNESSES
+
+/** Whether this run is to do as if `witness` were not on this machine: `TESTS_WITHOUT=vectors,…`. */
+export function isDenied(witness: Witness): boolean {
+  return (process.env.TESTS_WITHOUT ?? '').split(',').includes(witness)
+}
