@@ -19,6 +19,8 @@ export const MAX_CALL_ARGUMENTS = 4
 export const MAX_PATTERN_CHARS = 256
 /** What one evaluation may cost: turns of loops times their size, and what is copied or compared. */
 export const MAX_EVALUATION_STEPS = 1_000_000
+/** How deep lists and maps are compared with each other. */
+export const MAX_VALUE_DEPTH = 200
 
 /** Sizes of a document as text that is looked through: it may be indented and have escapes. */
 export const MAX_LINTED_CHARS = 4_194_304

@@ -47,12 +47,19 @@ export function add(a: Value, b: Value, frame: Frame): Outcome {
   if (a instanceof Timestamp && b instanceof Duration) return toTimestamp(a.nanos + b.nanos)
   if (a instanceof Duration && b instanceof Timestamp) return toTimestamp(a.nanos + b.nanos)
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
-    return spend(frame, a.length + b.length) ?? Uint8Array.of(...a, ...b)
+    return spend(frame, a.length + b.length) ?? concatBytes(a, b)
   }
   if (a !== null && b !== null && isList(a) && isList(b)) {
     return spend(frame, a.length + b.length) ?? a.concat(b)
   }
   return noOverload('+', a, b)
+}
+
+function concatBytes(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length)
+  bytes.set(a)
+  bytes.set(b, a.length)
+  return bytes
 }
 
 export function subtract(a: Value, b: Value): Outcome {

@@ -20,7 +20,10 @@ import {
 /** What the names in an expression stand for. */
 export type Names = {
   readonly variable: (name: string) => Closure | undefined
-  /** A path whose members are declared, as `attestation.enclave.listed`; of others, nothing. */
+  /**
+   * A path whose members are declared, as `attestation.enclave.listed`; of others, nothing. The
+   * variable of a loop hides no declared one, so that such a path never begins with it.
+   */
   readonly path: (node: ASTNode) => Closure | undefined
   /** Whether the end of such a path is there. */
   readonly presence: (node: ASTNode) => Closure | undefined
@@ -54,9 +57,9 @@ function compile(node: ASTNode, scope: Scope): Closure {
     case 'id':
       return compileIdentifier(node.args, scope)
     case '.':
-      return pathOf(node, scope)?.path ?? compileMember(node.args[0], node.args[1], scope)
+      return scope.names.path(node) ?? compileMember(node.args[0], node.args[1], scope)
     case '[]':
-      return pathOf(node, scope)?.path ?? strict(node.args, scope, elementOf)
+      return scope.names.path(node) ?? strict(node.args, scope, elementOf)
     case 'call':
       return compileCall(node.args[0], node.args[1], scope)
     case 'rcall':
@@ -91,12 +94,6 @@ function compileIdentifier(name: string, { names, loopVariable }: Scope): Closur
   return (
     names.variable(name) ?? constant(new CelError('cel_value_unknown', `Unknown variable: ${name}`))
   )
-}
-
-/** The variable of a loop hides no declared one, so that a path never begins with it. */
-function pathOf(node: ASTNode, { names }: Scope): { readonly path: Closure } | undefined {
-  const path = names.path(node)
-  return path && { path }
 }
 
 function compileMember(object: ASTNode, name: string, scope: Scope): Closure {

@@ -16,6 +16,7 @@ import {
   isList,
   noOverload,
   type Outcome,
+  show,
   spend,
   Timestamp,
   Uint,
@@ -27,8 +28,7 @@ const TWO_TO_63 = 2 ** 63
 const TWO_TO_64 = 2 ** 64
 
 function invalid(type: string, value: string): CelError {
-  const shown = JSON.stringify(value.slice(0, 40))
-  return new CelError('cel_conversion_invalid', `${shown} is no ${type}`)
+  return new CelError('cel_conversion_invalid', `${show(value)} is no ${type}`)
 }
 
 function outOfRange(type: string): CelError {

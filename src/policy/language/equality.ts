@@ -1,7 +1,9 @@
+import { MAX_VALUE_DEPTH } from '../limits.ts'
 import { isMap, keysOfMap, lookUp, plainKeyOf, sizeOfMap } from './map.ts'
 import { compareText, ILL_FORMED } from './text.ts'
 import {
   type CelError,
+  COST_EXCEEDED,
   Duration,
   type Frame,
   isList,
@@ -18,7 +20,7 @@ import {
  * nothing, and values of two other types are not equal, which is no error (cel-spec,
  * tests/simple/testdata/comparisons: eq_literal).
  */
-export function equal(a: Value, b: Value, frame: Frame): boolean | CelError {
+export function equal(a: Value, b: Value, frame: Frame, depth = 0): boolean | CelError {
   if (typeof a !== 'object' || a === null) {
     if (a === b) return true
     const isNumeric = typeof a === 'bigint' || typeof a === 'number'
@@ -33,7 +35,9 @@ export function equal(a: Value, b: Value, frame: Frame): boolean | CelError {
   if (a instanceof Timestamp) return b instanceof Timestamp && a.nanos === b.nanos
   if (a instanceof Duration) return b instanceof Duration && a.nanos === b.nanos
   if (a instanceof Uint8Array) return b instanceof Uint8Array && compareBytes(a, b) === 0
-  return equalContainers(a, b, frame)
+  return depth > MAX_VALUE_DEPTH
+    ? COST_EXCEEDED
+    : equalContainers(a, b, { frame, depth: depth + 1 })
 }
 
 function isSameNumber(a: number | bigint, b: number | bigint): boolean {
@@ -45,14 +49,16 @@ function isWhole(double: number, whole: bigint): boolean {
   return Number.isInteger(double) && BigInt(double) === whole
 }
 
-function equalContainers(a: Value, b: Value, frame: Frame): boolean | CelError {
+type Descent = { readonly frame: Frame; readonly depth: number }
+
+function equalContainers(a: Value, b: Value, descent: Descent): boolean | CelError {
   if (isList(a)) {
     if (!isList(b) || a.length !== b.length) return false
-    return equalAll(a.length, frame, (at) => [a[at], b[at]])
+    return equalAll(a.length, descent, (at) => [a[at], b[at]])
   }
   if (!isMap(b) || sizeOfMap(a) !== sizeOfMap(b)) return false
   const keys = keysOfMap(a)
-  return equalAll(keys.length, frame, (at) => {
+  return equalAll(keys.length, descent, (at) => {
     const key = plainKeyOf(keys[at] ?? null)
     return key === undefined ? [] : [lookUp(a, key), lookUp(b, key)]
   })
@@ -60,7 +66,7 @@ function equalContainers(a: Value, b: Value, frame: Frame): boolean | CelError {
 
 function equalAll(
   length: number,
-  frame: Frame,
+  { frame, depth }: Descent,
   pairAt: (at: number) => readonly (Value | undefined)[],
 ): boolean | CelError {
   const over = spend(frame, length)
@@ -68,7 +74,7 @@ function equalAll(
   for (let at = 0; at < length; at++) {
     const [left, right] = pairAt(at)
     if (left === undefined || right === undefined) return false
-    const isEqual = equal(left, right, frame)
+    const isEqual = equal(left, right, frame, depth)
     if (isEqual !== true) return isEqual
   }
   return true

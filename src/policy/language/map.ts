@@ -5,6 +5,7 @@ import {
   MapValue,
   type Outcome,
   type PlainKey,
+  show,
   Uint,
   type Value,
 } from './value.ts'
@@ -51,7 +52,7 @@ export function mapOfEntries(entries: readonly (readonly [Value, Value])[]): Out
       return new CelError('cel_map_key_invalid', 'A key of a map is no bool, int, uint or string')
     }
     if (byKey.has(plain)) {
-      return new CelError('cel_map_key_invalid', `A key of a map is repeated: ${String(plain)}`)
+      return new CelError('cel_map_key_invalid', `A key of a map is repeated: ${showKey(plain)}`)
     }
     byKey.set(plain, { key, value })
   }
@@ -65,6 +66,10 @@ export function noSuchKey(key: string): CelError {
 const NO_SUCH_KEY = noSuchKey('of that value')
 const INDEX_INVALID = new CelError('cel_index_out_of_bounds', 'The index is not in the list')
 const NOT_INDEXED = new CelError('cel_no_such_overload', 'Only lists and maps have elements')
+
+function showKey(key: PlainKey): string {
+  return typeof key === 'string' ? show(key) : String(key)
+}
 
 /** `container[key]`. */
 export function elementOf(container: Value, key: Value): Outcome {
@@ -81,7 +86,7 @@ export function elementOf(container: Value, key: Value): Outcome {
 
 /** A value of null is there, and `??` does not see it. */
 function absentOf(map: Value, key: PlainKey): Outcome {
-  return lookUp(map, key) === null ? null : noSuchKey(String(key))
+  return lookUp(map, key) === null ? null : noSuchKey(showKey(key))
 }
 
 /** `object.name`, whose error is made once. */

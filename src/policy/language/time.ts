@@ -1,5 +1,13 @@
 import { toDuration, toTimestamp } from './arithmetic.ts'
-import { CelError, Duration, noOverload, type Outcome, Timestamp, type Value } from './value.ts'
+import {
+  CelError,
+  Duration,
+  noOverload,
+  type Outcome,
+  show,
+  Timestamp,
+  type Value,
+} from './value.ts'
 
 const NANOS_OF_SECOND = 1_000_000_000n
 const NANOS_OF_MS = 1_000_000n
@@ -140,7 +148,7 @@ export function readMember(name: string, time: Value, zone?: Value): Outcome {
   if (typeof zone !== 'string') return noOverload(name, ...args)
   const offset = offsetAt(zone, ms)
   if (offset === undefined) {
-    return new CelError('cel_time_zone_unknown', `There is no time zone ${zone.slice(0, 40)}`)
+    return new CelError('cel_time_zone_unknown', `There is no time zone ${show(zone)}`)
   }
   return BigInt(accessor.ofDate(new Date(ms + offset)))
 }

@@ -138,7 +138,17 @@ export function noOverload(name: string, ...operands: readonly Value[]): CelErro
   return new CelError('cel_no_such_overload', `No such overload: ${name}(${types})`)
 }
 
-const COST_EXCEEDED = new CelError('cel_cost_exceeded', 'The evaluation takes too many steps')
+/** What a caller sent, for a message: short, and storable whatever is in it. */
+export function show(value: string): string {
+  return JSON.stringify(value.slice(0, MAX_SHOWN_CHARS))
+}
+
+const MAX_SHOWN_CHARS = 40
+
+export const COST_EXCEEDED = new CelError(
+  'cel_cost_exceeded',
+  'The evaluation takes too many steps',
+)
 
 /**
  * Takes steps for work that grows with values: turns of a loop, what is copied or looked through.

@@ -143,10 +143,19 @@ describe('an evaluation is bounded', () => {
       'context.a.contains(context.b)',
       { a: 'a'.repeat(90_000), b: 'a'.repeat(45_000) },
     ],
+    ['comparing what is deep', 'context.a == context.b', { a: deep(100_000), b: deep(100_000) }],
     ['comparing what is shared', `${nest(20)} == ${nest(20)}`, {}],
   ])('%s', (_name, source, context) => {
     expect(evaluate(source, context)).toBe('The evaluation takes too many steps')
     expectError(source, 'cel_cost_exceeded', context)
+  })
+
+  test('and what is large is no reason to throw', () => {
+    const big = 'é'.repeat(200_000)
+    expect(evaluate('size(bytes(context.big) + b"a") == 400001', { big })).toBe(true)
+    expect(evaluate('context.big == context.copy', { big, copy: `${big}` })).toBe(true)
+    const cause = evaluate('context[context.big] == 1', { big: `\0\ud800${big}` })
+    expect(cause).toMatch(/^No such key: "\\u0000\\ud800é{38}"$/)
   })
 
   test('as it is everywhere else: the same input costs the same', () => {
@@ -156,6 +165,10 @@ describe('an evaluation is bounded', () => {
     expect(evaluate(source, { many: [...many, ...many] })).toMatch('too many steps')
   })
 })
+
+function deep(levels: number): unknown {
+  return JSON.parse('['.repeat(levels) + ']'.repeat(levels))
+}
 
 /** A list of lists whose parts are shared: small in memory, and large to go through. */
 function nest(depth: number): string {
