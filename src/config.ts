@@ -13,7 +13,8 @@ import {
   breakGlassSettings,
   readBreakGlassConfig,
 } from './break-glass-settings.ts'
-import { aiaPlaces, trustAnchors } from './config/certificate-settings.ts'
+import { aiaPlaces, ekTrustAnchors, trustAnchors } from './config/certificate-settings.ts'
+import { EK_KINDS, type EkKind } from './evidence/tpm/endorsement-key.ts'
 import { err, ok, type Result } from './failure.ts'
 import { oneOf, origin, seconds, wholeNumber } from './setting.ts'
 
@@ -58,6 +59,13 @@ const settings = z.object({
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   AK_CERTIFICATE_PURPOSE: oneOf(['required', 'lax']).default('required'),
   AIA_HOSTS: aiaPlaces,
+  EK_TRUST_ANCHORS: ekTrustAnchors.optional(),
+  EK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
+  EK_KEY_TYPES: z
+    .string()
+    .default('rsa-2048')
+    .transform((text) => text.split(','))
+    .pipe(z.array(oneOf(EK_KINDS)).min(1)),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
   CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
@@ -111,6 +119,11 @@ export type Config = {
   readonly akCertificatePurpose: 'required' | 'lax'
   /** Where certificates of authorities may be fetched from that other certificates name. */
   readonly aiaPlaces: readonly AiaPlace[]
+  /** PEM bundle of who vouches for endorsement keys; without it no TPM can enrol its keys here. */
+  readonly ekTrustAnchors: string | undefined
+  readonly ekTrustAnchorsFile: string | undefined
+  /** The kinds of endorsement keys that name a TPM. */
+  readonly ekKeyTypes: readonly EkKind[]
   readonly challengeTtlSeconds: number
   readonly clockSkewSeconds: number
   readonly tokenMaxAgeSeconds: number
@@ -163,8 +176,10 @@ function contradictions(given: Environment): string[] {
   if (given.PUBLIC_URL === undefined && !LOOPBACK.includes(host)) {
     found.push(`PUBLIC_URL: is needed when HOST (${host}) is not a loopback address`)
   }
-  if (given.AK_TRUST_ANCHORS !== undefined && given.AK_TRUST_ANCHORS_FILE !== undefined) {
-    found.push('AK_TRUST_ANCHORS: give either this or AK_TRUST_ANCHORS_FILE')
+  for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS']) {
+    if (given[name] !== undefined && given[`${name}_FILE`] !== undefined) {
+      found.push(`${name}: give either this or ${name}_FILE`)
+    }
   }
   return [...found, ...missingCredentials(given), ...breakGlassContradictions(given)]
 }
@@ -195,6 +210,9 @@ function toConfig(s: z.infer<typeof settings>): Config {
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
     akCertificatePurpose: s.AK_CERTIFICATE_PURPOSE,
     aiaPlaces: s.AIA_HOSTS,
+    ekTrustAnchors: s.EK_TRUST_ANCHORS,
+    ekTrustAnchorsFile: s.EK_TRUST_ANCHORS_FILE,
+    ekKeyTypes: s.EK_KEY_TYPES,
     challengeTtlSeconds: s.CHALLENGE_TTL_SECONDS,
     clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
     tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,

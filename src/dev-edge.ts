@@ -95,6 +95,7 @@ async function workerSettings(config: Config): Promise<Record<string, string>> {
     ...Object.fromEntries(SETTING_NAMES.map((name) => [name, env[name]])),
     ...(certificate && { AZURE_CLIENT_CERTIFICATE: await readFile(certificate, 'utf8') }),
     AK_TRUST_ANCHORS: config.akTrustAnchors,
+    EK_TRUST_ANCHORS: config.ekTrustAnchors,
     PUBLIC_URL: config.publicUrl,
     SECRET_KEY: secretKey,
   }

@@ -18,6 +18,7 @@ export class ConfigError extends Error {
 /** Settings that may be given as the path of a file instead. */
 const FILES = {
   AK_TRUST_ANCHORS_FILE: 'AK_TRUST_ANCHORS',
+  EK_TRUST_ANCHORS_FILE: 'EK_TRUST_ANCHORS',
   AZURE_CLIENT_CERTIFICATE_PATH: 'AZURE_CLIENT_CERTIFICATE',
 } as const
 

@@ -32,11 +32,13 @@ import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import type { EnrolmentServices } from './operations/attest/enrolment-services.ts'
 import { createReportExaminer, type ReportExaminer } from './operations/attest/examine-report.ts'
 import {
   createIssuerDirectory,
   type IssuerDirectory,
 } from './operations/attest/issuer-directory.ts'
+import { prepareEnrolment } from './operations/attest/prepare-enrolment.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
@@ -68,6 +70,8 @@ export type Services = {
   readonly clients: ClientDirectory
   /** Requests whose credentials or scope were refused, by client. */
   readonly clientRefusals: DeviceLimiter
+  /** What a TPM enrols its keys with. */
+  readonly enrolment: EnrolmentServices
   /** Attempts that are recorded, and refused attempts that are kept, each by device. */
   readonly limiter: DeviceLimiter
   readonly refusalLimiter: DeviceLimiter
@@ -120,15 +124,21 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const now = clock()
   const issuer = config.publicUrl
   const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
-  const trust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
+  const limiter = createDeviceLimiter(config.deviceAttestationsPerMinute)
+  const random = createRandomSource()
   const issuerDirectory = createIssuerDirectory({ store, places: config.aiaPlaces, clock, log })
+  const shared = { config, keys, masterSecret, store, issuerDirectory, limiter, random, clock }
+  const enrolment = prepareEnrolment(shared)
+  const akTrust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
+  const trust = { ...akTrust, enrolment: enrolment.trust }
   const verifiesHere = config.verifiers.includes(BUILT_IN)
-  const isHardwareProven = !verifiesHere || hasAnchors(trust)
+  const provesHardware = hasAnchors(trust) || enrolment.trust.ekAnchors.size > 0
+  const isHardwareProven = !verifiesHere || provesHardware
   await ensureDocuments(store, isHardwareProven, now)
   if (!isHardwareProven && !(await listsTrustAnchors(store))) {
     log.warn('hardware_unproven', {
       consequence: 'any attestation key is accepted and simulated devices can become trusted',
-      remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, or list trust_anchors',
+      remedy: 'set AK_TRUST_ANCHORS or EK_TRUST_ANCHORS, or list trust_anchors',
     })
   }
   if (config.legacyUnboundRequestKey === 'accept') {
@@ -143,7 +153,6 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   })
   const azure = connectProviders(config, clock)
   const countOfDevices = () => countDevices(store, clock())
-  const random = createRandomSource()
   const processId = toBase32(random(10))
   const issuers = createTokenIssuers({
     builtIn: verifiesHere ? await builtInIssuer(keys, issuer, now) : undefined,
@@ -165,7 +174,8 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     processId,
     clients: createClientDirectory(store, clock),
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
-    limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
+    limiter,
+    enrolment: enrolment.services,
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
     issuers,

@@ -78,6 +78,9 @@ export function trustUnder(
     laxAnchors: new Set([...(configured.laxAnchors ?? []), ...lax]),
     intermediates: configured.intermediates,
     isRequired:
-      hasAnchors(configured) || referenceValues.every((values) => values.anchors.size > 0),
+      hasAnchors(configured) ||
+      (configured.enrolment?.ekAnchors.size ?? 0) > 0 ||
+      referenceValues.every((values) => values.anchors.size > 0),
+    enrolment: configured.enrolment,
   }
 }

@@ -11,6 +11,7 @@ export type WorkerBindings = Readonly<Record<string, unknown>> & {
 export const NODE_ONLY = {
   DATABASE_URL: 'bind the database as HYPERDRIVE',
   AK_TRUST_ANCHORS_FILE: 'give the certificates themselves as AK_TRUST_ANCHORS',
+  EK_TRUST_ANCHORS_FILE: 'give the certificates themselves as EK_TRUST_ANCHORS',
   AZURE_CLIENT_CERTIFICATE_PATH: 'give the certificate itself as AZURE_CLIENT_CERTIFICATE',
   AZURE_FEDERATED_TOKEN_FILE: 'use AZURE_CREDENTIAL client-secret or client-certificate',
 } as const

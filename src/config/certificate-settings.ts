@@ -12,6 +12,21 @@ export const trustAnchors = z.string().superRefine((text, context) => {
   }
 })
 
+/** PEM alone: the anchor of an endorsement key is asked for when nobody sends it any more. */
+export const ekTrustAnchors = trustAnchors.refine(
+  (text) => !namesKnownRoots(text),
+  'must hold certificates in PEM, and no names of roots',
+)
+
+function namesKnownRoots(text: string): boolean {
+  try {
+    return (readTrustAnchors(text).knownAnchors?.size ?? 0) > 0
+  } catch {
+    // Told already.
+    return false
+  }
+}
+
 /** Stands for the whole list that comes with this version. */
 const DEFAULT = 'default'
 /** Nothing is fetched: all issuers are in the configuration, or agents send them. */

@@ -12,6 +12,7 @@ export const REQUIRED_PCRS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12,
  */
 export const ISSUED_CLAIMS = [
   'WindowsDefenderElamDriverLoaded',
+  'aikEnrolled',
   'aikPubHash',
   'aikPurposeNamed',
   'aikTrustAnchor',
@@ -47,6 +48,7 @@ export const ISSUED_CLAIMS = [
   'secureBootEnabled',
   'secureBootKeys',
   'testSigningDisabled',
+  'tpmIdentity',
   'tpmVersion',
   'vbsEnabled',
   'vbsReportPresent',
@@ -58,7 +60,12 @@ export type IssuedClaim = (typeof ISSUED_CLAIMS)[number]
  * Not in the policy's text: Azure Attestation has no such claims to pass on, and another text would
  * be another hash, under which no evidence is recorded yet.
  */
-const BEYOND_POLICY: readonly IssuedClaim[] = ['aikPurposeNamed', 'aikTrustAnchor']
+const BEYOND_POLICY: readonly IssuedClaim[] = [
+  'aikEnrolled',
+  'aikPurposeNamed',
+  'aikTrustAnchor',
+  'tpmIdentity',
+]
 
 /**
  * What the built-in verifier does, written in Azure Attestation's policy grammar 1.2, so that its

@@ -12,6 +12,7 @@ import { secondRequestRoutes } from './admin/second-administrator.ts'
 import { attestTpmRoutes } from './agent/attest-tpm.ts'
 import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
+import { enrolmentRoutes } from './agent/enrolments.ts'
 import type { HttpEnv } from './environment.ts'
 import { requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
@@ -30,6 +31,7 @@ export function createApp(services: Services): App {
   app.route('/', challengeRoutes(services))
   app.route('/', attestTpmRoutes(services))
   app.route('/', attestationRoutes(services))
+  app.route('/', enrolmentRoutes(services))
   app.route('/', adminDeviceRoutes(services))
   app.route('/', adminDocumentRoutes(services))
   app.route('/', adminPreviewRoutes(services))

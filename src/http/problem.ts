@@ -3,6 +3,7 @@ import type { ClaimsFailure } from '../appraisal/claims.ts'
 import type { OverrideFailure } from '../control/make-override.ts'
 import type { ReleaseFailure } from '../control/release.ts'
 import type { SteerFailure } from '../control/steer.ts'
+import type { TicketFailure } from '../verifier/enrolment/ticket.ts'
 import type { RecordingFailure } from './agent/record-attestation.ts'
 import type { SubmissionFailure } from './agent/submission.ts'
 import type { HttpContext } from './environment.ts'
@@ -15,6 +16,15 @@ export type ProblemCode =
   | SubmissionFailure['reason']
   | RecordingFailure['reason']
   | ClaimsFailure['reason']
+  | TicketFailure['reason']
+  | 'ticket_spent'
+  | 'ak_public_malformed'
+  | 'ak_refused'
+  | 'ek_certificate_refused'
+  | 'ek_public_mismatch'
+  | 'ek_type_not_accepted'
+  | 'enrolment_busy'
+  | 'issuer_unavailable'
   | 'device_rate_limited'
   | ReleaseFailure['reason']
   | SteerFailure['reason']
@@ -36,6 +46,7 @@ type Answer = { readonly status: ContentfulStatusCode; readonly title: string }
 const badRequest = (title: string): Answer => ({ status: 400, title })
 const unauthorized = (title: string): Answer => ({ status: 401, title })
 const conflict = (title: string): Answer => ({ status: 409, title })
+const unprocessable = (title: string): Answer => ({ status: 422, title })
 
 /** The one map from reasons to the wire (RFC 9457). A new reason does not compile without a line. */
 const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
@@ -113,6 +124,21 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   device_not_listed: { status: 403, title: 'The device is not listed. Ask your administrator.' },
   device_keys_exhausted: conflict('The TPM of this device has too many attestation keys.'),
   device_rate_limited: { status: 429, title: 'The device attests too often.' },
+
+  ak_public_malformed: badRequest('The public area of the attestation key cannot be read.'),
+  ak_refused: unprocessable('The key is not one that a TPM attests with.'),
+  ek_certificate_refused: { status: 403, title: 'Nobody trusted vouches for the endorsement key.' },
+  ek_public_mismatch: unprocessable('The endorsement key is not the one of its certificate.'),
+  ek_type_not_accepted: { status: 403, title: 'Endorsement keys of this type are not accepted.' },
+  ticket_foreign: badRequest('The ticket was not issued by this service.'),
+  ticket_expired: conflict('The ticket has expired. Begin again.'),
+  ticket_spent: conflict('The ticket has been used. Begin again.'),
+  secret_wrong: { status: 403, title: 'This is not the secret of the credential.' },
+  issuer_unavailable: {
+    status: 503,
+    title: 'The certificate of an issuer cannot be had at the moment. Begin again later.',
+  },
+  enrolment_busy: { status: 503, title: 'Too many enrolments are under way. Try again.' },
 
   claims_wrong_type: badRequest('A claim of the attestation token has the wrong type.'),
   claims_over_limit: badRequest('A claim of the attestation token is too large.'),

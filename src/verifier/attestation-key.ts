@@ -7,6 +7,12 @@ import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { AIK_CERTIFICATE_USAGE, AIK_PURPOSE, verifyPath } from '../evidence/x509/path.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { AikEvidence } from './attestation-evidence.ts'
+import {
+  type EnrolledKeyFailure,
+  type EnrolmentTrust,
+  isEnrolledHere,
+  verifyEnrolledKey,
+} from './enrolment/enrolled-key.ts'
 import { isSameKey } from './public-jwk.ts'
 import {
   type CertifiedPath,
@@ -28,6 +34,7 @@ export type AikFailure =
   | CertificateFailure
   | PathFailure
   | IssuerFailure
+  | EnrolledKeyFailure
 
 /**
  * An attestation key as the agent names it. Nothing says yet that it lives in a TPM: a quote proves
@@ -56,6 +63,8 @@ export type AikTrust = PathTrust & {
    * purpose: `lax` in the configuration, since there any certificate for signatures makes an AK.
    */
   readonly laxAnchors?: ReadonlySet<string>
+  /** Absent: no key counts for having been enrolled here. */
+  readonly enrolment?: EnrolmentTrust | undefined
 }
 
 /** Whether a certificate says of its key that it is an AIK. Nothing is verified. */
@@ -122,7 +131,10 @@ async function findPath(
 ): Promise<Result<CertifiedPath, AikFailure>> {
   const { certificate: leaf, chain } = aik
   if (leaf === undefined) return err({ reason: 'aik_not_certified' })
-  const { laxAnchors = new Set() } = trust
+  const { enrolment, laxAnchors = new Set() } = trust
+  if (enrolment !== undefined && isEnrolledHere(leaf, enrolment)) {
+    return verifyEnrolledKey(leaf, enrolment, now)
+  }
   const isLax = leaf.extendedKeyUsage === undefined && laxAnchors.size > 0
   const usage = { ...AIK_CERTIFICATE_USAGE, isPurposeOptional: isLax }
   return findCertifiedPath({

@@ -75,6 +75,8 @@ function listClaims(evidence: VerifiedEvidence): Record<string, unknown> {
     aikPurposeNamed: aik.purposeNamed,
     aikTrustAnchor: aik.trustAnchor,
     aikValidated: aik.validated,
+    aikEnrolled: aik.tpm?.enrolled,
+    tpmIdentity: aik.tpm?.identity && toBase64Url(aik.tpm.identity),
     tpmVersion: TPM_VERSION,
     vbsReportPresent: enclave !== undefined,
     ...(enclave && {

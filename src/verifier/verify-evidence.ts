@@ -24,6 +24,7 @@ import {
 } from './boot-evidence.ts'
 import type { BootLogFailure } from './boot-log-proof.ts'
 import { type EnclaveFailure, verifyEnclave } from './enclave-evidence.ts'
+import { nameTpm } from './enrolment/enrolled-key.ts'
 import {
   type BoundKeys,
   type KeyBindingFailure,
@@ -63,6 +64,8 @@ export type VerifiedEvidence = {
     readonly purposeNamed: boolean | undefined
     /** How the key's certificate reaches that anchor. */
     readonly path: CertifiedPath | undefined
+    /** The TPM that it lives in, as far as whoever certified it names one. */
+    readonly tpm: ReturnType<typeof nameTpm> | undefined
   }
   /** The key that signed the request: the token's `cnf`, unless it is bound by `none`. */
   readonly requestKey: { readonly key: TpmKey; readonly boundBy: RequestKeyBinding['kind'] }
@@ -185,6 +188,7 @@ async function verifyContent(
       trustAnchor: path && fingerprintOf(path.anchor),
       purposeNamed: path && namesAikPurpose(aik.certificate),
       path,
+      tpm: path && aik.certificate && nameTpm(aik.certificate, input.trust.enrolment),
     },
     requestKey: { key: requestKey, boundBy: evidence.requestKey.binding.kind },
     keys: keys.value,

@@ -90,6 +90,7 @@ const ANSWER_OF: Readonly<Record<VerifierFailure['reason'], keyof typeof ANSWERS
   certify_attributes_missing: 'keyBinding',
   aik_missing: 'malformed',
   aik_certificate_key_mismatch: 'key',
+  enrolment_anchor_withdrawn: 'certificate',
   aik_not_certified: 'certificate',
   certificate_too_large: 'certificate',
   certificate_malformed: 'certificate',

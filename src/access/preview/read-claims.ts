@@ -25,7 +25,7 @@ export const APPRAISED_CLAIMS: readonly ClaimName[] = [
 ]
 
 /** What the appraisal of the origin reads, where trust anchors are listed. */
-const ORIGIN_CLAIMS: readonly ClaimName[] = ['aikPurposeNamed', 'aikTrustAnchor']
+const ORIGIN_CLAIMS: readonly ClaimName[] = ['aikEnrolled', 'aikPurposeNamed', 'aikTrustAnchor']
 
 /** Claims that nothing depends on under any of these rules. */
 export function listUnreadClaims(rules: readonly Rules[]): readonly ClaimName[] {

@@ -9,6 +9,8 @@ export const NOT_ISSUED: Readonly<Partial<Record<ClaimName, string>>> = {
   secureBootKeys: 'the policy language has no hash function and issues no objects',
   elamDrivers: 'the form of this event in the evidence is documented nowhere',
   aikPurposeNamed: 'Azure Attestation does not say what a certificate of a key says of its use',
+  aikEnrolled: 'keys are enrolled here, of which Azure Attestation knows nothing',
+  tpmIdentity: 'Azure Attestation does not say which TPM a key lives in',
   aikTrustAnchor: 'Azure Attestation does not say at which root the chain of a key ended',
 }
 

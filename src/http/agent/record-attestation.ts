@@ -7,6 +7,7 @@ import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { appraiseOrigin } from '../../appraisal/origin.ts'
 import { toBase32, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import { linkTpm } from '../../operations/attest/link-tpm.ts'
 import type { Course } from '../../rules.ts'
 import type { Services } from '../../services.ts'
 import type { RecordingAnswer } from '../../store/recording.ts'
@@ -118,23 +119,13 @@ async function linkDevice(
   { identity, keyKind, deviceKey, token }: VerifiedSubmission,
   now: Date,
 ): Promise<Result<string, RecordingFailure>> {
-  const key = toBase64Url(deviceKey)
-  const name = { deviceId: deviceIdOf(deviceKey), keyHash: key }
-  const answer = await services.store.linkDevice({
-    deviceId: deviceIdOf(identity),
-    keyKind,
-    identity: toBase64Url(identity),
-    ring: ringOf(identity),
-    key,
-    names: [{ ...name, keyKind: services.config.deviceKey }],
-    enrolmentMode: services.config.enrolment,
-    ticket: null,
-    detail: { cause: 'certificate', verifier: token.issuer },
-    now,
-  })
-  if (answer.outcome === 'linked') return ok(answer.deviceId)
-  if (answer.outcome === 'ticket_spent') throw new TypeError('no ticket was given')
-  return err({ reason: answer.outcome })
+  const detail = { cause: 'certificate', verifier: token.issuer }
+  const of = { identity, keyKind, deviceKey, otherNames: [], ticket: null }
+  const linked = await linkTpm(services, { ...of, detail, now })
+  if (linked.ok) return ok(linked.value.deviceId)
+  const { reason } = linked.failure
+  if (reason === 'ticket_spent') throw new TypeError('no ticket was given')
+  return err({ reason })
 }
 
 export function newAttestationId(services: Services): string {

@@ -1,0 +1,125 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { fromBase64Url, toBase64Url } from '../../encoding.ts'
+import { activateEnrolment } from '../../operations/attest/activate-enrolment.ts'
+import { beginEnrolment } from '../../operations/attest/begin-enrolment.ts'
+import type { Services } from '../../services.ts'
+import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerProblem } from '../problem.ts'
+import { readJson } from '../read-json.ts'
+import { type EnrolmentFailure, toEnrolmentProblem } from './enrolment-problem.ts'
+
+/** An EK certificate, six others, and two public areas, in base64url. */
+const MAX_ENROLMENT_BYTES = 64 * 1024
+const MAX_ACTIVATION_BYTES = 8 * 1024
+const MAX_CERTIFICATE_CHARS = 12_000
+const MAX_PUBLIC_CHARS = 1_024
+const MAX_CHAIN = 6
+const MAX_SECRET_CHARS = 128
+
+const enrolmentBody = z.object({
+  ek_certificate: bytes(MAX_CERTIFICATE_CHARS),
+  chain: z.array(bytes(MAX_CERTIFICATE_CHARS)).max(MAX_CHAIN).default([]),
+  ek_public: bytes(MAX_PUBLIC_CHARS).optional(),
+  ak_public: bytes(MAX_PUBLIC_CHARS),
+})
+
+const activationBody = z.object({
+  ticket: z.string().min(1).max(MAX_TICKET_CHARS),
+  secret: bytes(MAX_SECRET_CHARS),
+})
+
+/**
+ * Enrolment by credential activation: a TPM proves that it holds an endorsement key that its maker
+ * certified and an attestation key, and gets a certificate for the latter from us.
+ */
+export function enrolmentRoutes(services: Services): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+  let underWay = 0
+
+  app.post('/v1/enrolments', async (c) => {
+    const body = await readBody(c, enrolmentBody, MAX_ENROLMENT_BYTES)
+    if (body instanceof Response) return body
+    // The one thing here that costs an unknown caller less than us: past so many, come later.
+    if (underWay >= services.config.maxConcurrentVerifications) {
+      c.header('retry-after', '1')
+      return answerProblem(c, 'enrolment_busy')
+    }
+    underWay += 1
+    try {
+      const begun = await beginEnrolment(services.enrolment, {
+        ekCertificate: body.ek_certificate,
+        chain: body.chain,
+        ekPublic: body.ek_public,
+        akPublic: body.ak_public,
+      })
+      if (!begun.ok) return refuse(c, services, begun.failure)
+      const { credentialBlob, encryptedSecret, ticket, expiresAt, deviceKey } = begun.value
+      return c.json({
+        credential_blob: toBase64Url(credentialBlob),
+        encrypted_secret: toBase64Url(encryptedSecret),
+        ticket,
+        expires_at: expiresAt.toISOString(),
+        device_key: deviceKey,
+      })
+    } finally {
+      underWay -= 1
+    }
+  })
+
+  app.post('/v1/enrolments/activate', async (c) => {
+    const body = await readBody(c, activationBody, MAX_ACTIVATION_BYTES)
+    if (body instanceof Response) return body
+    const enrolled = await activateEnrolment(services.enrolment, body)
+    if (!enrolled.ok) return refuse(c, services, enrolled.failure)
+    const { deviceId, deviceKey, certificate, expiresAt } = enrolled.value
+    services.log.info('key_enrolled', { request_id: c.get('requestId'), device_id: deviceId })
+    const answer = {
+      device_id: deviceId,
+      device_key: deviceKey,
+      aik_cert: toBase64Url(certificate),
+      expires_at: expiresAt.toISOString(),
+    }
+    return c.json(answer, 201)
+  })
+  return app
+}
+
+async function readBody<T>(
+  c: HttpContext,
+  schema: z.ZodType<T>,
+  maxBytes: number,
+): Promise<T | Response> {
+  const body = await readJson(c, maxBytes)
+  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+  const parsed = schema.safeParse(body.value)
+  if (parsed.success) return parsed.data
+  const detail = parsed.error.issues
+    .map(({ path, message }) => `${path.join('.')}: ${message}`)
+    .join('; ')
+  return answerProblem(c, 'request_malformed', detail)
+}
+
+function refuse(c: HttpContext, services: Services, failure: EnrolmentFailure): Response {
+  const { reason } = failure
+  services.metrics.refusals.labels('enrolment', reason).inc()
+  services.log.info('enrolment_refused', { request_id: c.get('requestId'), reason })
+  const { code, detail, retryAfterSeconds } = toEnrolmentProblem(failure)
+  if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
+  return answerProblem(c, code, detail)
+}
+
+/** base64url without padding, as bytes are written in attestation messages. */
+function bytes(maxChars: number) {
+  return z
+    .string()
+    .min(1)
+    .max(maxChars)
+    .transform((text, issues) => {
+      const decoded = fromBase64Url(text)
+      if (decoded !== undefined) return new Uint8Array(decoded)
+      issues.addIssue('must be base64url without padding')
+      return z.NEVER
+    })
+}

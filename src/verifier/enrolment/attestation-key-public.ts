@@ -1,0 +1,63 @@
+import type { ParseFailure } from '../../evidence/bytes.ts'
+import { withoutSize } from '../../evidence/tpm/endorsement-key.ts'
+import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
+import type { TpmObjectAttribute } from '../../evidence/tpm/object-attributes.ts'
+import { parseTpmPublic } from '../../evidence/tpm/public-area.ts'
+import { err, ok, type Result } from '../../failure.ts'
+
+export const AK_PUBLIC_REASONS = ['ak_attributes_refused', 'ak_algorithm_refused'] as const
+
+export type AkPublicFailure =
+  | ParseFailure
+  | TpmKeyFailure
+  | {
+      readonly reason: (typeof AK_PUBLIC_REASONS)[number]
+      /** What is missing, or there and must not be. */
+      readonly detail: string
+    }
+
+/** Made in the TPM, never to leave it, and for nothing but what the TPM itself states. */
+const REQUIRED: readonly TpmObjectAttribute[] = [
+  'fixedTPM',
+  'fixedParent',
+  'sensitiveDataOrigin',
+  'restricted',
+  'sign',
+]
+/** A key that also decrypts could be made to sign what looks like a certificate, or the reverse. */
+const FORBIDDEN: readonly TpmObjectAttribute[] = ['decrypt', 'x509sign']
+
+/** An attestation key as its TPM describes it. That there is such a key in a TPM is unproven. */
+export type DescribedAk = {
+  /** nameAlg ‖ digest of the public area, computed here. TPM 2.0 Part 1 §16 */
+  readonly name: Uint8Array
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array
+  /** SHA-256 of that: the device key. */
+  readonly hash: Uint8Array
+}
+
+/** Reads a TPMT_PUBLIC or TPM2B_PUBLIC, and refuses every key that is not an attestation key. */
+export async function readAkPublic(
+  bytes: Uint8Array,
+): Promise<Result<DescribedAk, AkPublicFailure>> {
+  const parsed = parseTpmPublic(withoutSize(bytes))
+  if (!parsed.ok) return parsed
+  const { attributes, nameAlgorithm, scheme, jwk, name } = parsed.value
+  const wrong = [
+    ...REQUIRED.filter((attribute) => !attributes[attribute]),
+    ...FORBIDDEN.filter((attribute) => attributes[attribute]),
+  ]
+  if (wrong.length > 0) return err({ reason: 'ak_attributes_refused', detail: wrong.join(' ') })
+  // Two objects of one name could be made where the digest is SHA-1.
+  if (nameAlgorithm === 'sha1') return err({ reason: 'ak_algorithm_refused', detail: 'nameAlg' })
+  const signs = scheme !== null && ['rsassa', 'rsapss', 'ecdsa'].includes(scheme.algorithm)
+  if (!signs || scheme.hash === 'sha1') {
+    return err({ reason: 'ak_algorithm_refused', detail: 'scheme' })
+  }
+  const key = await importTpmKey(jwk)
+  if (!key.ok) return key
+  const hash = await aikPubHash(key.value)
+  if (!hash.ok) return hash
+  return ok({ name, spki: await key.value.spkiDer(), hash: hash.value })
+}
