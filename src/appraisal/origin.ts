@@ -14,10 +14,7 @@ export type Origin =
    */
   | 'anchor_not_listed'
 
-type OriginClaims = Pick<
-  AttestationClaims,
-  'aikEnrolled' | 'aikPurposeNamed' | 'aikTrustAnchor'
->
+type OriginClaims = Pick<AttestationClaims, 'aikEnrolled' | 'aikPurposeNamed' | 'aikTrustAnchor'>
 
 /**
  * Holds where recorded evidence comes from against reference values. The token was verified when it

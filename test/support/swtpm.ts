@@ -16,8 +16,10 @@ import { type SwtpmProcess, startSwtpmProcess } from './swtpm-process.ts'
  */
 
 const run = promisify(execFile)
-const TOOLS = ['swtpm', 'tpm2_createek', 'tpm2_quote']
+const TOOLS = ['swtpm', 'swtpm_setup', 'swtpm_localca', 'tpm2_createek', 'tpm2_quote']
 const PCRS = 24
+/** What a credential begins with in the files of tpm2-tools: a magic number and a version. */
+const CREDENTIAL_FILE_HEAD = Buffer.from('badcc0de00000001', 'hex')
 
 /** Where TPM2_Certify, sent as raw bytes, finds its two keys. */
 const CERTIFIED_HANDLE = 0x8101_0010
@@ -44,16 +46,34 @@ const AK_KINDS = {
 
 export type AkKind = keyof typeof AK_KINDS
 
+/** Where a maker keeps endorsement keys and their certificates. TCG EK Credential Profile §2.2.1 */
+const MANUFACTURED = {
+  rsa: { handle: '0x81010001', index: '0x1c00002' },
+  rsa3072: { handle: '0x8101001c', index: '0x1c0001c' },
+  ecc384: { handle: '0x81010016', index: '0x1c00016' },
+} as const
+
+export type ManufacturedEkKind = keyof typeof MANUFACTURED
+
+/** An endorsement key with the certificate that its maker wrote into the TPM. */
+export type ManufacturedEk = SwtpmKey & { readonly certificate: Uint8Array }
+
 /** A suite that needs a TPM. */
 export function describeSwtpm(name: string, suite: () => void): void {
   const isPresent = TOOLS.every((tool) => spawnSync(tool, ['--version']).error === undefined)
   describeWith('swtpm', isPresent, name, suite)
 }
 
-/** Starts a fresh TPM on free loopback ports. The caller must `stop` it. */
-export async function startSwtpm(): Promise<Swtpm> {
+/**
+ * Starts a fresh TPM on free loopback ports. The caller must `stop` it. `manufacture` may write its
+ * state before.
+ */
+export async function startSwtpm(
+  manufacture?: (folder: string) => Promise<unknown>,
+): Promise<Swtpm> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-swtpm-'))
   try {
+    await manufacture?.(folder)
     return new Swtpm(folder, await startSwtpmProcess(folder))
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
@@ -86,9 +106,66 @@ export class Swtpm {
     return this.#ek
   }
 
-  /** A restricted signing key under the endorsement key. */
-  async createAk(kind: AkKind): Promise<SwtpmAk> {
-    const ek = await this.createEk()
+  /** An endorsement key that the TPM was made with, and its certificate in the TPM's NV memory. */
+  async readEk(kind: ManufacturedEkKind): Promise<ManufacturedEk> {
+    const { handle: context, index } = MANUFACTURED[kind]
+    const output = this.#file('certificate')
+    await this.#tool('tpm2_nvread', [index, '-o', output])
+    const certificate = await this.#read(output)
+    return { context, certificate, publicArea: await this.#readPublic(context) }
+  }
+
+  /** The P-256 endorsement key of the default template, which no maker certified. */
+  async createEccEk(): Promise<SwtpmKey> {
+    const context = this.#file('ek')
+    await this.#tool('tpm2_createek', ['-c', context, '-G', 'ecc'])
+    return { context, publicArea: await this.#readPublic(context) }
+  }
+
+  /** TPM2_MakeCredential by the TPM itself: TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET. */
+  async makeCredential(ek: SwtpmKey, name: Uint8Array, secret: Uint8Array): Promise<Uint8Array> {
+    const [input, output] = [this.#file('secret'), this.#file('credential')]
+    const key = this.#file('public')
+    await writeFile(input, secret)
+    const size = Uint8Array.of(ek.publicArea.length >> 8, ek.publicArea.length & 0xff)
+    await writeFile(key, Buffer.concat([size, ek.publicArea]))
+    const what = ['-u', key, '-s', input, '-n', toHex(name), '-o', output]
+    await this.#tool('tpm2_makecredential', what)
+    return (await this.#read(output)).subarray(CREDENTIAL_FILE_HEAD.length)
+  }
+
+  /** TPM2_ActivateCredential: the secret, or an error of the TPM's. */
+  async activate(options: {
+    readonly ek: SwtpmKey
+    readonly ak: SwtpmKey
+    /** TPM2B_ID_OBJECT, then TPM2B_ENCRYPTED_SECRET. */
+    readonly credential: Uint8Array
+  }): Promise<Uint8Array> {
+    const [input, output] = [this.#file('credential'), this.#file('secret')]
+    const session = this.#file('session')
+    await writeFile(input, Buffer.concat([CREDENTIAL_FILE_HEAD, options.credential]))
+    const { ak, ek } = options
+    const what = ['-c', ak.context, '-C', ek.context, '-i', input, '-o', output]
+    if (allowsPassword(ek)) {
+      await this.#tool('tpm2_activatecredential', what)
+      return this.#read(output)
+    }
+    await this.#inTurn(async () => {
+      await this.#run('tpm2_startauthsession', ['--policy-session', '-S', session])
+      try {
+        await this.#run('tpm2_policysecret', ['-S', session, '-c', 'e'])
+        await this.#run('tpm2_activatecredential', [...what, '-P', `session:${session}`])
+      } finally {
+        await this.#run('tpm2_flushcontext', [session])
+        await this.#run('tpm2_flushcontext', ['-t'])
+      }
+    })
+    return this.#read(output)
+  }
+
+  /** A restricted signing key under an endorsement key: its own of the default template. */
+  async createAk(kind: AkKind, under?: SwtpmKey): Promise<SwtpmAk> {
+    const ek = under ?? (await this.createEk())
     const context = this.#file('ak')
     const { key, hash, scheme } = AK_KINDS[kind]
     const name = ['-n', this.#file('name')]
@@ -217,6 +294,11 @@ export class Swtpm {
   async #read(path: string): Promise<Uint8Array> {
     return new Uint8Array(await readFile(path))
   }
+}
+
+/** userWithAuth, which the templates of the high range have. Its password is empty. */
+function allowsPassword({ publicArea }: SwtpmKey): boolean {
+  return ((publicArea[7] ?? 0) & 0x40) !== 0
 }
 
 function allPcrs(): readonly number[] {

@@ -41,14 +41,24 @@ const attributesBody = z.strictObject({
   labels: z.array(z.string().min(1).max(64)).max(64).optional(),
 })
 
-const enrolmentBody = attributesBody.extend({
-  device_key: z.string().transform((text, issues) => {
+const enrolmentBody = attributesBody
+  .extend({
+    device_key: hashOf('the device key').optional(),
+    ek_public_hash: hashOf('the endorsement key as SubjectPublicKeyInfo').optional(),
+  })
+  .refine(
+    (body) => (body.device_key === undefined) !== (body.ek_public_hash === undefined),
+    'needs either device_key or ek_public_hash',
+  )
+
+function hashOf(what: string) {
+  return z.string().transform((text, issues) => {
     const key = parseDeviceKey(text)
     if (key !== undefined) return key
-    issues.addIssue('must be the base64 of the SHA-256 of the device key (32 bytes)')
+    issues.addIssue(`must be the base64 of the SHA-256 of ${what} (32 bytes)`)
     return z.NEVER
-  }),
-})
+  })
+}
 
 /** What administrators see of devices and do to them. */
 export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
@@ -117,25 +127,30 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
   return app
 }
 
-/** Lists a device by its key before it has attested: enrolment mode `listed` admits no other. */
+/**
+ * Lists a device before it has attested, by its key or by the endorsement key of its TPM: enrolment
+ * mode `listed` admits no other.
+ */
 async function enrolDevice(c: HttpContext, services: Services): Promise<Response> {
   const body = await readJson(c, MAX_CHANGE_BYTES)
   if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
   const parsed = enrolmentBody.safeParse(body.value)
   if (!parsed.success) return answerMalformed(c, parsed.error)
-  const { device_key: key, owner = null, entra_device_id = null, labels = [] } = parsed.data
+  const { device_key, ek_public_hash, owner = null, entra_device_id = null } = parsed.data
+  const key = device_key ?? ek_public_hash
+  if (key === undefined) throw new TypeError('a listed device has a key')
   const deviceId = deviceIdOf(key)
   const changes = { owner, entraDeviceId: entra_device_id, labels }
   const waits = await awaitSecondForAttributes(c, services, { deviceId, changes })
   if (waits !== undefined) return waits
   const answer = await services.store.enrolDevice({
     deviceId,
-    keyKind: services.config.deviceKey,
+    keyKind: device_key === undefined ? 'tpm' : services.config.deviceKey,
     deviceKeyHash: toBase64Url(key),
     ring: ringOf(key),
     owner,
     entraDeviceId: entra_device_id,
-    labels,
+    labels: parsed.data.labels ?? [],
     by: c.get('client').clientId,
     now: services.clock(),
   })
