@@ -136,7 +136,8 @@ async function enrolDevice(c: HttpContext, services: Services): Promise<Response
   if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
   const parsed = enrolmentBody.safeParse(body.value)
   if (!parsed.success) return answerMalformed(c, parsed.error)
-  const { device_key, ek_public_hash, owner = null, entra_device_id = null } = parsed.data
+  const { device_key, ek_public_hash } = parsed.data
+  const { owner = null, entra_device_id = null, labels = [] } = parsed.data
   const key = device_key ?? ek_public_hash
   if (key === undefined) throw new TypeError('a listed device has a key')
   const deviceId = deviceIdOf(key)
@@ -150,7 +151,7 @@ async function enrolDevice(c: HttpContext, services: Services): Promise<Response
     ring: ringOf(key),
     owner,
     entraDeviceId: entra_device_id,
-    labels: parsed.data.labels ?? [],
+    labels,
     by: c.get('client').clientId,
     now: services.clock(),
   })
