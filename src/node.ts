@@ -4,6 +4,7 @@ import { type ServerType, serve } from '@hono/node-server'
 import type { Config } from './config.ts'
 import { runControl } from './control/run.ts'
 import { createApp } from './http/app.ts'
+import { ByteExactResponse } from './http/byte-exact-response.ts'
 import { runJobs, startJob } from './jobs.ts'
 import { type MasterSecret, parseMasterSecret } from './keys/master-secret.ts'
 import { loadOrCreateSecretFile } from './keys/secret-file.ts'
@@ -36,13 +37,21 @@ const NO_NAMES = {
   consequence: 'statements are not prepared, so each costs the database more',
   remedy: 'connect to PostgreSQL directly, or set DATABASE_PREPARED=off to stop this message',
 }
-/** A sender that is slower than this holds memory for nothing. */
+/**
+ * A sender that is slower than this holds memory for nothing: head and body of a request together,
+ * looked at each few seconds. It is answered 408 and cut off.
+ */
 const REQUEST_TIMEOUT_MS = 30_000
+const TIMEOUT_CHECKS = 6
 
 /** Starts the service on Node. Throws with a message for the operator when it cannot. */
 export async function startNodeService(
   config: Config,
-  options: { readonly clock?: () => Date; readonly log?: Log } = {},
+  options: {
+    readonly clock?: () => Date
+    readonly log?: Log
+    readonly requestTimeoutMs?: number
+  } = {},
 ): Promise<NodeService> {
   const clock = options.clock ?? (() => new Date())
   const log = options.log ?? createNodeLog(config)
@@ -50,7 +59,7 @@ export async function startNodeService(
   const store = await openOwnStore(config, log)
   try {
     const services = await createServices({ config, log, store, masterSecret, clock })
-    const server = await listen(services)
+    const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
     const jobs = startBackgroundJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`
     log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
@@ -100,11 +109,16 @@ async function readMasterSecret(config: Config): Promise<MasterSecret> {
   return secret
 }
 
-function listen(services: Services): Promise<ServerType> {
+function listen(services: Services, timeoutMs: number): Promise<ServerType> {
   const { host, port } = services.config
   const app = createApp(services)
   return new Promise((resolve, reject) => {
-    const serverOptions = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }
+    const serverOptions = {
+      requestTimeout: timeoutMs,
+      headersTimeout: timeoutMs,
+      connectionsCheckingInterval: timeoutMs / TIMEOUT_CHECKS,
+      ServerResponse: ByteExactResponse,
+    }
     const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () =>
       resolve(server),
     )

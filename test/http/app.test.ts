@@ -43,6 +43,18 @@ describe('the id of a request', () => {
     expect(await idOf(id)).toBe(id)
   })
 
+  test('of which the runtime has lost bytes does not come back as something else', async () => {
+    // What workerd makes of a header that is not UTF-8; Node has one character for each byte.
+    const headers = new Headers()
+    try {
+      headers.set('x-request-id', 'Yucat\ufffdn')
+    } catch {
+      return
+    }
+    const answer = await service.request('/healthz', { headers })
+    expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{16}$/)
+  })
+
   test('that a log line cannot show is logged and told under another', async () => {
     const from = service.logs.length
     for (const id of ['é', 'a'.repeat(4_000)]) {

@@ -25,10 +25,13 @@ const CHALLENGE = { device_key: `${'A'.repeat(43)}=` }
 const json = { 'content-type': 'application/json' }
 
 /** Writes bytes to the socket as they are, and reads until the server is done or silent. */
-function exchange(text: string, options: { readonly end?: boolean } = {}): Promise<string> {
+function exchange(
+  text: string,
+  options: { readonly end?: boolean; readonly encoding?: BufferEncoding } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), '127.0.0.1', () => {
-      socket.write(text)
+      socket.write(text, options.encoding ?? 'utf8')
       if (options.end) socket.end()
     })
     let answer = ''
@@ -48,6 +51,15 @@ function head(lines: readonly string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
+/** VCHAR, white space within, and obs-text: RFC 9110 §5.5. */
+function fieldBytes(): string {
+  const bytes = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte))
+  return bytes
+    .filter((one) => /[\x20-\x7e\x80-\xff]/.test(one))
+    .join('')
+    .trim()
+}
+
 const faults = () => logs.filter((line) => line.includes('"event":"fault"'))
 
 describe('over a socket', () => {
@@ -65,6 +77,55 @@ describe('over a socket', () => {
       'x-request-id': 'a b',
       'x-content-type-options': 'nosniff',
     })
+  })
+
+  test.each([
+    ['UTF-8', Buffer.from('Île-de-France 東京', 'utf8')],
+    ['ISO 8859-1', Buffer.from('Yucat\xe1n', 'latin1')],
+    ['every byte that may stand in a header', Buffer.from(fieldBytes(), 'latin1')],
+    ['quotes and back slashes', Buffer.from('"\\\'; <script>')],
+  ])('the id of a request comes back byte for byte: %s', async (_, id) => {
+    const from = logs.length
+    for (const [path, status] of [
+      ['/healthz', 200],
+      ['/nowhere', 404],
+      ['/access/v1/evaluation', 404],
+      ['/.well-known/authzen-configuration', 200],
+    ] as const) {
+      const lines = [`GET ${path} HTTP/1.1`, 'Host: a', 'Connection: close']
+      const answer = await exchange(head([...lines, `X-Request-ID: ${id.toString('latin1')}`]), {
+        encoding: 'latin1',
+      })
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status === 404 ? '40[45]' : status} `))
+      expect(/^x-request-id: (.*)\r$/im.exec(answer)?.[1]).toBe(id.toString('latin1'))
+      // The body is as long as it says: nothing of the head has grown into it.
+      const [, body = ''] = answer.split('\r\n\r\n')
+      expect(body.length).toBe(Number(/^content-length: (\d+)\r$/im.exec(answer)?.[1]))
+    }
+    const lines = logs.slice(from)
+    expect(lines.length).toBeGreaterThan(0)
+    for (const line of lines) {
+      expect(line.indexOf('\n')).toBe(line.length - 1)
+      expect(JSON.parse(line)).toMatchObject({ event: expect.any(String) })
+    }
+  })
+
+  test('a body that comes a byte at a time is cut off, though it never stops coming', async () => {
+    const options = { log, requestTimeoutMs: 600 }
+    const hasty = await startNodeService(await readNodeConfig(environment), options)
+    const socket = connect(Number(new URL(hasty.url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    let answer = ''
+    socket.on('data', (data) => {
+      answer += data
+    })
+    const lines = ['POST /v1/challenge HTTP/1.1', 'Host: a', 'Content-Type: application/json']
+    socket.write(head([...lines, 'Content-Length: 1000']))
+    const drip = setInterval(() => socket.write(' '), 20)
+    await new Promise((resolve) => socket.once('close', resolve))
+    clearInterval(drip)
+    expect(answer).toMatch(/^HTTP\/1\.1 4(?:08|00) /)
+    await hasty.close()
   })
 
   test('too large a body is refused with an answer, and the service lives on', async () => {

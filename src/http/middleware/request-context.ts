@@ -7,6 +7,8 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 /** Printable ASCII of a length that a log line can show. */
 const ACCEPTABLE_ID = /^[\x20-\x7e]{1,200}$/
 
+const LOST_BYTE = '\ufffd'
+
 /** Gives every request an id, times it and logs one line for it. */
 export function requestContext(services: Services) {
   return createMiddleware<HttpEnv>(async (c, next) => {
@@ -31,15 +33,19 @@ export function requestContext(services: Services) {
 /**
  * Names the request, and sets what every answer carries.
  *
- * A caller's `X-Request-ID` is returned as it came, whatever it is (AuthZEN 1.0 §10.1.3); logs and
- * problem documents name the request by it where they can show it, and by an id of ours otherwise.
+ * A caller's `X-Request-ID` is returned as it came, byte for byte and whatever it is (AuthZEN 1.0
+ * §10.1.3; RFC 9110 §5.5 allows bytes beyond ASCII); logs and problem documents name the request by it
+ * where they can show it, and by an id of ours otherwise. workerd reads headers as UTF-8 and hands
+ * over U+FFFD for other bytes: what is lost cannot be returned, and an id of ours is better than one
+ * that is nearly the caller's.
  *
  * What every answer carries is set before the answer is made: Hono copies an answer that is there
  * already for each header that is added to it. Answers are for the one who asked, so a route that
  * may be cached says so itself.
  */
 export function beginAnswer(c: HttpContext, random: Services['random']): string {
-  const offered = c.req.header('x-request-id')
+  const header = c.req.header('x-request-id')
+  const offered = header?.includes(LOST_BYTE) === true ? undefined : header
   const requestId =
     offered !== undefined && ACCEPTABLE_ID.test(offered) ? offered : toBase64Url(random(12))
   c.set('requestId', requestId)
