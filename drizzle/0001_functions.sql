@@ -104,18 +104,22 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Puts a known key on the list before its first attestation.
+-- Puts a known key on the list before its first attestation. `p_folded` has its owner, Entra id and
+-- labels as they are searched by.
 CREATE FUNCTION enrol_device(
   p_device_id text, p_key_kind text, p_device_key_hash text, p_ring integer, p_owner text,
-  p_entra_device_id text, p_labels jsonb, p_at timestamptz, p_by text, p_audit_id uuid
+  p_entra_device_id text, p_labels jsonb, p_folded jsonb, p_at timestamptz, p_by text,
+  p_audit_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO device (
     device_id, key_kind, device_key_hash, enrolment, ring, owner, entra_device_id, labels,
-    created_at, updated_at
+    owner_folded, entra_device_id_folded, labels_folded, created_at, updated_at
   ) VALUES (
     p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_owner, p_entra_device_id,
-    ARRAY(SELECT jsonb_array_elements_text(p_labels)), p_at, p_at
+    ARRAY(SELECT jsonb_array_elements_text(p_labels)), p_folded ->> 'owner',
+    p_folded ->> 'entraDeviceId', ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels')),
+    p_at, p_at
   )
   ON CONFLICT (device_id) DO NOTHING;
   IF NOT FOUND THEN RETURN 'unchanged'; END IF;
@@ -132,8 +136,9 @@ END
 $$;
 --> statement-breakpoint
 -- `p_changes` holds any of `owner`, `entraDeviceId` and `labels`; what it lacks stays as it is.
+-- `p_folded` holds the same members as they are searched by.
 CREATE FUNCTION set_device_attributes(
-  p_device_id text, p_changes jsonb, p_at timestamptz, p_by text, p_audit_id uuid
+  p_device_id text, p_changes jsonb, p_folded jsonb, p_at timestamptz, p_by text, p_audit_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   d device%ROWTYPE;
@@ -161,7 +166,19 @@ BEGIN
   END IF;
 
   UPDATE device
-  SET owner = v_owner, entra_device_id = v_entra_device_id, labels = v_labels, updated_at = p_at
+  SET owner = v_owner, entra_device_id = v_entra_device_id, labels = v_labels,
+    owner_folded = CASE
+      WHEN p_folded ? 'owner' THEN p_folded ->> 'owner' ELSE d.owner_folded
+    END,
+    entra_device_id_folded = CASE
+      WHEN p_folded ? 'entraDeviceId' THEN p_folded ->> 'entraDeviceId'
+      ELSE d.entra_device_id_folded
+    END,
+    labels_folded = CASE
+      WHEN p_folded ? 'labels' THEN ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels'))
+      ELSE d.labels_folded
+    END,
+    updated_at = p_at
   WHERE device_id = p_device_id;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
   VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.attributes-set',

@@ -166,6 +166,11 @@ BEGIN
       owner = coalesce(t.owner, x.owner),
       entra_device_id = coalesce(t.entra_device_id, x.entra_device_id),
       labels = ARRAY(SELECT DISTINCT unnest(t.labels || x.labels) ORDER BY 1),
+      owner_folded = coalesce(t.owner_folded, x.owner_folded),
+      entra_device_id_folded = coalesce(t.entra_device_id_folded, x.entra_device_id_folded),
+      labels_folded = ARRAY(
+        SELECT DISTINCT unnest(t.labels_folded || x.labels_folded) ORDER BY 1
+      ),
       linked_keys = ARRAY(SELECT DISTINCT unnest(t.linked_keys || x.linked_keys) ORDER BY 1),
       quarantined_at = coalesce(t.quarantined_at, x.quarantined_at),
       quarantined_by = coalesce(t.quarantined_by, x.quarantined_by),

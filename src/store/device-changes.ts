@@ -1,4 +1,5 @@
 import type { DeviceKeyKind } from '../access/trust-record.ts'
+import { foldText } from '../base/fold-text.ts'
 import { type Argument, type Database, prepareChange } from './database.ts'
 import { encodeJson, encodeText } from './json.ts'
 import { readLinks } from './read-links.ts'
@@ -62,7 +63,7 @@ export type AttributesToSet = {
 
 const CHANGE = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id', 'p_event_id'] as const
 const SIGN_OUT = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id'] as const
-const SET = ['p_device_id', 'p_changes', 'p_at', 'p_by', 'p_audit_id'] as const
+const SET = ['p_device_id', 'p_changes', 'p_folded', 'p_at', 'p_by', 'p_audit_id'] as const
 const ENROL = [
   'p_device_id',
   'p_key_kind',
@@ -71,6 +72,7 @@ const ENROL = [
   'p_owner',
   'p_entra_device_id',
   'p_labels',
+  'p_folded',
   'p_at',
   'p_by',
   'p_audit_id',
@@ -106,6 +108,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
       set({
         p_device_id: storableId(input.deviceId),
         p_changes: encodeJson(input.changes),
+        p_folded: encodeJson(foldNames(input.changes)),
         p_at: input.now.toISOString(),
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
@@ -148,8 +151,19 @@ function enrolArguments(input: DeviceToEnrol): Record<(typeof ENROL)[number], Ar
     p_owner: input.owner === null ? null : encodeText(input.owner),
     p_entra_device_id: input.entraDeviceId === null ? null : encodeText(input.entraDeviceId),
     p_labels: encodeJson(input.labels),
+    p_folded: encodeJson(foldNames(input)),
     p_at: input.now.toISOString(),
     p_by: encodeText(input.by),
     p_audit_id: newRecordId(input.now),
+  }
+}
+
+/** What a device is searched by; members that are absent stay so. */
+function foldNames({ owner, entraDeviceId, labels }: AttributesToSet['changes']) {
+  const fold = (text: string | null) => (text === null ? null : foldText(text))
+  return {
+    ...(owner !== undefined && { owner: fold(owner) }),
+    ...(entraDeviceId !== undefined && { entraDeviceId: fold(entraDeviceId) }),
+    ...(labels !== undefined && { labels: labels.map(foldText) }),
   }
 }

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Enrolment, TrustRecord, Verdict } from '../access/trust-record.ts'
 import type { AttestationClaims } from '../appraisal/claims.ts'
+import { foldText } from '../base/fold-text.ts'
 import type { Database } from './database.ts'
 import { encodeText, type Json } from './json.ts'
 import { readLinks } from './read-links.ts'
@@ -23,7 +24,7 @@ export type DeviceReads = {
 export type DeviceQuery = {
   /**
    * Beginning of a device id or an Entra device id, part of an owner's name, or a whole label;
-   * letter case does not count.
+   * letter case does not count (`foldText`).
    */
   readonly search?: string
   /** As of `now`: with expiry and quarantine. */
@@ -220,12 +221,13 @@ function conditionsOf(query: DeviceQuery): (SQL | undefined)[] {
   ]
 }
 
+/** Both sides are folded by the service, so that every database finds the same. */
 function matches(search: string): SQL {
-  const text = search.toLowerCase()
+  const text = foldText(search)
   return sql`(starts_with(${device.deviceId}, ${text})
-    or starts_with(lower(${device.entraDeviceId}), ${text})
-    or strpos(lower(${device.owner}), ${text}) > 0
-    or ${text} in (select lower(label) from unnest(${device.labels}) as label))`
+    or starts_with(${device.entraDeviceIdFolded}, ${text})
+    or strpos(${device.ownerFolded}, ${text}) > 0
+    or ${text} = any(${device.labelsFolded}))`
 }
 
 /** An attestation id that is no longer kept ends the list instead of beginning it anew. */

@@ -37,6 +37,10 @@ export const device = pgTable(
     owner: text('owner'),
     entraDeviceId: asciiText('entra_device_id'),
     labels: text('labels').array().notNull().default(sql`'{}'::text[]`),
+    /** As they are searched by: `foldText` of what is above. */
+    ownerFolded: text('owner_folded'),
+    entraDeviceIdFolded: text('entra_device_id_folded'),
+    labelsFolded: text('labels_folded').array().notNull().default(sql`'{}'::text[]`),
     ring: smallint('ring').notNull(),
     quarantinedAt: instant('quarantined_at'),
     quarantinedBy: text('quarantined_by'),

@@ -133,6 +133,42 @@ export function readingContract(subject: () => StoreUnderTest): void {
       expect(await ids({ enrolment: 'pending', verdict: 'stale' })).toEqual([])
     })
 
+    test('is searched without regard to letter case, beyond ASCII and in any locale', async () => {
+      const deviceId = newDeviceId()
+      await store().recordAttestation(attestationOf({ deviceId }))
+      const listed = newDeviceId()
+      const changeOf = (text: string) => ({ owner: text, labels: [text], entraDeviceId: 'E-Ä' })
+      // Unicode §5.18: what is stored is found, and so is each way to write it in another case.
+      for (const [stored, ...searches] of [
+        ['Åsa Öberg', 'åsa öberg', 'ÅSA ÖBERG', 'A\u030asa O\u0308berg'],
+        ['Иван Петров', 'иван петров', 'ИВАН ПЕТРОВ'],
+        ['ΝΙΚΟΣ ΠΑΠΠΑΣ', 'νικος παππας', 'νικοσ παππασ', 'Νίκος'.normalize('NFC')],
+        ['İbrahim', 'i̇brahim', 'İBRAHIM'],
+        ['Straße', 'STRASSE', 'strasse', 'STRAẞE'],
+      ] as const) {
+        const changes = changeOf(stored)
+        await store().setDeviceAttributes({ deviceId, changes, by: 'test', now: at(9) })
+        for (const search of [stored, ...searches]) {
+          const isFound = !search.startsWith('Νί')
+          expect([search, (await ids({ search })).includes(deviceId)]).toEqual([search, isFound])
+        }
+        expect(await ids({ search: stored.slice(1) })).toContain(deviceId)
+      }
+      expect(await ids({ search: 'e-ä' })).toContain(deviceId)
+      await store().setDeviceAttributes({
+        deviceId,
+        changes: { owner: null, labels: [], entraDeviceId: null },
+        by: 'test',
+        now: at(10),
+      })
+      for (const search of ['straße', 'e-ä']) expect(await ids({ search })).toEqual([])
+      await store().enrolDevice({
+        ...{ deviceId: listed, keyKind: 'aik', deviceKeyHash: listed, ring: 1, by: 'test' },
+        ...{ ...changeOf('Æther'), now: at(9) },
+      })
+      expect(await ids({ search: 'ÆTHER' })).toEqual([listed])
+    })
+
     test('is searched by id, owner, label and Entra id, literally', async () => {
       const [first = ''] = devices
       expect(await ids({ search: first })).toEqual([first])

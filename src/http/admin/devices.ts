@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
+import { foldText } from '../../base/fold-text.ts'
 import { toBase64Url } from '../../encoding.ts'
 import {
   type AttributeChanges,
@@ -20,10 +21,14 @@ const MAX_CHANGE_BYTES = 8 * 1024
 const MAX_REASON_CHARS = 500
 const PAGE_ROWS = 50
 
+/** Filters fold letter case as the search does. */
+const folded = <T extends string>(schema: z.ZodType<T, string>) =>
+  z.string().transform(foldText).pipe(schema)
+
 const listQuery = z.object({
   search: z.string().max(200).optional(),
-  verdict: z.enum(VERDICTS).optional(),
-  enrolment: z.enum(['admitted', 'pending']).optional(),
+  verdict: folded(z.enum(VERDICTS)).optional(),
+  enrolment: folded(z.enum(['admitted', 'pending'])).optional(),
   limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
   cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
 })
