@@ -8,6 +8,8 @@ export const WITNESSES = {
   pgbouncer: 'PgBouncer: Debian packages pgbouncer and postgresql',
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
   openssl: 'OpenSSL: Debian package openssl',
+  pkits:
+    'NIST PKITS: its folder certs, named by PKITS_DIR; in the PyPI package cryptography-vectors',
 } as const
 
 export type Witness = keyof typeof WITNESSES

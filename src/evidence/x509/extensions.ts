@@ -22,7 +22,7 @@ export type BasicConstraints = {
 }
 
 /** RFC 5280 §4.2.1.3, in the order of the bits. */
-const KEY_USAGES = [
+export const KEY_USAGES = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',
