@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'lint, preview, apply and bring back policies and reference values',
     load: () => sparing(() => import('./commands/policy.ts')),
   },
+  anchors: {
+    summary: 'list, show or import the roots that vouch for attestation keys',
+    load: () => sparing(() => import('./commands/anchors.ts')),
+  },
   'break-glass': {
     summary: 'make keys and sign tokens that grant access when nothing else answers',
     load: () => import('./commands/break-glass.ts'),
