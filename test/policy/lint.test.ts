@@ -491,10 +491,11 @@ describe('any text', () => {
       Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`k${at}`, 1])),
     )
     const repeated = Array.from({ length: 200_000 }, () => '"m": 1').join(', ')
-    const start = performance.now()
+    const start = process.cpuUsage()
     expect(lintPolicy(`{${members}}`)).toHaveLength(MAX_FINDINGS)
     expect(lintPolicy(policy(clause({ texts: languages })))).toHaveLength(MAX_FINDINGS)
     expect(lintPolicy(`{${repeated}}`)).toHaveLength(MAX_FINDINGS)
-    expect(performance.now() - start).toBeLessThan(5000)
+    // Of this process alone: the machine may be busy with others.
+    expect(process.cpuUsage(start).user).toBeLessThan(5_000_000)
   })
 })
