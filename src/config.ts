@@ -71,6 +71,7 @@ const settings = z.object({
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
   ATTESTATION_VALIDITY_SECONDS: seconds(300, 2_592_000, 28_800),
   OUTAGE_GRACE_SECONDS: seconds(0, 604_800, 14_400),
+  UNVOUCHED_STEERING: oneOf(['refuse', 'accept']).default('refuse'),
   HOLD_SECONDS: seconds(0, 86_400, 14_400),
   PREVIEW_MAX_AGE_SECONDS: seconds(60, 604_800, 3600),
   SECOND_ADMINISTRATOR: oneOf(['off', 'required']).default('off'),
@@ -132,6 +133,8 @@ export type Config = {
   readonly outageGraceSeconds: number
   /** For how long a cause that many good devices met at once does not count; 0 for never. */
   readonly holdSeconds: number
+  /** Whether devices that no anchor vouches for are counted, where there are no anchors. */
+  readonly unvouchedSteering: 'refuse' | 'accept'
   /** How old a preview may be that a change over HTTP goes by. */
   readonly previewMaxAgeSeconds: number
   /** Whether two administrators have to send what is dangerous. */
@@ -219,6 +222,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     attestationValiditySeconds: s.ATTESTATION_VALIDITY_SECONDS,
     outageGraceSeconds: s.OUTAGE_GRACE_SECONDS,
     holdSeconds: s.HOLD_SECONDS,
+    unvouchedSteering: s.UNVOUCHED_STEERING,
     previewMaxAgeSeconds: s.PREVIEW_MAX_AGE_SECONDS,
     secondAdministrator: s.SECOND_ADMINISTRATOR,
     controlIntervalSeconds: s.CONTROL_INTERVAL_SECONDS,

@@ -1,4 +1,5 @@
 import { importJWK, type JSONWebKeySet } from 'jose'
+import { ringOf } from './access/device-id.ts'
 import { createDeviceLimiter, type DeviceLimiter } from './access/device-limiter.ts'
 import {
   type DeviceTokenClaims,
@@ -40,6 +41,7 @@ import {
 } from './operations/attest/issuer-directory.ts'
 import { prepareEnrolment } from './operations/attest/prepare-enrolment.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
+import { whoSteers } from './operations/jobs/who-steers.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
 import type { Store } from './store/store.ts'
@@ -76,6 +78,8 @@ export type Services = {
   readonly limiter: DeviceLimiter
   readonly refusalLimiter: DeviceLimiter
   readonly secrets: { readonly nonce: Uint8Array }
+  /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
+  readonly ringOf: (identity: Uint8Array) => number
   readonly issuers: TokenIssuers
   /** By URL, one for each Azure provider among the configured verifiers. */
   readonly relays: ReadonlyMap<string, AzureRelay>
@@ -127,7 +131,19 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const limiter = createDeviceLimiter(config.deviceAttestationsPerMinute)
   const random = createRandomSource()
   const issuerDirectory = createIssuerDirectory({ store, places: config.aiaPlaces, clock, log })
-  const shared = { config, keys, masterSecret, store, issuerDirectory, limiter, random, clock }
+  const ringSecret = derivePurposeKey(masterSecret, 'rollout ring')
+  const ring = (identity: Uint8Array) => ringOf(identity, ringSecret)
+  const shared = {
+    ringOf: ring,
+    config,
+    keys,
+    masterSecret,
+    store,
+    issuerDirectory,
+    limiter,
+    random,
+    clock,
+  }
   const enrolment = prepareEnrolment(shared)
   const akTrust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
   const trust = { ...akTrust, enrolment: enrolment.trust }
@@ -145,6 +161,13 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     log.warn('legacy_unbound_request_key_accepted', {
       consequence: 'whoever has the evidence of a version 1 device gets tokens with its claims',
       remedy: 'unset LEGACY_UNBOUND_REQUEST_KEY when all agents send attReqV2, or vbs',
+    })
+  }
+  if (config.unvouchedSteering === 'accept') {
+    log.warn('unvouched_steering_accepted', {
+      consequence:
+        'without trust anchors, whoever attests with many devices of his own making can have causes of denial held',
+      remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, and unset UNVOUCHED_STEERING',
     })
   }
   const rules = createRulesInForce(store, {
@@ -169,7 +192,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     clock,
     random,
     rules,
-    trials: createTrials({ store, reporter: processId }),
+    trials: createTrials({
+      store,
+      reporter: processId,
+      counts: ({ steered, record }) =>
+        whoSteers(config, steered.active.referenceValues).budgets(record),
+    }),
     reports: createReportExaminer({ issuers, store, config, log, clock, reporter: processId }),
     processId,
     clients: createClientDirectory(store, clock),
@@ -178,6 +206,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     enrolment: enrolment.services,
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
+    ringOf: ring,
     issuers,
     relays: azure.relays,
     keySets: azure.keySets,

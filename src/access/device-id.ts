@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { fromBase64, toBase32 } from '../encoding.ts'
 
 const PATTERN = /^dev_[a-z2-7]{52}$/
@@ -19,7 +20,10 @@ export function parseDeviceKey(text: unknown): Uint8Array | undefined {
   return bytes?.length === 32 ? bytes : undefined
 }
 
-/** The stable bucket of a device, 0 to 99, that rollouts go by. */
-export function ringOf(deviceKey: Uint8Array): number {
-  return new DataView(deviceKey.buffer, deviceKey.byteOffset, 4).getUint32(0) % 100
+/**
+ * The stable bucket of a device, 0 to 99, that rollouts go by. `secret` is the service's own: else
+ * whoever makes keys could make them until they fall into the first ring, and end each rollout there.
+ */
+export function ringOf(identity: Uint8Array, secret: Uint8Array): number {
+  return createHmac('sha256', secret).update(identity).digest().readUInt32BE(0) % 100
 }

@@ -3,7 +3,7 @@ import { isActiveAt } from '../access/verdict.ts'
 import { isEnforcing } from '../policy/rollout.ts'
 import type { Steered } from '../rules.ts'
 import { visitInSlices } from '../slices.ts'
-import { readSample } from '../store/fleet-reads.ts'
+import { type FleetRecord, readSample } from '../store/fleet-reads.ts'
 import type { Store } from '../store/store.ts'
 import { isAttested } from './stage-health.ts'
 
@@ -24,6 +24,8 @@ export async function findHeldCauses(
     readonly after: string
     /** For how long an attestation counts: after that all of the fleet has attested under the rules. */
     readonly validityMs: number
+    /** Whether a device counts as one of many. */
+    readonly counts: (record: FleetRecord) => boolean
     readonly now: Date
   },
 ): Promise<{ readonly found: readonly Correlation[]; readonly last: string }> {
@@ -31,7 +33,7 @@ export async function findHeldCauses(
   const { records, last } = await readSample(store, { after: input.after, most: SAMPLE })
   const attested: AttestedRecord[] = records
     .filter(isAttested)
-    .filter((record) => isActiveAt(record, now))
+    .filter((record) => input.counts(record) && isActiveAt(record, now))
   const { active, rollouts } = steered.control
   // Else devices that fail for the first time may only have been asked for the first time.
   const isSettled = active.every(({ activatedAt }) => {

@@ -1,4 +1,5 @@
 import { describeFault } from '../log.ts'
+import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { isOpen, type Rollout } from '../policy/rollout.ts'
 import type { Steered } from '../rules.ts'
 import type { Services } from '../services.ts'
@@ -71,11 +72,12 @@ async function driveRollouts(services: Services, position: string): Promise<stri
   for (const hash of steered.unusable) {
     services.log.error('document_unusable', { hash, remedy: 'countersign rollout list' })
   }
+  const { budgets: counts } = whoSteers(services.config, steered.active.referenceValues)
   let last = position
   for (const rollout of steered.control.rollouts) {
     if (!isOpen(rollout.state)) continue
     const now = clock()
-    const checked = await checkStage(store, { rollout, steered, after: position, now })
+    const checked = await checkStage(store, { rollout, steered, after: position, counts, now })
     const { health } = checked
     last = checked.last
     const { step, answer } = await driveRollout(store, rollout, { health, now: clock() })
@@ -94,6 +96,7 @@ async function holdCauses(services: Services, position: string): Promise<string>
   const { found, last } = await findHeldCauses(store, {
     steered,
     after: position,
+    counts: whoSteers(config, steered.active.referenceValues).holds,
     validityMs: config.attestationValiditySeconds * 1000,
     now,
   })

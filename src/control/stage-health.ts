@@ -28,12 +28,15 @@ export async function checkStage(
     readonly steered: Steered
     /** Where the last check of this stage ended. */
     readonly after: string
+    /** Whether a device counts against the budget. */
+    readonly counts: (record: FleetRecord) => boolean
     readonly now: Date
   },
 ): Promise<{ readonly health: RolloutHealth; readonly last: string }> {
   const { rollout, steered, after, now } = input
   const stage = wholeStage(rollout)
-  const { records, last } = await readSample(store, { after, most: SAMPLE, stage })
+  const sample = await readSample(store, { after, most: SAMPLE, stage })
+  const records = sample.records.filter(input.counts)
   const rules = rulesOfRollout(rollout, steered)
   const today = await replay(records, { ...rules, now, aheadMs: 0 })
   const tomorrow = await replay(records, { ...rules, now, aheadMs: LOOK_AHEAD_MS })
@@ -43,7 +46,7 @@ export async function checkStage(
   const found = describeReplay(worse)
   const isAskedWorse = asked > countLosses(worse)
   return {
-    last,
+    last: sample.last,
     health: {
       at: now.toISOString(),
       compared: today.compared,

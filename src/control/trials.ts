@@ -65,12 +65,15 @@ export function createTrials(options: {
   readonly store: Pick<Store, 'observeRollout' | 'stepRollout' | 'recordRolloutHealth'>
   /** Names this process. */
   readonly reporter: string
+  /** Whether the device counts against the budget of a rollout. */
+  readonly counts: (decided: DecidedOnTrial) => boolean
 }): Trials {
-  const { store, reporter } = options
+  const { store, reporter, counts } = options
   const seen = new Map<string, Seen>()
   let reportedAt = -Infinity
   return {
     observe(decided) {
+      if (decided.trials.length === 0 || !counts(decided)) return
       for (const rollout of decided.trials) {
         const tally = tallyOf(seen, rollout, decided.now)
         tally.decisions += 1

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../src/access/device-id.ts'
+import { toUtf8 } from '../../src/encoding.ts'
 
 const key = Uint8Array.from({ length: 32 }, (_, index) => index)
 
@@ -24,8 +25,22 @@ describe('the name of a device', () => {
     }
   })
 
-  test('puts the device into one of a hundred rings', () => {
-    expect(ringOf(key)).toBe(0x00010203 % 100)
-    expect(ringOf(Uint8Array.from(key).fill(0xff))).toBe(0xffffffff % 100)
+  test('puts the device into one of a hundred rings, by HMAC-SHA-256 under a secret (RFC 4231 §4.2)', () => {
+    const secret = new Uint8Array(20).fill(0x0b)
+    expect(ringOf(toUtf8('Hi There'), secret)).toBe(0xb0344c61 % 100)
+  })
+
+  test('fills the rings evenly, whatever rings its keys would fall into for somebody else', () => {
+    // Keys that were ground until their first bytes, or their ring under a guess, are all zero.
+    const counts = new Map<number, number>()
+    for (let made = 0; made < 10_000; made += 1) {
+      const ground = new Uint8Array(32)
+      new DataView(ground.buffer).setUint32(28, made)
+      const ring = ringOf(ground, key)
+      counts.set(ring, (counts.get(ring) ?? 0) + 1)
+    }
+    expect(counts.size).toBe(100)
+    // Binomial with a mean of 100 and a deviation of 10; these keys and this secret stay the same.
+    for (const count of counts.values()) expect(Math.abs(count - 100)).toBeLessThan(45)
   })
 })

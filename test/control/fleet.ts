@@ -241,7 +241,7 @@ async function recordDevices(database: TestDatabase, anchors: Fleet['anchors']):
   await database.query(`
     insert into device (device_id, key_kind, device_key_hash, enrolment, labels, ring,
       attestation_id, attested_at, valid_until, issuer, policy_hash, confirmation_key, claims,
-      verdict, reasons, first_failed_at, announced_verdict, created_at, updated_at)
+      verdict, vouched, reasons, first_failed_at, announced_verdict, created_at, updated_at)
     select 'dev_' || md5(i::text), 'aik', md5(i::text), 'admitted',
       case when i % 20 = 0 then array['field'] else '{}' end,
       ('x' || substr(md5('ring' || i), 1, 6))::bit(24)::integer % 100,
@@ -253,7 +253,7 @@ async function recordDevices(database: TestDatabase, anchors: Fleet['anchors']):
         || case when i % 2 = 0 then '{}'::jsonb else jsonb_build_object('aikTrustAnchor',
              case when i % 4 = 1 then '${anchors.kept.fingerprint}'
                   else '${anchors.other.fingerprint}' end) end,
-      case when i % 50 = 0 then 'untrusted' else 'trusted' end, '[]',
+      case when i % 50 = 0 then 'untrusted' else 'trusted' end, true, '[]',
       case when i % 50 = 0 then '{"secure_boot_on": "2026-02-01T00:00:00.000Z"}'::jsonb
            else '{}'::jsonb end,
       case when i % 50 = 0 then 'untrusted' else 'trusted' end,

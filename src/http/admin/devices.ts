@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../access/device-id.ts'
+import { deviceIdOf, isDeviceId, parseDeviceKey } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
 import { toBase64Url } from '../../encoding.ts'
@@ -153,7 +153,7 @@ async function enrolDevice(c: HttpContext, services: Services): Promise<Response
     deviceId,
     keyKind: device_key === undefined ? 'tpm' : services.config.deviceKey,
     deviceKeyHash: toBase64Url(key),
-    ring: ringOf(key),
+    ring: services.ringOf(key),
     owner,
     entraDeviceId: entra_device_id,
     labels,

@@ -1,6 +1,6 @@
 import type { Rules } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
-import { deviceIdOf, ringOf } from '../../access/device-id.ts'
+import { deviceIdOf } from '../../access/device-id.ts'
 import type { Circumstances } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
@@ -79,7 +79,7 @@ async function recordUnder(
     keyKind,
     deviceKeyHash: toBase64Url(identity),
     linkedKey: namesItself(submission) ? null : toBase64Url(deviceKey),
-    ring: ringOf(identity),
+    ring: services.ringOf(identity),
     enrolmentMode: services.config.enrolment,
     nonce: submission.nonce,
     attestation,
@@ -165,7 +165,7 @@ async function findCourse(
   const newcomer = {
     deviceId: submission.deviceId,
     labels: [],
-    ring: ringOf(submission.identity),
+    ring: services.ringOf(submission.identity),
   }
   const course = steered.courseOf(newcomer, now)
   const { usesDevice } = course.rules.policy
@@ -191,7 +191,7 @@ async function readDevice(
     owner: null,
     entraDeviceId: null,
     labels: [],
-    ring: ringOf(identity),
+    ring: services.ringOf(identity),
     attestation: null,
     firstFailedAt: {},
     generation: 1,

@@ -1,4 +1,4 @@
-import { deviceIdOf, ringOf } from '../../access/device-id.ts'
+import { deviceIdOf } from '../../access/device-id.ts'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import { toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
@@ -12,12 +12,14 @@ export type LinkFailure = {
 
 export type LinkServices = {
   readonly store: Links
+  /** The ring of a device by what names it. */
+  readonly ringOf: (identity: Uint8Array) => number
   readonly config: { readonly enrolment: EnrolmentMode; readonly deviceKey: DeviceKeyKind }
 }
 
 /** Makes a key one of a TPM's, for the store and whoever asks it from now on. */
 export async function linkTpm(
-  { store, config }: LinkServices,
+  { store, config, ringOf }: LinkServices,
   link: {
     /** 32 bytes that name the TPM, or what else names the device. */
     readonly identity: Uint8Array

@@ -20,6 +20,7 @@ export function prepareEnrolment(input: {
   readonly store: Links
   readonly issuerDirectory: Pick<IssuerDirectory, 'forRequest'>
   readonly limiter: DeviceLimiter
+  readonly ringOf: EnrolmentServices['ringOf']
   readonly random: (length: number) => Uint8Array
   readonly clock: () => Date
 }): { readonly services: EnrolmentServices; readonly trust: EnrolmentTrust } {

@@ -5,6 +5,7 @@ import { newControlId } from '../../control/release.ts'
 import { describeFault } from '../../log.ts'
 import type { Services } from '../../services.ts'
 import { judgeVerifier, type Suspicion } from './judge-outage.ts'
+import { whoSteers } from './who-steers.ts'
 
 /** An outage is held for so long past the last time that it was noticed. */
 const NOTICED_MS = 5 * 60_000
@@ -113,12 +114,14 @@ async function judgeInOneProcess(services: Services): Promise<void> {
 
 async function judgeAll(services: Services, now: Date): Promise<void> {
   const { store, relays } = services
+  const { active } = await services.rules.steer(await store.trustRecord(''))
+  const mayHold = whoSteers(services.config, active.referenceValues).outages
   const observations = await store.verifierObservations(now)
   for (const issuer of relays.keys()) {
     const ofIssuer = observations.filter((one) => one.issuer === issuer)
     const health = judgeVerifier(ofIssuer, now)
     if (health.state === 'well') await endOutage(services, issuer, now)
-    if (health.state !== 'suspected') continue
+    if (health.state !== 'suspected' || !mayHold) continue
     const { suspicion } = health
     const quietSince = Math.max(suspicion.since.getTime(), now.getTime() - QUIET_MS)
     const accepted = await store.lastAccepted(issuer, new Date(quietSince))
