@@ -1,4 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
+import { isNumericDate } from '../base/numeric-date.ts'
 import { toBase64Url, toUtf8 } from '../encoding.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { TrustRecord } from './trust-record.ts'
@@ -114,6 +115,10 @@ export async function verifyDeviceToken(
         currentDate: options.now,
       },
     )
+    // The library rounds the time down, which a fraction of a second in `exp` would outlive.
+    if (!isNumericDate(payload.exp)) return err({ reason: 'device_token_invalid' })
+    if (!(options.now.getTime() / 1000 < payload.exp))
+      return err({ reason: 'device_token_expired' })
     const jkt: unknown = Object(payload.cnf).jkt
     const { sub, generation } = payload
     if (typeof sub !== 'string' || typeof jkt !== 'string' || !Number.isSafeInteger(generation)) {

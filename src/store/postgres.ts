@@ -8,7 +8,10 @@ import type { Store } from './store.ts'
 /** Of every connection that serves requests, pooled or not. */
 export const POSTGRES_CLIENT = {
   connectionTimeoutMillis: 5_000,
-  /** A statement that takes longer is given up, so that a decision fails in time to be repeated. */
+  /**
+   * A statement that takes longer is given up, so that a decision fails in time to be repeated. The
+   * pool ends its connection with it: nobody is handed one on which an answer is still to come.
+   */
   query_timeout: 10_000,
   application_name: 'countersign',
 } as const
@@ -20,6 +23,8 @@ export type PostgresPlace = {
   readonly poolSize: number
   /** Whether statements are prepared under names, which no pooler between may forget. */
   readonly prepared?: boolean
+  /** In place of `query_timeout`. */
+  readonly queryTimeoutMs?: number
   /** Told once when names turn out to be forgotten; from then on there are none. */
   readonly onNamesLost?: () => void
 }
@@ -31,8 +36,10 @@ export type PostgresPlace = {
  */
 export function openPostgresStore(input: PostgresPlace): Store {
   const { url, poolSize, prepared = true, onNamesLost } = input
+  const { queryTimeoutMs = POSTGRES_CLIENT.query_timeout } = input
   const pool = new pg.Pool({
     ...POSTGRES_CLIENT,
+    query_timeout: queryTimeoutMs,
     connectionString: url,
     max: poolSize,
     keepAlive: true,

@@ -61,6 +61,23 @@ describe('device token', () => {
     expectRefusal(await verify(foreign), 'device_token_invalid')
   })
 
+  test('ends at the fraction of a second that it says: RFC 7519 §2', async () => {
+    const signed = (exp: unknown) =>
+      new SignJWT({
+        ...{ iss: issuer, aud: issuer, sub: 'dev_x', cnf: { jkt: 'thumb' }, generation: 3 },
+        ...{ exp: exp as number },
+      })
+        .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: DEVICE_TOKEN_TYPE })
+        .sign(key.privateKey)
+    const half = await signed(later.getTime() / 1000 + 0.5)
+    expectOk(await verify(half, { now: new Date(later.getTime() + 499) }))
+    for (const late of [500, 900]) {
+      const at = new Date(later.getTime() + late)
+      expectRefusal(await verify(half, { now: at }), 'device_token_expired')
+    }
+    expectRefusal(await verify(await signed(1e300)), 'device_token_invalid')
+  })
+
   test('another kind of token signed by the same key does not pass for a device token', async () => {
     const receipt = await new SignJWT({ cnf: { jkt: 'thumb' } })
       .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'receipt+jwt' })

@@ -313,6 +313,30 @@ describe('a body', () => {
   })
 })
 
+test('no path, method or id that a caller makes up becomes a label of a metric', async () => {
+  const routesTold = async () => {
+    const text = await (await service.request('/metrics')).text()
+    return new Set([...text.matchAll(/route="([^"]*)"/g)].map(([, route]) => route))
+  }
+  // The answer tells of itself only when it is asked for again.
+  await routesTold()
+  await service.request('/nowhere')
+  await service.request('/v1/devices/a')
+  const before = await routesTold()
+  for (let index = 0; index < 50; index++) {
+    for (const path of [
+      `/${index}/${'x'.repeat(index)}`,
+      `/v1/devices/${index}`,
+      `/v1/${index}"}`,
+    ]) {
+      await service.request(path, { headers: { 'x-request-id': `a${index}\\"},{` } })
+    }
+  }
+  expect(await routesTold()).toEqual(before)
+  for (const route of before) expect(service.app.routes.map(({ path }) => path)).toContain(route)
+  for (const line of service.logs) expect(typeof JSON.parse(line)).toBe('object')
+})
+
 test('every reason of a request was seen', () => {
   expect([...REQUEST_REASONS].sort()).toEqual([
     'body_incomplete',

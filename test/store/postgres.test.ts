@@ -1,3 +1,4 @@
+import { connect, createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { migratePostgres } from '../../src/store/migrate.ts'
@@ -39,6 +40,47 @@ describePostgres('store on PostgreSQL', () => {
   }
 
   storeContract(() => open('contract'))
+
+  test('a statement that is given up takes its connection with it', async () => {
+    const url = new URL(await server.createDatabase('swallowed'))
+    await migratePostgres(url.href)
+    // What a firewall does that forgets a connection: nothing goes on, and nobody is told.
+    const swallowed = new Set<Socket>()
+    const open = new Set<Socket>()
+    const proxy = createServer((inside) => {
+      const outside = connect(Number(url.port), url.hostname)
+      for (const [from, to] of [
+        [inside, outside],
+        [outside, inside],
+      ] as const) {
+        from.on('error', () => {})
+        from.on('data', (data) => void (swallowed.has(inside) || to.write(data)))
+        from.on('close', () => {
+          open.delete(inside)
+          to.destroy()
+        })
+      }
+      open.add(inside)
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    const through = new URL(url)
+    const address = proxy.address()
+    through.port = String(typeof address === 'object' ? address?.port : 0)
+    const store = openPostgresStore({ url: through.href, poolSize: 3, queryTimeoutMs: 500 })
+    const pings = (count: number) =>
+      Promise.allSettled(Array.from({ length: count }, () => store.ping()))
+    const isFine = ({ status }: PromiseSettledResult<unknown>) => status === 'fulfilled'
+    expect((await pings(6)).every(isFine)).toBe(true)
+    expect(open.size).toBe(3)
+    for (const socket of open) swallowed.add(socket)
+    const during = await pings(3)
+    expect(during.map(({ status }) => status)).toEqual(Array(3).fill('rejected'))
+    // PostgreSQL answers on connections of their own: none of the pool's waits for the lost ones.
+    for (let round = 0; round < 3; round++) expect((await pings(6)).every(isFine)).toBe(true)
+    await store.close()
+    for (const socket of open) socket.destroy()
+    proxy.close()
+  })
 
   test('no call waits for another in a circle', async () => {
     const { store, close } = await open('storm')
