@@ -24,6 +24,18 @@ const challengeAnswer = z.object({
   device_id: z.string(),
 })
 
+const enrolmentAnswer = z.object({
+  credential_blob: z.string(),
+  encrypted_secret: z.string(),
+  ticket: z.string(),
+})
+
+const activationAnswer = z.object({
+  device_id: z.string(),
+  aik_cert: z.string(),
+  expires_at: z.iso.datetime(),
+})
+
 const envelope = z.object({ data: z.string() })
 const initAnswer = z.object({
   payload: z.object({ challenge: z.string(), service_context: z.string() }),
@@ -48,6 +60,9 @@ const submissionAnswer = z.object({
   valid_until: z.iso.datetime(),
 })
 
+/** What a service says of a key that it has enrolled. */
+export type AgentEnrolment = z.infer<typeof activationAnswer>
+
 /** The service's nonce for one attestation of this device. */
 export type AgentChallenge = z.infer<typeof challengeAnswer>
 
@@ -68,7 +83,7 @@ export type AgentOptions = Omit<ServiceClientOptions, 'baseUrl'> & {
  * attestation token, and hands that in with a proof of its key. Each step can be taken alone.
  */
 export class AttestationAgent {
-  readonly device: VirtualDevice
+  device: VirtualDevice
   readonly #client: ServiceClient
   readonly #options: AgentOptions
 
@@ -85,6 +100,42 @@ export class AttestationAgent {
     const token = await this.obtainToken(challenge.value.nonce)
     if (!token.ok) return token
     return await this.submitToken({ token: token.value, nonce: challenge.value.nonce })
+  }
+
+  /**
+   * Proves the TPM by credential activation: from then on the device comes with the service's own
+   * certificate of its attestation key.
+   */
+  async enrol(): Promise<Result<AgentEnrolment, AgentFailure>> {
+    const { tpm, endorsementCertificate } = this.device
+    if (endorsementCertificate === null) throw new TypeError('the TPM has no endorsement key')
+    const asked = {
+      ek_certificate: toBase64Url(endorsementCertificate),
+      ak_public: toBase64Url(tpm.attestationKeyPublic),
+    }
+    const begun = await this.#post('enrolment', '/v1/enrolments', asked, enrolmentAnswer)
+    if (!begun.ok) return begun
+    const secret = tpm.activateCredential({
+      credentialBlob: fromBase64Url(begun.value.credential_blob) ?? new Uint8Array(),
+      encryptedSecret: fromBase64Url(begun.value.encrypted_secret) ?? new Uint8Array(),
+    })
+    const answer = { ticket: begun.value.ticket, secret: toBase64Url(secret) }
+    const path = '/v1/enrolments/activate'
+    const enrolled = await this.#post('activation', path, answer, activationAnswer)
+    if (!enrolled.ok) return enrolled
+    const attestationCertificate = fromBase64Url(enrolled.value.aik_cert) ?? null
+    this.device = { ...this.device, attestationCertificate }
+    return enrolled
+  }
+
+  async #post<T>(
+    step: AgentStep,
+    path: string,
+    body: unknown,
+    schema: z.ZodType<T>,
+  ): Promise<Result<T, AgentFailure>> {
+    const answer = await this.#client.post({ step, path, body, repeatable: step === 'enrolment' })
+    return answer.ok ? shape(schema, answer.value, step) : answer
   }
 
   async requestChallenge(): Promise<Result<AgentChallenge, AgentFailure>> {

@@ -77,7 +77,8 @@ async function* prepareDevices(options: LoadOptions): AsyncGenerator<PreparedDev
     boots.set(scenario, boot)
     const issuer = options.issuer ? { issuer: options.issuer } : {}
     const recordedBoot = await boot
-    const device = await startScenarioDevice(scenario, { keys, recordedBoot, ...issuer })
+    const machine = crypto.randomUUID()
+    const device = await startScenarioDevice(scenario, { keys, machine, recordedBoot, ...issuer })
     return { scenario, device, readyAt: performance.now() }
   }
   const ahead: Promise<PreparedDevice>[] = []

@@ -10,7 +10,7 @@ export const AGENT_REASONS = [
 ] as const
 
 /** Where in an attestation an agent stands. */
-export type AgentStep = 'challenge' | 'init' | 'request' | 'submission'
+export type AgentStep = 'enrolment' | 'activation' | 'challenge' | 'init' | 'request' | 'submission'
 
 /** What kept an agent from attesting. `code` is the service's own, such as `nonce_spent`. */
 export type AgentFailure =

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { DIGEST_BYTES, digest } from '../digest.ts'
+import { activateCredential } from './activate-credential.ts'
 import {
   type AttestContext,
   encodeCertify,
@@ -27,6 +28,8 @@ const DYNAMIC_PCRS = { first: 17, last: 22 }
 export type SoftTpmOptions = {
   /** Private key of the attestation key: RSA-2048 or NIST P-256. */
   readonly attestationKey: KeyObject
+  /** Private key of the endorsement key, RSA-2048; absent in a TPM that has none. */
+  readonly endorsementKey?: KeyObject | undefined
   /** Starts of the machine. */
   readonly resetCount: number
   /** Resumes since the last start. */
@@ -67,6 +70,17 @@ export class SoftTpm {
 
   get startupLocality(): number {
     return this.#options.startupLocality
+  }
+
+  /** TPM2_ActivateCredential with the endorsement key, for the attestation key. Throws as a TPM fails. */
+  activateCredential(credential: {
+    readonly credentialBlob: Uint8Array
+    readonly encryptedSecret: Uint8Array
+  }): Uint8Array {
+    const { endorsementKey } = this.#options
+    if (endorsementKey === undefined) throw new Error('TPM_RC_HANDLE')
+    const name = nameOf(this.attestationKeyPublic)
+    return activateCredential({ endorsementKey, name, ...credential })
   }
 
   /** TPM2_PCR_Extend in every bank. */

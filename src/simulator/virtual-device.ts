@@ -9,8 +9,11 @@ import { SoftTpm } from './soft-tpm.ts'
 import { CURRENT_ENCLAVE, listEnclaveModules } from './virtual-enclave.ts'
 import type { SecureKernelKeys } from './windows-events.ts'
 
-/** Issues a certificate for an attestation key; DER. */
-export type AttestationKeyIssuer = (key: KeyObject) => Promise<Uint8Array>
+/** Issues a certificate for an attestation key; DER. It names the machine, if it is told which. */
+export type AttestationKeyIssuer = (key: KeyObject, machine?: string) => Promise<Uint8Array>
+
+/** Issues a certificate for an endorsement key; DER. */
+export type EndorsementKeyIssuer = (key: KeyObject) => Promise<Uint8Array>
 
 export type VirtualDeviceOptions = {
   readonly name: string
@@ -21,6 +24,12 @@ export type VirtualDeviceOptions = {
   readonly boot?: Partial<BootState>
   /** What differs from the current enclave; `null` for a device without one. */
   readonly enclave?: Partial<EnclaveIdentity> | null
+  /** What its hardware is: whoever starts the same machine again has the same. The name unless told. */
+  readonly machine?: string
+  /** Maker of the TPM; without it there is no endorsement key. */
+  readonly endorser?: EndorsementKeyIssuer
+  /** RSA-2048; a key from `keys` when left out. */
+  readonly endorsementKey?: KeyObject
   /** Without it the attestation key has no certificate, and says only what the device says. */
   readonly issuer?: AttestationKeyIssuer
   /** A boot that another device wrote down: this one starts in the same way and logs the same. */
@@ -42,6 +51,8 @@ export type VirtualDevice = {
   readonly name: string
   readonly tpm: SoftTpm
   readonly bootLog: BootLog
+  /** DER, or `null` where the TPM's maker left it out. */
+  readonly endorsementCertificate: Uint8Array | null
   /** DER, or `null` when nobody vouches for the attestation key. */
   readonly attestationCertificate: Uint8Array | null
   /** DER of certificates above that one, for an agent that sends them. */
@@ -50,7 +61,10 @@ export type VirtualDevice = {
   readonly requestKey: KeyObject
   readonly secureKernel: SecureKernelKeys
   readonly enclave: EnclaveIdentity | null
-  /** What a service will call it: `dev_` and the base32 of the device key. */
+  /**
+   * What a service calls it by its key: `dev_` and the base32 of the device key. Where evidence names
+   * the TPM, this is a further name of the device.
+   */
   readonly deviceId: string
   /** Base64 of the SHA-256 of the attestation key's SubjectPublicKeyInfo. */
   readonly deviceKey: string
@@ -61,8 +75,11 @@ export async function startVirtualDevice(options: VirtualDeviceOptions): Promise
   const attestationKey = options.attestationKey ?? (await keys())
   const requestKey = await keys()
   const boot = options.recordedBoot ?? (await recordBoot(keys, options.boot))
+  const { endorser, issuer, machine = name } = options
+  const endorsementKey = endorser && (options.endorsementKey ?? (await keys()))
   const tpm = new SoftTpm({
     attestationKey,
+    endorsementKey,
     resetCount: boot.state.bootCounter,
     restartCount: 0,
     startupLocality: boot.bootLog.startupLocality,
@@ -74,7 +91,9 @@ export async function startVirtualDevice(options: VirtualDeviceOptions): Promise
     name,
     tpm,
     bootLog: boot.bootLog,
-    attestationCertificate: options.issuer ? await options.issuer(tpm.attestationKey) : null,
+    endorsementCertificate:
+      endorser && endorsementKey ? await endorser(createPublicKey(endorsementKey)) : null,
+    attestationCertificate: issuer ? await issuer(tpm.attestationKey, machine) : null,
     requestKey,
     secureKernel: boot.secureKernel,
     enclave: withEnclave ? { ...CURRENT_ENCLAVE, ...options.enclave } : null,

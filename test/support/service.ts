@@ -178,16 +178,21 @@ export function basic(id: string, secret: string): string {
 }
 
 const keys: KeySource = primeSharingKeys()
+let machines = 0
 let healthyBoot: Promise<RecordedBoot> | undefined
 
 /** A device that has started well, unless told otherwise. */
 export async function startDevice(
   options: Partial<Omit<VirtualDeviceOptions, 'keys'>> = {},
 ): Promise<VirtualDevice> {
-  if (options.boot !== undefined) return startVirtualDevice({ name: 'test', keys, ...options })
+  machines += 1
+  const machine = `test ${machines}`
+  if (options.boot !== undefined) {
+    return startVirtualDevice({ name: 'test', machine, keys, ...options })
+  }
   healthyBoot ??= recordBoot(keys)
   const recordedBoot = await healthyBoot
-  return startVirtualDevice({ name: 'test', keys, recordedBoot, ...options })
+  return startVirtualDevice({ name: 'test', machine, keys, recordedBoot, ...options })
 }
 
 /** A problem document (RFC 9457) with this code. */
