@@ -6,6 +6,8 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/server.test.ts': "is about Node's HTTP server",
   'test/http/agent/relay.test.ts':
     'its stand-in for Azure is an HTTPS server on Node; test/azure has what relays inside workerd',
+  'test/http/agent/issuers.test.ts':
+    'its authority is an HTTP server on Node; test/aia has what is fetched inside workerd',
   'test/http/agent/concurrency-embedded.test.ts': 'is about the database embedded in Node',
   'test/simulator/load.test.ts': "measures with a histogram that is Node's",
   'test/simulator/service-client.test.ts': 'its silent service is a server on Node',
