@@ -10,7 +10,7 @@ import { printJson, printText } from '../output.ts'
 import { type ApplyOptions, applyDocuments } from '../policy/apply.ts'
 import { bodyOf, formatDocument } from '../policy/document-kinds.ts'
 import { readInForce } from '../policy/in-force.ts'
-import { hasErrors, lintCandidate } from '../policy/read-document.ts'
+import { demandChecked, hasErrors, lintCandidate } from '../policy/read-document.ts'
 import { isOwnIssuer, type Root } from './read-roots.ts'
 
 const KIND = 'reference-values'
@@ -40,14 +40,15 @@ export async function importRoots(
   const text = formatDocument(KIND, withAnchors(document, added))
   const now = clock()
   const written = lintCandidate({ kind: KIND, label: 'reference values', text, now })
-  const { checked } = written
-  // Kept as a version, so that a preview of it can be looked at.
-  if (checked !== undefined && !hasErrors(written)) {
+  // A version that can be looked at under its hash: what a preview says of it, too.
+  const keep = async () => {
+    const checked = demandChecked(written)
     const reason = options.reason ?? REASON
     const input = { kind: KIND, hash: checked.hash, body: bodyOf(checked), reason, now } as const
     await store.proposeDocument({ ...input, author: COMMAND_LINE })
+    return checked.hash
   }
-  const candidate = { ...written, label: checked?.hash ?? written.label }
+  const candidate = { ...written, label: hasErrors(written) ? written.label : await keep() }
   const release = { reason: REASON, ...withoutUndefined(options), expected: active.hash }
   return applyDocuments(store, [candidate], { ...options, ...release })
 }
