@@ -1,4 +1,5 @@
 import { equalBytes } from '../../digest.ts'
+import { fromUtf8 } from '../../encoding.ts'
 import { DER, DerFields, type DerNode, decodeDer, MalformedDer, readOid } from './der.ts'
 import { MAX_NAME_ATTRIBUTES } from './limits.ts'
 import { prepareText } from './prepared-text.ts'
@@ -85,7 +86,7 @@ function toComparableAttribute({ type, value }: NameAttribute): string {
 export function readText({ tag, content }: DerNode): string | undefined {
   switch (tag) {
     case DER.utf8String:
-      return decodeUtf8(content)
+      return fromUtf8(content)
     case STRING.printable:
     case STRING.ia5:
     case STRING.visible:
@@ -113,14 +114,6 @@ const STRING = {
   universal: 0x1c,
   bmp: 0x1e,
 } as const
-
-function decodeUtf8(content: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
-  } catch {
-    return undefined
-  }
-}
 
 /** Characters of two or four octets, most significant first. */
 function decodeUnits(content: Uint8Array, size: 2 | 4): string | undefined {
