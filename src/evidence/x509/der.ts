@@ -68,7 +68,7 @@ class DerReader {
     this.#nodes += 1
     if (depth > MAX_DER_DEPTH || this.#nodes > MAX_DER_NODES) throw new MalformedDer(this.#field)
     const tag = this.#bytes[start]
-    if (tag === undefined || start >= end || (tag & 0x1f) === 0x1f) {
+    if (!tag || start >= end || (tag & 0x1f) === 0x1f) {
       throw new MalformedDer(this.#field)
     }
     const [from, length] = this.#readLength(start + 1, end)

@@ -4,8 +4,10 @@ import {
   parseCertificate,
   parsePemBundle,
 } from '../../../src/evidence/x509/certificate.ts'
+import { nameKey } from '../../../src/evidence/x509/name.ts'
 import {
   ATTESTATION_KEY_USAGE,
+  findUnfitAnchor,
   type PathInput,
   type PathUsage,
   verifyPath,
@@ -346,6 +348,113 @@ describe('a path is refused', () => {
     })
     const result = await check({ leaf: end, intermediates: maze, anchors: [root] })
     expectRefusal(result, 'certificate_path_too_complex')
+  })
+})
+
+describe('an anchor', () => {
+  const version = (number: 1 | 2) => ({
+    withoutBasicConstraints: true,
+    alter: (certificate: { version: number }) => {
+      certificate.version = number - 1
+    },
+  })
+
+  test('is a name and a key: RFC 5280 §6.1.1 (d)', async () => {
+    const anchor = parsed(root)
+    const named = { name: anchor.subject, key: anchor.spki }
+    const path = expectOk(await check(sound, { anchors: [named] }))
+    expect(path.anchor).toBe(named)
+    const renamed = { name: parsed(leaf).subject, key: anchor.spki }
+    expectRefusal(await check(sound, { anchors: [renamed] }), 'certificate_issuer_unknown')
+    const other = { name: anchor.subject, key: parsed(leaf).spki }
+    expectRefusal(await check(sound, { anchors: [other] }), 'certificate_signature_invalid')
+  })
+
+  test.each([1, 2] as const)('may be of version %d, an intermediate may not', async (number) => {
+    const top = await issueCertificate({ subject: 'Top', ...version(number) })
+    const end = await issueCertificate({ subject: 'Leaf', issuer: top })
+    expectOk(await check({ leaf: end, anchors: [top] }))
+    expect(findUnfitAnchor(parsed(top), usage)).toBeUndefined()
+    const middle = await issueCertificate({ subject: 'Mid', issuer: root, ...version(number) })
+    const low = await issueCertificate({ subject: 'Leaf', issuer: middle })
+    const chain = { leaf: low, intermediates: [middle], anchors: [root] }
+    expectRefusal(await check(chain), 'certificate_not_ca')
+  })
+
+  test('that is an end entity issues nothing, not even itself', async () => {
+    expectRefusal(await check({ leaf, anchors: [leaf] }), 'certificate_issuer_unknown')
+    const below = await issueCertificate({ subject: 'Below', issuer: leaf })
+    expectRefusal(await check({ leaf: below, anchors: [leaf] }), 'certificate_not_ca')
+    expect(findUnfitAnchor(parsed(leaf), usage)).toMatchObject({ reason: 'certificate_not_ca' })
+  })
+})
+
+describe('an issuer that nobody supplied is told', () => {
+  const caIssuers = (url: string) => {
+    const location = Buffer.from(url)
+    const method = [6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 2]
+    const description = [...method, 0x86, location.length, ...location]
+    const value = [0x30, description.length + 2, 0x30, description.length, ...description]
+    return { oid: '1.3.6.1.5.5.7.1.1', critical: false, value: Uint8Array.from(value) }
+  }
+  const identifier = (oid: string, key: number) => ({
+    oid,
+    critical: false,
+    value:
+      oid === '2.5.29.14'
+        ? Uint8Array.of(4, 2, key, key)
+        : Uint8Array.of(0x30, 4, 0x80, 2, key, key),
+  })
+  const URL = 'http://a.example/ca.cer'
+
+  test('with its key and where it can be had', async () => {
+    const extensions = [caIssuers(URL), identifier('2.5.29.35', 7)]
+    const end = await issueCertificate({ subject: 'Leaf', issuer: intermediate, extensions })
+    const result = await check({ leaf: end, anchors: [root] })
+    expect(expectRefusal(result, 'certificate_issuer_unknown')).toMatchObject({
+      depth: 0,
+      missingIssuers: [
+        { depth: 0, issuer: nameKey(parsed(end).issuer), keyIdentifier: '0707', urls: [URL] },
+      ],
+    })
+  })
+
+  test('as the one above the last that is there', async () => {
+    const result = await check({ leaf, intermediates: [intermediate], anchors: [] })
+    expect(expectRefusal(result, 'certificate_issuer_unknown')).toMatchObject({
+      depth: 1,
+      missingIssuers: [{ depth: 1, keyIdentifier: undefined, urls: [] }],
+    })
+  })
+
+  test('also beside an impostor of its name, who only changes the reason', async () => {
+    const impostor = await issueCertificate({ subject: 'Intermediate', ca: true })
+    const result = await check({ leaf, intermediates: [impostor], anchors: [root] })
+    expect(expectRefusal(result, 'certificate_signature_invalid')).toMatchObject({
+      missingIssuers: [{ depth: 0 }],
+    })
+  })
+
+  test('but not where it is there and may not issue, or is its own issuer', async () => {
+    const chain = await withIntermediate({ ca: false, keyUsage: ['keyCertSign'] })
+    const failure = expectRefusal(await check(chain), 'certificate_not_ca')
+    expect(failure).toMatchObject({ depth: 1 })
+    const all = await check({ leaf, intermediates: [intermediate, root], anchors: [] })
+    expect(expectRefusal(all, 'certificate_anchor_unknown')).toMatchObject({ missingIssuers: [] })
+  })
+
+  test('and among many of one name the key identifier says whom to try first', async () => {
+    const request = { subject: 'Twin', issuer: root, ca: true }
+    const twins = await Promise.all(
+      Array.from({ length: 40 }, (_, at) =>
+        issueCertificate({ ...request, extensions: [identifier('2.5.29.14', at)] }),
+      ),
+    )
+    const last = twins.at(-1)
+    if (last === undefined) throw new TypeError('there are twins')
+    const extensions = [identifier('2.5.29.35', 39)]
+    const end = await issueCertificate({ subject: 'Leaf', issuer: last, extensions })
+    expectOk(await check({ leaf: end, intermediates: twins, anchors: [root] }))
   })
 })
 
