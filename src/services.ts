@@ -163,6 +163,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       remedy: 'unset LEGACY_UNBOUND_REQUEST_KEY when all agents send attReqV2, or vbs',
     })
   }
+  if (config.akCertificatePurpose === 'lax') {
+    log.warn('certificates_of_any_purpose_accepted', {
+      consequence: 'whatever the authorities certify for signatures counts as a key in a TPM',
+      remedy: 'unset AK_CERTIFICATE_PURPOSE, and list the one authority that needs it as lax',
+    })
+  }
   if (config.unvouchedSteering === 'accept') {
     log.warn('unvouched_steering_accepted', {
       consequence:

@@ -51,6 +51,15 @@ describe('a first start with trust anchors', () => {
     expect(answer.verdict).not.toBe('trusted')
   })
 
+  test('warns if its authorities may leave the purpose of attestation keys out', async () => {
+    const event = 'certificates_of_any_purpose_accepted'
+    const strict = await createTestService({ database: proving, env })
+    expect(strict.logs.join('')).not.toContain(event)
+    const lax = { ...env, AK_CERTIFICATE_PURPOSE: 'lax' }
+    const service = await createTestService({ database: proving, env: lax })
+    expect(service.logs.join('')).toContain(event)
+  })
+
   test('accepts no attestation key that no anchor vouches for', async () => {
     const service = await createTestService({ database: proving, env })
     const stranger = await createAkAuthority(START)
