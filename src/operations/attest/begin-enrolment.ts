@@ -103,14 +103,16 @@ async function findAnchor(
     if (!certificate.ok) return certificate
     sent.push(certificate.value)
   }
-  // What is learnt on the way is not kept: nobody has proven anything yet.
   const path = await findCertifiedPath({
     trust: { ...services.ekTrust, findIssuers: services.findIssuers() },
     sent,
     verify: (supplied) =>
       verifyPath({ leaf: ek.certificate, ...supplied, now, usage: ekUsageOf(ek) }),
   })
-  return path.ok ? ok(path.value.anchor) : path
+  if (!path.ok) return path
+  // Not written: nobody has proven anything yet.
+  services.rememberIssuers(path.value)
+  return ok(path.value.anchor)
 }
 
 async function makeRandomness(

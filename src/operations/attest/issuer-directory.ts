@@ -1,9 +1,7 @@
 import { type CertificateSource, createCertificateSource } from '../../aia/certificate-source.ts'
 import type { AiaPlace } from '../../aia/hosts.ts'
 import {
-  KEPT_ISSUERS_MS,
   MAX_FETCHES_PER_REQUEST,
-  MAX_KEPT_ISSUERS,
   MAX_STORED_ISSUERS,
   MAX_URLS_PER_CERTIFICATE,
   MAX_WAIT_MS,
@@ -19,6 +17,7 @@ import { err, ok } from '../../failure.ts'
 import type { Log } from '../../log.ts'
 import type { Store } from '../../store/store.ts'
 import type { CertifiedPath, FindIssuers, PathTrust } from '../../verifier/steps/certified-path.ts'
+import { createKeptIssuers, keyOf } from './kept-issuers.ts'
 
 /** The certificates of authorities between those of devices and the trust anchors. */
 export type IssuerDirectory = {
@@ -29,6 +28,11 @@ export type IssuerDirectory = {
   readonly forRequest: () => FindIssuers
   /** The same for whom it is told, with the certificates of known anchors that were seen before. */
   readonly supply: <T extends PathTrust>(trust: T) => T
+  /**
+   * The same for this process alone and a short time: where nothing may be written yet, because
+   * whoever sent a certificate has proven nothing of its key.
+   */
+  readonly remember: (path: CertifiedPath) => void
   /** Keeps what a verified path taught us, for all processes. Never fails the caller. */
   readonly keep: (path: CertifiedPath) => Promise<void>
 }
@@ -79,6 +83,9 @@ export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
       const known = [...(trust.knownAnchors ?? [])]
       const seen = known.flatMap((fingerprint) => seenAnchors.get(fingerprint) ?? [])
       return { ...trust, anchors: [...trust.anchors, ...seen], findIssuers: forRequest() }
+    },
+    remember({ learnt }) {
+      for (const certificate of learnt) kept.remember(certificate)
     },
     async keep({ anchor, learnt }) {
       if (learnt.includes(anchor)) seenAnchors.set(fingerprintOf(anchor), anchor)
@@ -145,50 +152,6 @@ function fetchForRequest(input: {
 function unavailable(waitMs: number) {
   const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
   return err({ reason: 'certificate_issuer_unavailable', retryAfterSeconds })
-}
-
-/** Of the issuers in the store, those that this process used last. */
-function createKeptIssuers(clock: () => Date) {
-  type Entry = { readonly certificates: readonly Certificate[]; readonly at: number }
-  const byKey = new Map<string, Entry>()
-  const known = new Set<string>()
-  const bound = (items: {
-    readonly size: number
-    delete(key: string): boolean
-    keys(): Iterable<string>
-  }) => {
-    for (const oldest of items.keys()) {
-      if (items.size <= MAX_KEPT_ISSUERS) break
-      items.delete(oldest)
-    }
-  }
-  return {
-    get(missing: MissingIssuer): readonly Certificate[] | undefined {
-      const key = keyOf(missing)
-      const entry = byKey.get(key)
-      const now = clock().getTime()
-      if (entry === undefined || Math.abs(now - entry.at) >= KEPT_ISSUERS_MS) return undefined
-      byKey.delete(key)
-      byKey.set(key, entry)
-      return entry.certificates.filter(({ notAfter }) => notAfter.getTime() >= now)
-    },
-    /** Nothing is remembered of what the store does not have: another process may find it. */
-    set(missing: MissingIssuer, certificates: readonly Certificate[]): void {
-      if (certificates.length === 0) return
-      byKey.set(keyOf(missing), { certificates, at: clock().getTime() })
-      bound(byKey)
-      for (const certificate of certificates) this.add(certificate)
-    },
-    has: (certificate: Certificate) => known.has(fingerprintOf(certificate)),
-    add(certificate: Certificate): void {
-      known.add(fingerprintOf(certificate))
-      bound(known)
-    },
-  }
-}
-
-function keyOf({ issuer, keyIdentifier }: MissingIssuer): string {
-  return `${keyIdentifier ?? ''} ${issuer}`
 }
 
 function hashName(name: string): string {

@@ -18,7 +18,7 @@ export function prepareEnrolment(input: {
   readonly keys: SigningKeys
   readonly masterSecret: MasterSecret
   readonly store: Links
-  readonly issuerDirectory: Pick<IssuerDirectory, 'forRequest'>
+  readonly issuerDirectory: Pick<IssuerDirectory, 'forRequest' | 'remember'>
   readonly limiter: DeviceLimiter
   readonly ringOf: EnrolmentServices['ringOf']
   readonly random: (length: number) => Uint8Array
@@ -34,6 +34,7 @@ export function prepareEnrolment(input: {
     ticketKey: derivePurposeKey(masterSecret, 'enrolment ticket'),
     ekTrust,
     findIssuers: issuerDirectory.forRequest,
+    rememberIssuers: issuerDirectory.remember,
     ekAnchors,
     ekKinds: config.ekKeyTypes,
     enrolmentAuthority: (now) => keys.signingKey('enrolment', now),

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { KNOWN_AIA_HOSTS, readAiaPlace } from '../../../src/aia/hosts.ts'
-import { KEPT_ISSUERS_MS, MAX_FETCHES_PER_REQUEST, MAX_WAITING } from '../../../src/aia/limits.ts'
+import {
+  KEPT_ISSUERS_MS,
+  MAX_FETCHES_PER_REQUEST,
+  MAX_WAITING,
+  UNPROVEN_MS,
+} from '../../../src/aia/limits.ts'
 import { knownAnchor } from '../../../src/appraisal/known-anchors.ts'
 import type { Certificate } from '../../../src/evidence/x509/certificate.ts'
 import type { MissingIssuer } from '../../../src/evidence/x509/failure.ts'
@@ -129,6 +134,20 @@ describeMicrosoftChains('the chains of real Windows devices', () => {
     expect(server.asked).toEqual([])
     const rows = await database.query('select anchor from issuer_certificate')
     expect(rows).toEqual(Array(2).fill({ anchor: fingerprintOf(root) }))
+  })
+
+  test('what was found for somebody who has proven nothing is remembered, and not written', async () => {
+    const { leaf } = chainOf('stm-eus')
+    const directory = openDirectory()
+    directory.remember(expectOk(await find({ directory, leaf })))
+    server.asked.length = 0
+    clock.advance(UNPROVEN_MS / 1000)
+    expectOk(await find({ directory, leaf }))
+    expect(server.asked).toEqual([])
+    expect(await database.query('select 1 from issuer_certificate')).toEqual([])
+    // It can still be kept, once somebody has.
+    await directory.keep(expectOk(await find({ directory, leaf })))
+    expect(await database.query('select 1 from issuer_certificate')).toHaveLength(2)
   })
 
   test('a process looks into the store again after a while', async () => {

@@ -1,0 +1,73 @@
+import { KEPT_ISSUERS_MS, MAX_KEPT_ISSUERS } from '../../aia/limits.ts'
+import { toHex } from '../../encoding.ts'
+import type { Certificate } from '../../evidence/x509/certificate.ts'
+import type { MissingIssuer } from '../../evidence/x509/failure.ts'
+import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
+import { nameKey } from '../../evidence/x509/name.ts'
+
+/** Of the issuers in the store, those that this process used last. */
+export function createKeptIssuers(clock: () => Date) {
+  type Entry = { readonly certificates: readonly Certificate[]; readonly at: number }
+  const byKey = new Map<string, Entry>()
+  const known = new Set<string>()
+  const bound = (items: {
+    readonly size: number
+    delete(key: string): boolean
+    keys(): Iterable<string>
+  }) => {
+    for (const oldest of items.keys()) {
+      if (items.size <= MAX_KEPT_ISSUERS) break
+      items.delete(oldest)
+    }
+  }
+  return {
+    get(missing: MissingIssuer): readonly Certificate[] | undefined {
+      const key = keyOf(missing)
+      const entry = byKey.get(key)
+      const now = clock().getTime()
+      if (entry === undefined || Math.abs(now - entry.at) >= KEPT_ISSUERS_MS) return undefined
+      byKey.delete(key)
+      byKey.set(key, entry)
+      return entry.certificates.filter(({ notAfter }) => notAfter.getTime() >= now)
+    },
+    /** Nothing is remembered of what the store does not have: another process may find it. */
+    set(missing: MissingIssuer, certificates: readonly Certificate[]): void {
+      if (certificates.length === 0) return
+      byKey.set(keyOf(missing), { certificates, at: clock().getTime() })
+      bound(byKey)
+      for (const certificate of certificates) this.add(certificate)
+    },
+    /** For whoever names its key, and for whoever names none. */
+    remember(certificate: Certificate): void {
+      const { subject, subjectKeyIdentifier } = certificate
+      const issuer = nameKey(subject)
+      for (const keyIdentifier of [
+        subjectKeyIdentifier && toHex(subjectKeyIdentifier),
+        undefined,
+      ]) {
+        const key = keyOf({ issuer, keyIdentifier })
+        const others = byKey.get(key)?.certificates ?? []
+        const isOther = (one: Certificate) => fingerprintOf(one) !== fingerprintOf(certificate)
+        const certificates = [certificate, ...others.filter(isOther)].slice(0, MAX_OF_ONE_KEY)
+        byKey.set(key, { certificates, at: clock().getTime() })
+      }
+      bound(byKey)
+    },
+    has: (certificate: Certificate) => known.has(fingerprintOf(certificate)),
+    add(certificate: Certificate): void {
+      known.add(fingerprintOf(certificate))
+      bound(known)
+    },
+  }
+}
+
+/** An authority has renewed its certificate a few times under one key. */
+const MAX_OF_ONE_KEY = 8
+
+/** What issuers are found by. */
+export function keyOf({
+  issuer,
+  keyIdentifier,
+}: Pick<MissingIssuer, 'issuer' | 'keyIdentifier'>): string {
+  return `${keyIdentifier ?? ''} ${issuer}`
+}
