@@ -213,6 +213,11 @@ BEGIN
     INSERT INTO spent_nonce (device_id, nonce_id, expires_at)
     SELECT p_target_id, nonce_id, expires_at FROM moved ON CONFLICT DO NOTHING;
 
+    -- What an administrator excepted the device from holds for it under its other name.
+    UPDATE override SET target = p_target_id
+    WHERE target_kind = 'device' AND target = p_device_id AND ended_at IS NULL;
+    IF FOUND THEN PERFORM touch_control(); END IF;
+
     INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
     VALUES (p_device_id, p_audit_id, p_at, p_target_id, 'device.merged',
       jsonb_build_object('into', p_target_id, 'quarantined', x.quarantined_at IS NOT NULL));

@@ -133,6 +133,27 @@ export function linksContract(subject: () => StoreUnderTest): void {
     expect((await about(key)).attestation).toEqual([])
   })
 
+  test('an exception that was made for a device holds for it by its new name', async () => {
+    const [tpm, key] = [newDeviceId(), newDeviceId()]
+    await record({ deviceId: key })
+    const overrideId = newId('ovr_')
+    await store().createOverride({
+      overrideId,
+      target: { kind: 'device', name: key },
+      what: { action: 'allow' },
+      reason: 'repair',
+      author: 'cli_1',
+      now: at(0),
+      expiresAt: at(3600),
+    })
+    const { controlRevision } = await store().trustRecord('')
+    await link(tpm, key)
+    const { overrides } = await store().control(at(10))
+    expect(overrides.find((one) => one.overrideId === overrideId)?.target.name).toBe(tpm)
+    // Every process reads the exceptions anew.
+    expect((await store().trustRecord('')).controlRevision).toBeGreaterThan(controlRevision)
+  })
+
   test('a quarantine is not escaped by another key, by linking anew or by an old name', async () => {
     const [tpm, one, two] = [newDeviceId(), newDeviceId(), newDeviceId()]
     await record({ deviceId: one })
