@@ -64,7 +64,8 @@ CREATE FUNCTION record_attestation(
   quarantine_reason text,
   generation integer,
   confirmation_key text,
-  linked_device_id text
+  linked_device_id text,
+  is_new boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -89,7 +90,7 @@ BEGIN
     END;
     RETURN QUERY SELECT v_outcome, false, 'unknown', NULL::text, NULL::text, NULL::text,
       '{}'::text[], NULL::smallint, NULL::timestamptz, NULL::text, NULL::text, NULL::integer,
-      NULL::text, v_linked;
+      NULL::text, v_linked, false;
     RETURN;
   END IF;
 
@@ -112,7 +113,7 @@ BEGIN
       INSERT INTO device (
         device_id, key_kind, device_key_hash, enrolment, ring, attestation_id, attested_at,
         valid_until, issuer, policy_hash, confirmation_key, claims, verdict, reasons,
-        first_failed_at, announced_verdict, vouched, created_at, updated_at
+        first_failed_at, announced_verdict, vouched, seen_on, created_at, updated_at
       ) VALUES (
         p_device_id, p_key_kind, p_device_key_hash,
         CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
@@ -122,7 +123,7 @@ BEGIN
           WHEN 'approval' THEN 'unknown'
           ELSE coalesce(p_announced_verdict, 'unknown')
         END,
-        p_vouched, p_attested_at, p_attested_at
+        p_vouched, (p_attested_at AT TIME ZONE 'UTC')::date, p_attested_at, p_attested_at
       )
       ON CONFLICT (device_id) DO NOTHING
       RETURNING * INTO d;
@@ -141,7 +142,7 @@ BEGIN
       DELETE FROM spent_nonce s WHERE s.device_id = p_device_id AND s.nonce_id = p_nonce_id;
       RETURN QUERY SELECT CASE WHEN v_linked IS NULL THEN 'link_needed' ELSE 'linked' END, false,
         'unknown', NULL::text, NULL::text, NULL::text, '{}'::text[], NULL::smallint,
-        NULL::timestamptz, NULL::text, NULL::text, NULL::integer, NULL::text, v_linked;
+        NULL::timestamptz, NULL::text, NULL::text, NULL::integer, NULL::text, v_linked, false;
       RETURN;
     END IF;
   END IF;
@@ -182,6 +183,8 @@ BEGIN
         first_failed_at = v_first_failed_at,
         announced_verdict = v_to_announce,
         vouched = p_vouched,
+        seen_on = (p_attested_at AT TIME ZONE 'UTC')::date,
+        archived_at = NULL,
         generation = x.generation + coalesce(x.confirmation_key <> p_confirmation_key, false)::integer,
         updated_at = p_attested_at
       WHERE x.device_id = p_device_id
@@ -210,7 +213,7 @@ BEGIN
 
   RETURN QUERY SELECT v_outcome, v_current, v_previous, d.enrolment, d.owner, d.entra_device_id,
     coalesce(d.labels, '{}'), d.ring, d.quarantined_at, d.quarantined_by, d.quarantine_reason,
-    d.generation, d.confirmation_key, NULL::text;
+    d.generation, d.confirmation_key, NULL::text, v_created;
 END
 $$;
 --> statement-breakpoint

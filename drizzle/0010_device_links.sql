@@ -192,6 +192,8 @@ BEGIN
           ) AS every GROUP BY key
         ) AS earliest), '{}'),
       vouched = CASE WHEN v_newer THEN x.vouched ELSE t.vouched END,
+      seen_on = greatest(t.seen_on, x.seen_on),
+      archived_at = NULL,
       -- Device tokens of either end: the device attests, and gets one in its own name.
       generation = greatest(t.generation, x.generation) + 1,
       announced_verdict = CASE

@@ -80,6 +80,11 @@ const settings = z.object({
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
   DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
   MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
+  MAX_CONCURRENT_SUBMISSIONS: wholeNumber(1, 4096, 256),
+  UNVOUCHED_DEVICES_MOST: wholeNumber(0, 1_000_000, 20_000),
+  UNVOUCHED_DEVICES_PER_MINUTE: wholeNumber(1, 100_000, 2000),
+  DEVICE_IDLE_DAYS: wholeNumber(0, 3650, 180),
+  ARCHIVED_DEVICE_DAYS: wholeNumber(1, 3650, 90),
   VERIFIERS: verifiers,
   ...azureSettings,
   ...breakGlassSettings,
@@ -145,6 +150,14 @@ export type Config = {
   readonly refusalDays: number
   readonly deviceAttestationsPerMinute: number
   readonly maxConcurrentVerifications: number
+  readonly maxConcurrentSubmissions: number
+  /** Devices on record for whose hardware nobody vouches, and how many of them may be new in a minute. */
+  readonly unvouchedDevicesMost: number
+  readonly unvouchedDevicesPerMinute: number
+  /** After so many days without an attestation a device is archived; 0 for never. */
+  readonly deviceIdleDays: number
+  /** After so many more it is removed. */
+  readonly archivedDeviceDays: number
   /** `built-in` and URLs of Azure providers: the first that can answers an agent's evidence. */
   readonly verifiers: readonly string[]
   readonly azure: AzureConfig
@@ -230,6 +243,11 @@ function toConfig(s: z.infer<typeof settings>): Config {
     refusalDays: s.REFUSAL_DAYS,
     deviceAttestationsPerMinute: s.DEVICE_ATTESTATIONS_PER_MINUTE,
     maxConcurrentVerifications: s.MAX_CONCURRENT_VERIFICATIONS,
+    maxConcurrentSubmissions: s.MAX_CONCURRENT_SUBMISSIONS,
+    unvouchedDevicesMost: s.UNVOUCHED_DEVICES_MOST,
+    unvouchedDevicesPerMinute: s.UNVOUCHED_DEVICES_PER_MINUTE,
+    deviceIdleDays: s.DEVICE_IDLE_DAYS,
+    archivedDeviceDays: s.ARCHIVED_DEVICE_DAYS,
     verifiers: s.VERIFIERS,
     azure: readAzureConfig(s),
     azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,

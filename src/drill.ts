@@ -25,13 +25,15 @@ export async function drillOutage(input: {
   readonly outage: Outage
   /** The grace that decides now; the outage may assume another one. */
   readonly outageGraceMs: number
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware?: boolean | undefined
   /** Called after each batch. */
   readonly onProgress?: ((progress: DrillProgress) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }): Promise<DrillSummary> {
-  const { store, now, outage, outageGraceMs, onProgress, signal } = input
+  const { store, now, outage, onProgress, signal } = input
   signal?.throwIfAborted()
-  const steered = await createRulesInForce(store, { clock: () => now, outageGraceMs }).recent()
+  const steered = await createRulesInForce(store, { ...input, clock: () => now }).recent()
   const rules = rulesOf(steered)
   const drill = createDrill({
     outage,

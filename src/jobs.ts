@@ -1,3 +1,4 @@
+import { SERVICE } from './control/drive-rollout.ts'
 import { describeFault } from './log.ts'
 import type { Services } from './services.ts'
 
@@ -5,6 +6,8 @@ const DAY_MS = 86_400_000
 const BATCH_ROWS = 1000
 /** So that one run ends: what is left waits for the next one. */
 const BATCHES_A_RUN = 50
+/** Each with up to a thousand rows of history. */
+const DEVICES_A_BATCH = 20
 const HISTORY_KEPT_PER_DEVICE = 5
 const OUTBOX_DAYS = 7
 const AUDIT_DAYS = 730
@@ -34,6 +37,17 @@ export async function runJobs(services: Services, signal: AbortSignal): Promise<
         undeliveredBefore: ago(OUTBOX_DAYS),
         batch,
       }),
+    ...(config.deviceIdleDays > 0 && {
+      idle_devices_archived: () =>
+        store.archiveIdleDevices({ before: ago(config.deviceIdleDays), now, by: SERVICE, batch }),
+      archived_devices: () =>
+        store.removeArchivedDevices({
+          before: ago(config.archivedDeviceDays),
+          now,
+          by: SERVICE,
+          batch: DEVICES_A_BATCH,
+        }),
+    }),
     audit: () =>
       store.removeOldAudit({
         before: ago(AUDIT_DAYS),
@@ -59,7 +73,7 @@ async function removeAll(remove: () => Promise<number>, signal: AbortSignal): Pr
   for (let run = 0; run < BATCHES_A_RUN && !signal.aborted; run++) {
     const rows = await remove()
     removed += rows
-    if (rows < BATCH_ROWS) break
+    if (rows === 0) break
   }
   return removed
 }

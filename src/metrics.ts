@@ -60,6 +60,17 @@ export function createMetrics(sources: {
       labelNames: ['reason'],
       registers,
     }),
+    refusalsNotKept: new Counter({
+      name: 'countersign_refusals_not_kept_total',
+      help: 'Refused attempts of keys that nobody knows and nobody vouches for: counted, not recorded.',
+      labelNames: ['stage'],
+      registers,
+    }),
+    sharedKeys: new Counter({
+      name: 'countersign_shared_request_keys_total',
+      help: 'Attestations by a request key that another device had proven before.',
+      registers,
+    }),
     decisions: new Counter({
       name: 'countersign_decisions_total',
       help: 'Access decisions, by outcome and verdict.',

@@ -9,6 +9,7 @@ import { runJobs, startJob } from './jobs.ts'
 import { type MasterSecret, parseMasterSecret } from './keys/master-secret.ts'
 import { loadOrCreateSecretFile } from './keys/secret-file.ts'
 import { createLog, type Log } from './log.ts'
+import { reviewUnproven } from './operations/jobs/review-unproven.ts'
 import { watchVerifiers } from './operations/jobs/watch-verifiers.ts'
 import { createServices, type Services } from './services.ts'
 import { openStore } from './store/open-store.ts'
@@ -59,6 +60,7 @@ export async function startNodeService(
   const store = await openOwnStore(config, log)
   try {
     const services = await createServices({ config, log, store, masterSecret, clock })
+    await reviewUnproven(services)
     const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
     const jobs = startBackgroundJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`

@@ -2,7 +2,11 @@ import type { Rules } from './access/assess.ts'
 import { createPreview } from './access/preview/preview.ts'
 import { listUnreadClaims } from './access/preview/read-claims.ts'
 import type { PreviewSummary } from './access/preview/summary.ts'
-import { parseReferenceValues, type ReferenceValuesFailure } from './appraisal/reference-values.ts'
+import {
+  parseReferenceValues,
+  type ReferenceValuesFailure,
+  type ReferenceValuesOptions,
+} from './appraisal/reference-values.ts'
 import { ok, type Result } from './failure.ts'
 import { compilePolicy, type PolicyFailure } from './policy/compile.ts'
 import type { DocumentKind } from './policy/control.ts'
@@ -34,6 +38,8 @@ export async function previewDocument(input: {
   /** As its author wrote it. */
   readonly candidate: unknown
   readonly by: string
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware?: boolean | undefined
   readonly clock: () => Date
   /** Called after each batch. */
   readonly onProgress?: ((progress: PreviewProgress) => void) | undefined
@@ -42,8 +48,8 @@ export async function previewDocument(input: {
   const { store, kind, by, clock, onProgress, signal } = input
   signal?.throwIfAborted()
   const hashes = await store.trustRecord('')
-  const inForce = await createRulesInForce(store, { clock }).ofHashes(hashes)
-  const compiled = withCandidate(inForce, kind, input.candidate)
+  const inForce = await createRulesInForce(store, input).ofHashes(hashes)
+  const compiled = withCandidate(inForce, input)
   if (!compiled.ok) return compiled
   const candidate = compiled.value
 
@@ -74,14 +80,14 @@ export async function previewDocument(input: {
 
 function withCandidate(
   inForce: Rules,
-  kind: DocumentKind,
-  candidate: unknown,
+  input: ReferenceValuesOptions & { readonly kind: DocumentKind; readonly candidate: unknown },
 ): Result<Rules, PreviewFailure> {
+  const { kind, candidate } = input
   if (kind === 'policy') {
     const policy = compilePolicy(candidate)
     return policy.ok ? ok({ ...inForce, policy: policy.value }) : policy
   }
-  const referenceValues = parseReferenceValues(candidate)
+  const referenceValues = parseReferenceValues(candidate, input)
   return referenceValues.ok
     ? ok({ ...inForce, referenceValues: referenceValues.value })
     : referenceValues

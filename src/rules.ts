@@ -1,6 +1,10 @@
 import type { Rules } from './access/assess.ts'
 import type { Circumstances } from './access/relief.ts'
-import { parseReferenceValues, type ReferenceValues } from './appraisal/reference-values.ts'
+import {
+  parseReferenceValues,
+  type ReferenceValues,
+  type ReferenceValuesOptions,
+} from './appraisal/reference-values.ts'
 import { type CompiledPolicy, compilePolicy } from './policy/compile.ts'
 import {
   allowedUntil,
@@ -57,10 +61,13 @@ const MAX_AGE_MS = 1000
 
 export function createRulesInForce(
   store: Pick<Store, 'document' | 'trustRecord' | 'control'>,
-  options: { readonly clock: () => Date; readonly outageGraceMs?: number },
+  options: ReferenceValuesOptions & {
+    readonly clock: () => Date
+    readonly outageGraceMs?: number
+  },
 ): RulesInForce {
   const { clock, outageGraceMs = 0 } = options
-  const documents = createDocuments(store)
+  const documents = createDocuments(store, options)
   let latest: { readonly steered: Steered; readonly at: number } | undefined
 
   const load = async () => {
@@ -167,9 +174,10 @@ function courseFor(input: {
   }
 }
 
-function createDocuments(store: Pick<Store, 'document'>) {
+function createDocuments(store: Pick<Store, 'document'>, options: ReferenceValuesOptions) {
+  const parse = (body: unknown) => parseReferenceValues(body, options)
   const policies = createKept('policy', compilePolicy, store)
-  const values = createKept('reference-values', parseReferenceValues, store)
+  const values = createKept('reference-values', parse, store)
   const load = async (policyHash: string, referenceValuesHash: string): Promise<Rules> => {
     const [policy, referenceValues] = await Promise.all([
       policies.load(policyHash),

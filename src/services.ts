@@ -32,6 +32,7 @@ import type { MasterSecret } from './keys/master-secret.ts'
 import { derivePurposeKey } from './keys/sealing.ts'
 import { loadSigningKeys, type SigningKeys } from './keys/signing-keys.ts'
 import type { Log } from './log.ts'
+import { createLogBudget, type LogBudget } from './log-budget.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import type { EnrolmentServices } from './operations/attest/enrolment-services.ts'
 import { createReportExaminer, type ReportExaminer } from './operations/attest/examine-report.ts'
@@ -40,13 +41,18 @@ import {
   type IssuerDirectory,
 } from './operations/attest/issuer-directory.ts'
 import { prepareEnrolment } from './operations/attest/prepare-enrolment.ts'
+import { createSharedKeys, type SharedKeys } from './operations/attest/shared-keys.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
+import {
+  createUnvouchedDevices,
+  type UnvouchedDevices,
+} from './operations/attest/unvouched-devices.ts'
 import { whoSteers } from './operations/jobs/who-steers.ts'
 import { createRandomSource } from './random.ts'
 import { createRulesInForce, type RulesInForce } from './rules.ts'
 import type { Store } from './store/store.ts'
 import { createTokenIssuers, type TokenIssuers } from './token-issuers.ts'
-import { readTrustAnchors, trustUnder } from './trust-anchors.ts'
+import { readTrustAnchors, requiresHardware, trustUnder } from './trust-anchors.ts'
 import type { AikTrust } from './verifier/attestation-key.ts'
 import type { PublishedCertificate } from './verifier/metadata.ts'
 import type { SpendContext } from './verifier/service-context.ts'
@@ -77,6 +83,11 @@ export type Services = {
   /** Attempts that are recorded, and refused attempts that are kept, each by device. */
   readonly limiter: DeviceLimiter
   readonly refusalLimiter: DeviceLimiter
+  /** Who may become a new row although nobody vouches for its hardware. */
+  readonly unvouched: UnvouchedDevices
+  readonly sharedKeys: SharedKeys
+  /** For what anybody can bring about. */
+  readonly logBudget: LogBudget
   readonly secrets: { readonly nonce: Uint8Array }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -122,6 +133,8 @@ export type ServicesInput = {
 }
 
 const BUILT_IN_TOKEN_LIFETIME_MS = 8 * 3600 * 1000
+/** Of each reason; how many were left out is told. */
+const REFUSALS_LOGGED_A_MINUTE = 60
 
 export async function createServices(input: ServicesInput): Promise<Services> {
   const { config, log, store, masterSecret, clock } = input
@@ -179,6 +192,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const rules = createRulesInForce(store, {
     clock,
     outageGraceMs: config.outageGraceSeconds * 1000,
+    requiresHardware: requiresHardware(config),
   })
   const azure = connectProviders(config, clock)
   const countOfDevices = () => countDevices(store, clock())
@@ -211,6 +225,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     limiter,
     enrolment: enrolment.services,
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
+    unvouched: createUnvouchedDevices(store, {
+      perMinute: config.unvouchedDevicesPerMinute,
+      most: config.unvouchedDevicesMost,
+    }),
+    sharedKeys: createSharedKeys(),
+    logBudget: createLogBudget(log, REFUSALS_LOGGED_A_MINUTE),
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
     ringOf: ring,
     issuers,

@@ -1,6 +1,7 @@
 import { ANCHOR_NAMES, readAnchorWord } from './appraisal/known-anchors.ts'
 import type { ReferenceValues } from './appraisal/reference-values.ts'
 import { listAnchorsAt, listLaxAnchorsAt } from './appraisal/trust-anchors.ts'
+import type { Config } from './config.ts'
 import { type Certificate, parsePemBundle } from './evidence/x509/certificate.ts'
 import { fingerprintOf } from './evidence/x509/fingerprint.ts'
 import { isSameName } from './evidence/x509/name.ts'
@@ -80,7 +81,15 @@ export function trustUnder(
     isRequired:
       hasAnchors(configured) ||
       (configured.enrolment?.ekAnchors.size ?? 0) > 0 ||
-      referenceValues.every((values) => values.anchors.size > 0),
+      referenceValues.every((values) => values.requiresHardware),
     enrolment: configured.enrolment,
   }
+}
+
+/** Whether the configuration says that hardware has to be proven, whatever reference values list. */
+export function requiresHardware({
+  akTrustAnchors,
+  ekTrustAnchors,
+}: Pick<Config, 'akTrustAnchors' | 'ekTrustAnchors'>): boolean {
+  return (akTrustAnchors ?? ekTrustAnchors) !== undefined
 }

@@ -9,6 +9,7 @@ import { runJobs } from './jobs.ts'
 import { parseMasterSecret } from './keys/master-secret.ts'
 import { createLog, describeFault, type Log } from './log.ts'
 import { createMetrics } from './metrics.ts'
+import { reviewUnproven } from './operations/jobs/review-unproven.ts'
 import { watchVerifiers } from './operations/jobs/watch-verifiers.ts'
 import { createRandomSource } from './random.ts'
 import { createServices, type Services } from './services.ts'
@@ -38,6 +39,7 @@ type Isolate = {
 type Service = { readonly services: Services; readonly app: App }
 
 let isolate: Isolate | undefined
+let isReviewed = false
 const random = createRandomSource()
 
 async function answer(
@@ -61,6 +63,9 @@ async function runScheduledJobs(
   invocation: Invocation,
 ): Promise<void> {
   await withService(bindings, invocation, async ({ services }) => {
+    // Not when the isolate starts: a request would wait for it.
+    if (!isReviewed) await reviewUnproven(services)
+    isReviewed = true
     const signal = AbortSignal.timeout(JOBS_RUN_MS)
     const watching = watchVerifiers(services, signal)
     await runControl(services, signal)

@@ -144,7 +144,13 @@ describe('for people', () => {
     vi.useFakeTimers({ now: NOW, toFake: ['Date'] })
     try {
       const { store } = service.services
-      const input = { store, kind: 'policy', by: 'command line', json: true } as const
+      const input = {
+        store,
+        kind: 'policy',
+        by: 'command line',
+        requiresHardware: false,
+        json: true,
+      } as const
       const harmless = await runPreview({ ...input, body: BASELINE_POLICY })
       expect(harmless).toEqual({ exitCode: 0, newlyDenied: 0 })
       const harmful = await runPreview({ ...input, body: withClause('false') })

@@ -24,6 +24,7 @@ export function causesOf(
   const causes: Cause[] = []
   const origin = appraiseOrigin({ claims, issuer, policyHash, referenceValues, now })
   if (origin === 'policy_not_pinned') causes.push({ kind: origin, issuer })
+  if (origin === 'hardware_unproven') causes.push({ kind: origin })
   if (origin === 'anchor_not_listed') {
     causes.push({ kind: origin, anchor: claims.aikTrustAnchor ?? '' })
   }

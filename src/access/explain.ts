@@ -34,6 +34,7 @@ const CODE_OF_REASON: Readonly<Record<VerdictReason['code'], DeviceCode>> = {
   stale: 'attest',
   policy_not_pinned: 'attest',
   anchor_not_listed: 'attest',
+  hardware_unproven: 'blocked',
   clause_failed: 'repair',
   clause_undecidable: 'attest',
 }

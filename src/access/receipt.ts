@@ -63,6 +63,7 @@ export function describeDecision(input: DecisionToDescribe): DecisionFacts {
     request_digest: input.requestDigest,
     policy_hash: policy.hash,
     reference_values_hash: referenceValues.hash,
+    hardware_required: referenceValues.requiresHardware,
     clauses: record === null ? [] : describeClauses({ ...input, record }),
     ...(record !== null && describeRecord(record)),
   }

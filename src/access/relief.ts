@@ -1,4 +1,5 @@
 import type { AttestationClaims } from '../appraisal/claims.ts'
+import type { Origin } from '../appraisal/origin.ts'
 import type { ClauseOutcome } from '../policy/evaluate.ts'
 import type { Cause } from '../policy/hold.ts'
 import type { TrustRecord } from './trust-record.ts'
@@ -82,20 +83,25 @@ export function reliefOfClause(
   return hold && { kind: 'hold', reason: clause, until: hold.until }
 }
 
-/** For evidence that was believed when it was recorded, and would not be now. */
+/**
+ * For evidence that was believed when it was recorded, and would not be now. That nobody vouches for
+ * hardware is held for evidence of before the hold alone: what comes after it knows what is asked for.
+ */
 export function reliefOfOrigin(
-  reason: 'policy_not_pinned' | 'anchor_not_listed',
+  reason: Exclude<Origin, 'accepted'>,
   { record, circumstances, now }: Situation,
 ): Relief | undefined {
-  const { issuer, claims } = record.attestation
+  const { issuer, claims, attestedAt } = record.attestation
+  const isCause: Readonly<Record<typeof reason, (cause: Cause) => boolean>> = {
+    policy_not_pinned: (cause) => cause.kind === 'policy_not_pinned' && cause.issuer === issuer,
+    anchor_not_listed: (cause) =>
+      cause.kind === 'anchor_not_listed' && cause.anchor === (claims.aikTrustAnchor ?? ''),
+    hardware_unproven: (cause) => cause.kind === 'hardware_unproven',
+  }
   const hold = findHold(circumstances, {
     now,
-    isCause: (cause) =>
-      cause.kind === reason &&
-      (cause.kind === 'policy_not_pinned'
-        ? cause.issuer === issuer
-        : cause.kind === 'anchor_not_listed' && cause.anchor === (claims.aikTrustAnchor ?? '')),
-    isCovered: () => true,
+    isCause: isCause[reason],
+    isCovered: ({ covers }) => reason !== 'hardware_unproven' || attestedAt < covers,
   })
   return hold && { kind: 'hold', reason, until: hold.until }
 }

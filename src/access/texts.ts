@@ -87,6 +87,20 @@ export const BUILT_IN_TEXTS: Readonly<Record<BuiltInCode, Texts>> = {
         'Fragen Sie Ihre Administration: Der Hersteller des Chips (TPM) steht nicht auf der Liste.',
     },
   },
+  hardware_unproven: {
+    en: {
+      title: 'This device has not proved that its security chip is a real one',
+      repair:
+        'Start the security agent and wait a minute. If it stays, ask your administrator: nobody ' +
+        'vouches for the chip (TPM) of this device.',
+    },
+    de: {
+      title: 'Dieses Gerät hat nicht nachgewiesen, dass sein Sicherheitschip echt ist',
+      repair:
+        'Starten Sie den Sicherheitsagenten und warten Sie eine Minute. Bleibt es dabei, fragen ' +
+        'Sie Ihre Administration: Für den Chip (TPM) dieses Geräts bürgt niemand.',
+    },
+  },
   clause_undecidable: {
     en: {
       title: 'The device did not report something that is required',

@@ -20,7 +20,9 @@ import type { RecordedAttestation, TrustRecord, Verdict } from './trust-record.t
  *   3  it never attested                        unknown      never_attested
  *   4  valid_until has come                     stale        stale
  *   5  its verifier's policy or root of trust
- *      is believed no more                      unknown      policy_not_pinned, anchor_not_listed
+ *      is believed no more, or nobody vouches
+ *      for its hardware, which is required      unknown      policy_not_pinned, anchor_not_listed,
+ *                                                            hardware_unproven
  *   6  an enforced clause fails                 untrusted    clause_failed …
  *   7  an enforced clause is undecidable        unknown      clause_undecidable …
  *   8  otherwise                                trusted
@@ -129,6 +131,7 @@ const OF_STANDING: Readonly<Record<Standing, DerivedVerdict>> = {
 const OF_ORIGIN: Readonly<Record<Exclude<Origin, 'accepted'>, DerivedVerdict>> = {
   policy_not_pinned: because('unknown', 'policy_not_pinned'),
   anchor_not_listed: because('unknown', 'anchor_not_listed'),
+  hardware_unproven: because('unknown', 'hardware_unproven'),
 }
 
 function because(verdict: Verdict, code: Standing | Exclude<Origin, 'accepted'>): DerivedVerdict {

@@ -1,5 +1,6 @@
 import { BUILT_IN_POLICY_HASH } from '../evidence/built-in-policy.ts'
 import type { AttestationClaims } from './claims.ts'
+import { isVouched } from './hardware.ts'
 import type { PolicyPin, ReferenceValues } from './reference-values.ts'
 import { countsAt } from './validity.ts'
 
@@ -13,8 +14,13 @@ export type Origin =
    * certificates that leave the purpose of the key out.
    */
   | 'anchor_not_listed'
+  /** Nobody vouched for its hardware, which is required now. */
+  | 'hardware_unproven'
 
-type OriginClaims = Pick<AttestationClaims, 'aikEnrolled' | 'aikPurposeNamed' | 'aikTrustAnchor'>
+type OriginClaims = Pick<
+  AttestationClaims,
+  'aikEnrolled' | 'aikPurposeNamed' | 'aikTrustAnchor' | 'aikValidated'
+>
 
 /**
  * Holds where recorded evidence comes from against reference values. The token was verified when it
@@ -23,6 +29,9 @@ type OriginClaims = Pick<AttestationClaims, 'aikEnrolled' | 'aikPurposeNamed' | 
  * Tokens of the built-in verifier need no pin, as this service issues them itself. Where trust
  * anchors are listed, theirs must be among them; where none are, the configuration decided when the
  * token was made. Every other token needs a pin of its issuer and policy.
+ *
+ * Where hardware has to be proven, our own verifier must have vouched for it; a provider, which looks
+ * at certificates itself under the policy that is pinned, must not have said that nobody does.
  */
 export function appraiseOrigin(input: {
   readonly issuer: string
@@ -34,12 +43,15 @@ export function appraiseOrigin(input: {
 }): Origin {
   const { issuer, policyHash, claims, referenceValues } = input
   const now = input.now.getTime()
+  const { requiresHardware } = referenceValues
   const pins = referenceValues.pinsByIssuer.get(issuer)
   // Whoever gives the text of the built-in policy to a provider has to pin it like any other.
   if (policyHash === BUILT_IN_POLICY_HASH && pins === undefined) {
+    if (requiresHardware && !isVouched(claims)) return 'hardware_unproven'
     return isAnchorListed(claims, referenceValues, now) ? 'accepted' : 'anchor_not_listed'
   }
-  return isPolicyPinned(policyHash, pins, now) ? 'accepted' : 'policy_not_pinned'
+  if (!isPolicyPinned(policyHash, pins, now)) return 'policy_not_pinned'
+  return requiresHardware && claims.aikValidated === false ? 'hardware_unproven' : 'accepted'
 }
 
 function isAnchorListed(

@@ -89,6 +89,17 @@ export type ReferenceValues = {
   readonly pinsByIssuer: ReadonlyMap<string, readonly PolicyPin[]>
   /** By fingerprint. Empty where none are listed: then the configuration alone decides. */
   readonly anchors: ReadonlyMap<string, readonly TrustAnchor[]>
+  /**
+   * Whether evidence counts only if its hardware is vouched for: where anchors are listed here, or the
+   * configuration names some. Everything that asks whether hardware has to be proven asks this.
+   */
+  readonly requiresHardware: boolean
+}
+
+/** What the configuration adds to a document. */
+export type ReferenceValuesOptions = {
+  /** `requiresHardware` of the configuration: it names trust anchors. */
+  readonly requiresHardware?: boolean | undefined
 }
 
 export const REFERENCE_VALUES_REASONS = [
@@ -108,6 +119,7 @@ export type DocumentProblem = { readonly path: string; readonly message: string 
 
 export function parseReferenceValues(
   json: unknown,
+  options: ReferenceValuesOptions = {},
 ): Result<ReferenceValues, ReferenceValuesFailure> {
   const parsed = referenceValuesSchema.safeParse(json)
   if (!parsed.success) {
@@ -126,7 +138,9 @@ export function parseReferenceValues(
   const enclavesByAuthor = groupByAuthor(parsed.data)
   const pinsByIssuer = groupByIssuer(parsed.data)
   const anchors = groupByFingerprint(parsed.data.trust_anchors ?? [])
-  return ok({ hash: named.hash, document: parsed.data, enclavesByAuthor, pinsByIssuer, anchors })
+  const requiresHardware = anchors.size > 0 || options.requiresHardware === true
+  const grouped = { enclavesByAuthor, pinsByIssuer, anchors, requiresHardware }
+  return ok({ hash: named.hash, document: parsed.data, ...grouped })
 }
 
 /** The `policyHashes` of an issuer of tokens: an empty list, if nothing is pinned, accepts nothing. */

@@ -1,5 +1,6 @@
 import type { Config } from '../config.ts'
 import type { Store } from '../store/store.ts'
+import { requiresHardware } from '../trust-anchors.ts'
 import { countAnchors } from './anchors/count-fleet.ts'
 import { importRoots } from './anchors/import.ts'
 import { readRootsInForce } from './anchors/in-force.ts'
@@ -63,7 +64,7 @@ devices would be denied that are allowed now.
     const perform = prepare(verb, { ...values, roots: readRoots(names) })
     const config = await readSettings(values)
     try {
-      return await withDatabase(config, { mayCreate: false }, (store) => perform(store, config))
+      return await withDatabase(config, { mayCreate: false }, perform)
     } catch (error) {
       if (!(error instanceof Error) || error.name !== 'AbortError') throw error
       process.stderr.write('Stopped: nothing came into force.\n')
@@ -110,9 +111,10 @@ function importAll(values: Values): Perform {
     clock: () => new Date(),
   } as const
   const terminal = { input: process.stdin, output: process.stderr }
-  return (store) =>
+  return (store, config) =>
     importRoots(store, roots, {
       ...options,
+      requiresHardware: requiresHardware(config),
       confirm: (question) => (yes ? Promise.resolve(true) : confirm(question, terminal)),
     })
 }

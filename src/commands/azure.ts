@@ -3,6 +3,7 @@ import type { PolicyProvider } from '../azure/policy/provider-policy.ts'
 import type { Config } from '../config.ts'
 import { fromBase64Url } from '../encoding.ts'
 import type { Store } from '../store/store.ts'
+import { requiresHardware } from '../trust-anchors.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { comparePolicies } from './azure/compare.ts'
 import { confirm } from './azure/confirm.ts'
@@ -114,11 +115,11 @@ function refuseSurplus(verb: string, values: Values): void {
 
 function withProvider(
   values: Values,
-  run: (provider: PolicyProvider, store: Store) => Promise<number>,
+  run: (provider: PolicyProvider, store: Store, config: Config) => Promise<number>,
 ): Perform {
   return (config) => {
     const provider = openProvider(config, chooseProvider(config, values.provider))
-    return withDatabase(config, { mayCreate: false }, (store) => run(provider, store))
+    return withDatabase(config, { mayCreate: false }, (store) => run(provider, store, config))
   }
 }
 
@@ -166,9 +167,9 @@ function pin(values: Values): Perform {
       throw new UsageError('--remove must be a policy hash (countersign azure policy show)')
     }
     const acceptedDenials = readCount(values['accept-denials'], 'accept-denials', 0)
-    const clock = () => new Date()
-    return withProvider(values, (provider, store) =>
-      unpinPolicy(provider, store, { hash, isForced: yes, acceptedDenials, json, clock }),
+    const given = { hash, isForced: yes, acceptedDenials, json, clock: () => new Date() }
+    return withProvider(values, (provider, store, config) =>
+      unpinPolicy(provider, store, { ...given, requiresHardware: requiresHardware(config) }),
     )
   }
   if (values['accept-denials'] !== undefined) {

@@ -2,6 +2,7 @@ import type { DrillSummary } from '../access/drill/summary.ts'
 import type { Config } from '../config.ts'
 import { drillOutage } from '../drill.ts'
 import type { Store } from '../store/store.ts'
+import { requiresHardware } from '../trust-anchors.ts'
 import { type Command, readArguments, UsageError } from './arguments.ts'
 import { describeDrill } from './drill/describe-drill.ts'
 import { PRESET, readOutage } from './drill/read-outage.ts'
@@ -82,6 +83,7 @@ async function rehearse(
       now,
       outage,
       outageGraceMs: config.outageGraceSeconds * 1000,
+      requiresHardware: requiresHardware(config),
       signal: listenForStop(),
       onProgress: ({ devices, total }) => {
         progress.show(`${renderBar(devices, total)}  ${count(devices)} of ${count(total)} devices`)

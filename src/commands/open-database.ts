@@ -15,7 +15,7 @@ export const COMMAND_LINE = 'command line'
 export async function withDatabase(
   config: Config,
   use: { readonly mayCreate: boolean },
-  run: (store: Store) => Promise<number>,
+  run: (store: Store, config: Config) => Promise<number>,
 ): Promise<number> {
   const { database, dataDir } = config
   if (database.kind === 'embedded' && !use.mayCreate && !existsSync(dataDir)) {
@@ -26,7 +26,7 @@ export async function withDatabase(
   try {
     const store = await openStore(database)
     try {
-      return await run(store)
+      return await run(store, config)
     } finally {
       await store.close()
     }

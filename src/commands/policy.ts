@@ -1,6 +1,8 @@
+import type { Config } from '../config.ts'
 import { LARGE_FLEET } from '../control/preview-gate.ts'
 import type { DocumentKind } from '../policy/control.ts'
 import type { Store } from '../store/store.ts'
+import { requiresHardware } from '../trust-anchors.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { confirm } from './azure/confirm.ts'
 import { readDuration } from './duration.ts'
@@ -117,7 +119,7 @@ type Values = Omit<ReturnType<typeof readArguments<typeof OPTIONS>>['values'], '
   readonly now: Date
 }
 
-type Perform = (store: Store) => Promise<number>
+type Perform = (store: Store, config: Config) => Promise<number>
 
 type ReleaseOptions = Pick<Release, 'acceptedDenials' | 'maxAgeMs' | 'way' | 'json' | 'clock'>
 
@@ -193,13 +195,14 @@ function preview({ names: [name], kind, json, now }: Values): Perform {
   if (name === undefined) throw new UsageError('say which file or version')
   const candidate = isVersion(name) ? undefined : readCandidate(kind, name, { now })
   const checked = candidate && demandChecked(candidate)
-  return async (store) => {
+  return async (store, config) => {
     const body = checked?.document ?? (await findVersion(store, kind, name)).body
     const { exitCode } = await runPreview({
       store,
       kind,
       body,
       by: COMMAND_LINE,
+      requiresHardware: requiresHardware(config),
       json,
       signal: listenForStop(),
     })
@@ -220,9 +223,10 @@ function apply(values: Values): Perform {
   const options = readRelease(values)
   const { candidates } = readCandidates(values)
   const terminal = { input: process.stdin, output: process.stderr }
-  return (store) =>
+  return (store, config) =>
     applyDocuments(store, candidates, {
       ...options,
+      requiresHardware: requiresHardware(config),
       reason,
       confirm: (question) => (yes ? Promise.resolve(true) : confirm(question, terminal)),
     })
@@ -234,7 +238,10 @@ function activate(values: Values): Perform {
   if (hash === undefined) throw new UsageError('say which version: countersign policy list')
   if (reason === undefined) throw new UsageError('--reason is missing')
   const options = readRelease(values)
-  return (store) => activateVersion(store, { ...options, kind, hash, reason })
+  return (store, config) => {
+    const given = { ...options, requiresHardware: requiresHardware(config) }
+    return activateVersion(store, { ...given, kind, hash, reason })
+  }
 }
 
 function exportAll({ dir = '.', all: isAll, json, now }: Values): Perform {

@@ -1,3 +1,4 @@
+import type { Config } from '../config.ts'
 import type { Store } from '../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from './arguments.ts'
 import { readDuration } from './duration.ts'
@@ -103,7 +104,7 @@ would be denied that are allowed now.
 }
 
 type Values = ReturnType<typeof readArguments<typeof OPTIONS>>['values']
-type Perform = (store: Store) => Promise<number>
+type Perform = (store: Store, config: Config) => Promise<number>
 
 type Verb = {
   /** Looks at the arguments before the database is opened. */

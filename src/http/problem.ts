@@ -26,6 +26,7 @@ export type ProblemCode =
   | 'enrolment_busy'
   | 'issuer_unavailable'
   | 'device_rate_limited'
+  | 'submissions_busy'
   | ReleaseFailure['reason']
   | SteerFailure['reason']
   | OverrideFailure['reason']
@@ -123,6 +124,16 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   attestation_overtaken: conflict('The device proved another key at a later time. Attest again.'),
   device_not_listed: { status: 403, title: 'The device is not listed. Ask your administrator.' },
   device_keys_exhausted: conflict('The TPM of this device has too many attestation keys.'),
+  device_not_vouched: {
+    status: 403,
+    title: 'Nobody vouches for the TPM of this device. Ask your administrator.',
+  },
+  enrolment_rate_limited: { status: 429, title: 'Too many new devices come at once. Come later.' },
+  enrolment_full: {
+    status: 503,
+    title: 'No more devices are recorded for whose TPM nobody vouches. Ask your administrator.',
+  },
+  submissions_busy: { status: 503, title: 'Too many attestations are under way. Come later.' },
   device_rate_limited: { status: 429, title: 'The device attests too often.' },
 
   ak_public_malformed: badRequest('The public area of the attestation key cannot be read.'),

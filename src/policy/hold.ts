@@ -7,6 +7,7 @@ export type Cause =
   | { readonly kind: 'clause'; readonly clause: string }
   | { readonly kind: 'policy_not_pinned'; readonly issuer: string }
   | { readonly kind: 'anchor_not_listed'; readonly anchor: string }
+  | { readonly kind: 'hardware_unproven' }
   | { readonly kind: 'stale'; readonly issuer: string }
 
 /** A cause that does not count for the devices that met it first in the time of the hold. */
@@ -28,6 +29,8 @@ export function keyOfCause(cause: Cause): string {
       return `clause ${cause.clause}`
     case 'anchor_not_listed':
       return `anchor_not_listed ${cause.anchor}`
+    case 'hardware_unproven':
+      return cause.kind
     case 'policy_not_pinned':
     case 'stale':
       return `${cause.kind} ${cause.issuer}`

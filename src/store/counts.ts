@@ -18,6 +18,8 @@ export type Counts = {
     readonly most: number
     readonly validAt?: Date
   }) => Promise<number>
+  /** Devices that have attested and for whose hardware nobody vouches, counted up to `most`. */
+  readonly countUnvouched: (most: number) => Promise<number>
 }
 
 export type StoreCounts = {
@@ -57,6 +59,16 @@ export function prepareCounts(db: Database): Counts {
         .limit(most)
         .as('attested')
       const [row] = await db.select({ devices: sql<number>`count(*)::integer` }).from(attested)
+      return row?.devices ?? 0
+    },
+    async countUnvouched(most) {
+      const unvouched = db
+        .select({ deviceId: device.deviceId })
+        .from(device)
+        .where(sql`not ${device.vouched} and ${device.seenOn} is not null`)
+        .limit(most)
+        .as('unvouched')
+      const [row] = await db.select({ devices: sql<number>`count(*)::integer` }).from(unvouched)
       return row?.devices ?? 0
     },
   }

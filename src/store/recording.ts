@@ -31,9 +31,9 @@ export type Recording = {
   /**
    * Keeps a failed attempt by a device that proved its key, and of these the newest
    * `REFUSALS_KEPT_PER_DEVICE`. Neither creates a device nor changes what is known about one, and
-   * spends no nonce.
+   * spends no nonce. `unknown`: nobody knows the device or vouches for its key, and nothing is written.
    */
-  readonly recordRefusal: (input: RefusalToRecord) => Promise<void>
+  readonly recordRefusal: (input: RefusalToRecord) => Promise<'kept' | 'unknown'>
 }
 
 export type AttestationToRecord = {
@@ -89,6 +89,8 @@ export type RecordedDevice = {
   readonly previousVerdict: Verdict
   /** False if a newer attestation was recorded first: this one is in the history only. */
   readonly isCurrent: boolean
+  /** Whether this attestation made it known. */
+  readonly isNew: boolean
   /** What a device token has to be of now that the attestation is recorded. */
   readonly generation: number
   /** RFC 7638 thumbprint of the key that counts now; another one's where this is not current. */
@@ -97,6 +99,8 @@ export type RecordedDevice = {
 
 export type RefusalToRecord = {
   readonly deviceId: string
+  /** Whether the key is certified up to a trust anchor, or its provider vouches for it. */
+  readonly isVouched: boolean
   readonly attestationId: string
   readonly at: Date
   /** The step that refused, such as `token`, `proof` or `nonce`. */
@@ -128,13 +132,14 @@ export function prepareRecording(db: Database): Recording {
       generation: sql<number | null>`generation`,
       confirmationKey: sql<string | null>`confirmation_key`,
       linkedDeviceId: sql<string | null>`linked_device_id`,
+      isNew: sql<boolean>`is_new`,
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))
     .prepare('record_attestation')
 
   const refusal = db
-    .select({ removed: sql<number>`removed` })
-    .from(sql`${callOf('record_refusal', REFUSAL_PARAMETERS)} as removed`)
+    .select({ isKept: sql<boolean>`is_kept` })
+    .from(sql`${callOf('record_refusal', REFUSAL_PARAMETERS)} as is_kept`)
     .prepare('record_refusal')
 
   return {
@@ -152,13 +157,14 @@ export function prepareRecording(db: Database): Recording {
       if (enrolment === null || ring === null || generation === null) {
         return { outcome, device: null }
       }
-      const { owner, entraDeviceId, labels, confirmationKey } = row
+      const { owner, entraDeviceId, labels, confirmationKey, isNew } = row
       const who = { enrolment, owner, entraDeviceId, labels, ring, generation, confirmationKey }
-      const known = { ...who, previousVerdict, isCurrent }
+      const known = { ...who, previousVerdict, isCurrent, isNew }
       return { outcome, device: { ...known, quarantine: quarantineOf(row) } }
     },
     async recordRefusal(input) {
-      await refusal.execute(refusalArguments(input))
+      const { isKept } = onlyRow(await refusal.execute(refusalArguments(input)))
+      return isKept ? 'kept' : 'unknown'
     },
   }
 }
@@ -240,6 +246,7 @@ const REFUSAL_PARAMETERS = [
   'p_issuer',
   'p_policy_hash',
   'p_reference_values_hash',
+  'p_vouched',
   'p_keep',
 ] as const
 
@@ -256,6 +263,7 @@ function refusalArguments(input: RefusalToRecord): Arguments<typeof REFUSAL_PARA
     p_issuer: input.issuer === null ? null : encodeText(input.issuer),
     p_policy_hash: input.policyHash === null ? null : encodeText(input.policyHash),
     p_reference_values_hash: input.referenceValuesHash,
+    p_vouched: input.isVouched,
     p_keep: REFUSALS_KEPT_PER_DEVICE,
   }
 }

@@ -1,6 +1,8 @@
 import { and, eq, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
-import type { Database } from './database.ts'
+import { type Argument, callOf, type Database, onlyRow } from './database.ts'
+import { encodeJson, encodeText } from './json.ts'
+import { newRecordId } from './record-id.ts'
 import { attestation, audit, outbox, spentContext, spentNonce } from './schema.ts'
 
 /**
@@ -21,6 +23,23 @@ export type Retention = {
   readonly removeOldHistory: (input: HistoryToRemove) => Promise<number>
   readonly removeOldOutbox: (input: OutboxToRemove) => Promise<number>
   readonly removeOldAudit: (input: AuditToRemove) => Promise<number>
+  /**
+   * Archives devices that were seen last before the day of `before` (UTC) and whose evidence has ended,
+   * never a quarantined one. Says how many.
+   */
+  readonly archiveIdleDevices: (input: DevicesToTidy) => Promise<number>
+  /**
+   * Removes devices that were archived before `before`, with their history; a part at a time where that
+   * is long. Says how many it looked at: call again while that is more than none.
+   */
+  readonly removeArchivedDevices: (input: DevicesToTidy) => Promise<number>
+}
+
+export type DevicesToTidy = {
+  readonly before: Date
+  readonly now: Date
+  readonly by: string
+  readonly batch: number
 }
 
 export type HistoryToRemove = {
@@ -56,7 +75,22 @@ type Removal = {
   readonly batch: number
 }
 
+const ARCHIVE = ['p_before', 'p_at', 'p_by', 'p_audit_ids'] as const
+const REMOVE = ['p_before', 'p_at', 'p_by', 'p_rows', 'p_audit_ids'] as const
+/** Rows of history of one device that one call removes. */
+const HISTORY_ROWS = 1000
+
 export function prepareRetention(db: Database): Retention {
+  const callFor = <P extends string>(name: string, parameters: readonly P[]) => {
+    const statement = db
+      .select({ answer: sql<number>`answer` })
+      .from(sql`${callOf(name, parameters)} as answer`)
+      .prepare(name)
+    return async (args: Readonly<Record<P, Argument>>) =>
+      onlyRow(await statement.execute(args)).answer
+  }
+  const archive = callFor('archive_idle_devices', ARCHIVE)
+  const removeArchived = callFor('remove_archived_devices', REMOVE)
   const remove = async ({ table, key, condition, batch }: Removal) => {
     const [device, row] = key
     // Locking rows keeps this from being folded into the deletion: the batch is chosen once.
@@ -100,12 +134,25 @@ export function prepareRetention(db: Database): Retention {
       const key = [outbox.deviceId, outbox.eventId] as const
       return remove({ table: outbox, key, condition: or(delivered, undelivered), batch })
     },
+    archiveIdleDevices: (input) =>
+      archive({ ...tidyArguments(input), p_before: input.before.toISOString().slice(0, 10) }),
+    removeArchivedDevices: (input) =>
+      removeArchived({ ...tidyArguments(input), p_rows: HISTORY_ROWS }),
     removeOldAudit({ before, attestationsBefore = before, batch }) {
       const key = [audit.deviceId, audit.auditId] as const
       const recorded = eq(audit.action, 'attestation.recorded')
       const condition = or(lt(audit.at, before), and(recorded, lt(audit.at, attestationsBefore)))
       return remove({ table: audit, key, condition, batch })
     },
+  }
+}
+
+function tidyArguments({ before, now, by, batch }: DevicesToTidy) {
+  return {
+    p_before: before.toISOString(),
+    p_at: now.toISOString(),
+    p_by: encodeText(by),
+    p_audit_ids: encodeJson(Array.from({ length: batch }, () => newRecordId(now))),
   }
 }
 

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import {
   boolean,
   check,
+  date,
   index,
   integer,
   jsonb,
@@ -66,6 +67,10 @@ export const device = pgTable(
     generation: integer('generation').notNull().default(1),
     /** Whether the last accepted attestation proved its hardware (`isVouched`). */
     vouched: boolean('vouched').notNull().default(false),
+    /** Day (UTC) of the last accepted attestation: what the archive goes by. */
+    seenOn: date('seen_on'),
+    /** Idle for so long that it is to be removed; its next attestation ends that. */
+    archivedAt: instant('archived_at'),
     /**
      * base64url SHA-256 of the keys that evidence has linked to this device by its TPM. A device that
      * is named by its only key has none.
@@ -76,6 +81,13 @@ export const device = pgTable(
   },
   (table) => [
     check('device_key_kind', sql`${table.keyKind} in ('aik', 'cnf', 'tpm')`),
+    index('device_idle')
+      .on(table.seenOn)
+      .where(sql`${table.archivedAt} is null and ${table.quarantinedAt} is null`),
+    index('device_archived').on(table.archivedAt).where(sql`${table.archivedAt} is not null`),
+    index('device_unvouched')
+      .on(table.deviceId)
+      .where(sql`not ${table.vouched} and ${table.seenOn} is not null`),
     check('device_enrolment', sql`${table.enrolment} in ('admitted', 'pending')`),
     check('device_ring', sql`${table.ring} between 0 and 99`),
     check('device_verdict', sql`${table.verdict} in ('trusted', 'untrusted', 'unknown')`),

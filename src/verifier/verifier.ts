@@ -23,6 +23,7 @@ import {
   type EvidenceDigests,
   type EvidenceFailure,
   importRequestKey,
+  type ProvenAik,
   type VerifiedEvidence,
   verifyEvidence,
 } from './verify-evidence.ts'
@@ -78,7 +79,7 @@ export type VerificationRecord = {
  * failed: the attempt is attributable to that device and worth keeping.
  */
 export type AttestRefusal = VerifierFailure &
-  VerificationRecord & { readonly provenAik: { readonly deviceKey: Uint8Array } | undefined }
+  VerificationRecord & { readonly provenAik: ProvenAik | undefined }
 
 export type AttestInput = {
   /** The HTTP body, `{"data": …}`. */

@@ -83,8 +83,11 @@ export type EvidencePart = 'quote' | 'boot_log' | 'enclave_report'
 export type EvidenceVerification = {
   readonly result: Result<VerifiedEvidence, EvidenceFailure>
   /** Set as soon as the AK answered our challenge, whatever failed after that. */
-  readonly provenAik: { readonly deviceKey: Uint8Array } | undefined
+  readonly provenAik: ProvenAik | undefined
 }
+
+/** An AK that answered our challenge, and whether a trust anchor vouches for it. */
+export type ProvenAik = { readonly deviceKey: Uint8Array; readonly isVouched: boolean }
 
 /**
  * Reasons for which a quote is refused after its signature and nonce were found good: the AK's
@@ -120,7 +123,7 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVeri
   const { evidence, trace } = input
   const aik = await takeStep(trace, 'attestation_key', () => resolveAik(evidence.current.aik))
   if (!aik.ok) return { result: aik, provenAik: undefined }
-  const provenAik = { deviceKey: aik.value.hash }
+  const provenAik = { deviceKey: aik.value.hash, isVouched: false }
   const quote = await takeStep(
     trace,
     'quote',
@@ -144,7 +147,8 @@ export async function verifyEvidence(input: EvidenceInput): Promise<EvidenceVeri
   // A copy of a message that was answered before proves nobody.
   if (!use.ok) return { result: use, provenAik: undefined }
   const proven = { aik: aik.value, quote: quote.value, path: path.value }
-  return { result: await verifyContent({ ...input, ...proven }), provenAik }
+  const result = await verifyContent({ ...input, ...proven })
+  return { result, provenAik: { ...provenAik, isVouched: path.value !== undefined } }
 }
 
 /**

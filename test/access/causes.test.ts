@@ -121,6 +121,8 @@ describe('the causes that speak against a device', () => {
     ])
     const other = recordOf('a', { claims: { ...HEALTHY, aikTrustAnchor: 'other' } })
     expect(causesOf(other, listing, NOW)).toEqual([{ kind: 'anchor_not_listed', anchor: 'other' }])
+    const unproven = recordOf('a', { claims: { ...HEALTHY, aikValidated: false } })
+    expect(causesOf(unproven, listing, NOW)).toEqual([{ kind: 'hardware_unproven' }])
   })
 
   test('are all there are, the age of the evidence left aside', () => {

@@ -38,6 +38,7 @@ test('a trusted device is granted, with what the answer rests on', () => {
       attestation_id: 'att_a',
       attested_at: '2026-05-04T09:00:00.000Z',
       valid_until: '2026-05-05T09:00:00.000Z',
+      cnf: { jkt: 'thumbprint' },
     },
   })
 })

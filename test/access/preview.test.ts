@@ -195,6 +195,17 @@ describe('a preview tells', () => {
       devices: 3,
       by_anchor: [{ name: 'One', devices: 2 }, { anchor: null }],
     })
+    const unproven = under('e', one.fingerprint)
+    const { attestation: proof } = unproven
+    const claims = { ...HEALTHY, aikValidated: false }
+    const software = { ...unproven, attestation: proof && { ...proof, claims } }
+    expect(preview({ referenceValues: both.referenceValues }, [software], none)).toMatchObject({
+      newly_refused: { devices: 1, by_anchor: [{ anchor: null, examples: ['dev_e'] }] },
+    })
+    const again = preview({ referenceValues: none.referenceValues }, [software], both)
+    expect(again).toMatchObject({ newly_allowed: { devices: 1 }, unchanged: { granted: 0 } })
+    const still = preview({ referenceValues: both.referenceValues }, [software], both)
+    expect(still.unchanged).toEqual({ granted: 0, denied: 1 })
     const text = describePreview(dropped)
     expect(text).toMatch(/no longer a trust anchor +fingerprint +devices/)
     expect(text).toMatch(new RegExp(`One +${one.fingerprint} +2 +66.7 % +dev_a`))

@@ -185,9 +185,10 @@ describe('inputs that are not those of the receipt', () => {
 describe('a receipt that its issuer signed wrongly', () => {
   test('is found out by any member that does not follow from the inputs', async () => {
     const { payload } = await verified(signing, made.text)
-    // The issuer's word, all of it: of `mode` there is one value, and the last three are what the
+    // The issuer's word, all of it: of `mode` there is one value, and the others are what the
     // decision was made in, as its time is.
-    const free = ['iss', 'jti', 'mode', 'circumstances', 'rollouts', 'device_key']
+    const made_in = ['circumstances', 'rollouts', 'device_key', 'hardware_required']
+    const free = ['iss', 'jti', 'mode', ...made_in]
     for (const path of leavesOf(payload)) {
       const member = String(path[0])
       if (free.includes(member)) continue

@@ -71,6 +71,7 @@ describe('a receipt', () => {
       request_digest: hash,
       policy_hash: RULES.policy.hash,
       reference_values_hash: RULES.referenceValues.hash,
+      hardware_required: false,
       clauses: [
         { id: 'clause_0', status: 'pass' },
         { id: 'clause_1', status: 'undecidable', cause: 'No such key: hvciEnabled' },

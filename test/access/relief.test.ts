@@ -99,6 +99,7 @@ const CAUSES: Readonly<Record<Cause['kind'], Cause>> = {
   clause: { kind: 'clause', clause: CLAUSE },
   policy_not_pinned: { kind: 'policy_not_pinned', issuer: ISSUER },
   anchor_not_listed: { kind: 'anchor_not_listed', anchor: 'root' },
+  hardware_unproven: { kind: 'hardware_unproven' },
   stale: { kind: 'stale', issuer: ISSUER },
 }
 
@@ -154,13 +155,14 @@ describe('a hold of a clause', () => {
 
 describe('a hold of an origin', () => {
   const relieve = (
-    reason: 'policy_not_pinned' | 'anchor_not_listed',
+    reason: 'policy_not_pinned' | 'anchor_not_listed' | 'hardware_unproven',
     cause: Cause,
-    { anchor, now = at(0) }: { anchor?: string; now?: Date } = {},
+    { anchor, attestedAt, now = at(0) }: { anchor?: string; attestedAt?: Date; now?: Date } = {},
   ) => {
     const claims = anchor === undefined ? {} : { aikTrustAnchor: anchor }
     const circumstances = circumstancesOf({ holds: [holdOf(cause)] })
-    return reliefOfOrigin(reason, { record: recordOf({ claims }), circumstances, now })
+    const record = recordOf({ claims, ...(attestedAt !== undefined && { attestedAt }) })
+    return reliefOfOrigin(reason, { record, circumstances, now })
   }
 
   test('of a policy covers evidence of its verifier, until it ends', () => {
@@ -182,7 +184,22 @@ describe('a hold of an origin', () => {
     expect(relieve('anchor_not_listed', ofNone, { anchor: 'root' })).toBeUndefined()
   })
 
+  test('of unproven hardware covers evidence of before it, and none of after', () => {
+    const cause = CAUSES.hardware_unproven
+    const held = (attestedAt: Date, now = at(0)) =>
+      relieve('hardware_unproven', cause, { attestedAt, now })
+    const before = justBefore(at(-30))
+    expect(held(before)).toEqual({ kind: 'hold', reason: 'hardware_unproven', until: at(60) })
+    expect(held(before, at(60))).toBeUndefined()
+    expect(held(at(-30))).toBeUndefined()
+    expect(held(at(-1))).toBeUndefined()
+  })
+
   test('of one reason says nothing about the other', () => {
+    for (const cause of [CAUSES.policy_not_pinned, CAUSES.anchor_not_listed, CAUSES.stale]) {
+      expect(relieve('hardware_unproven', cause, { attestedAt: at(-60) })).toBeUndefined()
+    }
+    expect(relieve('policy_not_pinned', CAUSES.hardware_unproven)).toBeUndefined()
     expect(relieve('policy_not_pinned', { kind: 'anchor_not_listed', anchor: '' })).toBeUndefined()
     expect(relieve('anchor_not_listed', CAUSES.policy_not_pinned)).toBeUndefined()
     expect(relieve('anchor_not_listed', CAUSES.stale)).toBeUndefined()

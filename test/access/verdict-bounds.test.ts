@@ -67,7 +67,10 @@ const record: fc.Arbitrary<TrustRecord> = fc
 test('every single verdict keeps to its bounds, whatever it is derived from', () => {
   const origin = fc.oneof(
     { weight: 3, arbitrary: fc.constant('accepted' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('policy_not_pinned', 'anchor_not_listed') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('policy_not_pinned', 'anchor_not_listed', 'hardware_unproven'),
+    },
   )
   const outcomes = fc.uniqueArray(outcome, { maxLength: 3, selector: ({ clause: id }) => id })
   const kinds = new Set<string>()

@@ -67,6 +67,7 @@ const BOUNDS: Readonly<Record<Relief['kind'], (relief: Relief, judged: Attested)
         return cause.clause === reason && met >= covers && record.createdAt < covers
       }
       if (cause.kind !== reason) return false
+      if (cause.kind === 'hardware_unproven') return attestation.attestedAt < covers
       return cause.kind === 'anchor_not_listed'
         ? cause.anchor === (claims.aikTrustAnchor ?? '')
         : cause.issuer === issuer

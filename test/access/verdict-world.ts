@@ -3,7 +3,10 @@ import { type Assessment, assess } from '../../src/access/assess.ts'
 import type { Circumstances, HeldCause } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
-import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import {
+  parseReferenceValues,
+  type ReferenceValuesOptions,
+} from '../../src/appraisal/reference-values.ts'
 import { compilePolicy } from '../../src/policy/compile.ts'
 import type { Cause } from '../../src/policy/hold.ts'
 import { DEVICE, HEALTHY, TEXTS, withoutClaim } from '../policy/healthy-device.ts'
@@ -32,31 +35,42 @@ const GRACE = { grace_seconds: GRACE_MINUTES * 60 }
 export const POLICIES = [
   policyWith(clause('boot', SECURE_BOOT)),
   policyWith(clause('boot', SECURE_BOOT, GRACE)),
+  policyWith(clause('boot', SECURE_BOOT), clause('svn', 'attestation.enclaveSvn >= 7')),
   policyWith(clause('boot', SECURE_BOOT, GRACE), clause('svn', 'attestation.enclaveSvn >= 7')),
   policyWith(clause('svn', 'attestation.enclaveSvn >= 7', GRACE), clause('other', SECURE_BOOT)),
   policyWith(clause('boot', SECURE_BOOT, { severity: 'report' })),
 ]
-const VALUES = [[ISSUER, OTHER_ISSUER], [OTHER_ISSUER]].map((issuers) =>
-  expectOk(
-    parseReferenceValues({
-      enclaves: [],
-      azure_policies: issuers.map((issuer) => ({ issuer, hash: PIN })),
-    }),
-  ),
-)
+const valuesOf = (issuers: readonly string[], options: ReferenceValuesOptions = {}) => {
+  const azure_policies = issuers.map((issuer) => ({ issuer, hash: PIN }))
+  return expectOk(parseReferenceValues({ enclaves: [], azure_policies }, options))
+}
+/** The first twice, so that origins do not hide everything else. */
+const VALUES = [
+  valuesOf([ISSUER, OTHER_ISSUER]),
+  valuesOf([ISSUER, OTHER_ISSUER]),
+  valuesOf([OTHER_ISSUER]),
+  valuesOf([ISSUER, OTHER_ISSUER], { requiresHardware: true }),
+]
+/** Fails one clause and leaves another undecided: several times, as some of the drawing needs both. */
+const MIXED = { ...withoutClaim('enclaveSvn'), secureBootEnabled: false }
 const CLAIMS: readonly AttestationClaims[] = [
   HEALTHY,
   { ...HEALTHY, secureBootEnabled: false },
+  { ...HEALTHY, aikValidated: false },
   { ...HEALTHY, enclaveSvn: 6 },
   { ...HEALTHY, enclaveSvn: 6, secureBootEnabled: false },
   withoutClaim('secureBootEnabled'),
   withoutClaim('enclaveSvn'),
-  { ...withoutClaim('enclaveSvn'), secureBootEnabled: false },
+  MIXED,
+  MIXED,
+  MIXED,
 ]
 export const CAUSES: readonly Cause[] = [
   { kind: 'clause', clause: 'boot' },
+  { kind: 'clause', clause: 'boot' },
   { kind: 'clause', clause: 'svn' },
   { kind: 'policy_not_pinned', issuer: ISSUER },
+  { kind: 'hardware_unproven' },
   { kind: 'stale', issuer: ISSUER },
   { kind: 'stale', issuer: OTHER_ISSUER },
 ]

@@ -14,6 +14,9 @@ const two = await makeAnchor('Two')
 
 const read = (document: object) => expectOk(parseReferenceValues({ enclaves: [], ...document }))
 
+/** As where the configuration names trust anchors. */
+const CONFIGURED = expectOk(parseReferenceValues({ enclaves: [] }, { requiresHardware: true }))
+
 function originOf(
   document: object,
   changes: Partial<Parameters<typeof appraiseOrigin>[0]> = {},
@@ -29,7 +32,7 @@ function originOf(
 }
 
 describe('evidence of the built-in verifier', () => {
-  const claims = { aikTrustAnchor: one.fingerprint }
+  const claims = { aikTrustAnchor: one.fingerprint, aikValidated: true }
 
   test('needs no pin, and no anchor where none is listed', () => {
     expect(originOf({})).toBe('accepted')
@@ -40,13 +43,28 @@ describe('evidence of the built-in verifier', () => {
   test('needs a listed anchor where some are', () => {
     const trust_anchors = [one.entry()]
     expect(originOf({ trust_anchors }, { claims })).toBe('accepted')
-    expect(originOf({ trust_anchors }, { claims: { aikTrustAnchor: two.fingerprint } })).toBe(
+    expect(
+      originOf({ trust_anchors }, { claims: { ...claims, aikTrustAnchor: two.fingerprint } }),
+    ).toBe('anchor_not_listed')
+    expect(originOf({ trust_anchors }, { claims: { aikValidated: true } })).toBe(
       'anchor_not_listed',
     )
   })
 
-  test('of a key that no root vouched for is not believed where some are', () => {
-    expect(originOf({ trust_anchors: [one.entry()] })).toBe('anchor_not_listed')
+  test.each([[{}], [{ aikValidated: false }], [{ ...claims, aikValidated: false }]])(
+    'of a key that no root vouched for is not believed where hardware has to be proven: %j',
+    (unproven) => {
+      const listing = read({ trust_anchors: [one.entry()] })
+      expect(listing.requiresHardware).toBe(true)
+      for (const referenceValues of [listing, CONFIGURED]) {
+        expect(originOf({}, { claims: unproven, referenceValues })).toBe('hardware_unproven')
+      }
+      expect(originOf({}, { claims: unproven })).toBe('accepted')
+    },
+  )
+
+  test('of a key that a configured root vouched for is believed', () => {
+    expect(originOf({}, { claims, referenceValues: CONFIGURED })).toBe('accepted')
   })
 
   test('of a key whose certificate leaves its purpose out is believed under a lax entry alone', () => {
@@ -109,6 +127,19 @@ describe('evidence of a provider', () => {
       trust_anchors: [one.entry()],
     }
     expect(originOf(document, { issuer: AZURE, policyHash: HASH })).toBe('accepted')
+  })
+
+  test('that says itself that nobody vouches is not believed where hardware has to be proven', () => {
+    const document = { enclaves: [], azure_policies: [{ issuer: AZURE, hash: HASH }] }
+    const configured = expectOk(parseReferenceValues(document, { requiresHardware: true }))
+    const of = (claims: object, referenceValues = configured) =>
+      originOf({}, { issuer: AZURE, policyHash: HASH, claims, referenceValues })
+    expect(of({ aikValidated: false })).toBe('hardware_unproven')
+    expect(of({ aikValidated: true })).toBe('accepted')
+    expect(of({})).toBe('accepted')
+    expect(of({ aikValidated: false }, read(document))).toBe('accepted')
+    const changes = { issuer: AZURE, policyHash: 'x', claims: { aikValidated: false } }
+    expect(originOf({}, { ...changes, referenceValues: configured })).toBe('policy_not_pinned')
   })
 
   test('cannot make up for a missing pin by naming an anchor', () => {

@@ -7,6 +7,7 @@ import { exceptionsContract } from './exceptions-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { fleetReadsContract } from './fleet-reads-contract.ts'
 import { generationContract } from './generation-contract.ts'
+import { idleContract } from './idle-contract.ts'
 import { issuerCertificatesContract } from './issuer-certificates-contract.ts'
 import { linksContract } from './links-contract.ts'
 import { readingContract } from './reading-contract.ts'
@@ -38,5 +39,6 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
+  describe('idle devices', () => idleContract(subject))
   describe('retention', () => retentionContract(subject))
 }

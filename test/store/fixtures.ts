@@ -74,6 +74,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
 export function refusalOf(deviceId: string, changes: Partial<RefusalToRecord>): RefusalToRecord {
   return {
     deviceId,
+    isVouched: true,
     attestationId: newId('att_'),
     at: at(0),
     stage: 'token',

@@ -45,6 +45,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
         ring: 42,
         previousVerdict: 'unknown',
         isCurrent: true,
+        isNew: true,
         generation: 1,
         confirmationKey: 'confirmation-key',
       },

@@ -116,6 +116,7 @@ export function verifierObservationsContract(subject: () => StoreUnderTest): voi
       issuer,
       policyHash: null,
       referenceValuesHash: null,
+      isVouched: true,
     })
     expect(await store().lastAccepted(issuer, at(0))).toEqual(at(20))
     expect(await store().lastAccepted(issuer, at(20))).toBeNull()

@@ -3,7 +3,12 @@ import { deriveVerdict, isStanding, type Standing } from '../verdict.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
 import { createClauseCounts } from './clause-counts.ts'
-import { type Comparison, createComparison, type PreviewRecord } from './compare.ts'
+import {
+  type Comparison,
+  createComparison,
+  type PreviewAttestation,
+  type PreviewRecord,
+} from './compare.ts'
 import { createRefusals } from './refusals.ts'
 import { AGES, type AgeCounts, type PreviewSummary, type RuleHashes } from './summary.ts'
 
@@ -33,24 +38,31 @@ export function createPreview(input: {
     by_issuer: createBreakdown(),
   }
 
-  const classify = (record: PreviewRecord, { before, after }: Comparison): readonly number[] => {
-    if (before.verdict !== 'trusted') {
-      if (after.verdict !== 'trusted') {
+  const classify = (
+    { deviceId, attestation }: AttestedRecord,
+    { before, after }: Comparison,
+  ): readonly number[] => {
+    const origins = refusals.originsOf(attestation)
+    if (before.verdict !== 'trusted' || origins.before !== 'accepted') {
+      if (after.verdict !== 'trusted' || origins.after !== 'accepted') {
         counts.denied += 1
         return UNCHANGED
       }
       counts.allowed += 1
-      allowances.add(record.deviceId, before.reasons)
+      allowances.add(deviceId, before.reasons)
       return ALLOWED
     }
     if (after.verdict !== 'trusted') {
       counts.newlyDenied += 1
-      denials.add(record.deviceId, after.reasons)
+      denials.add(deviceId, after.reasons)
       if (after.verdict !== 'unknown') return DENIED
       counts.undecidable += 1
       return UNDECIDABLE
     }
-    if (refusals.add(record)) return REFUSED
+    if (origins.after !== 'accepted') {
+      refusals.add(deviceId, attestation, origins.after)
+      return REFUSED
+    }
     counts.granted += 1
     return UNCHANGED
   }
@@ -138,9 +150,9 @@ function standingOf(record: PreviewRecord, now: Date): Standing | undefined {
 
 const SOMEBODY = { at: new Date(0), by: '', reason: '' }
 
-function isAttested(
-  record: PreviewRecord,
-): record is PreviewRecord & { readonly attestation: NonNullable<PreviewRecord['attestation']> } {
+type AttestedRecord = PreviewRecord & { readonly attestation: PreviewAttestation }
+
+function isAttested(record: PreviewRecord): record is AttestedRecord {
   return record.attestation !== null
 }
 

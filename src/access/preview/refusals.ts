@@ -2,7 +2,7 @@ import { appraiseOrigin, type Origin } from '../../appraisal/origin.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import type { Rules } from '../assess.ts'
 import { keepExample, shareOf } from './clause-changes.ts'
-import type { PreviewAttestation, PreviewRecord } from './compare.ts'
+import type { PreviewAttestation } from './compare.ts'
 import type { PreviewSummary } from './summary.ts'
 import { compareKeys } from './tally.ts'
 
@@ -18,30 +18,29 @@ export function createRefusals(input: {
   const policies = createGroups<{ readonly issuer: string; readonly policy_hash: string }>()
   const anchors = createGroups<{ readonly anchor: string | null; readonly name: string | null }>()
 
-  const newOrigin = (attestation: PreviewAttestation): Origin => {
-    const { issuer, policyHash, claims } = attestation
-    const origin = { issuer, policyHash, claims, now }
-    const isBelieved = appraiseOrigin({ ...origin, referenceValues: before }) === 'accepted'
-    return isBelieved ? appraiseOrigin({ ...origin, referenceValues: after }) : 'accepted'
-  }
+  const areSame = before.hash === after.hash && before.requiresHardware === after.requiresHardware
 
   return {
-    add({ deviceId, attestation }: PreviewRecord): boolean {
-      if (attestation === null || before.hash === after.hash) return false
-      const origin = newOrigin(attestation)
-      if (origin === 'accepted') return false
+    /** Whether the evidence is believed, under what is in force and under the candidate. */
+    originsOf({ issuer, policyHash, claims }: PreviewAttestation): Origins {
+      const origin = { issuer, policyHash, claims, now }
+      const first = appraiseOrigin({ ...origin, referenceValues: before })
+      if (areSame) return { before: first, after: first }
+      return { before: first, after: appraiseOrigin({ ...origin, referenceValues: after }) }
+    },
+    add(deviceId: string, attestation: PreviewAttestation, origin: Refused): void {
       if (origin === 'policy_not_pinned') {
         const { issuer, policyHash } = attestation
         policies.add(deviceId, `${issuer}\n${policyHash}`, () => {
           return { issuer, policy_hash: policyHash }
         })
       } else {
-        const anchor = attestation.claims.aikTrustAnchor ?? null
+        const isProven = origin === 'anchor_not_listed'
+        const anchor = isProven ? (attestation.claims.aikTrustAnchor ?? null) : null
         anchors.add(deviceId, anchor ?? '', () => {
           return { anchor, name: nameOf(anchor, [before, after]) }
         })
       }
-      return true
     },
     summary(compared: number): PreviewSummary['newly_refused'] {
       const by_policy = policies.summary(compared)
@@ -51,6 +50,10 @@ export function createRefusals(input: {
     },
   }
 }
+
+export type Origins = { readonly before: Origin; readonly after: Origin }
+
+type Refused = Exclude<Origin, 'accepted'>
 
 /** Few keys: pins that are in force, and roots that are or were trusted. */
 function createGroups<T>() {

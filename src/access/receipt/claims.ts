@@ -23,6 +23,7 @@ const causeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('clause'), clause: z.string() }),
   z.strictObject({ kind: z.literal('policy_not_pinned'), issuer: z.string() }),
   z.strictObject({ kind: z.literal('anchor_not_listed'), anchor: z.string() }),
+  z.strictObject({ kind: z.literal('hardware_unproven') }),
   z.strictObject({ kind: z.literal('stale'), issuer: z.string() }),
 ])
 
@@ -108,6 +109,8 @@ export const receiptSchema = z.looseObject({
   request_digest: digest,
   policy_hash: digest,
   reference_values_hash: digest,
+  /** Whether evidence counted only if its hardware was vouched for: documents and configuration said so. */
+  hardware_required: z.boolean(),
   /** In the order of the policy; empty when there was no attestation to hold against it. */
   clauses: z.array(clauseResult),
   // What follows is absent without a device on record, from `attestation_id` on without an attestation.

@@ -114,7 +114,9 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
   }
   const policy = compilePolicy(inputs.policy)
   if (!policy.ok) return malformed('policy', policy.failure.reason)
-  const referenceValues = parseReferenceValues(inputs.reference_values)
+  const referenceValues = parseReferenceValues(inputs.reference_values, {
+    requiresHardware: claims.hardware_required,
+  })
   if (!referenceValues.ok) return malformed('reference_values', referenceValues.failure.reason)
   return ok({
     rules: { policy: policy.value, referenceValues: referenceValues.value },

@@ -66,6 +66,8 @@ export type UnpinOptions = {
   readonly isForced: boolean
   /** How many devices may lose their access by it. */
   readonly acceptedDenials: number
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware: boolean
   readonly json: boolean
   readonly clock: () => Date
 }

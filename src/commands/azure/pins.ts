@@ -40,7 +40,8 @@ export async function addPin(
   })
 }
 
-export type PinToRemove = Pin & Pick<Release, 'acceptedDenials' | 'json' | 'clock'>
+export type PinToRemove = Pin &
+  Pick<Release, 'acceptedDenials' | 'requiresHardware' | 'json' | 'clock'>
 
 export type PinRemoval = {
   readonly outcome: 'applied' | 'unchanged' | 'denials_not_accepted'

@@ -38,6 +38,8 @@ export type Release = {
   readonly acceptedDenials: number
   readonly maxAgeMs: number
   readonly way: ReleaseWay
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware: boolean
   /** Hash of the document that this one was made from, if it has to be the one in force. */
   readonly expected?: string
   readonly json: boolean
@@ -90,14 +92,15 @@ async function ensurePreview(
   store: Store,
   input: Release & { readonly inForce: HashesInForce },
 ): Promise<number> {
-  const { kind, checked, inForce, maxAgeMs, json, clock } = input
+  const { kind, checked, inForce, maxAgeMs, requiresHardware, json, clock } = input
   const now = clock()
   const recorded = await findPreview(store, { kind, hash: checked.hash, inForce, maxAgeMs, now })
   if (recorded !== undefined && recorded.compared >= (await neededSample(store, now))) {
     return maxAgeMs
   }
   const body = checked.document
-  await runPreview({ store, kind, body, by: COMMAND_LINE, json, signal: listenForStop() })
+  const signal = listenForStop()
+  await runPreview({ store, kind, body, by: COMMAND_LINE, requiresHardware, json, signal })
   return Infinity
 }
 

@@ -12,6 +12,8 @@ export type PreviewToRun = {
   /** Parsed JSON. */
   readonly body: unknown
   readonly by: string
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware: boolean
   readonly json: boolean
   readonly signal?: AbortSignal
 }
@@ -24,7 +26,7 @@ export type PreviewOutcome = { readonly exitCode: 0 | 3; readonly newlyDenied: n
  * ends it, nothing is recorded and the signal's reason is thrown.
  */
 export async function runPreview(input: PreviewToRun): Promise<PreviewOutcome> {
-  const { store, kind, body, by, json, signal } = input
+  const { store, kind, body, by, requiresHardware, json, signal } = input
   const clock = () => new Date()
   const progress = createProgress(process.stderr, clock)
   try {
@@ -33,6 +35,7 @@ export async function runPreview(input: PreviewToRun): Promise<PreviewOutcome> {
       kind,
       candidate: body,
       by,
+      requiresHardware,
       clock,
       signal,
       onProgress: ({ devices, total }) =>

@@ -1,6 +1,8 @@
+import type { Config } from '../../config.ts'
 import type { PlanRequest } from '../../control/release.ts'
 import type { DocumentKind } from '../../policy/control.ts'
 import type { Store } from '../../store/store.ts'
+import { requiresHardware } from '../../trust-anchors.ts'
 import { printJson, printText } from '../output.ts'
 import { describeFindings } from '../policy/describe-findings.ts'
 import { formatDocument, kindOption } from '../policy/document-kinds.ts'
@@ -20,17 +22,19 @@ import {
   readCandidate,
 } from '../policy/read-document.ts'
 
-export type StartOptions = Omit<Release, 'checked' | 'way'> & {
+export type StartOptions = Omit<Release, 'checked' | 'way' | 'requiresHardware'> & {
   /** A file, or the hash of a version. */
   readonly name: string
   readonly plan: PlanRequest
 }
 
 /** Begins a rollout of a document that passes both gates. A file is read before the database is. */
-export function startRollout(options: StartOptions): (store: Store) => Promise<number> {
+export function startRollout(
+  options: StartOptions,
+): (store: Store, config: Config) => Promise<number> {
   const { name, kind, clock } = options
   const file = isVersion(name) ? undefined : readCandidate(kind, name, { now: clock() })
-  return async (store) => {
+  return async (store, config) => {
     const candidate = file ?? (await readVersion(store, options))
     const { json } = options
     if (hasErrors(candidate)) {
@@ -40,7 +44,8 @@ export function startRollout(options: StartOptions): (store: Store) => Promise<n
     }
     const checked = demandChecked(candidate)
     const way = { kind: 'rollout' as const, plan: options.plan }
-    const released = await release(store, { ...options, checked, way })
+    const given = { ...options, requiresHardware: requiresHardware(config) }
+    const released = await release(store, { ...given, checked, way })
     if (json) printJson({ kind, hash: checked.hash, ...show(released) })
     else printText(describe(released, candidate))
     return released.outcome === 'denials_not_accepted' ? 3 : 0

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { previewDocument } from '../../preview.ts'
 import type { Services } from '../../services.ts'
+import { requiresHardware } from '../../trust-anchors.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
@@ -46,10 +47,11 @@ async function preview(
   input: Pick<Parameters<typeof previewDocument>[0], 'kind' | 'candidate'>,
 ): Promise<Response> {
   const { store, clock } = services
+  const hardware = { requiresHardware: requiresHardware(services.config) }
   const { signal } = c.req.raw
   try {
     const by = c.get('client').clientId
-    const previewed = await previewDocument({ store, clock, by, signal, ...input })
+    const previewed = await previewDocument({ store, clock, by, signal, ...hardware, ...input })
     if (!previewed.ok) throw new TypeError('a document that was checked does not compile')
     return c.json(previewed.value)
   } catch (error) {

@@ -10,6 +10,7 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerPublic } from '../public-document.ts'
 import { readJsonText, STATUS_OF_BODY } from '../read-json.ts'
 import { relayMessage } from './attest-relay.ts'
+import { createPlaces } from './places.ts'
 import { newAttestationId } from './record-attestation.ts'
 
 /**
@@ -30,7 +31,11 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
         STATUS_OF_BODY[body.failure.reason],
       )
     }
-    const answerHere = () => verifications.take(c, () => answerMessage(c, services, body.value))
+    const answerHere = () =>
+      verifications.take(
+        () => answerMessage(c, services, body.value),
+        () => answerBusy(c),
+      )
     if (services.relays.size === 0) return answerHere()
     const apiVersion = c.req.query('api-version')
     const message = readRelayableMessage({ body: body.value, apiVersion })
@@ -39,7 +44,10 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
       return c.json(error, status)
     }
     const input = { message: message.value, answerHere }
-    return relayed.take(c, () => relayMessage(c, services, input))
+    return relayed.take(
+      () => relayMessage(c, services, input),
+      () => answerBusy(c),
+    )
   })
 
   const certificates = listCertificates(verifier.published)
@@ -49,26 +57,10 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
   return app
 }
 
-/**
- * Verification is the dearest thing an unknown caller can ask for: past this many, come later. A
- * place is taken once the whole message is there, so that nobody holds one by sending slowly.
- */
-function createPlaces(count: number) {
-  let taken = 0
-  return {
-    async take(c: HttpContext, answer: () => Promise<Response>): Promise<Response> {
-      if (taken >= count) {
-        c.header('retry-after', '1')
-        return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
-      }
-      taken += 1
-      try {
-        return await answer()
-      } finally {
-        taken -= 1
-      }
-    },
-  }
+/** Verification is the dearest thing that an unknown caller can ask for: past so many, come later. */
+function answerBusy(c: HttpContext): Response {
+  c.header('retry-after', '1')
+  return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
 }
 
 async function answerMessage(
@@ -109,17 +101,15 @@ async function keepRefusal(
   const { reason, provenAik, trace, digests } = refusal
   const deviceId = provenAik && deviceIdOf(provenAik.deviceKey)
   services.metrics.refusals.labels('evidence', reason).inc()
-  services.log.info('evidence_refused', {
-    request_id: c.get('requestId'),
-    device_id: deviceId,
-    reason,
-  })
+  const now = services.clock()
+  const fields = { request_id: c.get('requestId'), device_id: deviceId, reason }
+  services.logBudget.write('info', 'evidence_refused', reason, fields, now)
   // That an authority cannot be had says nothing about the device.
   if (reason === 'certificate_issuer_unavailable') return
-  const now = services.clock()
   if (deviceId === undefined || services.refusalLimiter.charge(deviceId, now) > 0) return
-  await services.store.recordRefusal({
+  const answer = await services.store.recordRefusal({
     deviceId,
+    isVouched: provenAik?.isVouched === true,
     attestationId: newAttestationId(services),
     at: now,
     stage: 'evidence',
@@ -131,6 +121,7 @@ async function keepRefusal(
     policyHash: null,
     referenceValuesHash: null,
   })
+  if (answer === 'unknown') services.metrics.refusalsNotKept.labels('evidence').inc()
 }
 
 /** The form of Azure's errors, for what the verifier itself has no answer to. */

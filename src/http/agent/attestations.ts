@@ -5,10 +5,12 @@ import { tellReason } from '../../access/reason-text.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import type { AttestationTokenFailure } from '../../evidence/attestation-token.ts'
 import { err, ok, type Result } from '../../failure.ts'
+import type { LogFields } from '../../log.ts'
 import type { Services } from '../../services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem } from '../problem.ts'
 import { type RequestFailure, readJson } from '../read-json.ts'
+import { createPlaces } from './places.ts'
 import {
   newAttestationId,
   type Recorded,
@@ -31,28 +33,43 @@ const JITTER_SHARE = 0.2
 
 /** `POST /v1/attestations`: an attestation token and a proof of its key become a trust record. */
 export function attestationRoutes(services: Services): Hono<HttpEnv> {
+  const places = createPlaces(services.config.maxConcurrentSubmissions)
   return new Hono<HttpEnv>().post(PATH, async (c) => {
     const submission = await readSubmission(c, services)
     if (!submission.ok) {
       return answerProblem(c, submission.failure.reason, submission.failure.detail)
     }
-    const now = services.clock()
-    const verified = await verifySubmission(services, submission.value, now)
-    if (!verified.ok) {
-      const { failure, device } = verified.refused
-      return refuse(c, services, { failure, device, now })
-    }
-    const device = verified.value
-    const wait = services.limiter.charge(device.deviceId, now)
-    if (wait > 0) {
-      services.metrics.refusals.labels('submission', 'device_rate_limited').inc()
-      c.header('retry-after', String(wait))
-      return answerProblem(c, 'device_rate_limited')
-    }
-    const recorded = await recordAttestation(services, device, now)
-    if (!recorded.ok) return refuse(c, services, { failure: recorded.failure, device, now })
-    return answerRecorded(c, services, { device, recorded: recorded.value })
+    return places.take(
+      () => answerSubmission(c, services, submission.value),
+      () => {
+        c.header('retry-after', '1')
+        return answerProblem(c, 'submissions_busy')
+      },
+    )
   })
+}
+
+async function answerSubmission(
+  c: HttpContext,
+  services: Services,
+  submission: Submission,
+): Promise<Response> {
+  const now = services.clock()
+  const verified = await verifySubmission(services, submission, now)
+  if (!verified.ok) {
+    const { failure, device } = verified.refused
+    return refuse(c, services, { failure, device, now })
+  }
+  const device = verified.value
+  const wait = services.limiter.charge(device.deviceId, now)
+  if (wait > 0) {
+    services.metrics.refusals.labels('submission', 'device_rate_limited').inc()
+    c.header('retry-after', String(wait))
+    return answerProblem(c, 'device_rate_limited')
+  }
+  const recorded = await recordAttestation(services, device, now)
+  if (!recorded.ok) return refuse(c, services, { failure: recorded.failure, device, now })
+  return answerRecorded(c, services, { device, recorded: recorded.value })
 }
 
 async function readSubmission(
@@ -87,18 +104,18 @@ async function refuse(
   const { failure, device, now } = refusal
   const { reason } = failure
   if (reason === 'key_set_unavailable') return answerUnavailable(c, services, failure)
-  if (reason === 'policy_not_pinned') warnOfPolicy(c, services, failure)
+  if (reason === 'policy_not_pinned') warnOfPolicy(c, services, failure, now)
   services.metrics.refusals.labels('submission', reason).inc()
-  services.log.info('attestation_refused', {
-    request_id: c.get('requestId'),
-    device_id: device?.deviceId,
-    reason,
-  })
+  const fields = { request_id: c.get('requestId'), device_id: device?.deviceId, reason }
+  services.logBudget.write('info', 'attestation_refused', reason, fields, now)
+  if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
+  if (reason === 'enrolment_full') warnOfBudget(services, fields, now)
   // What was overtaken is in the history already, as accepted.
   if (reason === 'attestation_overtaken') return answerProblem(c, reason)
   if (device !== undefined && services.refusalLimiter.charge(device.deviceId, now) === 0) {
-    await services.store.recordRefusal({
+    const answer = await services.store.recordRefusal({
       deviceId: device.deviceId,
+      isVouched: device.isVouched,
       attestationId: newAttestationId(services),
       at: now,
       stage: 'submission',
@@ -110,6 +127,7 @@ async function refuse(
       policyHash: device.token.policyHash,
       referenceValuesHash: null,
     })
+    if (answer === 'unknown') services.metrics.refusalsNotKept.labels('submission').inc()
   }
   return answerProblem(c, reason)
 }
@@ -126,14 +144,29 @@ function answerUnavailable(
   return answerProblem(c, reason)
 }
 
+function warnOfBudget(services: Services, fields: LogFields, now: Date): void {
+  const told = {
+    ...fields,
+    most: services.config.unvouchedDevicesMost,
+    remedy: 'set trust anchors, or raise UNVOUCHED_DEVICES_MOST',
+  }
+  services.logBudget.write('warn', 'enrolment_full', '', told, now)
+}
+
 /** The token is the provider's own: its policy was changed, and no device gets in until it is pinned. */
-function warnOfPolicy(c: HttpContext, services: Services, { detail }: AttestationTokenFailure) {
-  services.log.warn('policy_not_pinned', {
+function warnOfPolicy(
+  c: HttpContext,
+  services: Services,
+  { detail }: AttestationTokenFailure,
+  now: Date,
+): void {
+  const fields = {
     request_id: c.get('requestId'),
     policy_hash: detail,
     remedy:
       'countersign azure policy diff, and if the policy is as it should be: countersign azure policy pin',
-  })
+  }
+  services.logBudget.write('warn', 'policy_not_pinned', '', fields, now)
 }
 
 async function answerRecorded(
@@ -144,6 +177,7 @@ async function answerRecorded(
   const { deviceId, attestation, verdict, rules, generation } = recorded
   const { attestationId, attestedAt, validUntil } = attestation
   services.metrics.attestations.labels(verdict.verdict).inc()
+  if (services.sharedKeys.note(device.confirmationKey, deviceId)) services.metrics.sharedKeys.inc()
   services.log.info('attestation_recorded', {
     request_id: c.get('requestId'),
     device_id: deviceId,

@@ -8,6 +8,7 @@ import { appraiseOrigin } from '../../appraisal/origin.ts'
 import { toBase32, toBase64Url } from '../../encoding.ts'
 import { err, ok, type Result } from '../../failure.ts'
 import { linkTpm } from '../../operations/attest/link-tpm.ts'
+import type { UnvouchedFailure } from '../../operations/attest/unvouched-devices.ts'
 import type { Course } from '../../rules.ts'
 import type { Services } from '../../services.ts'
 import type { RecordingAnswer } from '../../store/recording.ts'
@@ -22,7 +23,9 @@ export const RECORDING_REASONS = [
   'device_keys_exhausted',
 ] as const
 
-export type RecordingFailure = { readonly reason: (typeof RECORDING_REASONS)[number] }
+export type RecordingFailure =
+  | { readonly reason: (typeof RECORDING_REASONS)[number] }
+  | UnvouchedFailure
 
 /** What was written, and what it comes to for a device that may be quarantined or pending. */
 export type Recorded = {
@@ -74,13 +77,15 @@ async function recordUnder(
   const { rules, circumstances } = course
   const attestation = describeAttestation(services, submission, now)
   const assessment = verdictOfAttestation({ ...rules, attestation, record, now })
+  const entry = await services.unvouched.mayEnter(attestation, rules.referenceValues, now)
   const answer = await services.store.recordAttestation({
     deviceId,
     keyKind,
     deviceKeyHash: toBase64Url(identity),
     linkedKey: namesItself(submission) ? null : toBase64Url(deviceKey),
     ring: services.ringOf(identity),
-    enrolmentMode: services.config.enrolment,
+    // Whoever is known attests as ever.
+    enrolmentMode: entry.ok ? services.config.enrolment : 'listed',
     nonce: submission.nonce,
     attestation,
     ...describeAssessment(assessment),
@@ -92,9 +97,12 @@ async function recordUnder(
     referenceValuesHash: rules.referenceValues.hash,
   })
   if (answer.outcome === 'linked' || answer.outcome === 'link_needed') return answer
+  const isListed = services.config.enrolment === 'listed'
+  if (answer.outcome === 'device_not_listed' && !entry.ok && !isListed) return entry
   if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
   const { device } = answer
   if (device === null) throw new TypeError('what is recorded has a device')
+  if (device.isNew) services.unvouched.noteNew(attestation.claims, now)
   // A token of it would be one of a key that does not count.
   if (device.confirmationKey !== attestation.confirmationKey) {
     return err({ reason: 'attestation_overtaken' })

@@ -64,6 +64,8 @@ export type ProvenDevice = {
   /** RFC 7638 thumbprint of the proven key. */
   readonly confirmationKey: string
   readonly digests: Readonly<Record<string, string>>
+  /** Whether the verifier says that the key is certified; a claim of a verified token. */
+  readonly isVouched: boolean
 }
 
 /** A refusal, and by whom it was earned when the key was proven before it. */
@@ -146,6 +148,7 @@ async function proveDevice(
     token,
     confirmationKey: token.confirmation.thumbprint,
     digests: digestsOf(submission.token, token.payload),
+    isVouched: token.payload.aikValidated === true,
   })
 }
 

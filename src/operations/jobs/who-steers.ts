@@ -2,6 +2,7 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import { BUILT_IN } from '../../azure/settings.ts'
 import type { Config } from '../../config.ts'
+import { requiresHardware } from '../../trust-anchors.ts'
 
 type Device = Pick<TrustRecord, 'vouched'>
 
@@ -32,8 +33,7 @@ export function whoSteers(
   config: SteeringConfig,
   referenceValues: Pick<ReferenceValues, 'anchors'>,
 ): WhoSteers {
-  const configured = config.akTrustAnchors ?? config.ekTrustAnchors
-  const isProven = configured !== undefined || referenceValues.anchors.size > 0
+  const isProven = requiresHardware(config) || referenceValues.anchors.size > 0
   const isAccepted = !isProven && config.unvouchedSteering === 'accept'
   return {
     holds: ({ vouched }) => vouched || isAccepted,

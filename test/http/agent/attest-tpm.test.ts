@@ -110,6 +110,7 @@ describe('a message that is refused', () => {
 describe('evidence that is refused', () => {
   test('is kept with its reason when its attestation key had answered our challenge', async () => {
     const bad = await startDevice({ boot: { secureBoot: false } })
+    expectOk(await service.agentOf(bad).attest())
     const tampered = claimSecureBoot(bad, 'recomputed')
     const failure = expectRefusal(
       await service.agentOf(tampered).obtainToken('AQID'),
@@ -121,7 +122,7 @@ describe('evidence that is refused', () => {
     const { attestations } = await readOk(
       await service.request(`${path}/attestations`, { headers: admin }),
     )
-    expect(attestations).toHaveLength(1)
+    expect(attestations).toHaveLength(2)
     expect(attestations[0]).toMatchObject({
       outcome: 'refused',
       stage: 'evidence',
@@ -129,7 +130,16 @@ describe('evidence that is refused', () => {
       digests: { boot_log: expect.any(String), quote: expect.any(String) },
       trace: expect.arrayContaining([expect.objectContaining({ outcome: 'failed' })]),
     })
-    expect((await service.request(path, { headers: admin })).status).toBe(404)
+  })
+
+  test('of a key that nobody knows or vouches for is counted and not kept', async () => {
+    const bad = await startDevice({ boot: { secureBoot: false } })
+    const before = await everythingStored(service.query)
+    const tampered = claimSecureBoot(bad, 'recomputed')
+    expectRefusal(await service.agentOf(tampered).obtainToken('AQID'), 'agent_request_refused')
+    expect(await everythingStored(service.query)).toEqual(before)
+    const metrics = await (await service.request('/metrics')).text()
+    expect(metrics).toMatch(/^countersign_refusals_not_kept_total\{stage="evidence"\} [1-9]/m)
   })
 
   test('is not kept when somebody else sends it with a challenge of long ago', async () => {

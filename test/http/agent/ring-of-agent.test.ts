@@ -19,7 +19,7 @@ test('an agent is told what decisions say in its ring, and its evidence is recor
   expect(await readOk(before.answer, 201)).toMatchObject({ verdict: 'trusted' })
   const revert = await enforceForAll()
   const inRing = await readOk((await attestMinted(service, { deviceKey })).answer, 201)
-  expect(inRing).toMatchObject({ verdict: 'unknown', reasons: [{ code: 'anchor_not_listed' }] })
+  expect(inRing).toMatchObject({ verdict: 'unknown', reasons: [{ code: 'hardware_unproven' }] })
   const [recorded] = await service.query(
     `select verdict from device where device_id = '${inRing.device_id}'`,
   )
