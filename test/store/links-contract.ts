@@ -229,6 +229,29 @@ export function linksContract(subject: () => StoreUnderTest): void {
     expect(audit).toHaveLength(1)
   })
 
+  test('a link that fails at its last write leaves everything as it was', async () => {
+    const [tpm, key] = [newDeviceId(), newDeviceId()]
+    await record({ deviceId: key })
+    await quarantine(key)
+    const before = await about(key)
+    await subject().query(
+      `create function refuse_link() returns trigger language plpgsql as
+       $$ begin raise exception 'refused'; end $$`,
+    )
+    await subject().query(
+      `create trigger refuse_link before insert on outbox for each row
+       when (new.type = 'device-linked' and new.device_id = '${tpm}')
+       execute function refuse_link()`,
+    )
+    const ticket = { id: newId('ticket-'), expiresAt: at(300) }
+    await expect(link(tpm, key, { ticket })).rejects.toThrow()
+    await subject().query('drop trigger refuse_link on outbox')
+    await subject().query('drop function refuse_link()')
+    expect(await about(key)).toEqual(before)
+    expect(await about(tpm)).toEqual(NOTHING)
+    expect(await link(tpm, key, { ticket })).toMatchObject({ isQuarantined: true })
+  })
+
   test('a TPM has a bounded number of keys, and those that are known stay', async () => {
     const tpm = newDeviceId()
     const keys = Array.from({ length: KEYS_PER_DEVICE_MOST }, newDeviceId)
