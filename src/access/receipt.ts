@@ -116,12 +116,15 @@ function describeClauses(
   })
 }
 
+/** As JSON writes text; one that was cut off has no end. */
+const QUOTED = /"(?:[^"\\]|\\.)*"?/g
+
 /**
  * The kind of an error, and what it is about where that is a name in the clause itself. An error
  * may quote any value that the clause came upon, as a person's name in the request.
  */
 function describeCause(cause: string, clause: CompiledClause | undefined): string {
-  const [kind = '', ...about] = cause.split(': ')
+  const [kind = '', ...about] = cause.replace(QUOTED, '…').split(': ')
   const name = about.join(': ')
   const source = `${clause?.when?.source ?? ''} ${clause?.require.source ?? ''}`
   const isOwn = /^[A-Za-z_]\w*$/.test(name) && source.split(/\W+/).includes(name)

@@ -107,6 +107,7 @@ describe('a receipt', () => {
     const { claims } = await verified(signing, made.text)
     expect(JSON.stringify(claims)).not.toMatch(/secret|alice|payroll/)
     expect(claims.clauses.at(-1)?.cause).toBe('No such key: missing')
+    expect(claims.clauses[0]?.cause).toBe('… is no duration')
     expect(claims.clauses.filter(({ cause }) => cause !== undefined).length).toBeGreaterThan(3)
   })
 

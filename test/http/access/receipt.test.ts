@@ -176,7 +176,9 @@ describe('a receipt', () => {
   })
 
   test('of a request without a canonical form is refused, and without one it is answered', async () => {
-    const body = JSON.stringify(questionOf({ type: 'device', id: 'X' })).replace('"X"', '"\\ud800"')
+    // RFC 8785 §3.2.2.3: no number beyond the range of a double.
+    const question = questionOf({ type: 'device', id: 'X', properties: { n: 'N' } })
+    const body = JSON.stringify(question).replace('"N"', '1e400')
     const answer = await service.post(EVALUATION, null, { body, headers: pep })
     expect(answer.status).toBe(400)
     expect(await answer.json()).toMatch(/RFC 8785/)
@@ -212,9 +214,11 @@ describe('receipts of a batch', () => {
   })
 
   test('are refused to the one item that has no canonical form', async () => {
-    const evaluations = [{ subject: good.subject }, { subject: { type: 'device', id: '\ud800' } }]
-    const body = { resource: RESOURCE, action: ACTION, context: CONTEXT, evaluations }
-    const answer = await readOk(await service.post(EVALUATIONS, body, { headers: pep }))
+    const beyond = { type: 'device', id: 'X', properties: { n: 'N' } }
+    const evaluations = [{ subject: good.subject }, { subject: beyond }]
+    const asked = { resource: RESOURCE, action: ACTION, context: CONTEXT, evaluations }
+    const body = JSON.stringify(asked).replace('"N"', '1e400')
+    const answer = await readOk(await service.post(EVALUATIONS, null, { body, headers: pep }))
     expectOk(await verify(answer.evaluations[0].context.receipt))
     expect(answer.evaluations[1]).toMatchObject({
       decision: false,
