@@ -22,8 +22,9 @@ export const command: Command = {
   options: OPTIONS,
   help: `Usage: countersign demo [--exit] [--json]
 
-Starts the service with a database of its own on a free port, lets a small fleet of virtual Windows
-devices attest over HTTP, healthy and tampered with, and asks for an AuthZEN decision on each.
+Starts the service with a database of its own on a free port, lists a small fleet of virtual Windows
+devices, lets them attest over HTTP, healthy and tampered with, and asks for an AuthZEN decision on
+each.
 
   --exit   end by itself instead of staying up
   --json   print the outcomes as JSON
@@ -107,10 +108,10 @@ function table(outcomes: readonly ScenarioOutcome[]): string {
   return `${renderTable(head, rows)}\n\n${right} of ${outcomes.length} devices got the right answer.\n`
 }
 
-/** Each thing once: not what the agent was told, and `device_unknown` only for want of a better one. */
+/** Each thing once: not what the agent was told, and `never_attested` only for want of a better one. */
 function reasonsBeside({ reasons, refusal }: ScenarioOutcome): string {
   const others = reasons.filter((reason) => reason !== refusal)
-  const telling = others.filter((reason) => reason !== 'device_unknown')
+  const telling = others.filter((reason) => reason !== 'never_attested')
   return (telling.length > 0 ? telling : others).join(', ') || '-'
 }
 

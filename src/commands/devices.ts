@@ -67,7 +67,8 @@ function prepare(verb: string | undefined, id: string | undefined, values: Value
     throw new UsageError('say list, show, quarantine, release, admit or sign-out')
   }
   if (id === undefined || !isDeviceId(id)) {
-    throw new UsageError('say which device: dev_… (countersign devices list)')
+    const said = id === undefined ? 'say which device' : `'${id}' is no device id`
+    throw new UsageError(`${said}: dev_… (countersign devices list)`)
   }
   return isChange
     ? change(verb, id, values)

@@ -159,6 +159,7 @@ describe('countersign simulate and devices', () => {
     const [{ device_id: id }] = await cliJson('devices', 'list', '--verdict', 'trusted')
     const change = (verb: string) => cli('devices', verb, id, '--reason', 'stolen laptop')
     await expect(cli('devices', 'quarantine', id)).rejects.toThrow('--reason is missing')
+    await expect(cli('devices', 'show', 'dev_x')).rejects.toThrow("'dev_x' is no device id")
 
     expect(await change('quarantine')).toMatchObject({ code: 0, stdout: `${id} is quarantined.\n` })
     expect((await change('quarantine')).stdout).toContain('already: nothing was changed')

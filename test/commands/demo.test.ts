@@ -37,7 +37,7 @@ describe.concurrent('countersign demo', { timeout: TIMEOUT_MS }, () => {
         '✓ | old-enclave | recorded | untrusted | denied | enclave_current',
         '✓ | tampered-log | InvalidParameter | unknown | denied | log_pcr_mismatch',
         '✓ | replayed-nonce | nonce_spent | trusted | granted | -',
-        '✓ | forged-token | token_key_unknown | unknown | denied | device_unknown',
+        '✓ | forged-token | token_key_unknown | unknown | denied | never_attested',
         '✓ | expired | recorded | stale | denied | stale',
         '11 of 11 devices got the right answer.',
       ]),

@@ -69,11 +69,8 @@ export function describeFleet({ devices, isWhole, unknown }: FleetAnchors): stri
   const looked = isWhole
     ? `Of ${devices} recorded devices`
     : `Of the first ${devices} devices of a larger fleet, which are a sample by chance,`
-  const untold =
-    unknown === 0
-      ? ''
-      : ` Of ${unknown} it cannot be told what would vouch for
-them: no root is recorded of them, and certificates of keys are not kept. They show it when they
-attest again.`
-  return `${looked}: "admits" counts those whose last attestation ended at the root.${untold}\n`
+  const counted = `${looked}: "admits" counts those whose last attestation ended at the root.\n`
+  if (unknown === 0) return counted
+  return `${counted}Of ${unknown} it cannot be told what would vouch for them: no root is recorded of them, and certificates
+of keys are not kept. They show it when they attest again.\n`
 }

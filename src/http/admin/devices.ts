@@ -214,7 +214,9 @@ async function answerChange(
 }
 
 function answerMalformed(c: HttpContext, error: z.ZodError): Response {
-  const detail = error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ')
+  const detail = error.issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
+    .join('; ')
   return answerProblem(c, 'request_malformed', detail)
 }
 

@@ -262,6 +262,9 @@ describe('an administrator', () => {
       const answer = await post('/v1/devices', { device_key: wrong })
       await expectProblem(answer, 400, 'request_malformed')
     }
+    const more = await post('/v1/devices', { device_key, reason: 'bought' })
+    const { detail } = await expectProblem(more, 400, 'request_malformed')
+    expect(detail).toBe('Unrecognized key: "reason"')
   })
 
   test('is told what is wrong with a body before anything is done', async () => {
