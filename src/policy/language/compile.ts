@@ -10,6 +10,7 @@ import { OPERATORS } from './operators.ts'
 import {
   CelError,
   type Closure,
+  COST_EXCEEDED,
   type Frame,
   noOverload,
   type Outcome,
@@ -205,7 +206,10 @@ function compileChoice([first, second, third]: readonly ASTNode[], scope: Scope)
   }
 }
 
-/** langdef, "Logical Operators": what decides on one side makes up for an error on the other. */
+/**
+ * langdef, "Logical Operators": what decides on one side makes up for an error on the other. Nothing
+ * makes up for an evaluation that costs too much, which ends there.
+ */
 function compileLogical(
   [first, second]: readonly [ASTNode, ASTNode],
   { scope, decisive }: { readonly scope: Scope; readonly decisive: boolean },
@@ -215,8 +219,9 @@ function compileLogical(
   return (frame) => {
     const left = readLeft(frame)
     if (left === decisive) return decisive
+    if (left === COST_EXCEEDED) return left
     const right = readRight(frame)
-    if (right === decisive) return decisive
+    if (right === decisive || right === COST_EXCEEDED) return right
     if (left instanceof CelError) return left
     if (right instanceof CelError) return right
     const areBools = typeof left === 'boolean' && typeof right === 'boolean'

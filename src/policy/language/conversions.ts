@@ -109,8 +109,9 @@ export function convertToString(value: Value, frame: Frame): Outcome {
 export function convertToBytes(value: Value, frame: Frame): Outcome {
   if (value instanceof Uint8Array) return value
   if (typeof value !== 'string') return noOverload('bytes', value)
-  if (!value.isWellFormed()) return ILL_FORMED
-  return spend(frame, value.length) ?? toUtf8(value)
+  const over = spend(frame, value.length)
+  if (over !== undefined) return over
+  return value.isWellFormed() ? toUtf8(value) : ILL_FORMED
 }
 
 const TRUE_TEXTS: ReadonlySet<string> = new Set(['1', 't', 'true', 'TRUE', 'True'])
@@ -141,5 +142,7 @@ export function sizeOf(value: Value, frame: Frame): Outcome {
   if (typeof value === 'string') return sizeOfText(value, frame)
   if (value instanceof Uint8Array) return BigInt(value.length)
   if (value !== null && isList(value)) return BigInt(value.length)
-  return isMap(value) ? BigInt(sizeOfMap(value)) : noOverload('size', value)
+  if (!isMap(value)) return noOverload('size', value)
+  const size = sizeOfMap(value, frame)
+  return typeof size === 'number' ? BigInt(size) : size
 }

@@ -1,6 +1,6 @@
 import { MAX_VALUE_DEPTH } from '../limits.ts'
 import { isMap, keysOfMap, lookUp, plainKeyOf, sizeOfMap } from './map.ts'
-import { compareText, ILL_FORMED } from './text.ts'
+import { compareText, ILL_FORMED, spendOnTexts } from './text.ts'
 import {
   type CelError,
   COST_EXCEEDED,
@@ -21,6 +21,7 @@ import {
  * tests/simple/testdata/comparisons: eq_literal).
  */
 export function equal(a: Value, b: Value, frame: Frame, depth = 0): boolean | CelError {
+  if (typeof a === 'string') return equalTexts(a, b, frame)
   if (typeof a !== 'object' || a === null) {
     if (a === b) return true
     const isNumeric = typeof a === 'bigint' || typeof a === 'number'
@@ -40,6 +41,11 @@ export function equal(a: Value, b: Value, frame: Frame, depth = 0): boolean | Ce
     : equalContainers(a, b, { frame, depth: depth + 1 })
 }
 
+function equalTexts(a: string, b: Value, frame: Frame): boolean | CelError {
+  if (typeof b !== 'string' || a.length !== b.length) return false
+  return spendOnTexts(frame, a, b) ?? a === b
+}
+
 function isSameNumber(a: number | bigint, b: number | bigint): boolean {
   if (typeof a === 'number') return typeof b === 'number' ? a === b : isWhole(a, b)
   return typeof b === 'number' ? isWhole(b, a) : a === b
@@ -56,7 +62,11 @@ function equalContainers(a: Value, b: Value, descent: Descent): boolean | CelErr
     if (!isList(b) || a.length !== b.length) return false
     return equalAll(a.length, descent, (at) => [a[at], b[at]])
   }
-  if (!isMap(b) || sizeOfMap(a) !== sizeOfMap(b)) return false
+  if (!isMap(b)) return false
+  const [sizeOfA, sizeOfB] = [sizeOfMap(a, descent.frame), sizeOfMap(b, descent.frame)]
+  if (typeof sizeOfA !== 'number') return sizeOfA
+  if (typeof sizeOfB !== 'number') return sizeOfB
+  if (sizeOfA !== sizeOfB) return false
   const keys = keysOfMap(a)
   return equalAll(keys.length, descent, (at) => {
     const key = plainKeyOf(keys[at] ?? null)
@@ -103,12 +113,10 @@ export function isIn(value: Value, container: Value, frame: Frame): Outcome {
  * compared with a double as the nearest double (cel-spec, tests/simple/testdata/comparisons:
  * not_lt_dyn_int_big_lossy_double).
  */
-export function order(operator: string, a: Value, b: Value): number | CelError {
+export function order(operator: string, a: Value, b: Value, frame: Frame): number | CelError {
   switch (typeof a) {
     case 'string':
-      if (typeof b !== 'string') break
-      if (!a.isWellFormed() || !b.isWellFormed()) return ILL_FORMED
-      return compareText(a, b)
+      return typeof b === 'string' ? orderTexts(a, b, frame) : noOverload(operator, a, b)
     case 'boolean':
       if (typeof b !== 'boolean') break
       return Number(a) - Number(b)
@@ -121,6 +129,12 @@ export function order(operator: string, a: Value, b: Value): number | CelError {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return compareBytes(a, b)
   if (a instanceof Uint) return orderNumbers(operator, a.value, b)
   return noOverload(operator, a, b)
+}
+
+function orderTexts(a: string, b: string, frame: Frame): number | CelError {
+  const over = spend(frame, a.length + b.length)
+  if (over !== undefined) return over
+  return a.isWellFormed() && b.isWellFormed() ? compareText(a, b) : ILL_FORMED
 }
 
 function orderNumbers(operator: string, a: bigint | number, b: Value): number | CelError {

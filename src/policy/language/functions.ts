@@ -63,6 +63,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
 /** langdef, "Regular Expressions": RE2, and a match anywhere in the text. */
 export function matchPattern(text: Value, pattern: RE2JS, frame: Frame): Outcome {
   if (typeof text !== 'string') return noOverload('matches', text)
-  if (!text.isWellFormed()) return ILL_FORMED
-  return spend(frame, text.length) ?? pattern.matcher(text).find()
+  const over = spend(frame, text.length)
+  if (over !== undefined) return over
+  return text.isWellFormed() ? pattern.matcher(text).find() : ILL_FORMED
 }

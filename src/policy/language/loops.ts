@@ -2,6 +2,7 @@ import { isMap, keysOfMap } from './map.ts'
 import {
   CelError,
   type Closure,
+  COST_EXCEEDED,
   type Frame,
   isList,
   noOverload,
@@ -12,7 +13,10 @@ import {
 export type Items = readonly Value[]
 export type Fold = (items: Items, body: Closure, frame: Frame) => Outcome
 
-/** langdef, "Macros": a false element decides, whatever errors there are beside it. */
+/**
+ * langdef, "Macros": a false element decides, whatever errors there are beside it, but for the end of
+ * what an evaluation may cost.
+ */
 function all(items: Items, body: Closure, frame: Frame): Outcome {
   return quantify(items, body, { frame, name: 'all', decisive: false })
 }
@@ -32,6 +36,7 @@ function quantify(
     const holds = body(frame)
     if (holds === decisive) return decisive
     if (typeof holds === 'boolean') continue
+    if (holds === COST_EXCEEDED) return holds
     error ??= holds instanceof CelError ? holds : noOverload(name, holds)
   }
   return error ?? !decisive

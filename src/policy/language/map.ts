@@ -1,11 +1,13 @@
 import {
   CelError,
+  type Frame,
   isJsonObject,
   isList,
   MapValue,
   type Outcome,
   type PlainKey,
   show,
+  spend,
   Uint,
   type Value,
 } from './value.ts'
@@ -34,8 +36,11 @@ export function lookUp(map: Value, key: PlainKey): Value | undefined {
   return map[key] as Value | undefined
 }
 
-export function sizeOfMap(map: Value): number {
-  return map instanceof MapValue ? map.entries.size : keysOfMap(map).length
+/** Costs what it takes: of what a caller sent, the keys are counted. */
+export function sizeOfMap(map: Value, frame: Frame): number | CelError {
+  if (map instanceof MapValue) return map.entries.size
+  const { length } = keysOfMap(map)
+  return spend(frame, length) ?? length
 }
 
 export function keysOfMap(map: Value): readonly Value[] {

@@ -5,8 +5,8 @@ import { CelError, type Frame, type Outcome, type Value } from './value.ts'
 type Operator = (left: Value, right: Value, frame: Frame) => Outcome
 
 function ordering(operator: string, holds: (order: number) => boolean): Operator {
-  return (left, right) => {
-    const result = order(operator, left, right)
+  return (left, right, frame) => {
+    const result = order(operator, left, right, frame)
     return result instanceof CelError ? result : holds(result)
   }
 }

@@ -23,9 +23,9 @@ function rankOfUnit(unit: number): number {
 
 /** The number of code points. */
 export function sizeOfText(text: string, frame: Frame): Outcome {
-  if (!text.isWellFormed()) return ILL_FORMED
   const over = spend(frame, text.length)
   if (over !== undefined) return over
+  if (!text.isWellFormed()) return ILL_FORMED
   let low = 0
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
@@ -35,49 +35,63 @@ export function sizeOfText(text: string, frame: Frame): Outcome {
 }
 
 export function concatTexts(a: string, b: string, frame: Frame): Outcome {
-  if (!a.isWellFormed() || !b.isWellFormed()) return ILL_FORMED
-  return spend(frame, a.length + b.length) ?? a + b
+  const over = spend(frame, a.length + b.length)
+  if (over !== undefined) return over
+  return a.isWellFormed() && b.isWellFormed() ? a + b : ILL_FORMED
 }
 
 export function lowerAscii(text: Value, frame: Frame): Outcome {
   if (typeof text !== 'string') return noOverload('lowerAscii', text)
-  if (!text.isWellFormed()) return ILL_FORMED
   const over = spend(frame, text.length)
-  return over ?? text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  if (over !== undefined) return over
+  if (!text.isWellFormed()) return ILL_FORMED
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
 export function upperAscii(text: Value, frame: Frame): Outcome {
   if (typeof text !== 'string') return noOverload('upperAscii', text)
-  if (!text.isWellFormed()) return ILL_FORMED
   const over = spend(frame, text.length)
-  return over ?? text.replace(/[a-z]+/g, (letters) => letters.toUpperCase())
-}
-
-export function startsWith(text: Value, prefix: Value): Outcome {
-  if (typeof text !== 'string' || typeof prefix !== 'string') {
-    return noOverload('startsWith', text, prefix)
-  }
-  if (!text.isWellFormed() || !prefix.isWellFormed()) return ILL_FORMED
-  return text.startsWith(prefix)
-}
-
-export function endsWith(text: Value, suffix: Value): Outcome {
-  if (typeof text !== 'string' || typeof suffix !== 'string') {
-    return noOverload('endsWith', text, suffix)
-  }
-  if (!text.isWellFormed() || !suffix.isWellFormed()) return ILL_FORMED
-  return text.endsWith(suffix)
+  if (over !== undefined) return over
+  if (!text.isWellFormed()) return ILL_FORMED
+  return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase())
 }
 
 /** How many characters may be compared for one step: engines compare them many at once. */
 const COMPARED_PER_STEP = 64
 
+/** For texts that are looked through side by side. */
+export function spendOnTexts(frame: Frame, a: string, b: string): CelError | undefined {
+  return spend(frame, (a.length + b.length) / COMPARED_PER_STEP)
+}
+
+export function startsWith(text: Value, prefix: Value, frame: Frame): Outcome {
+  if (typeof text !== 'string' || typeof prefix !== 'string') {
+    return noOverload('startsWith', text, prefix)
+  }
+  const over = spendOnTexts(frame, text, prefix)
+  if (over !== undefined) return over
+  if (!text.isWellFormed() || !prefix.isWellFormed()) return ILL_FORMED
+  return text.startsWith(prefix)
+}
+
+export function endsWith(text: Value, suffix: Value, frame: Frame): Outcome {
+  if (typeof text !== 'string' || typeof suffix !== 'string') {
+    return noOverload('endsWith', text, suffix)
+  }
+  const over = spendOnTexts(frame, text, suffix)
+  if (over !== undefined) return over
+  if (!text.isWellFormed() || !suffix.isWellFormed()) return ILL_FORMED
+  return text.endsWith(suffix)
+}
+
 export function contains(text: Value, part: Value, frame: Frame): Outcome {
   if (typeof text !== 'string' || typeof part !== 'string') {
     return noOverload('contains', text, part)
   }
-  if (!text.isWellFormed() || !part.isWellFormed()) return ILL_FORMED
   // langdef, "Time Complexity": the product of the sizes, at worst.
-  const over = spend(frame, (text.length * part.length) / COMPARED_PER_STEP)
-  return over ?? text.includes(part)
+  const work = text.length * part.length + text.length + part.length
+  const over = spend(frame, work / COMPARED_PER_STEP)
+  if (over !== undefined) return over
+  if (!text.isWellFormed() || !part.isWellFormed()) return ILL_FORMED
+  return text.includes(part)
 }

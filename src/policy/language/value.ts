@@ -153,6 +153,7 @@ export const COST_EXCEEDED = new CelError(
 /**
  * Takes steps for work that grows with values: turns of a loop, what is copied or looked through.
  * The same input costs the same everywhere, so that a receipt recomputes an evaluation cut short.
+ * Whoever is refused hands that on: nothing is evaluated after it, and no operator makes up for it.
  */
 export function spend(frame: Frame, steps: number): CelError | undefined {
   frame.steps -= steps

@@ -150,6 +150,31 @@ describe('an evaluation is bounded', () => {
     expectError(source, 'cel_cost_exceeded', context)
   })
 
+  const text = 'a'.repeat(60_000)
+  const map = Object.fromEntries(many.slice(0, 5000).map((at) => [`k${at}`, at]))
+  const looked = { few: many.slice(0, 5000), text, other: `${text.slice(1)}b`, map, small: {} }
+
+  test.each([
+    'context.text.startsWith(context.text)',
+    'context.text.endsWith(context.text)',
+    'context.text != context.other',
+    'context.text <= context.other',
+    'context.text.contains("b") == false',
+    'context.map != context.small',
+    'size(context.map) > 0',
+  ])('whatever is looked through in each turn of a loop: %s', (body) => {
+    expectError(`context.few.all(x, ${body})`, 'cel_cost_exceeded', looked)
+  })
+
+  test.each([
+    ['the other side of an operator', 'context.few.all(x, BODY) || true'],
+    ['the other side of two', '(context.absent || context.few.all(x, BODY)) || true'],
+    ['a later element', 'context.few.exists(x, BODY && x == 4999.0 || x == 4999.0)'],
+  ])('and nothing makes up for it: %s', (_name, source) => {
+    const body = 'context.text.startsWith(context.text)'
+    expectError(source.replace('BODY', body), 'cel_cost_exceeded', looked)
+  })
+
   test('and what is large is no reason to throw', () => {
     const big = 'é'.repeat(200_000)
     expect(evaluate('size(bytes(context.big) + b"a") == 400001', { big })).toBe(true)
