@@ -237,6 +237,7 @@ describe('anchors import', () => {
     const { code, stdout } = await call('import', file('own.pem'), 'microsoft', '--yes')
     expect(code).toBe(0)
     expect(stdout).toContain('+ anchor Own Root')
+    expect(stdout).toMatch(/^reference values [0-9a-f]{64} would come into force$/m)
     expect(stdout).toContain('+ anchor microsoft-tpm-root-2014')
     expect(await anchorsInForce()).toEqual([
       other.entry({ name: 'Other' }),

@@ -2,7 +2,7 @@ import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../output.ts'
 import { kindOption } from './document-kinds.ts'
 import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
-import { describeStep, exitCodeOf, planDocuments, type Step, showStep } from './plan.ts'
+import { describeStep, exitCodeOf, nameOf, planDocuments, type Step, showStep } from './plan.ts'
 import type { Candidate } from './read-document.ts'
 
 export type ApplyOptions = Omit<Release, 'kind' | 'checked' | 'reason'> & {
@@ -64,18 +64,19 @@ async function applyStep(store: Store, step: Step, options: ApplyOptions): Promi
 function describeWaiting(others: readonly Step[]): string {
   return others
     .filter(({ state }) => state === 'changed')
-    .map(({ candidate }) => `${candidate.label} waits for the end of it: apply again then.\n`)
+    .map(({ candidate }) => `${nameOf(candidate)} waits for the end of it: apply again then.\n`)
     .join('')
 }
 
 function describeReleased(released: Released, candidate: Candidate): string {
   const { outcome, newlyDenied } = released
   const { kind, label, checked } = candidate
-  if ('rolloutId' in released) return `\n${label}: ${describeRollout(released)}`
+  const name = nameOf(candidate)
+  if ('rolloutId' in released) return `\n${name}: ${describeRollout(released)}`
   if (outcome === 'denials_not_accepted') {
     return describeRefusal(newlyDenied, `${label}${kindOption(kind)}`)
   }
-  return `\n${label} is in force: ${checked?.hash}\nRunning services decide by it from their next request on.\n`
+  return `\n${name} is in force: ${checked?.hash}\nRunning services decide by it from their next request on.\n`
 }
 
 function showApplied({ step, released }: Applied): object {

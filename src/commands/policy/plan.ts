@@ -104,15 +104,25 @@ const STATES: Readonly<Record<Step['state'], string>> = {
 }
 
 export function describeStep({ candidate, state, changes, preview }: Step): string {
-  const { label, checked, findings } = candidate
+  const { checked, findings } = candidate
   const hash = checked === undefined ? '' : ` ${checked.hash}`
-  const lines = [`${label}${hash} ${STATES[state]}`]
+  const lines = [`${nameOf(candidate)}${hash} ${STATES[state]}`]
   if (findings.length > 0 && state !== 'in_force') {
     lines.push(describeFindings(candidate).trimEnd(), `  lint: ${countFindings(findings)}`)
   }
   lines.push(...changes.map((change) => `  ${describeChange(change)}`))
   if (state === 'changed') lines.push(`  ${describePreview(preview)}`)
   return `${lines.join('\n')}\n`
+}
+
+/** Its file; what has none is labelled with its hash, which says nothing beside the hash. */
+export function nameOf({ kind, label, checked }: Candidate): string {
+  return label === checked?.hash ? KIND_NAMES[kind] : label
+}
+
+const KIND_NAMES: Readonly<Record<DocumentKind, string>> = {
+  policy: 'policy',
+  'reference-values': 'reference values',
 }
 
 function describePreview(preview: PreviewOnRecord | undefined): string {
