@@ -88,6 +88,27 @@ function createEnvironment(): Environment {
   return registerLinearMatches(created)
 }
 
+/**
+ * Every name that an expression may read a member by, however it is written: members, and texts as
+ * they are once their escapes are read, whatever they are for. Undefined for what is no expression.
+ */
+export function namesIn(source: string): ReadonlySet<string> | undefined {
+  const analysis = analyseTree(source)
+  if (!analysis.ok) return undefined
+  const names = new Set<string>()
+  collectNames(analysis.ast, names)
+  return names
+}
+
+function collectNames({ args }: ASTNode, names: Set<string>): void {
+  for (const part of [args].flat(3) as readonly unknown[]) {
+    if (typeof part === 'string') names.add(part)
+    else if (typeof part === 'object' && part !== null && 'op' in part) {
+      collectNames(part as ASTNode, names)
+    }
+  }
+}
+
 function neverCalled(): never {
   throw new TypeError('the library evaluates nothing')
 }

@@ -1,4 +1,5 @@
 import type { Control } from '../../policy/control.ts'
+import { namesIn } from '../../policy/expression.ts'
 import type { Store } from '../../store/store.ts'
 
 /**
@@ -30,8 +31,8 @@ export type AttributeChanges = {
 const READ_AS = { owner: 'owner', entraDeviceId: 'entra_device_id', labels: 'labels' } as const
 
 /**
- * Whether what is said about a device decides about its access: a label that an override names, or an
- * attribute that a policy in force, on its way or pinned reads. `before` is how the device stands;
+ * Whether what is said about a device decides about its access: a label that an override or a rollout names, or
+ * an attribute that a policy in force, on its way or pinned reads. `before` is how the device stands;
  * members that `changes` lacks stay as they are.
  */
 export async function attributesNeedSecond(
@@ -51,10 +52,16 @@ export async function attributesNeedSecond(
   ]
   if (changed.length === 0) return false
   const control = await store.control(now)
-  const isNamed = control.overrides.some(
-    ({ target }) => target.kind === 'label' && labels.includes(target.name),
-  )
+  const isNamed = labelsNamedBy(control).some((label) => labels.includes(label))
   return isNamed || (await somePolicyReads(store, policiesOf(control), changed))
+}
+
+/** Labels that put a device under an exception, or among the first whom a rollout reaches. */
+function labelsNamedBy({ overrides, rollouts }: Control): readonly string[] {
+  return [
+    ...overrides.flatMap(({ target }) => (target.kind === 'label' ? [target.name] : [])),
+    ...rollouts.flatMap(({ plan }) => plan.stages.flatMap((stage) => stage.labels)),
+  ]
 }
 
 /** Every policy that decides for somebody, or is on its way to. */
@@ -65,7 +72,6 @@ function policiesOf({ active, rollouts, overrides }: Control): ReadonlySet<strin
   return new Set(all.map(({ hash }) => hash))
 }
 
-/** A search of the text, so that no way of writing an expression escapes it. */
 async function somePolicyReads(
   store: Pick<Store, 'document'>,
   hashes: ReadonlySet<string>,
@@ -74,14 +80,19 @@ async function somePolicyReads(
   for (const hash of hashes) {
     const body = Object((await store.document('policy', hash))?.body)
     const clauses: readonly unknown[] = Array.isArray(body.clauses) ? body.clauses : []
-    const expressions = clauses.map((clause) => {
+    const expressions = clauses.flatMap((clause) => {
       const { when, require } = Object(clause)
-      return [when, require]
+      return [when, require].filter((source) => typeof source === 'string')
     })
-    const text = JSON.stringify(expressions)
-    if (names.some((name) => text.includes(name))) return true
+    if (expressions.some((source) => mayRead(source, names))) return true
   }
   return false
+}
+
+/** Of what cannot be read any more nothing is known, so it may read everything. */
+function mayRead(source: string, names: readonly string[]): boolean {
+  const read = namesIn(source)
+  return read === undefined || names.some((name) => read.has(name))
 }
 
 function changedLabels(before: readonly string[], after: readonly string[] | undefined): string[] {

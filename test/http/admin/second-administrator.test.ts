@@ -217,3 +217,42 @@ test('a label takes two where an override names it or a policy reads labels, a p
   await readOk(await patch(['plain', `label-${labels}`], first, { owner: 'me' }), 202)
   await readOk(await patch(['plain', `label-${labels}`], first, { entra_device_id: 'e' }))
 })
+
+test.each([
+  '"exempt" in device["labels"]',
+  String.raw`"exempt" in device["\u006cabels"]`,
+  String.raw`"exempt" in device["\154\x61bels"]`,
+])('a label takes two, however a policy writes that it reads labels: %s', async (require) => {
+  const device = await startDevice()
+  expectOk(await service.agentOf(device).attest())
+  const reads = policyOf('writes', require)
+  await readOk(await put(reads, first), 202)
+  await readOk(await put(reads, second))
+  const patch = { method: 'PATCH', headers: first }
+  const path = `/v1/devices/${device.deviceId}`
+  await readOk(await service.post(path, { labels: ['exempt'] }, patch), 202)
+  await readOk(await service.post(path, { entra_device_id: 'labels' }, patch))
+})
+
+test('a label takes two where it puts a device among the first of a rollout', async () => {
+  const device = await startDevice()
+  expectOk(await service.agentOf(device).attest())
+  const plain = policyOf('plain', 'attestation.tpmVersion == 2')
+  await readOk(await put(plain, first), 202)
+  await readOk(await put(plain, second))
+  const patch = { method: 'PATCH', headers: first }
+  const path = `/v1/devices/${device.deviceId}`
+  await readOk(await service.post(path, { labels: ['other'] }, patch))
+  const body = {
+    kind: 'policy',
+    reason: 'r',
+    document: policyOf('loose', 'attestation.tpmVersion >= 2'),
+    plan: { stages: [{ percent: 0, labels: ['canary'] }, { percent: 100 }] },
+  }
+  const { kind, document } = body
+  await readOk(await service.post('/v1/previews', { kind, document }, { headers: first }))
+  await readOk(await service.post('/v1/rollouts', body, { headers: first }), 202)
+  await readOk(await service.post('/v1/rollouts', body, { headers: second }), 201)
+  await readOk(await service.post(path, { labels: ['canary'] }, patch), 202)
+  await readOk(await service.post(path, { labels: ['third'] }, patch))
+})
