@@ -101,7 +101,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
   return {
     quarantineDevice: change('quarantine_device'),
     releaseDevice: change('release_device'),
-    signOutDevice: (input) => signOut(changeArguments(input)),
+    signOutDevice: underAnyName(db, (input: DeviceChange) => signOut(changeArguments(input))),
     admitDevice: change('admit_device'),
     enrolDevice: (input) => enrol(enrolArguments(input)),
     setDeviceAttributes: underAnyName(db, (input: AttributesToSet) =>

@@ -108,6 +108,16 @@ describe('the next attestation key of a quarantined machine', () => {
   })
 })
 
+test.each(['quarantine', 'release', 'admit', 'sign-out'])(
+  'whoever asks for %s by the name of one of its keys means the device',
+  async (verb) => {
+    const device = await start(newMachine())
+    const { device_id: id } = await attest(device)
+    expect(device.deviceId).not.toBe(id)
+    expect(await change(device.deviceId, verb)).toMatchObject({ device_id: id })
+  },
+)
+
 test('what was said of a device before its key was linked to its TPM stays with it', async () => {
   const machine = newMachine()
   const device = await startDevice({ machine, endorser: authority.endorse })
