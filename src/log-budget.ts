@@ -16,8 +16,9 @@ export type LogBudget = {
 }
 
 const MINUTE_MS = 60_000
+const LINES_A_MINUTE = 60
 
-export function createLogBudget(log: Log, perMinute: number): LogBudget {
+export function createLogBudget(log: Log, perMinute = LINES_A_MINUTE): LogBudget {
   const kinds = new Map<string, { minute: number; written: number; leftOut: number }>()
   return {
     write(level, event, kind, fields, now) {

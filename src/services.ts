@@ -133,8 +133,6 @@ export type ServicesInput = {
 }
 
 const BUILT_IN_TOKEN_LIFETIME_MS = 8 * 3600 * 1000
-/** Of each reason; how many were left out is told. */
-const REFUSALS_LOGGED_A_MINUTE = 60
 
 export async function createServices(input: ServicesInput): Promise<Services> {
   const { config, log, store, masterSecret, clock } = input
@@ -143,7 +141,9 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
   const limiter = createDeviceLimiter(config.deviceAttestationsPerMinute)
   const random = createRandomSource()
-  const issuerDirectory = createIssuerDirectory({ store, places: config.aiaPlaces, clock, log })
+  const logBudget = createLogBudget(log)
+  const places = config.aiaPlaces
+  const issuerDirectory = createIssuerDirectory({ store, places, clock, log, logBudget })
   const ringSecret = derivePurposeKey(masterSecret, 'rollout ring')
   const ring = (identity: Uint8Array) => ringOf(identity, ringSecret)
   const shared = {
@@ -230,7 +230,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       most: config.unvouchedDevicesMost,
     }),
     sharedKeys: createSharedKeys(),
-    logBudget: createLogBudget(log, REFUSALS_LOGGED_A_MINUTE),
+    logBudget,
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
     ringOf: ring,
     issuers,

@@ -8,6 +8,7 @@ import { answerUnavailable } from './http/unavailable.ts'
 import { runJobs } from './jobs.ts'
 import { parseMasterSecret } from './keys/master-secret.ts'
 import { createLog, describeFault, type Log } from './log.ts'
+import { createLogBudget, type LogBudget } from './log-budget.ts'
 import { createMetrics } from './metrics.ts'
 import { reviewUnproven } from './operations/jobs/review-unproven.ts'
 import { watchVerifiers } from './operations/jobs/watch-verifiers.ts'
@@ -32,6 +33,7 @@ export default { fetch: answer, scheduled: runScheduledJobs }
 type Isolate = {
   readonly config: Config
   readonly log: Log
+  readonly logBudget: LogBudget
   readonly database: HyperdriveStore
   service: Service | undefined
 }
@@ -95,10 +97,13 @@ async function withService<T>(
 /** What of the service stands without its database, once the settings are read. */
 async function withoutDatabase(): Promise<BreakGlassServices | undefined> {
   if (isolate === undefined) return undefined
-  const { config, log } = isolate
+  const { config, log, logBudget } = isolate
+  const clock = () => new Date()
   return {
     log,
-    breakGlass: await createBreakGlass(config, { log, clock: () => new Date() }),
+    logBudget,
+    clock,
+    breakGlass: await createBreakGlass(config, { log, clock }),
     // Whose keys are in the database: a device is named by its id then.
     verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
     metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
@@ -112,9 +117,11 @@ function openIsolate(bindings: WorkerBindings): Isolate {
   }
   const { database, logLevel } = config.value
   if (database.kind !== 'postgres') throw new TypeError('a Worker has no other database')
+  const log = createWorkerLog(logLevel)
   return {
     config: config.value,
-    log: createWorkerLog(logLevel),
+    log,
+    logBudget: createLogBudget(log),
     database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
     service: undefined,
   }

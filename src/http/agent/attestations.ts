@@ -103,7 +103,7 @@ async function refuse(
 ): Promise<Response> {
   const { failure, device, now } = refusal
   const { reason } = failure
-  if (reason === 'key_set_unavailable') return answerUnavailable(c, services, failure)
+  if (reason === 'key_set_unavailable') return answerUnavailable(c, services, failure, now)
   if (reason === 'policy_not_pinned') warnOfPolicy(c, services, failure, now)
   services.metrics.refusals.labels('submission', reason).inc()
   const fields = { request_id: c.get('requestId'), device_id: device?.deviceId, reason }
@@ -137,9 +137,11 @@ function answerUnavailable(
   c: HttpContext,
   services: Services,
   { reason, retryAfterSeconds }: KeySetsFailure,
+  now: Date,
 ): Response {
   services.metrics.faults.labels('agent').inc()
-  services.log.warn('key_set_unavailable', { request_id: c.get('requestId') })
+  const fields = { request_id: c.get('requestId') }
+  services.logBudget.write('warn', reason, '', fields, now)
   c.header('retry-after', String(retryAfterSeconds))
   return answerProblem(c, reason)
 }

@@ -104,7 +104,8 @@ async function readBody<T>(
 function refuse(c: HttpContext, services: Services, failure: EnrolmentFailure): Response {
   const { reason } = failure
   services.metrics.refusals.labels('enrolment', reason).inc()
-  services.log.info('enrolment_refused', { request_id: c.get('requestId'), reason })
+  const fields = { request_id: c.get('requestId'), reason }
+  services.logBudget.write('info', 'enrolment_refused', reason, fields, services.clock())
   const { code, detail, retryAfterSeconds } = toEnrolmentProblem(failure)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   return answerProblem(c, code, detail)

@@ -29,7 +29,7 @@ import { readJson, STATUS_OF_BODY } from '../read-json.ts'
 /** What is needed to answer: nothing of it asks the store. */
 export type BreakGlassServices = Pick<
   Services,
-  'breakGlass' | 'verifyDeviceToken' | 'log' | 'metrics'
+  'breakGlass' | 'verifyDeviceToken' | 'log' | 'logBudget' | 'metrics' | 'clock'
 >
 
 type Options = {
@@ -161,14 +161,19 @@ function reportUse(
   })
 }
 
-/** What was granted already is told by its own line; a token that nobody signed has no id. */
+/**
+ * What was granted already is told by its own line. A token that nobody signed has no id, and anybody
+ * can hand in many.
+ */
 function reportRefusal(
   c: HttpContext,
   { services }: Omit<Asked, 'token'>,
   { reason, jti }: BreakGlassFailure,
 ): void {
   services.metrics.breakGlass.labels(reason).inc()
-  services.log.warn('break_glass_refused', { request_id: c.get('requestId'), reason, jti })
+  const fields = { request_id: c.get('requestId'), reason, jti }
+  if (jti !== undefined) services.log.warn('break_glass_refused', fields)
+  else services.logBudget.write('warn', 'break_glass_refused', reason, fields, services.clock())
 }
 
 function answerRefused(

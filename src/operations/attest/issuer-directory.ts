@@ -15,6 +15,7 @@ import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import { nameKey } from '../../evidence/x509/name.ts'
 import { err, ok } from '../../failure.ts'
 import type { Log } from '../../log.ts'
+import type { LogBudget } from '../../log-budget.ts'
 import type { Store } from '../../store/store.ts'
 import type { CertifiedPath, FindIssuers, PathTrust } from '../../verifier/steps/certified-path.ts'
 import { createKeptIssuers, keyOf } from './kept-issuers.ts'
@@ -42,11 +43,12 @@ type DirectoryInput = {
   readonly places: readonly AiaPlace[]
   readonly clock: () => Date
   readonly log: Log
+  readonly logBudget: LogBudget
   readonly fetch?: typeof fetch
 }
 
 export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
-  const { store, places, clock, log } = input
+  const { store, places, clock, log, logBudget } = input
   const send: typeof fetch = input.fetch ?? ((...request) => fetch(...request))
   const source = createCertificateSource({ places, fetch: send, clock })
   const kept = createKeptIssuers(clock)
@@ -66,7 +68,7 @@ export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
 
   const forRequest = (): FindIssuers => {
     const asked = new Set<string>()
-    const fetching = fetchForRequest({ source, waiting, log })
+    const fetching = fetchForRequest({ source, waiting, logBudget, clock })
     return async (missing) => {
       const key = keyOf(missing)
       const isFirst = !asked.has(key)
@@ -112,9 +114,10 @@ export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
 function fetchForRequest(input: {
   readonly source: CertificateSource
   readonly waiting: { count: number }
-  readonly log: Log
+  readonly logBudget: LogBudget
+  readonly clock: () => Date
 }): FindIssuers {
-  const { source, waiting, log } = input
+  const { source, waiting, logBudget, clock } = input
   let deadline: AbortSignal | undefined
   let fetches = 0
   const begin = () => {
@@ -133,7 +136,8 @@ function fetchForRequest(input: {
       tried += 1
       waitMs = Math.min(waitMs ?? Infinity, sourced.retryAfterMs)
       const retryAfterMs = sourced.retryAfterMs
-      log.info('issuer_certificate_unavailable', { host: new URL(url).host, retryAfterMs })
+      const fields = { host: new URL(url).host, retryAfterMs }
+      logBudget.write('info', 'issuer_certificate_unavailable', '', fields, clock())
     }
     return waitMs === undefined ? ok([]) : unavailable(waitMs)
   }

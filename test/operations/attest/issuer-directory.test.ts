@@ -12,6 +12,7 @@ import type { MissingIssuer } from '../../../src/evidence/x509/failure.ts'
 import { fingerprintOf } from '../../../src/evidence/x509/fingerprint.ts'
 import { ATTESTATION_KEY_USAGE, verifyPath } from '../../../src/evidence/x509/path.ts'
 import { createLog } from '../../../src/log.ts'
+import { createLogBudget } from '../../../src/log-budget.ts'
 import {
   createIssuerDirectory,
   type IssuerDirectory,
@@ -40,6 +41,7 @@ let server: AiaServer
 let database: TestDatabase
 let clock: TestClock
 let calls: string[]
+let logs: string[]
 
 beforeAll(async () => {
   server = await startAiaServer()
@@ -50,6 +52,7 @@ beforeEach(async () => {
   database = await openTestDatabase()
   clock = testClock(MICROSOFT_CHAINS_AT)
   calls = []
+  logs = []
   server.asked.length = 0
   return () => database.close()
 })
@@ -64,12 +67,14 @@ function openDirectory(store: Partial<Store> = {}): IssuerDirectory {
     },
     ...store,
   }
-  const log = createLog({ level: 'silent', write: () => undefined, clock: clock.now })
+  const write = (line: string) => logs.push(line)
+  const log = createLog({ level: 'info', write, clock: clock.now })
   return createIssuerDirectory({
     store: noted,
     places: PLACES,
     clock: clock.now,
     log,
+    logBudget: createLogBudget(log),
     fetch: server.fetch,
   })
 }
@@ -288,4 +293,16 @@ test('only so many requests wait for issuers at a time', async () => {
   server.serve('http://ftpm.amd.com/later', (_, response) => response.writeHead(404).end())
   await directory.forRequest()(missing(99))
   expect(server.asked).toHaveLength(MAX_WAITING + 1)
+})
+
+test('what cannot be had is told so many times a minute, however many ask for it', async () => {
+  const url = 'http://ftpm.amd.com/none'
+  server.serve(url, (_, response) => response.writeHead(404).end())
+  const directory = openDirectory()
+  for (let count = 0; count < 100; count++) {
+    const wanted = { depth: 0, issuer: `issuer ${count}`, keyIdentifier: undefined, urls: [url] }
+    expectRefusal(await directory.forRequest()(wanted), 'certificate_issuer_unavailable')
+  }
+  expect(logs).toHaveLength(60)
+  expect(logs[0]).toContain('issuer_certificate_unavailable')
 })
