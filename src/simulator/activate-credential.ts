@@ -1,15 +1,7 @@
-import {
-  constants,
-  createDecipheriv,
-  createHmac,
-  type KeyObject,
-  privateDecrypt,
-} from 'node:crypto'
+import { constants, createCipheriv, createHmac, type KeyObject, privateDecrypt } from 'node:crypto'
 
 const HASH = 'sha256'
-/** AES-128, as the default template of an RSA-2048 endorsement key says. */
-const CIPHER = 'aes-128-cfb'
-const IV = Buffer.alloc(16)
+const BLOCK = 16
 
 /**
  * TPM2_ActivateCredential for an RSA-2048 endorsement key of the default template (TPM 2.0 Part 1
@@ -33,8 +25,22 @@ export function activateCredential(input: {
   const integrity = derive(seed, 'INTEGRITY', new Uint8Array(), 32)
   const expected = createHmac(HASH, integrity).update(encrypted).update(name).digest()
   if (!expected.equals(hmac)) throw new Error('TPM_RC_INTEGRITY')
-  const decipher = createDecipheriv(CIPHER, derive(seed, 'STORAGE', name, 16), IV)
-  return readSized(decipher.update(encrypted)).content
+  return readSized(decryptCfb(derive(seed, 'STORAGE', name, 16), encrypted)).content
+}
+
+/**
+ * AES-128 in CFB mode with an IV of zeros, as the default template of an RSA-2048 endorsement key says.
+ * workerd has no CFB: the first block of the key stream of counter mode is the encrypted block before.
+ */
+function decryptCfb(key: Uint8Array, encrypted: Uint8Array): Uint8Array {
+  const plain = Buffer.alloc(encrypted.length)
+  let feedback: Uint8Array = Buffer.alloc(BLOCK)
+  for (let at = 0; at < encrypted.length; at += BLOCK) {
+    const block = encrypted.subarray(at, at + BLOCK)
+    plain.set(createCipheriv('aes-128-ctr', key, feedback).update(block), at)
+    feedback = block
+  }
+  return plain
 }
 
 /** KDFa of one block. TPM 2.0 Part 1 §11.4.10.2 */

@@ -397,15 +397,17 @@ describe('what stands in the way is said', () => {
   test('files that are not what they should be', async () => {
     const missing = join(folder, 'nowhere')
     await expect(azurePolicy('diff', '--file', missing)).rejects.toThrow(
-      /cannot be read \(ENOENT\)/,
+      /cannot read .*nowhere \(ENOENT\)/,
     )
     const binary = join(folder, 'binary')
     writeFileSync(binary, Buffer.from([0xff, 0xfe]))
     await expect(azurePolicy('diff', '--file', binary)).rejects.toThrow('is not UTF-8')
-    const pair = ['--key', binary, '--certificate', binary]
+    const text = join(folder, 'text')
+    writeFileSync(text, 'hello')
+    const pair = ['--key', text, '--certificate', text]
     await expect(azurePolicy('set', '--yes', ...pair)).rejects.toThrow('not one in PEM')
     const half = ['--key', missing, '--certificate', binary]
-    await expect(azurePolicy('set', '--yes', ...half)).rejects.toThrow(/--key .* cannot be read/)
+    await expect(azurePolicy('set', '--yes', ...half)).rejects.toThrow(/cannot read .*nowhere/)
   })
 })
 

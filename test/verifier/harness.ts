@@ -12,6 +12,7 @@ import {
 } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { reportEnclave, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
+import { toWebKey } from '../../src/simulator/web-key.ts'
 import type { SpendContext } from '../../src/verifier/service-context.ts'
 import {
   type AttestAnswer,
@@ -125,10 +126,15 @@ export function makeRequest(
 export type Version = 1 | 2
 
 /** Signs a payload as the agent would, whatever it says. */
-export function signRequest(key: KeyObject, version: Version, payload: unknown): Promise<string> {
+export async function signRequest(
+  key: KeyObject,
+  version: Version,
+  payload: unknown,
+): Promise<string> {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
   const typ = version === 1 ? 'attReq' : 'attReqV2'
-  return new CompactSign(toUtf8(text)).setProtectedHeader({ alg: 'PS256', typ }).sign(key)
+  const signer = await toWebKey(key, 'PS256')
+  return new CompactSign(toUtf8(text)).setProtectedHeader({ alg: 'PS256', typ }).sign(signer)
 }
 
 /** Signs a `vbs` request with a report that the enclave of the device makes over these data. */

@@ -4,6 +4,7 @@
  */
 export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/server.test.ts': "is about Node's HTTP server",
+  'test/http/agent/enrolment-swtpm.test.ts': 'its TPM is a program that Node starts',
   'test/http/agent/relay.test.ts':
     'its stand-in for Azure is an HTTPS server on Node; test/azure has what relays inside workerd',
   'test/http/agent/issuers.test.ts':
