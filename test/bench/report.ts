@@ -60,7 +60,7 @@ export function describeMachine(postgresVersion: string | undefined): string {
   return `${availableParallelism()} cores (${cpu?.model.trim() || 'unknown model'}), Node ${process.version}${postgres}`
 }
 
-/** Tables in Markdown, as they stand in the README. */
+/** Tables in Markdown, as they stand in docs/performance.md. */
 export function formatReport(results: Results, machine: string): string {
   const entries = ratiosOf(results)
   const summary = entries.map(([path, result]) => [

@@ -80,7 +80,7 @@ type Rule = readonly [
 
 const UNBOUND = 'legacy_request_key_unbound'
 
-/** In the order of README's table: identity and freshness first, content last. */
+/** In the order of the table in docs/agent-protocol.md: identity and freshness first, content last. */
 const RULES: readonly Rule[] = [
   [
     UNBOUND,

@@ -24,7 +24,7 @@ export function listRoots(shown: Shown, json: boolean): number {
   const { roots } = shown
   if (roots.length === 0) {
     printText(
-      'No trust anchors: any attestation key is accepted. See: countersign anchors --help\n',
+      'No roots are configured: without EK_TRUST_ANCHORS, any attestation key is accepted.\nSee: countersign anchors --help\n',
     )
     return 0
   }

@@ -1,0 +1,99 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseConfig, SETTING_NAMES } from '../src/config.ts'
+import { expectOk } from './support/refusal.ts'
+
+const DOCUMENTS = [
+  'README.md',
+  'SECURITY.md',
+  '.container/README.md',
+  ...readdirSync('docs').map((name) => join('docs', name)),
+]
+
+type Setting = [name: string, fallback: string | undefined]
+
+const read = (file: string) => readFileSync(file, 'utf8')
+
+/** As GitHub makes an anchor of a heading, for the characters that ours have. */
+function anchorsOf(file: string): string[] {
+  const text = read(file).replaceAll(/^ *```[\s\S]*?^ *```/gm, '')
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+/** Rows of the table of settings: names and defaults, several in one row by their order. */
+function documentedSettings(): Setting[] {
+  const readme = read('README.md')
+  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Operations'))
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'))
+  return rows.flatMap((row) => {
+    const [, names = '', fallbacks = '', meaning = ''] = row.split('|')
+    const values = quoted(fallbacks, /`(.*?)`/g)
+    const own = quoted(names, /`(.*?)`/g).map((name, index): Setting => [name, values[index]])
+    const others = quoted(meaning, /`([A-Z]+(?:_[A-Z]+)+)`/g)
+    return [...own, ...others.map((name): Setting => [name, undefined])]
+  })
+}
+
+function quoted(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, inside = '']) => inside)
+}
+
+function breakGlassKey(_: unknown, index: number) {
+  const { publicKey } = generateKeyPairSync('ed25519')
+  return { ...publicKey.export({ format: 'jwk' }), kid: `key-${index}` }
+}
+
+describe('documents', () => {
+  test.each(DOCUMENTS)('%s: each link leads to a file, and to a heading that it has', (file) => {
+    const broken = [...read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
+      .map(([link, path = '', anchor]) => ({ link, path, anchor }))
+      .filter(({ path, anchor }) => {
+        const target = path === '' ? file : join(dirname(file), path)
+        if (!existsSync(target)) return true
+        return anchor !== undefined && !anchorsOf(target).includes(anchor)
+      })
+    expect(broken).toEqual([])
+  })
+
+  test.each(DOCUMENTS)('%s: nothing is left of a merge', (file) => {
+    expect(read(file)).not.toMatch(/^(?:<{7}|={7}|>{7})/m)
+  })
+
+  test('guarantees are numbered one after the other', () => {
+    const security = read('SECURITY.md')
+    const list = security.slice(security.indexOf('## Guarantees'))
+    const section = list.slice(0, list.indexOf('\n## ', 1))
+    const numbers = [...section.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number))
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+  })
+})
+
+describe("the README's table of settings", () => {
+  const documented = documentedSettings()
+
+  test('has every setting, and no other', () => {
+    const names = new Set(documented.map(([name]) => name))
+    expect(SETTING_NAMES.filter((name) => !names.has(name))).toEqual([])
+    const rows = documented.map(([name]) => name).filter((name) => !SETTING_NAMES.includes(name))
+    expect(rows).toEqual([])
+  })
+
+  test('says the value that is used where none is given', () => {
+    const given = documented.filter(([, value]) => value !== undefined && !/[A-Z]/.test(value))
+    expect(given.length).toBeGreaterThan(25)
+    // Without keys of break-glass its other settings are a mistake.
+    const keys = Array.from({ length: 2 }, breakGlassKey)
+    const BREAK_GLASS_KEYS = JSON.stringify({ keys })
+    const unset = expectOk(parseConfig({ BREAK_GLASS_KEYS }))
+    for (const [name, value] of given) {
+      expect(expectOk(parseConfig({ BREAK_GLASS_KEYS, [name]: value })), name).toEqual(unset)
+    }
+  })
+})
