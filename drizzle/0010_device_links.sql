@@ -87,13 +87,19 @@ BEGIN
     END IF;
   END IF;
 
-  INSERT INTO device (
-    device_id, key_kind, device_key_hash, enrolment, ring, created_at, updated_at
-  ) VALUES (
-    v_target, p_key_kind, p_device_key_hash,
-    CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring, p_at, p_at
-  ) ON CONFLICT (device_id) DO NOTHING;
-  v_created := FOUND;
+  LOOP
+    INSERT INTO device (
+      device_id, key_kind, device_key_hash, enrolment, ring, created_at, updated_at
+    ) VALUES (
+      v_target, p_key_kind, p_device_key_hash,
+      CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring, p_at, p_at
+    ) ON CONFLICT (device_id) DO NOTHING;
+    v_created := FOUND;
+    -- Ours from here on. It is gone where a call about other names of it has just merged it: made anew
+    -- it takes in the device that it was merged into, which is what its names point to now.
+    PERFORM FROM device x WHERE x.device_id = v_target FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
   v_is_new := v_created;
 
   -- What pointed to a device that is being merged points on.

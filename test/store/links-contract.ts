@@ -313,7 +313,11 @@ export function linksContract(subject: () => StoreUnderTest): void {
   })
 }
 
-function linkOf(tpm: string, key: string, changes: Partial<DeviceToLink>): DeviceToLink {
+export function linkOf(
+  tpm: string,
+  key: string,
+  changes: Partial<DeviceToLink> = {},
+): DeviceToLink {
   return {
     deviceId: tpm,
     keyKind: 'tpm',

@@ -7,6 +7,7 @@ import { openPostgresStore } from '../../src/store/postgres.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { storeContract } from './contract.ts'
 import { at, attestationOf, newDeviceId, newId, refusalOf } from './fixtures.ts'
+import { linkOf } from './links-contract.ts'
 
 const SEEN = {
   ...{ rolloutId: 'rol_a', revision: 1, reporter: 'one', at: at(1) },
@@ -40,6 +41,38 @@ describePostgres('store on PostgreSQL', () => {
   }
 
   storeContract(() => open('contract'))
+
+  test('a device that is merged while one of its names is linked loses neither, and nobody fails', async () => {
+    const { store, url, close } = await open('crosswise')
+    const [tpm, other, key, late] = [newDeviceId(), newDeviceId(), newDeviceId(), newDeviceId()]
+    await store.linkDevice(linkOf(tpm, key))
+    await store.quarantineDevice({ deviceId: tpm, by: 'x', reason: 'stolen', now: at(6) })
+    const blocker = new pg.Client(url)
+    await blocker.connect()
+    const waiting = async () => {
+      const text = 'select count(*)::int as n from pg_locks where not granted'
+      return (await blocker.query<{ n: number }>(text)).rows[0]?.n ?? 0
+    }
+    // The row of `late` is somebody's, so that linking it stops after it has found its device.
+    await blocker.query('begin')
+    await blocker.query(`insert into device (device_id, key_kind, device_key_hash, enrolment, ring,
+      created_at, updated_at) values ('${late}', 'aik', '${late}', 'admitted', 1, now(), now())`)
+    const linked = store.linkDevice(linkOf(late, key))
+    while ((await waiting()) < 1) await new Promise((resolve) => setTimeout(resolve, 5))
+    let isMerged = false
+    const merged = store.linkDevice(linkOf(other, tpm)).finally(() => {
+      isMerged = true
+    })
+    while (!isMerged && (await waiting()) < 2)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    await blocker.query('rollback')
+    await Promise.all([linked, merged])
+    const found = await Promise.all([tpm, other, key, late].map((id) => store.trustRecord(id)))
+    expect(new Set(found.map(({ record }) => record?.deviceId)).size).toBe(1)
+    expect(found.map(({ record }) => record?.quarantine?.reason)).toEqual(Array(4).fill('stolen'))
+    await blocker.end()
+    await close()
+  })
 
   test('a statement that is given up takes its connection with it', async () => {
     const url = new URL(await server.createDatabase('swallowed'))
