@@ -79,7 +79,8 @@ BEGIN
   END IF;
   IF p_ticket_id IS NOT NULL THEN
     INSERT INTO spent_nonce (device_id, nonce_id, expires_at)
-    VALUES (p_device_id, p_ticket_id, p_ticket_expires_at)
+    -- With the device, so that it is spent too once that has another name.
+    VALUES (v_target, p_ticket_id, p_ticket_expires_at)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
       RETURN QUERY SELECT 'ticket_spent', NULL::text, NULL::text, NULL::timestamptz;

@@ -229,6 +229,18 @@ export function linksContract(subject: () => StoreUnderTest): void {
     expect(audit).toHaveLength(1)
   })
 
+  test('a ticket is spent for good, also once the device has another name', async () => {
+    const [tpm, key, other] = [newDeviceId(), newDeviceId(), newDeviceId()]
+    const ticket = { id: newId('ticket-'), expiresAt: at(300) }
+    await link(tpm, key, { ticket })
+    await link(other, tpm)
+    expect((await store().trustRecord(tpm)).record).toMatchObject({ deviceId: other })
+    expect(await link(tpm, key, { ticket })).toEqual({ outcome: 'ticket_spent' })
+    const next = { id: newId('ticket-'), expiresAt: at(300) }
+    expect(await link(tpm, key, { ticket: next })).toMatchObject({ deviceId: other })
+    expect(await link(tpm, key, { ticket: next })).toEqual({ outcome: 'ticket_spent' })
+  })
+
   test('a link that fails at its last write leaves everything as it was', async () => {
     const [tpm, key] = [newDeviceId(), newDeviceId()]
     await record({ deviceId: key })
