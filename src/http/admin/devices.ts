@@ -10,6 +10,7 @@ import {
 } from '../../operations/release/needs-second-administrator.ts'
 import type { Services } from '../../services.ts'
 import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
+import { describeIssues } from '../describe-issues.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerProblem, answerUnauthorized } from '../problem.ts'
@@ -214,10 +215,7 @@ async function answerChange(
 }
 
 function answerMalformed(c: HttpContext, error: z.ZodError): Response {
-  const detail = error.issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
-    .join('; ')
-  return answerProblem(c, 'request_malformed', detail)
+  return answerProblem(c, 'request_malformed', describeIssues(error))
 }
 
 /** Without the members that are absent, as optional members of the store's queries want it. */

@@ -5,6 +5,7 @@ import { activateEnrolment } from '../../operations/attest/activate-enrolment.ts
 import { beginEnrolment } from '../../operations/attest/begin-enrolment.ts'
 import type { Services } from '../../services.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
+import { describeIssues } from '../describe-issues.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem } from '../problem.ts'
 import { readJson } from '../read-json.ts'
@@ -95,10 +96,7 @@ async function readBody<T>(
   if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
   const parsed = schema.safeParse(body.value)
   if (parsed.success) return parsed.data
-  const detail = parsed.error.issues
-    .map(({ path, message }) => `${path.join('.')}: ${message}`)
-    .join('; ')
-  return answerProblem(c, 'request_malformed', detail)
+  return answerProblem(c, 'request_malformed', describeIssues(parsed.error))
 }
 
 function refuse(c: HttpContext, services: Services, failure: EnrolmentFailure): Response {
