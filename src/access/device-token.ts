@@ -1,6 +1,7 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { isNumericDate } from '../base/numeric-date.ts'
 import { toBase64Url, toUtf8 } from '../encoding.ts'
+import { decodeCompactJws } from '../evidence/compact-jws.ts'
 import { err, ok, type Result } from '../failure.ts'
 import type { TrustRecord } from './trust-record.ts'
 
@@ -97,7 +98,10 @@ export async function verifyDeviceToken(
     readonly now: Date
   },
 ): Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>> {
-  if (token.length > MAX_TOKEN_CHARS) return err({ reason: 'device_token_invalid' })
+  // The library reads past white space, which whoever recomputes a receipt does not.
+  if (token.length > MAX_TOKEN_CHARS || decodeCompactJws(token) === undefined) {
+    return err({ reason: 'device_token_invalid' })
+  }
   try {
     const { payload } = await jwtVerify(
       token,

@@ -50,6 +50,20 @@ describe('device token', () => {
     expectRefusal(await verify(token, { now: later }), 'device_token_expired')
   })
 
+  test('is one text and no other that reads like it (RFC 7515 §2)', async () => {
+    const [header, payload, signature] = token.split('.')
+    for (const space of ['\n', ' ', '\t', '\r\n', '=']) {
+      for (const text of [
+        `${token}${space}`,
+        `${space}${token}`,
+        `${header}${space}.${payload}.${signature}`,
+        `${header}.${payload}.${space}${signature}`,
+      ]) {
+        expectRefusal(await verify(text), 'device_token_invalid')
+      }
+    }
+  })
+
   test('of another issuer, of an unknown key, cut off or too long is refused', async () => {
     expectRefusal(await verify(token, { issuer: 'https://other.example' }), 'device_token_invalid')
     expectRefusal(await verify(token.slice(0, -6)), 'device_token_invalid')
