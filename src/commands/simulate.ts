@@ -28,8 +28,8 @@ export const command: Command = {
   --json                print the report as JSON
 
 The devices bring a software TPM and an enclave of the simulator: the service must list that
-enclave in its reference values, as it does where no AK_TRUST_ANCHORS are configured. Where there are
-trust anchors, the keys of these devices are refused.
+enclave in its reference values, as it does where no AK_TRUST_ANCHORS are configured. Where there
+are trust anchors, the keys of these devices are refused.
 Exit status: 0 when every device got the verdict it should, 2 when one did not, 1 when nothing
 answers, 130 when interrupted.
 `,
