@@ -40,6 +40,7 @@ import {
   createIssuerDirectory,
   type IssuerDirectory,
 } from './operations/attest/issuer-directory.ts'
+import { createMemory, type Memory } from './operations/attest/memory.ts'
 import { prepareEnrolment } from './operations/attest/prepare-enrolment.ts'
 import { createSharedKeys, type SharedKeys } from './operations/attest/shared-keys.ts'
 import { createContextSpender } from './operations/attest/spend-context.ts'
@@ -88,6 +89,8 @@ export type Services = {
   readonly sharedKeys: SharedKeys
   /** For what anybody can bring about. */
   readonly logBudget: LogBudget
+  /** Nonces that attestations used up here: who sends one again is told so, at no cost to the device. */
+  readonly spentNonces: Memory
   readonly secrets: { readonly nonce: Uint8Array }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -132,6 +135,7 @@ export type ServicesInput = {
   readonly clock: () => Date
 }
 
+const MAX_SPENT_NONCES = 50_000
 const BUILT_IN_TOKEN_LIFETIME_MS = 8 * 3600 * 1000
 
 export async function createServices(input: ServicesInput): Promise<Services> {
@@ -230,6 +234,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       most: config.unvouchedDevicesMost,
     }),
     sharedKeys: createSharedKeys(),
+    spentNonces: createMemory(MAX_SPENT_NONCES),
     logBudget,
     secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
     ringOf: ring,

@@ -61,6 +61,11 @@ async function answerSubmission(
     return refuse(c, services, { failure, device, now })
   }
   const device = verified.value
+  const { id } = device.nonce
+  // The limit is the device's own: whoever has read its traffic must not use it up.
+  if (services.spentNonces.has(id)) {
+    return refuse(c, services, { failure: { reason: 'nonce_spent' }, device, now })
+  }
   const wait = services.limiter.charge(device.deviceId, now)
   if (wait > 0) {
     services.metrics.refusals.labels('submission', 'device_rate_limited').inc()
@@ -68,6 +73,7 @@ async function answerSubmission(
     return answerProblem(c, 'device_rate_limited')
   }
   const recorded = await recordAttestation(services, device, now)
+  if (recorded.ok || recorded.failure.reason === 'nonce_spent') services.spentNonces.add(id)
   if (!recorded.ok) return refuse(c, services, { failure: recorded.failure, device, now })
   return answerRecorded(c, services, { device, recorded: recorded.value })
 }

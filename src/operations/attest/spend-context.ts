@@ -3,6 +3,7 @@ import type { DeviceLimiter } from '../../access/device-limiter.ts'
 import { err, ok } from '../../failure.ts'
 import type { Store } from '../../store/store.ts'
 import type { ContextUse, SpendContext } from '../../verifier/service-context.ts'
+import { createMemory } from './memory.ts'
 
 /** Past this many the oldest are forgotten: what counts for all processes is in the store anyway. */
 const MAX_REMEMBERED = 50_000
@@ -21,7 +22,7 @@ export function createContextSpender(input: {
   readonly clock: () => Date
 }): SpendContext {
   const { store, limiter, clock } = input
-  const remembered = createMemory()
+  const remembered = createMemory(MAX_REMEMBERED)
 
   const spendInStore = async (use: ContextUse, deviceId: string) => {
     const wait = limiter.charge(deviceId, clock())
@@ -50,25 +51,5 @@ export function createContextSpender(input: {
       remembered.remove(use.contextId)
       throw error
     }
-  }
-}
-
-/** Ids in the order in which they came. None is younger than its context, so the oldest may go. */
-function createMemory() {
-  const ids = new Set<string>()
-  return {
-    /** Whether it was not there. */
-    add(id: string): boolean {
-      if (ids.has(id)) return false
-      ids.add(id)
-      if (ids.size > MAX_REMEMBERED) {
-        for (const oldest of ids) {
-          ids.delete(oldest)
-          break
-        }
-      }
-      return true
-    },
-    remove: (id: string) => ids.delete(id),
   }
 }
