@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readLosses } from '../src/access/preview/summary.ts'
 import { describePreview } from '../src/commands/policy/describe-preview.ts'
 import { runPreview } from '../src/commands/policy/preview.ts'
+import { BUILT_IN_POLICY_HASH } from '../src/evidence/built-in-policy.ts'
 import { BASELINE_POLICY } from '../src/policy/baseline.ts'
 import { previewDocument } from '../src/preview.ts'
 import { HEALTHY, referenceValues, TEXTS } from './policy/healthy-device.ts'
@@ -28,7 +29,13 @@ beforeAll(async () => {
     ...text,
   })
   const deviceId = newDeviceId()
-  await database.store.recordAttestation(attestationOf({ deviceId, claims: HEALTHY }))
+  const recorded = attestationOf({ deviceId, claims: HEALTHY })
+  // Of the built-in verifier: what a verifier said that is not pinned counts for nothing.
+  const ours = { issuer: service.services.config.publicUrl, policyHash: BUILT_IN_POLICY_HASH }
+  await database.store.recordAttestation({
+    ...recorded,
+    attestation: { ...recorded.attestation, ...ours },
+  })
   await database.query(`
     insert into device (device_id, key_kind, device_key_hash, enrolment, owner, labels, ring,
       attestation_id, attested_at, valid_until, issuer, policy_hash, confirmation_key, claims,

@@ -29,7 +29,7 @@ const CODES: Readonly<Record<OtherReason, ProblemCode>> = {
   secret_wrong: 'secret_wrong',
   device_not_listed: 'device_not_listed',
   device_keys_exhausted: 'device_keys_exhausted',
-  enrolment_rate_limited: 'device_rate_limited',
+  activation_rate_limited: 'device_rate_limited',
 }
 
 /** What an agent is told of a refused enrolment. */

@@ -16,7 +16,7 @@ import { type LinkFailure, linkTpm } from './link-tpm.ts'
 
 export const ACTIVATION_REASONS = [
   'ticket_spent',
-  'enrolment_rate_limited',
+  'activation_rate_limited',
   'ek_anchor_withdrawn',
 ] as const
 
@@ -57,7 +57,7 @@ export async function activateEnrolment(
   const anchor = toBase64Url(ticket.anchor)
   if (!services.ekAnchors.has(anchor)) return err({ reason: 'ek_anchor_withdrawn' })
   const wait = services.limiter.charge(deviceIdOf(ticket.ekHash), now)
-  if (wait > 0) return err({ reason: 'enrolment_rate_limited', retryAfterSeconds: wait })
+  if (wait > 0) return err({ reason: 'activation_rate_limited', retryAfterSeconds: wait })
   const deviceKey = digest('sha256', ticket.akSpki)
   // Made before anything is written, so that whoever is written down also gets it.
   const { certificate, expiresAt } = await certify(services, ticket, now)

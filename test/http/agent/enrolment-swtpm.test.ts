@@ -326,7 +326,7 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     const secret = await openCredential(tpm, begun, { ek, ak })
     const answer = await activate(begun.ticket, secret, slow)
     expect(answer.headers.get('retry-after')).toBe('60')
-    await refused(answer, 429, 'device_rate_limited', 'enrolment_rate_limited')
+    await refused(answer, 429, 'device_rate_limited', 'activation_rate_limited')
   })
 
   test('on a service that admits listed devices alone, enrols when its EK is listed', async () => {
