@@ -29,13 +29,14 @@ const items: readonly SubmissionItem[] = JSON.parse(readFileSync(file, 'utf8'), 
 const services = await openServices(environment)
 const prepare = variant === 'path' ? preparePath(services) : await prepareFloor(services)
 const latencies: number[] = []
-const handInAll = async () => {
+/** A service remembers for a while what was handed in, so a pass has submissions of its own. */
+const handIn = async (from: number, to: number) => {
   latencies.length = 0
   const submit = prepare()
   await forgetSubmissions(environment.DATABASE_URL ?? '')
   const begun = performance.now()
   await runConcurrently(CONCURRENCY, {
-    next: countUp(0, items.length),
+    next: countUp(from, to),
     async run(index) {
       const begun = performance.now()
       await submit(index)
@@ -44,9 +45,10 @@ const handInAll = async () => {
   })
   return (performance.now() - begun) / 1000
 }
-await handInAll()
+const middle = Math.floor(items.length / 2)
+await handIn(0, middle)
 const cpu = process.cpuUsage()
-const seconds = await handInAll()
+const seconds = await handIn(middle, items.length)
 const { user, system } = process.cpuUsage(cpu)
 latencies.sort((a, b) => a - b)
 say({

@@ -16,8 +16,8 @@ const SIGNING = 8
  * Attestation submission against the bare sum of its signature checks and one recording call, both
  * inside the process: the floor has no HTTP, so the path gets its requests as objects too.
  *
- * Every run hands in the same submissions, each by a device of its own, once to warm up and once
- * to be measured; what was written is removed before. Both variants write the same rows.
+ * Every run hands in the same submissions, each by a device of its own, half of them to warm up and
+ * half to be measured; what was written is removed before. Both variants write the same rows.
  */
 export async function measureSubmission(
   options: BenchOptions,
@@ -27,7 +27,7 @@ export async function measureSubmission(
   const folder = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
   try {
     const file = join(folder, 'submissions.json')
-    const items = await prepareItems(fleet, Math.ceil(options.seconds * ITEMS_PER_SECOND))
+    const items = await prepareItems(fleet, 2 * Math.ceil(options.seconds * ITEMS_PER_SECOND))
     await writeFile(file, JSON.stringify(items))
     const run = (variant: SubmissionInput['variant']) => {
       const input = { variant, environment: fleet.environment, file }
