@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { importJWK, type JSONWebKeySet } from 'jose'
 import { ringOf } from './access/device-id.ts'
 import { createDeviceLimiter, type DeviceLimiter } from './access/device-limiter.ts'
@@ -148,7 +149,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const logBudget = createLogBudget(log)
   const places = config.aiaPlaces
   const issuerDirectory = createIssuerDirectory({ store, places, clock, log, logBudget })
-  const ringSecret = derivePurposeKey(masterSecret, 'rollout ring')
+  const ringSecret = createSecretKey(derivePurposeKey(masterSecret, 'rollout ring'))
   const ring = (identity: Uint8Array) => ringOf(identity, ringSecret)
   const shared = {
     ringOf: ring,

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, type KeyObject } from 'node:crypto'
 import { fromBase64, toBase32 } from '../encoding.ts'
 
 const PATTERN = /^dev_[a-z2-7]{52}$/
@@ -22,8 +22,9 @@ export function parseDeviceKey(text: unknown): Uint8Array | undefined {
 
 /**
  * The stable bucket of a device, 0 to 99, that rollouts go by. `secret` is the service's own: else
- * whoever makes keys could make them until they fall into the first ring, and end each rollout there.
+ * whoever makes keys could make them until they fall into the first ring, and end each rollout there. A
+ * key object is made once: given bytes, Node makes one with every device that attests.
  */
-export function ringOf(identity: Uint8Array, secret: Uint8Array): number {
+export function ringOf(identity: Uint8Array, secret: KeyObject): number {
   return createHmac('sha256', secret).update(identity).digest().readUInt32BE(0) % 100
 }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { deviceIdOf, ringOf } from '../../src/access/device-id.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { digest } from '../../src/digest.ts'
@@ -13,7 +14,7 @@ import type { Json } from './json.ts'
 import { expectOk } from './refusal.ts'
 
 /** Of no service: rings of a fleet that is read and not asked. */
-const RING_SECRET = new Uint8Array(32)
+const RING_SECRET = createSecretKey(new Uint8Array(32))
 
 /** What the recorded devices meet. */
 export const FLEET_VALUES = { name: 'fleet', enclaves: [agent()] }
