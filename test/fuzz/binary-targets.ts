@@ -16,6 +16,7 @@ import { parseIdks, readReportKey } from '../../src/evidence/vbs/idks.ts'
 import { parseVbsReport } from '../../src/evidence/vbs/report.ts'
 import { parseCertificate } from '../../src/evidence/x509/certificate.ts'
 import { readCertificateFile } from '../../src/evidence/x509/certificate-file.ts'
+import { hardwareNameOf } from '../../src/evidence/x509/hardware-name.ts'
 import { encodePlatformStatement } from '../../src/simulator/tpm-encoding.ts'
 import type { Target } from './fuzz.ts'
 import { certificates, files, members, quotes } from './real.ts'
@@ -118,6 +119,14 @@ function certificateTargets(): readonly Target[] {
   const vendors = certificates('certs/tpm-vendors/*.pem', 'certs/gce-leaf/*.pem')
   return [
     { name: 'X.509 certificate', seeds: vendors, parse: parseCertificate },
+    {
+      name: 'hardware that a certificate names',
+      seeds: vendors,
+      parse(bytes) {
+        const certificate = parseCertificate(bytes)
+        return certificate.ok ? { ok: true, value: hardwareNameOf(certificate.value) } : certificate
+      },
+    },
     {
       name: 'file of certificates',
       seeds: [...vendors.slice(0, 20), ...files('certs/gce-ca/*', 'certs/gce-leaf/*.pem')],

@@ -14,10 +14,12 @@ import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { readAnswer } from '../../src/azure/answer.ts'
 import { readPolicyText } from '../../src/azure/policy/policy-text.ts'
 import { readPolicyToken } from '../../src/azure/policy/policy-token.ts'
+import { parseJson } from '../../src/base/json-text.ts'
 import { toBase64Url } from '../../src/encoding.ts'
 import { decodeAttestationToken } from '../../src/evidence/attestation-token-kind.ts'
 import { decodeCompactJws, parseJsonObject } from '../../src/evidence/compact-jws.ts'
 import { readConfirmationKey } from '../../src/evidence/confirmation-key.ts'
+import { normalizeHttpTarget } from '../../src/evidence/http-target.ts'
 import { openNonce } from '../../src/evidence/nonce.ts'
 import { parsePemBundle } from '../../src/evidence/x509/certificate.ts'
 import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
@@ -25,6 +27,7 @@ import { compilePolicy } from '../../src/policy/compile.ts'
 import { compileExpression } from '../../src/policy/expression.ts'
 import { lintReferenceValues } from '../../src/policy/lint/reference-values.ts'
 import { lintPolicy } from '../../src/policy/lint.ts'
+import { readRequest } from '../../src/store/guest-protocol.ts'
 import { readAttestRequest } from '../../src/verifier/attest-request.ts'
 import { readAgentMessage } from '../../src/verifier/protocol.ts'
 import { parseRawJson } from '../../src/verifier/raw-json.ts'
@@ -43,6 +46,14 @@ function ofText(name: string, seeds: readonly string[], parse: (text: string) =>
     name,
     seeds: seeds.map((seed) => Buffer.from(seed)),
     parse: (bytes) => parse(Buffer.from(bytes).toString('utf8')),
+  }
+}
+
+/** A parser that answers a plain value, and `undefined` for what is not acceptable. */
+function answered(parse: (text: string) => unknown): (text: string) => unknown {
+  return (text) => {
+    const value = parse(text)
+    return value === undefined ? undefined : { ok: true, value }
   }
 }
 
@@ -113,6 +124,17 @@ function tokenTargets(): readonly Target[] {
       return token.ok ? readAttestationClaims(token.value.payload) : token
     }),
     ofText('JSON object', payloads, parseJsonObject),
+    ofText('JSON of any kind', payloads, answered(parseJson)),
+    ofText(
+      'target of a proof',
+      ['https://trust.example:443/v1/%41/../b?c#d'],
+      answered(normalizeHttpTarget),
+    ),
+    ofJson(
+      'request of a guest',
+      [{ id: 1, sql: 'select 1', params: [], asArrays: false }],
+      readRequest,
+    ),
     ofJson('confirmation key', keys, readConfirmationKey),
     ofText('break-glass token', [breakGlass(JSON.stringify(BREAK_GLASS))], decodeBreakGlass),
     ofText('payload of a break-glass token', [JSON.stringify(BREAK_GLASS)], (payload) =>
