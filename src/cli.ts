@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { type Command, UsageError } from './commands/arguments.ts'
+import { type Command, UsageError } from './cli/framework/arguments.ts'
 
 type Entry = { readonly summary: string; readonly load: () => Promise<{ command: Command }> }
 
@@ -9,63 +9,63 @@ type Entry = { readonly summary: string; readonly load: () => Promise<{ command:
 const COMMANDS: Readonly<Record<string, Entry>> = {
   serve: {
     summary: 'run the service',
-    load: () => import('./commands/serve.ts'),
+    load: () => import('./cli/serve/serve.ts'),
   },
   migrate: {
     summary: 'bring the database to the schema of this version',
-    load: () => import('./commands/migrate.ts'),
+    load: () => import('./cli/migrate/migrate.ts'),
   },
   demo: {
     summary: 'watch virtual devices attest and be granted or denied',
-    load: () => import('./commands/demo.ts'),
+    load: () => import('./cli/demo/demo.ts'),
   },
   simulate: {
     summary: 'let virtual devices attest against a running service',
-    load: () => import('./commands/simulate.ts'),
+    load: () => import('./cli/simulate/simulate.ts'),
   },
   inspect: {
     summary: 'explain a token, boot log, TPM quote or enclave report',
-    load: () => import('./commands/inspect.ts'),
+    load: () => import('./cli/inspect/inspect.ts'),
   },
   clients: {
     summary: 'create, list or disable API clients',
-    load: () => import('./commands/clients.ts'),
+    load: () => import('./cli/clients/clients.ts'),
   },
   devices: {
     summary: 'list, show, quarantine, release or admit devices',
-    load: () => import('./commands/devices.ts'),
+    load: () => import('./cli/devices/devices.ts'),
   },
   receipt: {
     summary: 'verify a decision receipt offline, or export what it was made from',
-    load: () => import('./commands/receipt.ts'),
+    load: () => import('./cli/receipt/receipt.ts'),
   },
   policy: {
     summary: 'lint, preview, apply and bring back policies and reference values',
-    load: () => sparing(() => import('./commands/policy.ts')),
+    load: () => sparing(() => import('./cli/policy/policy.ts')),
   },
   anchors: {
     summary: 'list, show or import the roots that vouch for attestation keys',
-    load: () => sparing(() => import('./commands/anchors.ts')),
+    load: () => sparing(() => import('./cli/anchors/anchors.ts')),
   },
   'break-glass': {
     summary: 'make keys and sign tokens that grant access when nothing else answers',
-    load: () => import('./commands/break-glass.ts'),
+    load: () => import('./cli/break-glass/break-glass.ts'),
   },
   rollout: {
     summary: 'bring a document to the fleet ring by ring; pin or allow single devices',
-    load: () => sparing(() => import('./commands/rollout.ts')),
+    load: () => sparing(() => import('./cli/rollout/rollout.ts')),
   },
   holds: {
     summary: 'list or end holds of causes that too many good devices met at once',
-    load: () => import('./commands/holds.ts'),
+    load: () => import('./cli/holds/holds.ts'),
   },
   drill: {
     summary: 'rehearse an outage: who would be denied, and when',
-    load: () => sparing(() => import('./commands/drill.ts')),
+    load: () => sparing(() => import('./cli/drill/drill.ts')),
   },
   azure: {
     summary: 'read, publish and pin the policy of an Azure Attestation provider',
-    load: () => import('./commands/azure.ts'),
+    load: () => import('./cli/azure/azure.ts'),
   },
 }
 

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parseConfig, SETTING_NAMES } from '../src/config.ts'
+import { parseConfig, SETTING_NAMES } from '../src/config/config.ts'
 import { expectOk } from './support/refusal.ts'
 
 const DOCUMENTS = [

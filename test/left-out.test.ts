@@ -30,7 +30,7 @@ function runBare(file: string, environment: NodeJS.ProcessEnv) {
 describe('a machine with Node and npm alone', () => {
   test.each([
     ['test/access/authzen.test.ts', WITNESSES.vectors],
-    ['test/store/postgres.test.ts', WITNESSES.postgres],
+    ['test/store/drivers/postgres.test.ts', WITNESSES.postgres],
     ['test/evidence/tpm/swtpm.test.ts', WITNESSES.swtpm],
   ])('%s passes, and the last line says what was left out and what brings it', (file, brings) => {
     const { status, lines } = runBare(file, {})

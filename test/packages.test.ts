@@ -8,7 +8,7 @@ const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
 }
 
 /** Runs wrangler, which only a checkout has. */
-const DEVELOPMENT = ['src/dev-edge.ts']
+const DEVELOPMENT = ['src/cli/edge/dev-edge.ts']
 /** Drizzle generates migrations and has no part in the service; types alone need no package. */
 const IMPORT =
   /^(?:import|export)(?! type\b)[^'"]*?from '([^'.][^']*)'|\bimport\('([^'.][^']*)'\)/gm

@@ -1,5 +1,5 @@
-import { err, ok, type Result } from '../failure.ts'
-import type { ActionFacts, EntityFacts, RequestFacts } from '../policy/input.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import type { ActionFacts, EntityFacts, RequestFacts } from '../policy/language/input.ts'
 import {
   MAX_ENTITY_TEXT_CHARS,
   MAX_PROPERTY_DEPTH,

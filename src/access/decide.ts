@@ -1,5 +1,5 @@
-import type { CompiledPolicy } from '../policy/compile.ts'
-import type { ClauseOutcome } from '../policy/evaluate.ts'
+import type { CompiledPolicy } from '../policy/document/compile.ts'
+import type { ClauseOutcome } from '../policy/language/evaluate.ts'
 import { assess, type Rules } from './assess.ts'
 import type { EvaluationRequest } from './authzen.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto'
-import { fromBase64, toBase32 } from '../encoding.ts'
+import { fromBase64, toBase32 } from '../base/encoding.ts'
 
 const PATTERN = /^dev_[a-z2-7]{52}$/
 

@@ -1,5 +1,5 @@
-import { err, ok, type Result } from '../failure.ts'
-import type { EntityFacts } from '../policy/input.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import type { EntityFacts } from '../policy/language/input.ts'
 import { MAX_TOKEN_CHARS } from './limits.ts'
 
 export const DEVICE_NAME_REASONS = [

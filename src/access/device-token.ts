@@ -1,8 +1,8 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
+import { toBase64Url, toUtf8 } from '../base/encoding.ts'
 import { isNumericDate } from '../base/numeric-date.ts'
-import { toBase64Url, toUtf8 } from '../encoding.ts'
-import { decodeCompactJws } from '../evidence/compact-jws.ts'
-import { err, ok, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**

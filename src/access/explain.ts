@@ -1,5 +1,5 @@
-import type { CompiledPolicy } from '../policy/compile.ts'
-import type { ClauseText } from '../policy/document.ts'
+import type { CompiledPolicy } from '../policy/document/compile.ts'
+import type { ClauseText } from '../policy/document/document.ts'
 import { readLanguages } from './language.ts'
 import { tellReason } from './reason-text.ts'
 import type { DerivedVerdict, VerdictReason } from './verdict.ts'

@@ -1,4 +1,4 @@
-import type { ClauseText, Texts } from '../policy/document.ts'
+import type { ClauseText, Texts } from '../policy/document/document.ts'
 import { MAX_LANGUAGE_HEADER_CHARS, MAX_LANGUAGES_READ } from './limits.ts'
 
 /** A language range of RFC 4647 §2.1 in lower case, and how much it is wanted: 0 is not at all. */

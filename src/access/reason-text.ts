@@ -1,6 +1,6 @@
 import type { MeasuredAt } from '../appraisal/claims.ts'
-import type { CompiledPolicy } from '../policy/compile.ts'
-import type { ClauseText } from '../policy/document.ts'
+import type { CompiledPolicy } from '../policy/document/compile.ts'
+import type { ClauseText } from '../policy/document/document.ts'
 import { type LanguageRange, pickText } from './language.ts'
 import { BUILT_IN_TEXTS, type BuiltInCode } from './texts.ts'
 import type { VerdictReason } from './verdict.ts'

@@ -1,7 +1,7 @@
 import type { AttestationClaims } from '../appraisal/claims.ts'
 import type { Origin } from '../appraisal/origin.ts'
-import type { ClauseOutcome } from '../policy/evaluate.ts'
-import type { Cause } from '../policy/hold.ts'
+import type { ClauseOutcome } from '../policy/language/evaluate.ts'
+import type { Cause } from '../rollout/hold.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**

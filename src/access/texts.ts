@@ -1,5 +1,5 @@
 import type { Origin } from '../appraisal/origin.ts'
-import type { Texts } from '../policy/document.ts'
+import type { Texts } from '../policy/document/document.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import type { TokenStandingFailure } from './device-token.ts'
 import type { Standing } from './verdict.ts'

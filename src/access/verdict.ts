@@ -1,5 +1,5 @@
 import type { Origin } from '../appraisal/origin.ts'
-import type { ClauseOutcome } from '../policy/evaluate.ts'
+import type { ClauseOutcome } from '../policy/language/evaluate.ts'
 import {
   type Circumstances,
   type Relief,

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../base/result.ts'
 import { MAX_CLAIM_ITEM_CHARS, MAX_CLAIM_ITEMS, MAX_CLAIM_TEXT_CHARS } from './limits.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { fromHex, toBase64Url } from '../encoding.ts'
+import { fromHex, toBase64Url } from '../base/encoding.ts'
 
 /**
  * A root certificate that is known by name: by its published fingerprint, so that whoever brings the

@@ -1,4 +1,4 @@
-import { BUILT_IN_POLICY_HASH } from '../evidence/built-in-policy.ts'
+import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { AttestationClaims } from './claims.ts'
 import { isVouched } from './hardware.ts'
 import type { PolicyPin, ReferenceValues } from './reference-values.ts'

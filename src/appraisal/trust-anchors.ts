@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { fromBase64, toBase64 } from '../encoding.ts'
+import { fromBase64, toBase64 } from '../base/encoding.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { isSameName } from '../evidence/x509/name.ts'

@@ -1,7 +1,7 @@
-import { fromBase64Url, fromUtf8 } from '../encoding.ts'
-import { decodeCompactJws } from '../evidence/compact-jws.ts'
-import { err, ok, type Result } from '../failure.ts'
-import { parseRawJson, type RawJson, type RawMembers } from '../verifier/raw-json.ts'
+import { fromBase64Url, fromUtf8 } from '../base/encoding.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
+import { parseRawJson, type RawJson, type RawMembers } from '../verifier/protocol/raw-json.ts'
 import { AZURE_ERROR_CODES, type AzureErrorCode, type RelayFailure } from './failure.ts'
 import {
   MAX_ANSWER_BYTES,

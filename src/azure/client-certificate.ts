@@ -1,6 +1,6 @@
 import { importPKCS8, SignJWT } from 'jose'
-import { digest } from '../digest.ts'
-import { toBase64, toBase64Url } from '../encoding.ts'
+import { digest } from '../base/digest.ts'
+import { toBase64, toBase64Url } from '../base/encoding.ts'
 import { readPemBlocks } from '../evidence/x509/pem.ts'
 import { ASSERTION_LIFETIME_SECONDS } from './limits.ts'
 

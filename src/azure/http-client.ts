@@ -1,5 +1,5 @@
 import type { HttpClient, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline'
-import { fromUtf8 } from '../encoding.ts'
+import { fromUtf8 } from '../base/encoding.ts'
 import { readBounded } from './bounded-body.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
 

@@ -1,7 +1,7 @@
-import { fromUtf8 } from '../encoding.ts'
-import { parseJsonObject } from '../evidence/compact-jws.ts'
-import { importKeySet, type KeySet } from '../evidence/key-set.ts'
-import { err, ok, type Result } from '../failure.ts'
+import { fromUtf8 } from '../base/encoding.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { parseJsonObject } from '../evidence/jws/compact-jws.ts'
+import { importKeySet, type KeySet } from '../evidence/jws/key-set.ts'
 import { readBounded } from './bounded-body.ts'
 import {
   KEY_SET_FIRST_PAUSE_MS,

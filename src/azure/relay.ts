@@ -1,5 +1,5 @@
-import { err, type Result } from '../failure.ts'
-import { type AgentMessage, writeAgentMessage } from '../verifier/protocol.ts'
+import { err, type Result } from '../base/result.ts'
+import { type AgentMessage, writeAgentMessage } from '../verifier/protocol/protocol.ts'
 import { type AnswerKind, readAnswer, readErrorCode } from './answer.ts'
 import {
   type Admission,

@@ -1,4 +1,4 @@
-import type { Failure, Result } from '../failure.ts'
+import type { Failure, Result } from '../base/result.ts'
 import {
   FIRST_BACKOFF_MS,
   MAX_ATTEMPTS,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oneOf, seconds, secureOrigin, wholeNumber } from '../setting.ts'
+import { oneOf, seconds, secureOrigin, wholeNumber } from '../base/fields.ts'
 import type { AzureCredentialSettings } from './credential.ts'
 
 /** The name of our own verifier in a list of verifiers. */

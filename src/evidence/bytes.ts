@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../base/result.ts'
 
 /** What can be wrong with the bytes of any binary structure, whatever it means. */
 export const PARSE_REASONS = [

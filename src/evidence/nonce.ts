@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey } from 'node:crypto'
-import { equalBytes } from '../digest.ts'
-import { toBase64Url, toUtf8 } from '../encoding.ts'
-import { err, ok, type Result } from '../failure.ts'
+import { equalBytes } from '../base/digest.ts'
+import { toBase64Url, toUtf8 } from '../base/encoding.ts'
+import { err, ok, type Result } from '../base/result.ts'
 
 /** Why a nonce is not one of ours, for this device, now. */
 export const NONCE_REASONS = ['nonce_malformed', 'nonce_foreign', 'nonce_expired'] as const

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
-import { describeFault } from '../log.ts'
-import type { Services } from '../services.ts'
+import { describeFault } from '../base/log.ts'
+import type { Services } from '../compose/services.ts'
 import { authzenRoutes } from './access/authzen.ts'
 import { adminDeviceRoutes } from './admin/devices.ts'
 import { adminDocumentRoutes } from './admin/documents.ts'
@@ -14,11 +14,11 @@ import { attestationRoutes } from './agent/attestations.ts'
 import { challengeRoutes } from './agent/challenge.ts'
 import { enrolmentRoutes } from './agent/enrolments.ts'
 import type { HttpEnv } from './environment.ts'
+import { answerUnhandled, surfaceOf } from './errors/surface.ts'
+import { operationRoutes } from './health/health.ts'
 import { requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
-import { operationRoutes } from './ops/operations.ts'
 import { answerPublic } from './public-document.ts'
-import { answerUnhandled, surfaceOf } from './surface.ts'
 
 export type App = Hono<HttpEnv>
 

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Services } from '../services.ts'
+import type { Services } from '../compose/services.ts'
 import type { ApiClient } from '../store/store.ts'
 
 /** What middleware leaves for handlers. Handlers get everything else from the services. */

@@ -1,6 +1,6 @@
+import { fromUtf8 } from '../base/encoding.ts'
 import { hasUnstorableText, MAX_JSON_DEPTH, measureJson } from '../base/json-text.ts'
-import { fromUtf8 } from '../encoding.ts'
-import { err, ok, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../base/result.ts'
 import type { HttpContext } from './environment.ts'
 
 /** What can be wrong with a request before any room has looked at it. */

@@ -1,6 +1,6 @@
-import { err, ok, type Result } from '../failure.ts'
-import type { StoredClient } from '../store/clients.ts'
+import { err, ok, type Result } from '../base/result.ts'
 import type { ApiClient, Store } from '../store/store.ts'
+import type { StoredClient } from '../store/system/clients.ts'
 import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
 
 /** Why credentials prove no client. For the log alone: whoever sends them is told nothing of it. */

@@ -1,5 +1,5 @@
-import { digest, equalBytes } from '../digest.ts'
-import { fromBase64Url, toBase64Url, toUtf8 } from '../encoding.ts'
+import { digest, equalBytes } from '../base/digest.ts'
+import { fromBase64Url, toBase64Url, toUtf8 } from '../base/encoding.ts'
 
 export const CLIENT_SECRET_BYTES = 32
 

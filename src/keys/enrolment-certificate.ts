@@ -11,8 +11,8 @@ import {
   GeneralNames,
   PublicKeyInfo,
 } from 'pkijs'
-import { digest } from '../digest.ts'
-import { fromBase64 } from '../encoding.ts'
+import { digest } from '../base/digest.ts'
+import { fromBase64 } from '../base/encoding.ts'
 import { keyUsage, serialNumber, wholeSeconds } from './self-signed-certificate.ts'
 import type { SigningKey } from './signing-keys.ts'
 

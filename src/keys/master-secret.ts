@@ -1,4 +1,4 @@
-import { fromBase64 } from '../encoding.ts'
+import { fromBase64 } from '../base/encoding.ts'
 
 export const MASTER_SECRET_BYTES = 32
 

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
-import { toUtf8 } from '../encoding.ts'
+import { toUtf8 } from '../base/encoding.ts'
 import type { MasterSecret } from './master-secret.ts'
 
 const CIPHER = 'aes-256-gcm'

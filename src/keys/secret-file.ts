@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { toBase64, toHex } from '../encoding.ts'
+import { toBase64, toHex } from '../base/encoding.ts'
 import { MASTER_SECRET_BYTES, type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
 /**

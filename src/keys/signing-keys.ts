@@ -1,6 +1,6 @@
 import type { JSONWebKeySet, JWK } from 'jose'
-import type { SigningKeyUse } from '../store/schema.ts'
-import type { StoredSigningKey, StoredSigningKeys } from '../store/stored-signing-keys.ts'
+import type { SigningKeyUse } from '../store/schema/schema.ts'
+import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import type { MasterSecret } from './master-secret.ts'
 import { derivePurposeKey } from './sealing.ts'
 import {

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../encoding.ts'
-import { err, ok, type Result } from '../failure.ts'
+import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../base/encoding.ts'
+import { err, ok, type Result } from '../base/result.ts'
 import { type AttestationRequestOptions, makeAttestationRequest } from './attestation-request.ts'
 import { makeDpopProof } from './dpop-proof.ts'
 import {

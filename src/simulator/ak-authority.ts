@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
-import { digest } from '../digest.ts'
-import { toBase64, toHex } from '../encoding.ts'
+import { digest } from '../base/digest.ts'
+import { toBase64, toHex } from '../base/encoding.ts'
 import type { AttestationKeyIssuer, EndorsementKeyIssuer } from './virtual-device.ts'
 
 /** A certificate authority for the keys of virtual devices. */

@@ -1,5 +1,5 @@
-import { digest } from '../digest.ts'
-import { toUtf8 } from '../encoding.ts'
+import { digest } from '../base/digest.ts'
+import { toUtf8 } from '../base/encoding.ts'
 import type { BootState } from './boot-state.ts'
 import { ByteWriter, toUtf16 } from './byte-writer.ts'
 import { type BootEvent, EV } from './tcg-log-encoding.ts'

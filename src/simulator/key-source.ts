@@ -6,7 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { promisify } from 'node:util'
-import { toBase64Url } from '../encoding.ts'
+import { toBase64Url } from '../base/encoding.ts'
 
 /** Where virtual devices get their RSA-2048 private keys from. No key is handed out twice. */
 export type KeySource = () => Promise<KeyObject>

@@ -1,4 +1,4 @@
-import type { Result } from '../failure.ts'
+import type { Result } from '../base/result.ts'
 import type { AgentAttestation, AttestationAgent } from './agent.ts'
 import {
   readAttempt,

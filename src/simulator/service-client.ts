@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { err, ok, type Result } from '../failure.ts'
+import { err, ok, type Result } from '../base/result.ts'
 
 export const AGENT_REASONS = [
   'agent_service_unreachable',

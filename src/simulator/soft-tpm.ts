@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
-import { DIGEST_BYTES, digest } from '../digest.ts'
+import { DIGEST_BYTES, digest } from '../base/digest.ts'
 import { activateCredential } from './activate-credential.ts'
 import {
   type AttestContext,

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import { CompactSign, decodeJwt } from 'jose'
-import { toBase64, toBase64Url, toUtf8 } from '../encoding.ts'
+import { toBase64, toBase64Url, toUtf8 } from '../base/encoding.ts'
 import type { AkAuthority } from './ak-authority.ts'
 import { type BootLog, toBootLog } from './boot-log.ts'
 import { toUtf16 } from './byte-writer.ts'

@@ -1,4 +1,4 @@
-import { DIGEST_BYTES, digest } from '../digest.ts'
+import { DIGEST_BYTES, digest } from '../base/digest.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { type BankDigests, SOFT_TPM_BANKS } from './soft-tpm.ts'
 import { TPM_ALG } from './tpm-encoding.ts'

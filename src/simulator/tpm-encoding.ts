@@ -1,6 +1,6 @@
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { createPublicKey } from 'node:crypto'
-import { digest, type HashAlgorithm } from '../digest.ts'
+import { digest, type HashAlgorithm } from '../base/digest.ts'
 import { ByteWriter } from './byte-writer.ts'
 
 /** TPM_ALG_ID. TCG Algorithm Registry, table 3 */

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { digest } from '../digest.ts'
-import { toBase32, toBase64 } from '../encoding.ts'
+import { digest } from '../base/digest.ts'
+import { toBase32, toBase64 } from '../base/encoding.ts'
 import { type BootLog, bootWindows } from './boot-log.ts'
 import { type BootState, HEALTHY_BOOT } from './boot-state.ts'
 import { type EnclaveIdentity, makeEnclaveReport } from './enclave.ts'

@@ -1,4 +1,4 @@
-import { toBase64Url } from '../encoding.ts'
+import { toBase64Url } from '../base/encoding.ts'
 import type { EnclaveIdentity, EnclaveModule } from './enclave.ts'
 import { nameDigest } from './firmware-events.ts'
 

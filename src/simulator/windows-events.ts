@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { toUtf8 } from '../encoding.ts'
+import { toUtf8 } from '../base/encoding.ts'
 import type { BootState } from './boot-state.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { nameDigest, separator } from './firmware-events.ts'

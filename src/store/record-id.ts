@@ -1,4 +1,4 @@
-import { toHex } from '../encoding.ts'
+import { toHex } from '../base/encoding.ts'
 
 /**
  * A UUID of version 7 (RFC 9562 §5.7): its time part keeps the rows of a table that are written

@@ -1,23 +1,27 @@
-import { err, ok, type Result } from '../failure.ts'
-import { type ApiVersionFailure, readApiVersion } from './api-version.ts'
-import { type RequestDataFailure, readAttestRequest } from './attest-request.ts'
-import type { AikTrust } from './attestation-key.ts'
-import { issueToken, type TokenSigningKey } from './issue-token.ts'
-import { requireBoundKey } from './key-binding.ts'
+import { err, ok, type Result } from '../base/result.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
-import type { MessageFailure } from './message-reader.ts'
-import { encodeChallenge, encodeReport, readAgentMessage } from './protocol.ts'
-import type { JsonFailure } from './raw-json.ts'
-import { type RequestJwsFailure, readRequestJws, verifyRequestSignature } from './request-jws.ts'
+import { type ApiVersionFailure, readApiVersion } from './protocol/api-version.ts'
+import { type RequestDataFailure, readAttestRequest } from './protocol/attest-request.ts'
+import type { MessageFailure } from './protocol/message-reader.ts'
+import { encodeChallenge, encodeReport, readAgentMessage } from './protocol/protocol.ts'
+import type { JsonFailure } from './protocol/raw-json.ts'
+import {
+  type RequestJwsFailure,
+  readRequestJws,
+  verifyRequestSignature,
+} from './protocol/request-jws.ts'
 import {
   type ContextFailure,
   type ContextLimitFailure,
   openServiceContext,
   type SpendContext,
   sealServiceContext,
-} from './service-context.ts'
+} from './protocol/service-context.ts'
+import type { AikTrust } from './steps/attestation-key.ts'
 import type { CertifiedPath } from './steps/certified-path.ts'
-import { type TraceStep, takeStep, type VerifierTrace } from './trace.ts'
+import { issueToken, type TokenSigningKey } from './steps/issue-token.ts'
+import { requireBoundKey } from './steps/key-binding.ts'
+import { type TraceStep, takeStep, type VerifierTrace } from './steps/trace.ts'
 import {
   digestEvidence,
   type EvidenceDigests,
@@ -26,7 +30,7 @@ import {
   type ProvenAik,
   type VerifiedEvidence,
   verifyEvidence,
-} from './verify-evidence.ts'
+} from './steps/verify-evidence.ts'
 
 export type VerifierFailure =
   | ApiVersionFailure

@@ -5,8 +5,8 @@ import { decide } from '../../src/access/decide.ts'
 import type { Circumstances, HeldCause } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
-import { compilePolicy } from '../../src/policy/compile.ts'
-import type { Cause } from '../../src/policy/hold.ts'
+import { compilePolicy } from '../../src/policy/document/compile.ts'
+import type { Cause } from '../../src/rollout/hold.ts'
 import {
   agent,
   HEALTHY,

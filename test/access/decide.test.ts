@@ -6,7 +6,7 @@ import { DEVICE_NAME_REASONS } from '../../src/access/device-of-request.ts'
 import { explainToDevice } from '../../src/access/explain.ts'
 import { BUILT_IN_TEXTS } from '../../src/access/texts.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
-import type { RequestFacts } from '../../src/policy/input.ts'
+import type { RequestFacts } from '../../src/policy/language/input.ts'
 import {
   HEALTHY,
   NOW,

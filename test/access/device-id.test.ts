@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { deviceIdOf, isDeviceId, parseDeviceKey, ringOf } from '../../src/access/device-id.ts'
-import { toUtf8 } from '../../src/encoding.ts'
+import { toUtf8 } from '../../src/base/encoding.ts'
 
 const key = Uint8Array.from({ length: 32 }, (_, index) => index)
 

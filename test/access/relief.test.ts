@@ -10,7 +10,7 @@ import {
   reliefOfStaleness,
 } from '../../src/access/relief.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
-import type { Cause } from '../../src/policy/hold.ts'
+import type { Cause } from '../../src/rollout/hold.ts'
 
 const START = Date.parse('2026-05-04T10:00:00Z')
 const ISSUER = 'https://verifier.example'

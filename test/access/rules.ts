@@ -1,9 +1,9 @@
 import type { Rules } from '../../src/access/assess.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
-import { BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
-import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
-import { compilePolicy } from '../../src/policy/compile.ts'
+import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
+import { compilePolicy } from '../../src/policy/document/compile.ts'
+import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import {
   ATTESTED_AT,
   DEVICE,

@@ -7,8 +7,8 @@ import {
   parseReferenceValues,
   type ReferenceValuesOptions,
 } from '../../src/appraisal/reference-values.ts'
-import { compilePolicy } from '../../src/policy/compile.ts'
-import type { Cause } from '../../src/policy/hold.ts'
+import { compilePolicy } from '../../src/policy/document/compile.ts'
+import type { Cause } from '../../src/rollout/hold.ts'
 import { DEVICE, HEALTHY, TEXTS, withoutClaim } from '../policy/healthy-device.ts'
 import { expectOk } from '../support/refusal.ts'
 import { QUARANTINE } from './rules.ts'

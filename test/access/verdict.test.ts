@@ -4,7 +4,7 @@ import { assess, verdictOfAttestation } from '../../src/access/assess.ts'
 import type { TrustRecord, Verdict } from '../../src/access/trust-record.ts'
 import { deriveVerdict, type VerdictRecord } from '../../src/access/verdict.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
-import type { ClauseOutcome } from '../../src/policy/evaluate.ts'
+import type { ClauseOutcome } from '../../src/policy/language/evaluate.ts'
 import {
   HEALTHY,
   NOW,

@@ -6,7 +6,7 @@ import {
   knownAnchor,
   readAnchorWord,
 } from '../../src/appraisal/known-anchors.ts'
-import { fromBase64Url, toHex } from '../../src/encoding.ts'
+import { fromBase64Url, toHex } from '../../src/base/encoding.ts'
 import { parsePemBundle } from '../../src/evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../src/evidence/x509/fingerprint.ts'
 import { describeMicrosoftChains, readMicrosoft } from '../support/microsoft-chains.ts'

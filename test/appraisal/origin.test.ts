@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { appraiseOrigin } from '../../src/appraisal/origin.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
-import { BUILT_IN_POLICY_HASH } from '../../src/evidence/built-in-policy.ts'
+import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { expectOk } from '../support/refusal.ts'
 import { makeAnchor } from '../support/trust-anchors.ts'
 

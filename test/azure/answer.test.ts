@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readAnswer, readErrorCode } from '../../src/azure/answer.ts'
-import { toBase64, toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { toBase64, toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { CredentialError } from '../../src/azure/credential-error.ts'
 import { FAILURES_TO_OPEN, MAX_ATTEMPTS } from '../../src/azure/limits.ts'
 import { type AzureRelayInput, createAzureRelay } from '../../src/azure/relay.ts'
-import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { START, testClock } from '../support/service.ts'
 

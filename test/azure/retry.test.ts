@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MAX_ATTEMPTS, MAX_RETRY_AFTER_SECONDS } from '../../src/azure/limits.ts'
 import { type Attempt, readRetryAfter, repeatSafely } from '../../src/azure/retry.ts'
-import { err, ok } from '../../src/failure.ts'
+import { err, ok } from '../../src/base/result.ts'
 
 type Failed = { readonly reason: string }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 
 const PROVIDER = 'https://contoso.eus.attest.azure.net'

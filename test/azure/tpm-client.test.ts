@@ -6,7 +6,7 @@ import { CredentialError } from '../../src/azure/credential-error.ts'
 import { createHttpClient } from '../../src/azure/http-client.ts'
 import { MAX_ANSWER_BYTES } from '../../src/azure/limits.ts'
 import { sendTpmMessage, type TpmMessageInput } from '../../src/azure/tpm-client.ts'
-import { fromBase64Url, toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { fromBase64Url, toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { expectOk } from '../support/refusal.ts'
 
 /** The client of the SDK is the real one; only what is below HTTP is in this process. */

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { migratePostgres } from '../../src/store/migrate.ts'
+import { migratePostgres } from '../../src/store/system/migrate.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 /** An empty, migrated database for one run of the benchmarks. */

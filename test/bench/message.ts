@@ -1,8 +1,8 @@
-import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { makeAttestationRequest } from '../../src/simulator/attestation-request.ts'
 import type { VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES } from '../../src/verifier/limits.ts'
-import { sealServiceContext } from '../../src/verifier/service-context.ts'
+import { sealServiceContext } from '../../src/verifier/protocol/service-context.ts'
 
 const CHALLENGE_LIFETIME_MS = 28_800_000
 

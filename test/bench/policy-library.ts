@@ -1,7 +1,7 @@
 import { Environment } from '@marcbachmann/cel-js'
-import type { PolicyDocument } from '../../src/policy/document.ts'
-import { MEMBERS, type PolicyInput } from '../../src/policy/input.ts'
-import { POLICY_TYPES, POLICY_VARIABLES } from '../../src/policy/variables.ts'
+import type { PolicyDocument } from '../../src/policy/document/document.ts'
+import { MEMBERS, type PolicyInput } from '../../src/policy/language/input.ts'
+import { POLICY_TYPES, POLICY_VARIABLES } from '../../src/policy/language/variables.ts'
 
 type View = new (source: object) => object
 

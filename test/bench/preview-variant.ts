@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
-import type { PreviewRecord } from '../../src/access/preview/compare.ts'
-import type { StoreConfig } from '../../src/store/open-store.ts'
+import type { PreviewRecord } from '../../src/replay/preview/compare.ts'
+import type { StoreConfig } from '../../src/store/drivers/open-store.ts'
 import { readInput, say } from './variant.ts'
 
 export type PreviewVariant = 'preview' | 'read' | 'evaluate' | 'evaluate_each'
@@ -27,14 +27,14 @@ const BATCH = 500
 
 // What loading modules leaves behind would be the most memory of all, kept for objects that last.
 setFlagsFromString('--semi-space-growth-factor=1')
-const { openStore } = await import('../../src/store/open-store.ts')
-const { previewDocument } = await import('../../src/preview.ts')
-const { readFleet } = await import('../../src/store/fleet-reads.ts')
-const { createPreview } = await import('../../src/access/preview/preview.ts')
-const { listUnreadClaims } = await import('../../src/access/preview/read-claims.ts')
+const { openStore } = await import('../../src/store/drivers/open-store.ts')
+const { previewDocument } = await import('../../src/operations/release/preview.ts')
+const { readFleet } = await import('../../src/store/devices/fleet-reads.ts')
+const { createPreview } = await import('../../src/replay/preview/preview.ts')
+const { listUnreadClaims } = await import('../../src/replay/preview/read-claims.ts')
 const { assess } = await import('../../src/access/assess.ts')
-const { compilePolicy } = await import('../../src/policy/compile.ts')
-const { createRulesInForce } = await import('../../src/rules.ts')
+const { compilePolicy } = await import('../../src/policy/document/compile.ts')
+const { createRulesInForce } = await import('../../src/operations/release/rules-in-force.ts')
 
 const { variant, database, candidate, seconds } = readInput<PreviewInput>()
 const clock = () => new Date()

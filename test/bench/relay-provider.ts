@@ -1,4 +1,4 @@
-import { RECOMMENDED_POLICY } from '../../src/azure/policy/recommended.ts'
+import { RECOMMENDED_POLICY } from '../../src/azure/provider-policy/recommended.ts'
 import { startAzure, trustStandIn } from '../support/azure/stand-in.ts'
 import { say } from './variant.ts'
 

@@ -1,4 +1,4 @@
-import type { Failure, Result } from '../../src/failure.ts'
+import type { Failure, Result } from '../../src/base/result.ts'
 
 /** The value of a result; a bench has no use for anything else. */
 export function unwrap<T, F extends Failure>(result: Result<T, F>): T {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { allowAiaUrl } from '../../src/aia/hosts.ts'
 import { knownAnchor } from '../../src/appraisal/known-anchors.ts'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { fingerprintOf } from '../../src/evidence/x509/fingerprint.ts'
-import { readTrustAnchors } from '../../src/trust-anchors.ts'
+import { readTrustAnchors } from '../../src/operations/attest/trust-in-force.ts'
 import { issueCertificate, issueChain } from '../support/certificates.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 

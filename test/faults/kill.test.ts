@@ -6,8 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { fromBase64Url, toBase64, toBase64Url } from '../../src/encoding.ts'
-import { type Environment, findPort, runCli, serveInTest } from '../commands/cli-process.ts'
+import { fromBase64Url, toBase64, toBase64Url } from '../../src/base/encoding.ts'
+import { type Environment, findPort, runCli, serveInTest } from '../cli/cli-process.ts'
 import { describePostgres, startPostgres } from '../support/postgres.ts'
 import {
   type AttestingFleet,

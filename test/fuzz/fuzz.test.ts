@@ -37,7 +37,7 @@ describe('the fuzzer finds a parser that', () => {
   })
 })
 
-/** The seeds are real; that nothing may throw is the contract of `Result` in src/failure.ts. */
+/** The seeds are real; that nothing may throw is the contract of `Result` in src/base/result.ts. */
 describeVectors('every parser', () => {
   let targets: readonly Target[]
   beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { fromBase64Url, fromUtf8, toBase64Url } from '../../src/encoding.ts'
+import { fromBase64Url, fromUtf8, toBase64Url } from '../../src/base/encoding.ts'
 import { AttestationAgent } from '../../src/simulator/agent.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { toUtf8 } from '../../src/encoding.ts'
+import { toUtf8 } from '../../src/base/encoding.ts'
 import { REQUEST_REASONS } from '../../src/http/read-json.ts'
 import { noteReason } from '../support/refusal.ts'
 import { createTestService, everythingStored, expectProblem, readOk } from '../support/service.ts'

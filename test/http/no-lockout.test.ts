@@ -1,8 +1,13 @@
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { BREAK_GLASS_HEADER } from '../../src/http/middleware/break-glass.ts'
-import { BASELINE_POLICY } from '../../src/policy/baseline.ts'
-import { AUDIENCE, createHolder, keySetOf, tokenOf } from '../access/break-glass-fixture.ts'
+import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
+import {
+  AUDIENCE,
+  createHolder,
+  keySetOf,
+  tokenOf,
+} from '../access/break-glass/break-glass-fixture.ts'
 import { TEXTS } from '../policy/healthy-device.ts'
 import type { Json } from '../support/json.ts'
 import { enforce } from '../support/recorded-fleet.ts'

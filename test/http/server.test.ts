@@ -2,9 +2,9 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createLog } from '../../src/log.ts'
+import { createLog } from '../../src/base/log.ts'
+import { readNodeConfig } from '../../src/config/node-config.ts'
 import { startNodeService } from '../../src/node.ts'
-import { readNodeConfig } from '../../src/node-config.ts'
 
 const logs: string[] = []
 const log = createLog({

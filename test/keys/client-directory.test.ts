@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { createClientDirectory } from '../../src/keys/client-directory.ts'
 import { hashClientSecret } from '../../src/keys/client-secret.ts'
-import type { StoredClient } from '../../src/store/clients.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { StoredClient } from '../../src/store/system/clients.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { START, testClock } from '../support/service.ts'
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { toBase64 } from '../../src/encoding.ts'
+import { toBase64 } from '../../src/base/encoding.ts'
 import { parseMasterSecret } from '../../src/keys/master-secret.ts'
 import { loadOrCreateSecretFile } from '../../src/keys/secret-file.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { toBase64, toHex } from '../../src/encoding.ts'
+import { toBase64, toHex } from '../../src/base/encoding.ts'
 import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
 import { derivePurposeKey, seal, unseal } from '../../src/keys/sealing.ts'
 

@@ -1,15 +1,18 @@
 import { X509Certificate } from 'node:crypto'
 import { compactVerify, createLocalJWKSet, importJWK, importX509, jwtVerify, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { digest } from '../../src/digest.ts'
-import { fromBase64, toBase64, toBase64Url } from '../../src/encoding.ts'
+import { digest } from '../../src/base/digest.ts'
+import { fromBase64, toBase64, toBase64Url } from '../../src/base/encoding.ts'
 import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
 import {
   loadSigningKeys,
   MasterSecretMismatchError,
   SIGNING_KEY_USES,
 } from '../../src/keys/signing-keys.ts'
-import type { StoredSigningKey, StoredSigningKeys } from '../../src/store/stored-signing-keys.ts'
+import type {
+  StoredSigningKey,
+  StoredSigningKeys,
+} from '../../src/store/system/stored-signing-keys.ts'
 
 const issuer = 'https://verifier.example:8443/base'
 const now = new Date('2026-03-01T12:00:00Z')

@@ -1,8 +1,8 @@
 import { type AttestationResult, appraise } from '../../src/appraisal/appraise.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues, type ReferenceValues } from '../../src/appraisal/reference-values.ts'
-import { type CompiledPolicy, compilePolicy } from '../../src/policy/compile.ts'
-import type { DeviceFacts, PolicyInput, RequestFacts } from '../../src/policy/input.ts'
+import { type CompiledPolicy, compilePolicy } from '../../src/policy/document/compile.ts'
+import type { DeviceFacts, PolicyInput, RequestFacts } from '../../src/policy/language/input.ts'
 import { expectOk } from '../support/refusal.ts'
 
 export const NOW = new Date('2026-05-04T10:00:00Z')

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { compactVerify, type JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { toBase64 } from '../../src/encoding.ts'
+import { toBase64 } from '../../src/base/encoding.ts'
 import {
   type AttestationRequestOptions,
   makeAttestationRequest,
@@ -9,8 +9,8 @@ import {
 } from '../../src/simulator/attestation-request.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
-import { readAttestRequest } from '../../src/verifier/attest-request.ts'
-import { readRequestJws } from '../../src/verifier/request-jws.ts'
+import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
+import { readRequestJws } from '../../src/verifier/protocol/request-jws.ts'
 import { expectOk } from '../support/refusal.ts'
 
 const device = await startVirtualDevice({ name: 'a device', keys: primeSharingKeys() })

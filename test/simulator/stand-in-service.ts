@@ -1,12 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { base64url, importPKCS8 } from 'jose'
 import { deviceIdOf } from '../../src/access/device-id.ts'
-import { verifyAttestationToken } from '../../src/evidence/attestation-token.ts'
-import { verifyConfirmationProof } from '../../src/evidence/confirmation.ts'
-import { importKeySet, type KeySet } from '../../src/evidence/key-set.ts'
+import { verifyConfirmationProof } from '../../src/evidence/jws/confirmation.ts'
+import { importKeySet, type KeySet } from '../../src/evidence/jws/key-set.ts'
+import { verifyAttestationToken } from '../../src/evidence/token/attestation-token.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
+import { toWireError } from '../../src/verifier/protocol/errors.ts'
 import { handleAttestMessage, type VerifierConfig } from '../../src/verifier/verifier.ts'
-import { toWireError } from '../../src/verifier/wire.ts'
 import { spendInMemory } from '../verifier/harness.ts'
 
 const VALIDITY_MS = 8 * 3_600_000

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { CompactSign, compactVerify, importJWK } from 'jose'
 import { expect, test } from 'vitest'
-import { toUtf8 } from '../../src/encoding.ts'
+import { toUtf8 } from '../../src/base/encoding.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { toWebKey } from '../../src/simulator/web-key.ts'
 

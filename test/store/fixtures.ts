@@ -1,4 +1,4 @@
-import type { AttestationToRecord, RefusalToRecord } from '../../src/store/recording.ts'
+import type { AttestationToRecord, RefusalToRecord } from '../../src/store/devices/recording.ts'
 import type { Store } from '../../src/store/store.ts'
 
 /** A store under test, with a way to look at its tables past it. */

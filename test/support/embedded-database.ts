@@ -2,7 +2,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { createStore } from '../../src/store/create-store.ts'
-import { migrateEmbedded } from '../../src/store/migrate.ts'
+import { migrateEmbedded } from '../../src/store/system/migrate.ts'
 import type { TestDatabase } from './test-database.ts'
 
 /** An empty, migrated PostgreSQL in this process. */

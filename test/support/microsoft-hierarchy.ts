@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { digest } from '../../src/digest.ts'
-import { toUtf8 } from '../../src/encoding.ts'
+import { digest } from '../../src/base/digest.ts'
+import { toUtf8 } from '../../src/base/encoding.ts'
 import type { Certificate } from '../../src/evidence/x509/certificate.ts'
 import { type IssuedCertificate, issueCertificate, type TestExtension } from './certificates.ts'
 import { readMicrosoft } from './microsoft-chains.ts'

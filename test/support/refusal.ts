@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { Failure, Result } from '../../src/failure.ts'
+import type { Failure, Result } from '../../src/base/result.ts'
 
 /**
  * Asserts that `result` was refused for `reason` and notes that this reason has been seen, so that

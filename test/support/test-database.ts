@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { inject } from 'vitest'
-import { IS_NODE } from '../../src/runtime.ts'
-import { openPostgresStore } from '../../src/store/postgres.ts'
+import { IS_NODE } from '../../src/base/runtime.ts'
+import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { openRequestStore } from './edge/request-store.ts'
 

@@ -1,4 +1,4 @@
-import { toBase64 } from '../../src/encoding.ts'
+import { toBase64 } from '../../src/base/encoding.ts'
 import { type Certificate, parsePemBundle } from '../../src/evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../src/evidence/x509/fingerprint.ts'
 import { type CertificateRequest, issueCertificate } from './certificates.ts'

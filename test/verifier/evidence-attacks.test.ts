@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { digest } from '../../src/digest.ts'
-import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { digest } from '../../src/base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { claimSecureBoot } from '../../src/simulator/tampering.ts'

@@ -1,10 +1,10 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { CompactSign } from 'jose'
 import { expect } from 'vitest'
-import { digest } from '../../src/digest.ts'
-import { fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { digest } from '../../src/base/digest.ts'
+import { fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
+import { err, ok, type Result } from '../../src/base/result.ts'
 import { parsePemBundle } from '../../src/evidence/x509/certificate.ts'
-import { err, ok, type Result } from '../../src/failure.ts'
 import { type AkAuthority, createAkAuthority } from '../../src/simulator/ak-authority.ts'
 import {
   type AttestationRequestOptions,
@@ -13,7 +13,7 @@ import {
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { reportEnclave, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { toWebKey } from '../../src/simulator/web-key.ts'
-import type { SpendContext } from '../../src/verifier/service-context.ts'
+import type { SpendContext } from '../../src/verifier/protocol/service-context.ts'
 import {
   type AttestAnswer,
   type AttestRefusal,

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { toBase64Url } from '../../src/encoding.ts'
+import { toBase64Url } from '../../src/base/encoding.ts'
 import { parseTpmsAttest } from '../../src/evidence/tpm/attest.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import type { BootLog } from '../../src/simulator/boot-log.ts'

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { digest } from '../../src/digest.ts'
-import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
+import { digest } from '../../src/base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { encodePlatformStatement } from '../../src/simulator/tpm-encoding.ts'
 import type { Challenge, Payload } from './harness.ts'
 import {

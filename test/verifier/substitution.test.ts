@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { toBase64Url, toUtf8 } from '../../src/encoding.ts'
-import { ok, type Result } from '../../src/failure.ts'
+import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
+import { ok, type Result } from '../../src/base/result.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import {

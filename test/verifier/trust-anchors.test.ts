@@ -1,10 +1,10 @@
 import { decodeJwt } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { trustUnder } from '../../src/operations/attest/trust-in-force.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
-import { trustUnder } from '../../src/trust-anchors.ts'
-import type { AikTrust } from '../../src/verifier/attestation-key.ts'
+import type { AikTrust } from '../../src/verifier/steps/attestation-key.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { makeAnchor, readAnchor, type TestAnchor } from '../support/trust-anchors.ts'
 import {

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
-import { RECOMMENDED_POLICY } from '../../src/azure/policy/recommended.ts'
+import { RECOMMENDED_POLICY } from '../../src/azure/provider-policy/recommended.ts'
 import { AttestationAgent } from '../../src/simulator/agent.ts'
 import type { AgentFailure } from '../../src/simulator/service-client.ts'
 import { listSimulatorReferenceValues } from '../../src/simulator/virtual-enclave.ts'
+import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import type { Json } from '../../src/store/json.ts'
-import { migratePostgres } from '../../src/store/migrate.ts'
-import { openPostgresStore } from '../../src/store/postgres.ts'
+import { migratePostgres } from '../../src/store/system/migrate.ts'
 import {
   type AzureStandIn,
   type Outage,

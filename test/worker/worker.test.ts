@@ -1,9 +1,14 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { migratePostgres } from '../../src/store/migrate.ts'
+import type { WorkerBindings } from '../../src/config/worker-config.ts'
+import { migratePostgres } from '../../src/store/system/migrate.ts'
 import type { Invocation } from '../../src/worker.ts'
-import type { WorkerBindings } from '../../src/worker-config.ts'
-import { createHolder, DEVICE, keySetOf, tokenOf } from '../access/break-glass-fixture.ts'
+import {
+  createHolder,
+  DEVICE,
+  keySetOf,
+  tokenOf,
+} from '../access/break-glass/break-glass-fixture.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 type Worker = typeof import('../../src/worker.ts')['default']

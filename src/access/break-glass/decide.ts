@@ -1,8 +1,8 @@
-import { ok, type Result } from '../../failure.ts'
-import type { Texts } from '../../policy/document.ts'
-import { opensFor, type VerifiedBreakGlass } from '../break-glass.ts'
+import { ok, type Result } from '../../base/result.ts'
+import type { Texts } from '../../policy/document/document.ts'
 import type { DeviceNameFailure } from '../device-of-request.ts'
 import { type LanguageRange, pickText } from '../language.ts'
+import { opensFor, type VerifiedBreakGlass } from './break-glass.ts'
 import type { BreakGlassFailure } from './failure.ts'
 
 /**

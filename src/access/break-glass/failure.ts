@@ -1,4 +1,4 @@
-import { err } from '../../failure.ts'
+import { err } from '../../base/result.ts'
 
 export const BREAK_GLASS_REASONS = [
   'break_glass_not_configured',

@@ -1,8 +1,8 @@
-import { digest } from '../../digest.ts'
-import { fromBase64Url, toBase64Url, toHex, toUtf8 } from '../../encoding.ts'
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../evidence/compact-jws.ts'
+import { digest } from '../../base/digest.ts'
+import { fromBase64Url, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../evidence/jws/compact-jws.ts'
 import { hasPrivateMembers } from '../../evidence/x509/rsa-public-key.ts'
-import { err, ok, type Result } from '../../failure.ts'
 import { MAX_BREAK_GLASS_KEYS, MAX_KEY_SET_CHARS, MAX_KID_CHARS } from './limits.ts'
 
 /** A public key whose holder may sign break-glass tokens. */

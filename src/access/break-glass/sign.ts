@@ -1,4 +1,4 @@
-import { toBase64Url, toUtf8 } from '../../encoding.ts'
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import { type BreakGlassClaims, breakGlassSchema } from './claims.ts'
 import {
   BREAK_GLASS_ALGORITHM,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
-import { nameDocument } from '../../appraisal/document-hash.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
+import { nameDocument } from '../../policy/document/document-hash.ts'
 import type { EvaluationRequest } from '../authzen.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'

@@ -1,8 +1,8 @@
-import { isJsonObject } from '../../evidence/compact-jws.ts'
-import { importJwsKey } from '../../evidence/jws-signature.ts'
-import type { KeySetFailure } from '../../evidence/key-set.ts'
-import type { VerificationKey } from '../../evidence/verify-signature.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { isJsonObject } from '../../evidence/jws/compact-jws.ts'
+import { importJwsKey } from '../../evidence/jws/jws-signature.ts'
+import type { KeySetFailure } from '../../evidence/jws/key-set.ts'
+import type { VerificationKey } from '../../evidence/jws/verify-signature.ts'
 import { MAX_RECEIPT_KEYS } from './limits.ts'
 
 /** The keys of one issuer by `kid`. As trustworthy as the place that the set came from. */

@@ -1,12 +1,16 @@
 import { problemsOf } from '../../appraisal/reference-values.ts'
-import { toBase64Url } from '../../encoding.ts'
-import { type CompactJws, decodeCompactJws, type JsonObject } from '../../evidence/compact-jws.ts'
-import { verifyJwsSignature } from '../../evidence/jws-signature.ts'
-import { err, ok, type Result } from '../../failure.ts'
-import { RECEIPT_TYPE } from '../receipt.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import {
+  type CompactJws,
+  decodeCompactJws,
+  type JsonObject,
+} from '../../evidence/jws/compact-jws.ts'
+import { verifyJwsSignature } from '../../evidence/jws/jws-signature.ts'
 import { type ReceiptClaims, receiptSchema } from './claims.ts'
 import type { ReceiptKeys } from './keys.ts'
 import { MAX_RECEIPT_CHARS } from './limits.ts'
+import { RECEIPT_TYPE } from './receipt.ts'
 
 export const RECEIPT_REASONS = [
   'receipt_too_large',

@@ -1,4 +1,4 @@
-import { ok, type Result } from '../../failure.ts'
+import { ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import type { BootClaims } from './boot-claims.ts'
 import type { LogFailure } from './failure.ts'

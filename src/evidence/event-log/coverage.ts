@@ -1,4 +1,4 @@
-import { digest, equalBytes, type HashAlgorithm } from '../../digest.ts'
+import { digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import type { TcgEvent } from './tcg-log.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { toHex } from '../../encoding.ts'
+import { toHex } from '../../base/encoding.ts'
 import { EV } from './event-types.ts'
 import { parseSipaElements, type SipaElement } from './sipa.ts'
 import type { TcgEvent, TcgLog } from './tcg-log.ts'

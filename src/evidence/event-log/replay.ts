@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../digest.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { PcrBank } from '../tpm/pcr.ts'
 import { EV } from './event-types.ts'
 import type { LogFailure } from './failure.ts'

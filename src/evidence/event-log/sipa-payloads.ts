@@ -1,6 +1,6 @@
-import { DIGEST_BYTES } from '../../digest.ts'
-import { toBase64Url } from '../../encoding.ts'
-import type { Result } from '../../failure.ts'
+import { DIGEST_BYTES } from '../../base/digest.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { hashAlgorithmOf } from '../tpm/algorithms.ts'
 import {

@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, type HashAlgorithm } from '../../digest.ts'
-import type { Result } from '../../failure.ts'
+import { DIGEST_BYTES, type HashAlgorithm } from '../../base/digest.ts'
+import type { Result } from '../../base/result.ts'
 import { ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { hashAlgorithmOf } from '../tpm/algorithms.ts'
 import { EV, eventTypeName } from './event-types.ts'

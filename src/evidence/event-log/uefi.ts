@@ -1,4 +1,4 @@
-import type { Result } from '../../failure.ts'
+import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { MAX_EVENT_BYTES, MAX_UEFI_VARIABLE_NAME_CHARS } from './limits.ts'
 

@@ -1,5 +1,5 @@
-import { toBase64Url } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import type { BootClaims } from './boot-claims.ts'
 import {

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { coversData, measurementTest, SEPARATOR } from './coverage.ts'
 import { EV } from './event-types.ts'

@@ -1,4 +1,4 @@
-import type { HashAlgorithm } from '../../digest.ts'
+import type { HashAlgorithm } from '../../base/digest.ts'
 import type { ByteReader } from '../bytes.ts'
 
 /** TPM_ALG_ID of everything that is read or written here. TPM 2.0 Part 2 §6.3 */

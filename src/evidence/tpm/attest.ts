@@ -1,4 +1,4 @@
-import type { Result } from '../../failure.ts'
+import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import {
   MAX_ATTEST_BYTES,

@@ -1,6 +1,6 @@
-import { equalBytes, type HashAlgorithm } from '../../digest.ts'
-import { fromBase64Url } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { equalBytes, type HashAlgorithm } from '../../base/digest.ts'
+import { fromBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import { hashAlgorithmId, TPM_ALG } from './algorithms.ts'
 import { MAX_PUBLIC_BYTES } from './limits.ts'
 

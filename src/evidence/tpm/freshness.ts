@@ -1,4 +1,4 @@
-import { equalBytes } from '../../digest.ts'
+import { equalBytes } from '../../base/digest.ts'
 
 /** The nonce an attestation must carry, or the explicit word that its freshness is not looked at. */
 export type Freshness = { readonly qualifyingData: Uint8Array } | { readonly acceptAnyNonce: true }

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../digest.ts'
-import { toUtf8 } from '../../encoding.ts'
+import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../base/digest.ts'
+import { toUtf8 } from '../../base/encoding.ts'
 
 type Derivation = {
   readonly hash: HashAlgorithm

@@ -1,8 +1,12 @@
-import { digest, type HashAlgorithm } from '../../digest.ts'
-import { fromBase64Url, toBase64Url } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
-import { encodeRsaSpki } from '../rsa-spki.ts'
-import { importVerificationKey, type KeyUse, type VerificationKey } from '../verify-signature.ts'
+import { digest, type HashAlgorithm } from '../../base/digest.ts'
+import { fromBase64Url, toBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { encodeRsaSpki } from '../jws/rsa-spki.ts'
+import {
+  importVerificationKey,
+  type KeyUse,
+  type VerificationKey,
+} from '../jws/verify-signature.ts'
 import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
 
 /** Why a public key is not used to verify anything. */

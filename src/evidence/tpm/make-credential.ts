@@ -1,6 +1,6 @@
 import { createCipheriv, createHmac } from 'node:crypto'
-import { DIGEST_BYTES } from '../../digest.ts'
-import { fromBase64Url, toUtf8 } from '../../encoding.ts'
+import { DIGEST_BYTES } from '../../base/digest.ts'
+import { fromBase64Url, toUtf8 } from '../../base/encoding.ts'
 import type { EndorsementKey } from './endorsement-key.ts'
 import { kdfa, kdfe } from './key-derivation.ts'
 import { encryptOaep } from './rsa-oaep.ts'

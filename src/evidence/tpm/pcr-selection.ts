@@ -1,5 +1,5 @@
-import type { HashAlgorithm } from '../../digest.ts'
-import type { Result } from '../../failure.ts'
+import type { HashAlgorithm } from '../../base/digest.ts'
+import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { readHashAlgorithm } from './algorithms.ts'
 import { MAX_PCR_BANKS, MAX_PCR_SELECT_BYTES } from './limits.ts'

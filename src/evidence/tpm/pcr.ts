@@ -1,4 +1,4 @@
-import type { HashAlgorithm } from '../../digest.ts'
+import type { HashAlgorithm } from '../../base/digest.ts'
 
 /**
  * The values of one PCR bank by PCR index. Unverified wherever it comes from a device, until a quote

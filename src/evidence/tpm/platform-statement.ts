@@ -1,5 +1,5 @@
-import { DIGEST_BYTES } from '../../digest.ts'
-import type { Result } from '../../failure.ts'
+import { DIGEST_BYTES } from '../../base/digest.ts'
+import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { hashAlgorithmOf } from './algorithms.ts'
 import {

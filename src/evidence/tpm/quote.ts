@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../digest.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { parseTpmsAttest, type QuoteInfo, type TpmsAttest } from './attest.ts'
 import { type Freshness, isFresh } from './freshness.ts'

@@ -1,6 +1,6 @@
 import { constants, createPublicKey, publicEncrypt } from 'node:crypto'
-import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../digest.ts'
-import { fromBase64Url } from '../../encoding.ts'
+import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../base/digest.ts'
+import { fromBase64Url } from '../../base/encoding.ts'
 
 /**
  * RSAES-OAEP-ENCRYPT with MGF1 of the same hash (RFC 8017 §7.1.1). `seed` is fresh randomness of the

@@ -1,7 +1,7 @@
-import { equalBytes } from '../../digest.ts'
-import { fromBase64, fromUtf8 } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
-import type { KeyUse } from '../verify-signature.ts'
+import { equalBytes } from '../../base/digest.ts'
+import { fromBase64, fromUtf8 } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { KeyUse } from '../jws/verify-signature.ts'
 import { importTpmKey, type TpmKeyFailure } from './key.ts'
 import { MAX_PEM_CHARS, MAX_SPKI_BYTES } from './limits.ts'
 

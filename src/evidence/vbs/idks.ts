@@ -1,4 +1,4 @@
-import { type Err, err, ok, type Result } from '../../failure.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { type ParseFailure, parse } from '../bytes.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { readPemBlocks } from '../x509/pem.ts'

@@ -1,10 +1,10 @@
-import { type Err, err, ok, type Result } from '../../failure.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import {
   importVerificationKey,
   type VerificationKey,
   verifySignature,
-} from '../verify-signature.ts'
+} from '../jws/verify-signature.ts'
 import { readRsaJwk } from '../x509/rsa-public-key.ts'
 import {
   MAX_REPORT_MODULES,

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import { type Certificate, parseCertificate, parsePemBundle } from './certificate.ts'
 import { DER, DerFields, type DerNode, decodeDer, MalformedDer, readOid } from './der.ts'
 import type { CertificateFailure } from './failure.ts'

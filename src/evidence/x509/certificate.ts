@@ -1,5 +1,5 @@
-import { equalBytes } from '../../digest.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { equalBytes } from '../../base/digest.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import {
   DER,
   DerFields,

@@ -1,5 +1,5 @@
-import { digest } from '../../digest.ts'
-import { fromHex, fromUtf8, toUtf8 } from '../../encoding.ts'
+import { digest } from '../../base/digest.ts'
+import { fromHex, fromUtf8, toUtf8 } from '../../base/encoding.ts'
 import type { Certificate } from './certificate.ts'
 import { DER, DerFields, type DerNode, MalformedDer, readList, readOid } from './der.ts'
 import { readNameNode } from './name.ts'

@@ -1,4 +1,4 @@
-import { equalBytes } from '../../digest.ts'
+import { equalBytes } from '../../base/digest.ts'
 import { DER, DerFields, type DerNode, decodeDer, MalformedDer } from './der.ts'
 import { type GeneralName, type NameForm, readGeneralName } from './general-name.ts'
 import { MAX_GENERAL_NAMES } from './limits.ts'

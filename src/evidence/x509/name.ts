@@ -1,5 +1,5 @@
-import { equalBytes } from '../../digest.ts'
-import { fromUtf8 } from '../../encoding.ts'
+import { equalBytes } from '../../base/digest.ts'
+import { fromUtf8 } from '../../base/encoding.ts'
 import { DER, DerFields, type DerNode, decodeDer, MalformedDer, readOid } from './der.ts'
 import { MAX_NAME_ATTRIBUTES } from './limits.ts'
 import { prepareText } from './prepared-text.ts'

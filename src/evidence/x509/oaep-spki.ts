@@ -1,5 +1,5 @@
-import { toBase64Url } from '../../encoding.ts'
-import { encodeRsaSpki } from '../rsa-spki.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import { encodeRsaSpki } from '../jws/rsa-spki.ts'
 import { DER, DerFields, decodeDer, MalformedDer, readOctetsOfBits, readUnsigned } from './der.ts'
 
 /** RFC 4055 §4.1 */

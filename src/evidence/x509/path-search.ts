@@ -1,5 +1,5 @@
-import { equalBytes } from '../../digest.ts'
-import { toHex } from '../../encoding.ts'
+import { equalBytes } from '../../base/digest.ts'
+import { toHex } from '../../base/encoding.ts'
 import type { Certificate } from './certificate.ts'
 import type { CertificateFailure, MissingIssuer, PathFailure } from './failure.ts'
 import { MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS } from './limits.ts'

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { Certificate } from './certificate.ts'
 import type { PathFailure } from './failure.ts'
 import { MAX_INTERMEDIATES } from './limits.ts'

@@ -1,5 +1,5 @@
-import { toBase64Url } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import {
   DER,
   DerFields,

@@ -1,4 +1,4 @@
-import { fromBase64Url, toBase64Url } from '../../encoding.ts'
+import { fromBase64Url, toBase64Url } from '../../base/encoding.ts'
 import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BYTES, MIN_RSA_BITS } from './limits.ts'
 
 /** A usable RSA public key in its one canonical form (RFC 7518 §6.3.1). Says nothing of trust. */

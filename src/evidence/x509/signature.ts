@@ -3,7 +3,7 @@ import {
   type KeyUse,
   type VerificationKey,
   verifySignature,
-} from '../verify-signature.ts'
+} from '../jws/verify-signature.ts'
 import type { Certificate } from './certificate.ts'
 import {
   DER,

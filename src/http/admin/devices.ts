@@ -2,21 +2,21 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { deviceIdOf, isDeviceId, parseDeviceKey } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
+import { toBase64Url } from '../../base/encoding.ts'
 import { foldText } from '../../base/fold-text.ts'
-import { toBase64Url } from '../../encoding.ts'
+import type { Services } from '../../compose/services.ts'
 import {
   type AttributeChanges,
   attributesNeedSecond,
-} from '../../operations/release/needs-second-administrator.ts'
-import type { Services } from '../../services.ts'
-import type { DeviceChange, DeviceChangeAnswer } from '../../store/device-changes.ts'
-import { describeIssues } from '../describe-issues.ts'
+} from '../../operations/release/second-administrator.ts'
+import type { DeviceChange, DeviceChangeAnswer } from '../../store/devices/device-changes.ts'
+import { showDetail, showEntry, showSummary } from '../../views/show-device.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
+import { describeIssues } from '../errors/describe-issues.ts'
+import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readJson } from '../read-json.ts'
 import { awaitSecond, demandsSecond } from './second-administrator.ts'
-import { showDetail, showEntry, showSummary } from './show-device.ts'
 
 const MAX_CHANGE_BYTES = 8 * 1024
 const MAX_REASON_CHARS = 500

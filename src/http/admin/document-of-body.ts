@@ -1,12 +1,16 @@
 import { z } from 'zod'
-import { type CheckedDocument, checkDocument, findUsable } from '../../control/check-document.ts'
-import { err, ok, type Result } from '../../failure.ts'
-import type { DocumentKind } from '../../policy/control.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { Services } from '../../compose/services.ts'
+import {
+  type CheckedDocument,
+  checkDocument,
+  findUsable,
+} from '../../operations/release/check-document.ts'
+import { lintPolicy } from '../../policy/lint/lint.ts'
 import { lintReferenceValues } from '../../policy/lint/reference-values.ts'
-import { lintPolicy } from '../../policy/lint.ts'
-import type { Services } from '../../services.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { HttpContext } from '../environment.ts'
-import { answerProblem } from '../problem.ts'
+import { answerProblem } from '../errors/problem.ts'
 
 /** Which document a request is about: one that it carries, or a version that is kept here. */
 export const documentMembers = {

@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Services } from '../../services.ts'
+import type { Services } from '../../compose/services.ts'
+import { showHold } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readBody, readLimit, reasonText } from './read-body.ts'
 import { awaitSecond } from './second-administrator.ts'
-import { showHold } from './show-control.ts'
 
 const endBody = z.strictObject({ reason: reasonText })
 

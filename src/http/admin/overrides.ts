@@ -1,14 +1,14 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { makeOverride, overridesInForce } from '../../control/make-override.ts'
-import { MAX_OVERRIDE_MS, type OverrideAction } from '../../policy/override.ts'
-import type { Services } from '../../services.ts'
+import type { Services } from '../../compose/services.ts'
+import { makeOverride, overridesInForce } from '../../operations/release/overrides.ts'
+import { MAX_OVERRIDE_MS, type OverrideAction } from '../../rollout/override.ts'
+import { showOverride } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { answerProblem, answerUnauthorized } from '../problem.ts'
 import { readBody, reasonText } from './read-body.ts'
 import { awaitSecond } from './second-administrator.ts'
-import { showOverride } from './show-control.ts'
 
 const members = {
   target: z.discriminatedUnion('kind', [

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { HttpContext } from '../environment.ts'
-import { answerProblem } from '../problem.ts'
+import { answerProblem } from '../errors/problem.ts'
 import { readJson } from '../read-json.ts'
 
 /** A whole document and what goes with it. */

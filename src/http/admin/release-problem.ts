@@ -1,6 +1,6 @@
-import type { ReleaseFailure } from '../../control/release.ts'
+import type { ReleaseFailure } from '../../operations/release/release.ts'
 import type { HttpContext } from '../environment.ts'
-import { answerProblem } from '../problem.ts'
+import { answerProblem } from '../errors/problem.ts'
 
 const PREVIEW_FIRST =
   'preview it (POST /v1/previews with kind and document), read what it says, and ask again'

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
-import { nameDocument } from '../../appraisal/document-hash.ts'
-import type { Services } from '../../services.ts'
+import type { Services } from '../../compose/services.ts'
+import { nameDocument } from '../../policy/document/document-hash.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { answerUnauthorized } from '../problem.ts'
 
 /** How long the second one has. */
 const WAITS_MS = 3_600_000

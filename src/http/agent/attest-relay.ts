@@ -2,9 +2,9 @@ import type { RelayFailure } from '../../azure/failure.ts'
 import type { AzureRelay } from '../../azure/relay.ts'
 import { BUILT_IN } from '../../azure/settings.ts'
 import { toRelayWireError } from '../../azure/wire.ts'
-import { toBase64Url, toUtf8 } from '../../encoding.ts'
-import type { Services } from '../../services.ts'
-import { isOwnRequest, type RelayableMessage } from '../../verifier/relayable-message.ts'
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import type { Services } from '../../compose/services.ts'
+import { isOwnRequest, type RelayableMessage } from '../../verifier/protocol/relayable-message.ts'
 import type { HttpContext } from '../environment.ts'
 
 /** Agents that are sent away come back spread over this much more than they were asked to wait. */

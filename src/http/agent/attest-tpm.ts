@@ -1,17 +1,17 @@
 import { Hono } from 'hono'
 import { deviceIdOf } from '../../access/device-id.ts'
-import type { Services } from '../../services.ts'
+import type { Services } from '../../compose/services.ts'
+import { newAttestationId } from '../../operations/attest/record-attestation.ts'
 import { MAX_ENVELOPE_BYTES } from '../../verifier/limits.ts'
-import { describeIssuer, listCertificates } from '../../verifier/metadata.ts'
-import { readRelayableMessage } from '../../verifier/relayable-message.ts'
+import { toWireError } from '../../verifier/protocol/errors.ts'
+import { describeIssuer, listCertificates } from '../../verifier/protocol/metadata.ts'
+import { readRelayableMessage } from '../../verifier/protocol/relayable-message.ts'
 import { type AttestRefusal, handleAttestMessage } from '../../verifier/verifier.ts'
-import { toWireError } from '../../verifier/wire.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerPublic } from '../public-document.ts'
 import { readJsonText, STATUS_OF_BODY } from '../read-json.ts'
 import { relayMessage } from './attest-relay.ts'
 import { createPlaces } from './places.ts'
-import { newAttestationId } from './record-attestation.ts'
 
 /**
  * Azure Attestation's TPM protocol, passed on to Azure or answered by the built-in verifier, as the

@@ -3,26 +3,26 @@ import { explainToDevice } from '../../access/explain.ts'
 import { readLanguages } from '../../access/language.ts'
 import { tellReason } from '../../access/reason-text.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
-import type { AttestationTokenFailure } from '../../evidence/attestation-token.ts'
-import { err, ok, type Result } from '../../failure.ts'
-import type { LogFields } from '../../log.ts'
-import type { Services } from '../../services.ts'
-import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem } from '../problem.ts'
-import { type RequestFailure, readJson } from '../read-json.ts'
-import { createPlaces } from './places.ts'
+import type { LogFields } from '../../base/log.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { Services } from '../../compose/services.ts'
+import type { AttestationTokenFailure } from '../../evidence/token/attestation-token.ts'
 import {
   newAttestationId,
   type Recorded,
   type RecordingFailure,
   recordAttestation,
-} from './record-attestation.ts'
+} from '../../operations/attest/record-attestation.ts'
 import {
   type ProvenDevice,
   type Submission,
   type SubmissionFailure,
   verifySubmission,
-} from './submission.ts'
+} from '../../operations/attest/submission.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerProblem } from '../errors/problem.ts'
+import { type RequestFailure, readJson } from '../read-json.ts'
+import { createPlaces } from './places.ts'
 
 const MAX_SUBMISSION_BYTES = 128 * 1024
 const PATH = '/v1/attestations'

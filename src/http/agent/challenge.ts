@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import { deviceIdOf, parseDeviceKey } from '../../access/device-id.ts'
-import { toBase64Url } from '../../encoding.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import type { Services } from '../../compose/services.ts'
 import { sealNonce } from '../../evidence/nonce.ts'
-import type { Services } from '../../services.ts'
 import type { HttpEnv } from '../environment.ts'
-import { answerProblem } from '../problem.ts'
+import { answerProblem } from '../errors/problem.ts'
 import { readJson } from '../read-json.ts'
 
 const MAX_CHALLENGE_BYTES = 1024

@@ -1,6 +1,6 @@
 import type { ActivationFailure } from '../../operations/attest/activate-enrolment.ts'
 import type { BeginFailure } from '../../operations/attest/begin-enrolment.ts'
-import type { ProblemCode } from '../problem.ts'
+import type { ProblemCode } from '../errors/problem.ts'
 
 export type EnrolmentFailure = BeginFailure | ActivationFailure
 

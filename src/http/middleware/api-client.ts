@@ -1,8 +1,8 @@
 import { createMiddleware } from 'hono/factory'
-import { fromBase64, fromUtf8 } from '../../encoding.ts'
-import { err, type Result } from '../../failure.ts'
+import { fromBase64, fromUtf8 } from '../../base/encoding.ts'
+import { err, type Result } from '../../base/result.ts'
+import type { Services } from '../../compose/services.ts'
 import type { ClientFailure } from '../../keys/client-directory.ts'
-import type { Services } from '../../services.ts'
 import type { ApiClient, Scope } from '../../store/store.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 

@@ -11,18 +11,18 @@ import {
   endsBatch,
   parseEvaluations,
 } from '../../access/authzen-batch.ts'
+import type { VerifiedBreakGlass } from '../../access/break-glass/break-glass.ts'
 import {
   type BreakGlassDecision,
   decideBreakGlass,
   denyBreakGlass,
 } from '../../access/break-glass/decide.ts'
 import type { BreakGlassFailure } from '../../access/break-glass/failure.ts'
-import type { VerifiedBreakGlass } from '../../access/break-glass.ts'
 import { isDeviceId } from '../../access/device-id.ts'
 import { deviceOfRequest, deviceTokenOf } from '../../access/device-of-request.ts'
 import { type LanguageRange, readLanguages } from '../../access/language.ts'
-import type { Result } from '../../failure.ts'
-import type { Services } from '../../services.ts'
+import type { Result } from '../../base/result.ts'
+import type { Services } from '../../compose/services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { readJson, STATUS_OF_BODY } from '../read-json.ts'
 

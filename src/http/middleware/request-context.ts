@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
-import { toBase64Url } from '../../encoding.ts'
-import type { Services } from '../../services.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import type { Services } from '../../compose/services.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 
 /** Printable ASCII of a length that a log line can show. */

@@ -1,8 +1,8 @@
 import { createMiddleware } from 'hono/factory'
-import { isStorableText } from '../../encoding.ts'
+import { isStorableText } from '../../base/encoding.ts'
 import type { HttpEnv } from '../environment.ts'
+import { answerUnhandled } from '../errors/surface.ts'
 import { notStorable } from '../read-json.ts'
-import { answerUnhandled } from '../surface.ts'
 
 /**
  * The one place where the URL of a request is shown to be text: each escape of path and query must be

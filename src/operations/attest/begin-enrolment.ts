@@ -1,5 +1,6 @@
-import { digest } from '../../digest.ts'
-import { fromBase64Url, toBase64 } from '../../encoding.ts'
+import { digest } from '../../base/digest.ts'
+import { fromBase64Url, toBase64 } from '../../base/encoding.ts'
+import { ok, type Result } from '../../base/result.ts'
 import type { EndorsementKey } from '../../evidence/tpm/endorsement-key.ts'
 import {
   type Credential,
@@ -10,7 +11,6 @@ import { type Certificate, parseCertificate } from '../../evidence/x509/certific
 import type { PathFailure } from '../../evidence/x509/failure.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import { verifyPath } from '../../evidence/x509/path.ts'
-import { ok, type Result } from '../../failure.ts'
 import {
   type AkPublicFailure,
   readAkPublic,

@@ -1,8 +1,8 @@
-import type { DeviceLimiter } from '../../access/device-limiter.ts'
 import type { EkKind } from '../../evidence/tpm/endorsement-key.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { SigningKey } from '../../keys/signing-keys.ts'
 import type { CertifiedPath, FindIssuers } from '../../verifier/steps/certified-path.ts'
+import type { DeviceLimiter } from './device-limiter.ts'
 import type { LinkServices } from './link-tpm.ts'
 
 /** What enrolments by credential activation are made with. */

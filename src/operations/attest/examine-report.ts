@@ -1,13 +1,13 @@
 import { readReport } from '../../azure/answer.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
-import type { Config } from '../../config.ts'
+import { describeFault, type Log } from '../../base/log.ts'
+import type { Config } from '../../config/config.ts'
 import {
   type AttestationTokenFailure,
   verifyAttestationToken,
-} from '../../evidence/attestation-token.ts'
-import { describeFault, type Log } from '../../log.ts'
+} from '../../evidence/token/attestation-token.ts'
 import type { Store } from '../../store/store.ts'
-import type { TokenIssuers } from '../../token-issuers.ts'
+import type { TokenIssuers } from './token-issuers.ts'
 
 /**
  * Looks at reports that a provider gave this process, over its own connection, to see whether the

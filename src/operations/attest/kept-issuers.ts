@@ -1,5 +1,5 @@
 import { KEPT_ISSUERS_MS, MAX_KEPT_ISSUERS } from '../../aia/limits.ts'
-import { toHex } from '../../encoding.ts'
+import { toHex } from '../../base/encoding.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { MissingIssuer } from '../../evidence/x509/failure.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'

@@ -1,10 +1,10 @@
 import { deviceIdOf } from '../../access/device-id.ts'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
-import { toBase64Url } from '../../encoding.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { toBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { DeviceToLink, LinkAnswer, Links } from '../../store/devices/links.ts'
+import type { EnrolmentMode } from '../../store/devices/recording.ts'
 import type { Json } from '../../store/json.ts'
-import type { DeviceToLink, LinkAnswer, Links } from '../../store/links.ts'
-import type { EnrolmentMode } from '../../store/recording.ts'
 
 export type LinkFailure = {
   readonly reason: Exclude<LinkAnswer['outcome'], 'linked'>

@@ -1,16 +1,16 @@
-import type { DeviceLimiter } from '../../access/device-limiter.ts'
-import type { Config } from '../../config.ts'
-import { fromBase64 } from '../../encoding.ts'
+import { fromBase64 } from '../../base/encoding.ts'
+import type { Config } from '../../config/config.ts'
 import { type Certificate, parseCertificate } from '../../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import type { MasterSecret } from '../../keys/master-secret.ts'
 import { derivePurposeKey } from '../../keys/sealing.ts'
 import type { SigningKeys } from '../../keys/signing-keys.ts'
-import type { Links } from '../../store/links.ts'
-import { readTrustAnchors } from '../../trust-anchors.ts'
+import type { Links } from '../../store/devices/links.ts'
 import type { EnrolmentTrust } from '../../verifier/enrolment/enrolled-key.ts'
+import type { DeviceLimiter } from './device-limiter.ts'
 import type { EnrolmentServices } from './enrolment-services.ts'
 import type { IssuerDirectory } from './issuer-directory.ts'
+import { readTrustAnchors } from './trust-in-force.ts'
 
 /** Puts together what enrolments are made with, and what makes the verifier believe in them. */
 export function prepareEnrolment(input: {

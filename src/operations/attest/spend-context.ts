@@ -1,8 +1,8 @@
 import { deviceIdOf } from '../../access/device-id.ts'
-import type { DeviceLimiter } from '../../access/device-limiter.ts'
-import { err, ok } from '../../failure.ts'
+import { err, ok } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
-import type { ContextUse, SpendContext } from '../../verifier/service-context.ts'
+import type { ContextUse, SpendContext } from '../../verifier/protocol/service-context.ts'
+import type { DeviceLimiter } from './device-limiter.ts'
 import { createMemory } from './memory.ts'
 
 /** Past this many the oldest are forgotten: what counts for all processes is in the store anyway. */

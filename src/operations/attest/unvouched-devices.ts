@@ -2,7 +2,7 @@ import type { RecordedAttestation } from '../../access/trust-record.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
 import { appraiseOrigin } from '../../appraisal/origin.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
-import { err, ok, type Result } from '../../failure.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
 
 export const UNVOUCHED_REASONS = [

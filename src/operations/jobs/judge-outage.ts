@@ -1,5 +1,5 @@
-import type { VerifierSign } from '../../store/steering-schema.ts'
-import type { VerifierObservation } from '../../store/verifier-observations.ts'
+import type { VerifierSign } from '../../store/schema/steering-schema.ts'
+import type { VerifierObservation } from '../../store/system/verifier-observations.ts'
 
 /**
  * What all processes together know of a verifier. `suspected` is one of the two signs of an outage;

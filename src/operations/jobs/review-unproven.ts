@@ -1,11 +1,11 @@
 import type { Rules } from '../../access/assess.ts'
-import { createPreview } from '../../access/preview/preview.ts'
-import { listUnreadClaims } from '../../access/preview/read-claims.ts'
-import { newControlId } from '../../control/release.ts'
-import { describeFault } from '../../log.ts'
-import type { Services } from '../../services.ts'
-import { visitInSlices } from '../../slices.ts'
-import { readSample } from '../../store/fleet-reads.ts'
+import { describeFault } from '../../base/log.ts'
+import { visitInSlices } from '../../base/slices.ts'
+import type { Services } from '../../compose/services.ts'
+import { createPreview } from '../../replay/preview/preview.ts'
+import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
+import { readSample } from '../../store/devices/fleet-reads.ts'
+import { newControlId } from '../release/release.ts'
 
 /** Devices that are looked at: the whole of a small fleet, of a large one a sample by chance. */
 const SAMPLE = 2000

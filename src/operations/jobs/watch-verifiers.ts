@@ -1,9 +1,9 @@
 import type { RelayFailure } from '../../azure/failure.ts'
 import type { AzureRelay } from '../../azure/relay.ts'
-import { SERVICE } from '../../control/drive-rollout.ts'
-import { newControlId } from '../../control/release.ts'
-import { describeFault } from '../../log.ts'
-import type { Services } from '../../services.ts'
+import { describeFault } from '../../base/log.ts'
+import type { Services } from '../../compose/services.ts'
+import { SERVICE } from '../release/drive-rollout.ts'
+import { newControlId } from '../release/release.ts'
 import { judgeVerifier, type Suspicion } from './judge-outage.ts'
 import { whoSteers } from './who-steers.ts'
 

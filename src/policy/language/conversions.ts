@@ -1,4 +1,4 @@
-import { fromUtf8, toUtf8 } from '../../encoding.ts'
+import { fromUtf8, toUtf8 } from '../../base/encoding.ts'
 import { toInt, toTimestamp, toUint } from './arithmetic.ts'
 import { isMap, sizeOfMap } from './map.ts'
 import { ILL_FORMED, sizeOfText } from './text.ts'

@@ -1,9 +1,9 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { MEMBERS } from '../input.ts'
-import { DYNAMIC_MAP, isRootName, POLICY_TYPES, POLICY_VARIABLES, TIMESTAMP } from '../variables.ts'
 import type { Names } from './compile.ts'
+import { MEMBERS } from './input.ts'
 import { noSuchKey } from './map.ts'
 import { CelError, type Frame, Timestamp, type Value } from './value.ts'
+import { DYNAMIC_MAP, isRootName, POLICY_TYPES, POLICY_VARIABLES, TIMESTAMP } from './variables.ts'
 
 const NANOS_OF_MS = 1_000_000n
 

@@ -1,9 +1,9 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { nameOf } from '../constant-expression.ts'
-import { analyseExpression } from '../expression.ts'
+import { nameOf } from '../language/constant-expression.ts'
+import { analyseExpression } from '../language/expression.ts'
+import { possibleOutcomes } from '../language/possible-outcomes.ts'
+import { REQUEST_ROOTS, type RootName } from '../language/variables.ts'
 import { MAX_EXPRESSION_CHARS } from '../limits.ts'
-import { possibleOutcomes } from '../possible-outcomes.ts'
-import { REQUEST_ROOTS, type RootName } from '../variables.ts'
 import type { LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, offsetInString } from './json-text.ts'
 

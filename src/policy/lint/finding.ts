@@ -1,4 +1,4 @@
-import { EXPRESSION_REASONS } from '../expression.ts'
+import { EXPRESSION_REASONS } from '../language/expression.ts'
 
 /** All that lint can find. Those of expressions are the reasons why they do not compile. */
 export const LINT_CODES = [

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { suggestName } from '../language/suggest.ts'
 import { MAX_FINDINGS } from '../limits.ts'
-import { suggestName } from '../suggest.ts'
 import type { LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
 

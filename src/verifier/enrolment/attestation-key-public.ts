@@ -1,9 +1,9 @@
+import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../../evidence/bytes.ts'
 import { withoutSize } from '../../evidence/tpm/endorsement-key.ts'
 import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
 import type { TpmObjectAttribute } from '../../evidence/tpm/object-attributes.ts'
 import { parseTpmPublic } from '../../evidence/tpm/public-area.ts'
-import { err, ok, type Result } from '../../failure.ts'
 
 export const AK_PUBLIC_REASONS = ['ak_attributes_refused', 'ak_algorithm_refused'] as const
 

@@ -1,4 +1,4 @@
-import { fromBase64Url, toBase64Url } from '../../encoding.ts'
+import { fromBase64Url, toBase64Url } from '../../base/encoding.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 
 /** What our own certificate of an enrolled key says, beside the key. */

@@ -1,4 +1,5 @@
-import { digest } from '../../digest.ts'
+import { digest } from '../../base/digest.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import {
   type EkFailure,
   type EkKind,
@@ -12,7 +13,6 @@ import type { CertificateFailure } from '../../evidence/x509/failure.ts'
 import { namesTpmModel } from '../../evidence/x509/hardware-name.ts'
 import { plainRsaSpki } from '../../evidence/x509/oaep-spki.ts'
 import { type PathUsage, TPM_CRITICAL_EXTENSIONS } from '../../evidence/x509/path.ts'
-import { err, ok, type Result } from '../../failure.ts'
 
 export const EK_CERTIFICATE_REASONS = ['ek_purpose_missing', 'ek_type_not_accepted'] as const
 

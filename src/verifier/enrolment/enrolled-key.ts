@@ -1,9 +1,9 @@
+import { err, ok, type Result } from '../../base/result.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { PathFailure } from '../../evidence/x509/failure.ts'
 import { hardwareNameOf } from '../../evidence/x509/hardware-name.ts'
 import { isSameName } from '../../evidence/x509/name.ts'
 import { type PathUsage, verifyPath } from '../../evidence/x509/path.ts'
-import { err, ok, type Result } from '../../failure.ts'
 import type { CertifiedPath } from '../steps/certified-path.ts'
 import { readEnrolledNames } from './certificate-names.ts'
 

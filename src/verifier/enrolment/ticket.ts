@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
-import { digest, equalBytes } from '../../digest.ts'
-import { fromBase64Url, toBase64Url, toUtf8 } from '../../encoding.ts'
+import { digest, equalBytes } from '../../base/digest.ts'
+import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import { type ByteReader, parse } from '../../evidence/bytes.ts'
-import { err, ok, type Result } from '../../failure.ts'
 import { MAX_TICKET_CHARS, TICKET_ID_BYTES } from './limits.ts'
 
 export const TICKET_REASONS = ['ticket_foreign', 'ticket_expired', 'secret_wrong'] as const

@@ -1,10 +1,10 @@
-import { equalBytes } from '../../digest.ts'
+import { equalBytes } from '../../base/digest.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { MissingIssuer, PathFailure } from '../../evidence/x509/failure.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import { MAX_INTERMEDIATES } from '../../evidence/x509/limits.ts'
 import type { VerifiedPath } from '../../evidence/x509/path.ts'
-import { err, ok, type Result } from '../../failure.ts'
 import { MAX_ISSUER_ROUNDS, MAX_ISSUERS_ASKED } from '../limits.ts'
 
 /** Why it cannot be said now whether a certificate is of a trusted authority. */

@@ -1,6 +1,9 @@
 import { CompactSign } from 'jose'
-import { createPolicyToken, hashPolicyToken } from '../../../src/azure/policy/policy-token.ts'
-import { toBase64, toUtf8 } from '../../../src/encoding.ts'
+import {
+  createPolicyToken,
+  hashPolicyToken,
+} from '../../../src/azure/provider-policy/policy-token.ts'
+import { toBase64, toUtf8 } from '../../../src/base/encoding.ts'
 import { type IssuedCertificate, issueCertificate, toPem } from '../../support/certificates.ts'
 
 export const NOW = new Date('2025-06-01T12:00:00Z')

@@ -5,17 +5,17 @@ import {
   createPolicyToken,
   type PolicySignerFailure,
   readPolicySigner,
-} from '../../../src/azure/policy/policy-token.ts'
+} from '../../../src/azure/provider-policy/policy-token.ts'
 import {
   createPolicyProvider,
   type PolicyInForce,
   type PolicyProvider,
   type PolicyProviderFailure,
-} from '../../../src/azure/policy/provider-policy.ts'
-import { ok, type Result } from '../../../src/failure.ts'
+} from '../../../src/azure/provider-policy/provider-policy.ts'
+import { ok, type Result } from '../../../src/base/result.ts'
 
 /**
- * Runs inside of workerd for test/azure/policy/provider-policy-workerd.test.ts: the policies of
+ * Runs inside of workerd for test/azure/provider-policy/provider-policy-workerd.test.ts: the policies of
  * providers, read and published as the body of a request says, over the network of workerd.
  */
 export type PolicyOrder = {

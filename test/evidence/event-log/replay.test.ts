@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/digest.ts'
+import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/base/digest.ts'
 import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { EV } from '../../../src/evidence/event-log/event-types.ts'
 import { replayLog, verifyReplay } from '../../../src/evidence/event-log/replay.ts'

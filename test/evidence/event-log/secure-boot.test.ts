@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { digest } from '../../../src/digest.ts'
-import { toBase64Url } from '../../../src/encoding.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { toBase64Url } from '../../../src/base/encoding.ts'
 import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { SIPA } from '../../../src/evidence/event-log/sipa-names.ts'
 import { expectRefusal } from '../../support/refusal.ts'

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Result } from '../../../src/base/result.ts'
 import { PARSE_REASONS, type ParseFailure } from '../../../src/evidence/bytes.ts'
 import {
   parseIdentityKey,
   parseRevocationList,
   parseSiPolicy,
 } from '../../../src/evidence/event-log/sipa-payloads.ts'
-import type { Result } from '../../../src/failure.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 import { bytes, identityKey, u16, u32, u64, utf16le } from './support.ts'

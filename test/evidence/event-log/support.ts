@@ -1,4 +1,4 @@
-import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/digest.ts'
+import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/base/digest.ts'
 import { type BootClaims, readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { EV } from '../../../src/evidence/event-log/event-types.ts'
 import {

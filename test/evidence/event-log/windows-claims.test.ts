@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { toBase64Url } from '../../../src/encoding.ts'
+import { toBase64Url } from '../../../src/base/encoding.ts'
 import { collectSettings } from '../../../src/evidence/event-log/boot-settings.ts'
 import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { SIPA } from '../../../src/evidence/event-log/sipa-names.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { toHex } from '../../../src/encoding.ts'
+import { toHex } from '../../../src/base/encoding.ts'
 import { ATTEST_TAG, parseTpmsAttest } from '../../../src/evidence/tpm/attest.ts'
 import { MAX_ATTEST_BYTES } from '../../../src/evidence/tpm/limits.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'

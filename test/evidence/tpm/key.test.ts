@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { digest } from '../../../src/digest.ts'
-import { fromBase64Url, toBase64, toBase64Url, toHex } from '../../../src/encoding.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { fromBase64Url, toBase64, toBase64Url, toHex } from '../../../src/base/encoding.ts'
 import {
   aikPubHash,
   importTpmKey,

@@ -1,4 +1,4 @@
-import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/digest.ts'
+import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/base/digest.ts'
 import { hashAlgorithmId } from '../../../src/evidence/tpm/algorithms.ts'
 import { ATTEST_MAGIC, ATTEST_TAG } from '../../../src/evidence/tpm/attest.ts'
 import { webHash } from '../../../src/evidence/tpm/key.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { Result } from '../../../src/base/result.ts'
 import { PARSE_REASONS, type ParseFailure } from '../../../src/evidence/bytes.ts'
-import type { Result } from '../../../src/failure.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 
 /** What every parser of a TPM structure owes, given one valid encoding of it. */

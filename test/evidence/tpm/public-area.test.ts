@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { digest } from '../../../src/digest.ts'
-import { toBase64Url, toHex } from '../../../src/encoding.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { toBase64Url, toHex } from '../../../src/base/encoding.ts'
 import { MAX_PUBLIC_BYTES } from '../../../src/evidence/tpm/limits.ts'
 import { parseTpmPublic } from '../../../src/evidence/tpm/public-area.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { toHex } from '../../../src/encoding.ts'
+import { toHex } from '../../../src/base/encoding.ts'
 import { hashAlgorithmOf } from '../../../src/evidence/tpm/algorithms.ts'
 import { parseTpmsAttest } from '../../../src/evidence/tpm/attest.ts'
 import { keepSelectedPcrs } from '../../../src/evidence/tpm/pcr.ts'

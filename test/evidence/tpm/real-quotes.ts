@@ -1,4 +1,4 @@
-import { DIGEST_BYTES } from '../../../src/digest.ts'
+import { DIGEST_BYTES } from '../../../src/base/digest.ts'
 import { hashAlgorithmOf } from '../../../src/evidence/tpm/algorithms.ts'
 import { parseTpmsAttest } from '../../../src/evidence/tpm/attest.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { digest, type HashAlgorithm } from '../../../src/digest.ts'
+import { digest, type HashAlgorithm } from '../../../src/base/digest.ts'
 import { verifyCertification } from '../../../src/evidence/tpm/certify.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
 import { parseTpmPublic } from '../../../src/evidence/tpm/public-area.ts'

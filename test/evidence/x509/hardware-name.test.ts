@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { digest } from '../../../src/digest.ts'
-import { toHex, toUtf8 } from '../../../src/encoding.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { toHex, toUtf8 } from '../../../src/base/encoding.ts'
 import { type Certificate, parseCertificate } from '../../../src/evidence/x509/certificate.ts'
 import {
   hardwareNameOf,

@@ -10,7 +10,7 @@ import {
   keySetOf,
   OTHER_DEVICE,
   tokenOf,
-} from '../../access/break-glass-fixture.ts'
+} from '../../access/break-glass/break-glass-fixture.ts'
 import { expectOk, expectRefusal, noteReason } from '../../support/refusal.ts'
 import {
   createTestService,

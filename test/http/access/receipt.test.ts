@@ -5,7 +5,7 @@ import { describeDevice, describeEvidence } from '../../../src/access/receipt/in
 import { importReceiptKeys } from '../../../src/access/receipt/keys.ts'
 import { recomputeReceipt } from '../../../src/access/receipt/recompute.ts'
 import { verifyReceipt } from '../../../src/access/receipt/verify.ts'
-import { importKeySet } from '../../../src/evidence/key-set.ts'
+import { importKeySet } from '../../../src/evidence/jws/key-set.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { createTestService, readOk, START, startDevice, testClock } from '../../support/service.ts'
 import {

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
-import type { Cause } from '../../../src/policy/hold.ts'
+import type { Cause } from '../../../src/rollout/hold.ts'
 import { createTestService, expectProblem, readOk } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 

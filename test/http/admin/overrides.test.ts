@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../../src/policy/override.ts'
+import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../../src/rollout/override.ts'
 import { documentOf } from '../../policy/healthy-device.ts'
 import { enforceFleetDocuments, hashOfDocument, recordFleet } from '../../support/recorded-fleet.ts'
 import { noteReason } from '../../support/refusal.ts'

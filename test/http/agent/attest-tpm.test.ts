@@ -1,6 +1,6 @@
 import { decodeProtectedHeader, importX509, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
-import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
+import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
 import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
 import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
 import type { Store } from '../../../src/store/store.ts'

@@ -6,7 +6,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { toBase64 } from '../../../src/encoding.ts'
+import { toBase64 } from '../../../src/base/encoding.ts'
 import { documentOf } from '../../policy/healthy-device.ts'
 import { expectOk, expectRefusal, noteReason } from '../../support/refusal.ts'
 import {

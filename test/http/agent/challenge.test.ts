@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { deviceIdOf } from '../../../src/access/device-id.ts'
-import { fromBase64Url, toBase64 } from '../../../src/encoding.ts'
+import { fromBase64Url, toBase64 } from '../../../src/base/encoding.ts'
 import { NONCE_BYTES, openNonce } from '../../../src/evidence/nonce.ts'
 import { expectOk } from '../../support/refusal.ts'
 import {

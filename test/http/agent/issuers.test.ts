@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { fromBase64Url, toHex } from '../../../src/encoding.ts'
+import { fromBase64Url, toHex } from '../../../src/base/encoding.ts'
 import { fingerprintOf } from '../../../src/evidence/x509/fingerprint.ts'
 import type { VirtualDevice } from '../../../src/simulator/virtual-device.ts'
 import { type AiaServer, startAiaServer } from '../../support/aia-server.ts'

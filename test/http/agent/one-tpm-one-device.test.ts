@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deviceIdOf } from '../../../src/access/device-id.ts'
-import { fromBase64Url, toBase64 } from '../../../src/encoding.ts'
+import { fromBase64Url, toBase64 } from '../../../src/base/encoding.ts'
 import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import { expectOk, noteReason } from '../../support/refusal.ts'

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
-import { RECOMMENDED_POLICY } from '../../../src/azure/policy/recommended.ts'
+import { RECOMMENDED_POLICY } from '../../../src/azure/provider-policy/recommended.ts'
 import type { AgentFailure } from '../../../src/simulator/service-client.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import type { Json } from '../../../src/store/json.ts'

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
-import { DEFAULT_PLAN } from '../../../src/policy/rollout.ts'
-import { bodyOf } from '../../control/documents.ts'
+import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
+import { bodyOf } from '../../operations/release/documents.ts'
 import type { Json } from '../../support/json.ts'
 import { createTestService, readOk, startDevice, testClock } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'

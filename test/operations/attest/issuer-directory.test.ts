@@ -7,12 +7,12 @@ import {
   UNPROVEN_MS,
 } from '../../../src/aia/limits.ts'
 import { knownAnchor } from '../../../src/appraisal/known-anchors.ts'
+import { createLog } from '../../../src/base/log.ts'
+import { createLogBudget } from '../../../src/base/log-budget.ts'
 import type { Certificate } from '../../../src/evidence/x509/certificate.ts'
 import type { MissingIssuer } from '../../../src/evidence/x509/failure.ts'
 import { fingerprintOf } from '../../../src/evidence/x509/fingerprint.ts'
 import { ATTESTATION_KEY_USAGE, verifyPath } from '../../../src/evidence/x509/path.ts'
-import { createLog } from '../../../src/log.ts'
-import { createLogBudget } from '../../../src/log-budget.ts'
 import {
   createIssuerDirectory,
   type IssuerDirectory,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, expect, test } from 'vitest'
-import { createDeviceLimiter } from '../../../src/access/device-limiter.ts'
+import { createDeviceLimiter } from '../../../src/operations/attest/device-limiter.ts'
 import { createContextSpender } from '../../../src/operations/attest/spend-context.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'

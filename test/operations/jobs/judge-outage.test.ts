@@ -5,7 +5,7 @@ import {
   MIN_LASTING_MS,
   MIN_ROUNDS,
 } from '../../../src/operations/jobs/judge-outage.ts'
-import type { VerifierObservation } from '../../../src/store/verifier-observations.ts'
+import type { VerifierObservation } from '../../../src/store/system/verifier-observations.ts'
 import { START } from '../../support/service.ts'
 
 const ago = (ms: number) => new Date(START.getTime() - ms)

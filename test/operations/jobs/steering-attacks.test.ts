@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { runControl } from '../../../src/control/run.ts'
-import { digest } from '../../../src/digest.ts'
-import { toBase64, toBase64Url, toUtf8 } from '../../../src/encoding.ts'
-import { BASELINE_POLICY } from '../../../src/policy/baseline.ts'
-import { DEFAULT_PLAN } from '../../../src/policy/rollout.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { toBase64, toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
+import { runControl } from '../../../src/operations/jobs/round.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
+import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import type { Json as StoredJson } from '../../../src/store/json.ts'
-import { bodyOf } from '../../control/documents.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
 import {
@@ -19,6 +18,7 @@ import {
 } from '../../support/service.ts'
 import { attestMinted, newDeviceKey, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
+import { bodyOf } from '../release/documents.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { compileExpression } from '../../../src/policy/expression.ts'
-import { bindVariables } from '../../../src/policy/input.ts'
+import { compileExpression } from '../../../src/policy/language/expression.ts'
+import { bindVariables } from '../../../src/policy/language/input.ts'
 import { expectOk } from '../../support/refusal.ts'
 
 /** JavaScript's local dates, which nothing in a decision may go by, as the last row shows. */

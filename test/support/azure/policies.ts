@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SignJWT, UnsecuredJWT } from 'jose'
-import { policyHashOf } from '../../../src/evidence/attestation-token.ts'
+import { policyHashOf } from '../../../src/evidence/token/attestation-token.ts'
 import { azureError, refuse } from './azure-errors.ts'
 import type { ProviderKey } from './certificates.ts'
 import type { Answer, ReceivedRequest } from './https-server.ts'

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { BUILT_IN_POLICY } from '../../../src/evidence/built-in-policy.ts'
+import { BUILT_IN_POLICY } from '../../../src/verifier/built-in-policy.ts'
 import type { Outage } from './outages.ts'
 import { startAzure } from './stand-in.ts'
 

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { SignJWT } from 'jose'
-import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/evidence/built-in-policy.ts'
-import { ok } from '../../../src/failure.ts'
-import { readApiVersion } from '../../../src/verifier/api-version.ts'
-import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol.ts'
-import type { SpendContext } from '../../../src/verifier/service-context.ts'
+import { ok } from '../../../src/base/result.ts'
+import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/verifier/built-in-policy.ts'
+import { readApiVersion } from '../../../src/verifier/protocol/api-version.ts'
+import { toWireError } from '../../../src/verifier/protocol/errors.ts'
+import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol/protocol.ts'
+import type { SpendContext } from '../../../src/verifier/protocol/service-context.ts'
+import type { VerifiedEvidence } from '../../../src/verifier/steps/verify-evidence.ts'
 import {
   handleAttestMessage,
   type VerifierFailure,
   verifyRequest,
 } from '../../../src/verifier/verifier.ts'
-import type { VerifiedEvidence } from '../../../src/verifier/verify-evidence.ts'
-import { toWireError } from '../../../src/verifier/wire.ts'
 import { refuse } from './azure-errors.ts'
 import type { ProviderKey } from './certificates.ts'
 import type { Answer, ReceivedRequest } from './https-server.ts'

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { openHyperdriveStore } from '../../../src/store/hyperdrive.ts'
+import { openHyperdriveStore } from '../../../src/store/drivers/hyperdrive.ts'
 import type { Store } from '../../../src/store/store.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { err, ok } from '../../../src/base/result.ts'
 import { type Certificate, parseCertificate } from '../../../src/evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../../src/evidence/x509/fingerprint.ts'
 import { ATTESTATION_KEY_USAGE, verifyPath } from '../../../src/evidence/x509/path.ts'
-import { err, ok } from '../../../src/failure.ts'
 import { MAX_ISSUER_ROUNDS } from '../../../src/verifier/limits.ts'
 import {
   type FindIssuers,

@@ -1,0 +1,132 @@
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import type { CompiledClause } from '../../policy/document/compile.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
+import { assess, type Rules } from '../assess.ts'
+import type { EvaluationRequest } from '../authzen.ts'
+import type { Decision } from '../decide.ts'
+import type { Circumstances } from '../relief.ts'
+import type { TrustRecord } from '../trust-record.ts'
+import { type ClauseResult, describeCircumstances, type ReceiptClaims } from './claims.ts'
+import { describeDevice, describeEvidence, digestInput } from './inputs.ts'
+import { MAX_RECEIPT_CAUSE_CHARS } from './limits.ts'
+
+/**
+ * The receipt of a decision: a compact JWS (RFC 7515, ES256) that says what was decided, and names
+ * by digests all that it was decided from, so that anyone who is given those inputs can decide
+ * again. It grants nothing: it has no audience, no subject and no end.
+ *
+ * A caller asks for it with `context.receipt: true` in an AuthZEN question and finds it in
+ * `context.receipt` of the answer. As a member of the context it is also seen by policies.
+ */
+export const RECEIPT_TYPE = 'countersign-receipt+jwt'
+
+/** Makes ES256 signatures, RFC 7518 §3.4. */
+export type ReceiptSigner = {
+  readonly kid: string
+  readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
+}
+
+/** What a receipt says of a decision. The same inputs give the same facts, here and offline. */
+export type DecisionFacts = Omit<ReceiptClaims, 'iss' | 'jti'>
+
+export type DecisionToDescribe = Rules & {
+  /** `null` where the request named no device, or one that nobody knows. */
+  readonly record: TrustRecord | null
+  readonly request: EvaluationRequest
+  /** `digestRequest` of it. */
+  readonly requestDigest: string
+  readonly circumstances: Circumstances
+  /** Open rollouts that the device took part in. */
+  readonly trials: readonly Trial[]
+  readonly now: Date
+  /** What `decide` or `denyWithoutDevice` said of these inputs. */
+  readonly decision: Decision
+}
+
+export type Trial = Pick<Rollout, 'rolloutId' | 'kind' | 'pass' | 'stage'>
+
+/** Evaluates the clauses once more, because an answer does not tell which ones passed. */
+export function describeDecision(input: DecisionToDescribe): DecisionFacts {
+  const { record, policy, referenceValues, now, decision } = input
+  return {
+    iat: Math.floor(now.getTime() / 1000),
+    decision: decision.decision,
+    verdict: decision.context.verdict,
+    reasons: [...new Set(decision.context.reasons.map(({ code }) => code))],
+    mode: 'enforce',
+    decided_at: now.toISOString(),
+    circumstances: describeCircumstances(input.circumstances, record?.firstFailedAt ?? {}),
+    relief: [...(decision.context.relief ?? [])],
+    rollouts: input.trials.map(({ rolloutId, kind, pass, stage }) => {
+      return { rollout_id: rolloutId, kind, pass, stage }
+    }),
+    request_digest: input.requestDigest,
+    policy_hash: policy.hash,
+    reference_values_hash: referenceValues.hash,
+    hardware_required: referenceValues.requiresHardware,
+    clauses: record === null ? [] : describeClauses({ ...input, record }),
+    ...(record !== null && describeRecord(record)),
+  }
+}
+
+/** Signs a receipt. `jti` is `rcp_` and the base32 of 16 fresh random bytes. */
+export async function issueReceipt(
+  facts: DecisionFacts,
+  options: { readonly issuer: string; readonly jti: string; readonly signer: ReceiptSigner },
+): Promise<string> {
+  const { issuer, jti, signer } = options
+  const header = { alg: 'ES256', kid: signer.kid, typ: RECEIPT_TYPE }
+  const payload: ReceiptClaims = { iss: issuer, jti, ...facts }
+  const signed = [header, payload]
+    .map((part) => toBase64Url(toUtf8(JSON.stringify(part))))
+    .join('.')
+  const signature = await signer.sign(Buffer.from(signed, 'latin1'))
+  return `${signed}.${toBase64Url(signature)}`
+}
+
+function describeRecord(record: TrustRecord) {
+  const { deviceId, ring, attestation, generation } = record
+  const device = { device_id: deviceId, ring, device_digest: recordDigest(describeDevice(record)) }
+  if (attestation === null) return device
+  return {
+    ...device,
+    attestation_id: attestation.attestationId,
+    attested_at: attestation.attestedAt.toISOString(),
+    valid_until: attestation.validUntil.toISOString(),
+    verifier: attestation.issuer,
+    device_key: { jkt: attestation.confirmationKey, generation },
+    evidence_digest: recordDigest(describeEvidence(attestation)),
+  }
+}
+
+function recordDigest(input: object): string {
+  const digest = digestInput(input)
+  // The store keeps neither half surrogates nor numbers without end.
+  if (digest === undefined) throw new TypeError('a trust record has no canonical form')
+  return digest
+}
+
+function describeClauses(
+  input: DecisionToDescribe & { readonly record: TrustRecord },
+): ClauseResult[] {
+  const { policy } = input
+  return assess(input).clauseOutcomes.map(({ clause, status, cause }) => {
+    const told = cause && describeCause(cause, policy.clauseById.get(clause))
+    return { id: clause, status, ...(told && { cause: told }) }
+  })
+}
+
+/** As JSON writes text; one that was cut off has no end. */
+const QUOTED = /"(?:[^"\\]|\\.)*"?/g
+
+/**
+ * The kind of an error, and what it is about where that is a name in the clause itself. An error
+ * may quote any value that the clause came upon, as a person's name in the request.
+ */
+function describeCause(cause: string, clause: CompiledClause | undefined): string {
+  const [kind = '', ...about] = cause.replace(QUOTED, '…').split(': ')
+  const name = about.join(': ')
+  const source = `${clause?.when?.source ?? ''} ${clause?.require.source ?? ''}`
+  const isOwn = /^[A-Za-z_]\w*$/.test(name) && source.split(/\W+/).includes(name)
+  return (isOwn ? `${kind}: ${name}` : kind).slice(0, MAX_RECEIPT_CAUSE_CHARS).toWellFormed()
+}

@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLog } from '../../base/log.ts'
+import { readNodeConfig } from '../../config/node-config.ts'
+import { type NodeService, startNodeService } from '../../node.ts'
+import type { ScenarioOutcome } from '../../simulator/scenario.ts'
+import { SCENARIOS } from '../../simulator/scenarios.ts'
+import { type Command, readArguments } from '../framework/arguments.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { createProgress, renderBar } from '../framework/progress.ts'
+import { INTERRUPTED, listenForStop, untilAborted } from '../framework/signals.ts'
+import { renderTable } from '../framework/table.ts'
+import { createDemoClient, type DemoClient, playDemo } from './demo-fleet.ts'
+
+const OPTIONS = {
+  exit: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+
+export const command: Command = {
+  options: OPTIONS,
+  help: `Usage: countersign demo [--exit] [--json]
+
+Starts the service with a database of its own on a free port, lists a small fleet of virtual Windows
+devices, lets them attest over HTTP, healthy and tampered with, and asks for an AuthZEN decision on
+each.
+
+  --exit   end by itself instead of staying up
+  --json   print the outcomes as JSON
+
+Exit status: 0 when every device got the right answer, 2 when one did not, 130 when interrupted
+before that.
+`,
+  async run(args) {
+    const { values } = readArguments(args, OPTIONS)
+    const stop = listenForStop()
+    const folder = await mkdtemp(join(tmpdir(), 'countersign-demo-'))
+    try {
+      const clock = { ahead: 0 }
+      const service = await startDemoService(folder, () => new Date(Date.now() + clock.ahead))
+      try {
+        const client = await createDemoClient(service)
+        const outcomes = await play(service, client, {
+          stop,
+          advanceClock: (ms) => {
+            clock.ahead += ms
+          },
+        })
+        if (outcomes.length < SCENARIOS.length) return INTERRUPTED
+        if (values.json) printJson(outcomes.map(plain))
+        else printText(table(outcomes))
+        if (!values.exit) {
+          // With --json, standard output is for the JSON alone.
+          const stream = values.json ? process.stderr : process.stdout
+          stream.write(next(service.url, client, outcomes))
+          await untilAborted(stop)
+        }
+        return outcomes.every(({ correct }) => correct) ? 0 : 2
+      } finally {
+        await service.close()
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+}
+
+async function startDemoService(folder: string, clock: () => Date): Promise<NodeService> {
+  const config = await readNodeConfig({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'error' })
+  const write = (line: string) => process.stderr.write(line)
+  return startNodeService(config, { clock, log: createLog({ level: 'error', write, clock }) })
+}
+
+async function play(
+  service: NodeService,
+  client: DemoClient,
+  options: { readonly stop: AbortSignal; readonly advanceClock: (ms: number) => void },
+): Promise<ScenarioOutcome[]> {
+  const progress = createProgress(process.stderr, () => new Date())
+  const outcomes: ScenarioOutcome[] = []
+  progress.show('starting virtual devices …')
+  for await (const outcome of playDemo(service, client, options.advanceClock)) {
+    if (options.stop.aborted) break
+    outcomes.push(outcome)
+    progress.show(`${renderBar(outcomes.length, SCENARIOS.length)}  ${outcome.scenario.name}`)
+  }
+  progress.end()
+  return outcomes
+}
+
+function plain({ scenario, ...outcome }: ScenarioOutcome) {
+  const { name: device, tries, expected } = scenario
+  return { device, tries, ...outcome, expected }
+}
+
+function table(outcomes: readonly ScenarioOutcome[]): string {
+  const rows = outcomes.map((outcome) => [
+    outcome.correct ? '✓' : '✗ WRONG',
+    outcome.scenario.name,
+    outcome.refusal ?? 'recorded',
+    outcome.verdict,
+    outcome.decision ? 'granted' : 'denied',
+    reasonsBeside(outcome),
+  ])
+  const right = outcomes.filter(({ correct }) => correct).length
+  const head = ['', 'device', 'agent was told', 'verdict', 'decision', 'reasons']
+  return `${renderTable(head, rows)}\n\n${right} of ${outcomes.length} devices got the right answer.\n`
+}
+
+/** Each thing once: not what the agent was told, and `never_attested` only for want of a better one. */
+function reasonsBeside({ reasons, refusal }: ScenarioOutcome): string {
+  const others = reasons.filter((reason) => reason !== refusal)
+  const telling = others.filter((reason) => reason !== 'never_attested')
+  return (telling.length > 0 ? telling : others).join(', ') || '-'
+}
+
+function next(url: string, client: DemoClient, outcomes: readonly ScenarioOutcome[]): string {
+  const denied = outcomes.find(({ decision, verdict }) => !decision && verdict !== 'unknown')
+  const id = (denied ?? outcomes[0])?.deviceId
+  const body = JSON.stringify({
+    subject: { type: 'device', id },
+    action: { name: 'signin' },
+    resource: { type: 'application', id: 'payroll' },
+  })
+  return `
+The service stays up at ${url} (Ctrl-C ends it and removes its data). Try:
+
+  curl -su ${client.id}:${client.secret} ${url}/v1/devices
+  curl -su ${client.id}:${client.secret} ${url}/access/v1/evaluation \\
+    -H 'content-type: application/json' -d '${body}'
+`
+}

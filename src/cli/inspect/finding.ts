@@ -1,0 +1,39 @@
+import type { Failure } from '../../base/result.ts'
+import { fields } from '../framework/fields.ts'
+import { printJson, printText } from '../framework/output.ts'
+
+/** What an inspection found out, as `--json` prints it. */
+export type Finding = {
+  readonly verified: boolean
+  /** Why it was refused; stable. Absent when verified. */
+  readonly reason?: string
+  /** What the refusal says of the place, by reason. */
+  readonly where?: Readonly<Record<string, unknown>>
+  /** Things that do not refuse by themselves, in words. */
+  readonly remarks: readonly string[]
+  readonly [member: string]: unknown
+}
+
+export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
+
+/** Verified or refused, with what the failure says about the place. */
+export function verdictOf(outcome: Outcome): Pick<Finding, 'verified' | 'reason' | 'where'> {
+  if (outcome.ok) return { verified: true }
+  const { reason, ...where } = outcome.failure
+  return { verified: false, reason, ...(Object.keys(where).length > 0 && { where }) }
+}
+
+/** Prints a finding and gives the exit status. `text` explains what was read. */
+export function report(finding: Finding, options: { json: boolean; text: string }): number {
+  if (options.json) printJson(finding, 2)
+  else printText(explain(finding, options.text))
+  return finding.verified ? 0 : 2
+}
+
+/** What matters first, because what was read can be long. */
+function explain({ verified, reason, where, remarks }: Finding, text: string): string {
+  const head = verified ? 'VERIFIED\n' : `REFUSED  ${reason ?? ''}\n${fields(where ?? {})}`
+  const remarked = remarks.map((remark) => `Remark: ${remark}\n`).join('')
+  if (text === '') return head + remarked
+  return `${head}${remarked}\n${verified ? '' : 'What it says, not believed:\n'}${text}`
+}

@@ -1,0 +1,89 @@
+import type { Store } from '../../store/store.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { kindOption } from './document-kinds.ts'
+import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
+import { describeStep, exitCodeOf, nameOf, planDocuments, type Step, showStep } from './plan.ts'
+import type { Candidate } from './read-document.ts'
+
+export type ApplyOptions = Omit<Release, 'kind' | 'checked' | 'reason'> & {
+  readonly reason: string | undefined
+  readonly confirm: (question: string) => Promise<boolean>
+}
+
+type Applied = { readonly step: Step; readonly released: Released | undefined }
+
+/**
+ * Brings documents into force, one after the other, each through both gates: the second one is
+ * previewed against what the first has changed. Where the first one is rolled out, the second one
+ * waits for its end. 0 done or nothing to do, 2 a document has errors or somebody said no, 3 devices
+ * would be denied that are allowed now.
+ */
+export async function applyDocuments(
+  store: Store,
+  candidates: readonly Candidate[],
+  options: ApplyOptions,
+): Promise<number> {
+  const { json, clock, maxAgeMs } = options
+  const steps = await planDocuments(store, candidates, { json, maxAgeMs, now: clock() })
+  const code = exitCodeOf(steps)
+  if (!json) printText(steps.map(describeStep).join('\n'))
+  if (code === 2) {
+    if (json)
+      printJson({ documents: steps.map((step) => showApplied({ step, released: undefined })) })
+    else printText('\nNothing was applied: correct the errors first.\n')
+    return 2
+  }
+  const isAsked = code === 1 && !json
+  if (isAsked && !(await options.confirm('Apply this?'))) {
+    printText('Nothing was applied.\n')
+    return 2
+  }
+  const applied: Applied[] = []
+  for (const step of steps) {
+    const released = step.state === 'changed' ? await applyStep(store, step, options) : undefined
+    applied.push({ step, released })
+    if (released?.outcome === 'denials_not_accepted') break
+    if (released !== undefined && 'rolloutId' in released) {
+      if (!json) printText(describeWaiting(steps.slice(applied.length)))
+      break
+    }
+  }
+  if (json) printJson({ documents: applied.map(showApplied) })
+  return applied.some(({ released }) => released?.outcome === 'denials_not_accepted') ? 3 : 0
+}
+
+async function applyStep(store: Store, step: Step, options: ApplyOptions): Promise<Released> {
+  const { kind, label, checked } = step.candidate
+  if (checked === undefined) throw new TypeError('a document with errors is not applied')
+  const reason = options.reason ?? `apply ${label}`
+  const released = await release(store, { ...options, kind, checked, reason })
+  if (!options.json) printText(describeReleased(released, step.candidate))
+  return released
+}
+
+function describeWaiting(others: readonly Step[]): string {
+  return others
+    .filter(({ state }) => state === 'changed')
+    .map(({ candidate }) => `${nameOf(candidate)} waits for the end of it: apply again then.\n`)
+    .join('')
+}
+
+function describeReleased(released: Released, candidate: Candidate): string {
+  const { outcome, newlyDenied } = released
+  const { kind, label, checked } = candidate
+  const name = nameOf(candidate)
+  if ('rolloutId' in released) return `\n${name}: ${describeRollout(released)}`
+  if (outcome === 'denials_not_accepted') {
+    return describeRefusal(newlyDenied, `${label}${kindOption(kind)}`)
+  }
+  return `\n${name} is in force: ${checked?.hash}\nRunning services decide by it from their next request on.\n`
+}
+
+function showApplied({ step, released }: Applied): object {
+  return {
+    ...showStep(step),
+    outcome: released?.outcome ?? (step.state === 'refused' ? 'refused' : 'unchanged'),
+    newly_denied: released?.newlyDenied ?? null,
+    ...(released !== undefined && 'rolloutId' in released && { rollout_id: released.rolloutId }),
+  }
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import type { StoredDocument } from '../../store/rules/documents.ts'
+import type { Store } from '../../store/store.ts'
+import { UsageError } from '../framework/arguments.ts'
+import { kindOption, NAME_OF_KIND } from './document-kinds.ts'
+import { STANDARD_INPUT } from './read-document.ts'
+
+/** More versions than anybody has made by hand. */
+export const MOST_VERSIONS = 10_000
+/** As many digits of a hash as lists show. */
+export const SHORT_HASH_CHARS = 12
+const LEAST_HASH_CHARS = 8
+
+/** A document in the database by its hash, or by the first digits of it. */
+export async function findVersion(
+  store: Store,
+  kind: DocumentKind,
+  prefix: string,
+): Promise<StoredDocument> {
+  if (!isHashLike(prefix)) throw new UsageError(`'${prefix}' is no hash: countersign policy list`)
+  const whole = prefix.length === 64 ? prefix : await completeHash(store, kind, prefix)
+  const found = await store.document(kind, whole)
+  if (found === null) throw new Error(describeUnknown(kind, prefix))
+  return found
+}
+
+async function completeHash(store: Store, kind: DocumentKind, prefix: string): Promise<string> {
+  const all = await store.listDocuments(kind, MOST_VERSIONS)
+  const [first, second] = all.filter(({ hash }) => hash.startsWith(prefix))
+  if (first === undefined) throw new Error(describeUnknown(kind, prefix))
+  if (second !== undefined) {
+    throw new Error(`${prefix} begins more than one hash: ${first.hash}, ${second.hash}`)
+  }
+  return first.hash
+}
+
+function describeUnknown(kind: DocumentKind, hash: string): string {
+  return `there is no ${NAME_OF_KIND[kind]} ${hash}: countersign policy list${kindOption(kind)} shows those that there are`
+}
+
+function isHashLike(text: string): boolean {
+  return /^[0-9a-f]+$/.test(text) && text.length >= LEAST_HASH_CHARS && text.length <= 64
+}
+
+/** What an argument names: a file goes first, as `./abcdef01` cannot be told from it otherwise. */
+export function isVersion(argument: string): boolean {
+  return argument !== STANDARD_INPUT && isHashLike(argument) && !existsSync(argument)
+}
+
+export function shorten(hash: string): string {
+  return hash.slice(0, SHORT_HASH_CHARS)
+}

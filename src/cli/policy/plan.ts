@@ -1,0 +1,132 @@
+import {
+  findPreview,
+  type HashesInForce,
+  hashOf,
+  type PreviewOnRecord,
+} from '../../operations/release/gates.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import type { Store } from '../../store/store.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { type DocumentChange, describeChange, findChanges } from './changes.ts'
+import { countFindings, describeFindings } from './describe-findings.ts'
+import { readHashesInForce, readInForce } from './in-force.ts'
+import { type Candidate, hasErrors } from './read-document.ts'
+
+/** What applying one document would do. */
+export type Step = {
+  readonly candidate: Candidate
+  readonly state: 'refused' | 'in_force' | 'changed'
+  readonly changes: readonly DocumentChange[]
+  /** The preview on record that would count; of what changes, one is made if there is none. */
+  readonly preview: PreviewOnRecord | undefined
+}
+
+export type PlanOptions = {
+  readonly maxAgeMs: number
+  readonly json: boolean
+  readonly now: Date
+}
+
+/** Looks at each document; changes nothing. */
+export async function planDocuments(
+  store: Store,
+  candidates: readonly Candidate[],
+  options: PlanOptions,
+): Promise<readonly Step[]> {
+  const inForce = await readHashesInForce(store)
+  const steps: Step[] = []
+  for (const candidate of candidates) {
+    steps.push(await planDocument(store, candidate, { ...options, inForce }))
+  }
+  return steps
+}
+
+async function planDocument(
+  store: Store,
+  candidate: Candidate,
+  options: PlanOptions & { readonly inForce: HashesInForce },
+): Promise<Step> {
+  const { kind, checked } = candidate
+  const { inForce, maxAgeMs, now } = options
+  if (checked?.hash === hashOf(kind, inForce)) {
+    return { candidate, state: 'in_force', changes: [], preview: undefined }
+  }
+  if (checked === undefined || hasErrors(candidate)) {
+    return { candidate, state: 'refused', changes: [], preview: undefined }
+  }
+  const active = await readInForce(store, kind)
+  const changes = findChanges(kind, active.body, checked.document)
+  const preview = await findPreview(store, { kind, hash: checked.hash, inForce, maxAgeMs, now })
+  return { candidate, state: 'changed', changes, preview }
+}
+
+/** Prints the plan. 0 nothing to do, 1 there are changes, 2 a document has errors. */
+export async function printPlan(
+  store: Store,
+  candidates: readonly Candidate[],
+  options: PlanOptions & { readonly applyArguments: string },
+): Promise<number> {
+  const steps = await planDocuments(store, candidates, options)
+  const code = exitCodeOf(steps)
+  if (options.json) {
+    printJson({ documents: steps.map(showStep) })
+    return code
+  }
+  printText(steps.map(describeStep).join('\n'))
+  if (code === 1) printText(`\nTo do it:\n  countersign policy apply ${options.applyArguments}\n`)
+  if (code === 2) printText('\nNothing would be applied: correct the errors first.\n')
+  return code
+}
+
+export function exitCodeOf(steps: readonly Step[]): 0 | 1 | 2 {
+  if (steps.some(({ state }) => state === 'refused')) return 2
+  return steps.some(({ state }) => state === 'changed') ? 1 : 0
+}
+
+export function showStep({ candidate, state, changes, preview }: Step): Record<string, unknown> {
+  const { kind, label, checked, findings } = candidate
+  return {
+    kind: kind satisfies DocumentKind,
+    file: label,
+    hash: checked?.hash ?? null,
+    state,
+    changes,
+    findings,
+    preview_needed: state === 'changed' && preview === undefined,
+    newly_denied: preview?.newlyDenied ?? null,
+  }
+}
+
+const STATES: Readonly<Record<Step['state'], string>> = {
+  refused: 'has errors',
+  in_force: 'is in force: nothing to do',
+  changed: 'would come into force',
+}
+
+export function describeStep({ candidate, state, changes, preview }: Step): string {
+  const { checked, findings } = candidate
+  const hash = checked === undefined ? '' : ` ${checked.hash}`
+  const lines = [`${nameOf(candidate)}${hash} ${STATES[state]}`]
+  if (findings.length > 0 && state !== 'in_force') {
+    lines.push(describeFindings(candidate).trimEnd(), `  lint: ${countFindings(findings)}`)
+  }
+  lines.push(...changes.map((change) => `  ${describeChange(change)}`))
+  if (state === 'changed') lines.push(`  ${describePreview(preview)}`)
+  return `${lines.join('\n')}\n`
+}
+
+/** Its file; what has none is labelled with its hash, which says nothing beside the hash. */
+export function nameOf({ kind, label, checked }: Candidate): string {
+  return label === checked?.hash ? KIND_NAMES[kind] : label
+}
+
+const KIND_NAMES: Readonly<Record<DocumentKind, string>> = {
+  policy: 'policy',
+  'reference-values': 'reference values',
+}
+
+function describePreview(preview: PreviewOnRecord | undefined): string {
+  if (preview === undefined) return 'preview: none that counts, so apply makes one first'
+  const { at, newlyDenied } = preview
+  return `preview: of ${at.toISOString()}, ${newlyDenied} newly denied`
+}

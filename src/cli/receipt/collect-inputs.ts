@@ -1,0 +1,127 @@
+import type { ReceiptClaims } from '../../access/receipt/claims.ts'
+import {
+  type DeviceInput,
+  describeDevice,
+  describeEvidence,
+  digestInput,
+  type EvidenceInput,
+  type ReceiptInputs,
+} from '../../access/receipt/inputs.ts'
+import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import { PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
+import type { Store } from '../../store/store.ts'
+
+export const COLLECTION_REASONS = ['receipt_input_not_stored', 'receipt_input_changed'] as const
+
+/** Why what a decision was made from cannot be had from the database any more. */
+export type CollectionFailure = {
+  readonly reason: (typeof COLLECTION_REASONS)[number]
+  readonly input: 'device' | 'evidence' | 'policy' | 'reference_values'
+  /** Its id or hash in the receipt. */
+  readonly name: string
+}
+
+/** The question itself is kept by who asked it. */
+export type StoredInputs = Omit<ReceiptInputs, 'request'>
+
+type Collected<T> = Result<T, CollectionFailure>
+
+/** Reads the inputs of a verified receipt, each of which has the digest that the receipt says. */
+export async function collectInputs(
+  store: Store,
+  claims: ReceiptClaims,
+): Promise<Collected<StoredInputs>> {
+  const { device_id: id } = claims
+  const { record } = id === undefined ? { record: null } : await store.trustRecord(id)
+  const device = id === undefined ? ok(null) : collectDevice(record, { ...claims, device_id: id })
+  if (!device.ok) return device
+  const evidence = await collectEvidence(store, record, claims)
+  if (!evidence.ok) return evidence
+  const policy = await collectDocument(store, 'policy', claims.policy_hash)
+  if (!policy.ok) return policy
+  const values = await collectDocument(store, 'reference-values', claims.reference_values_hash)
+  if (!values.ok) return values
+  return ok({
+    device: device.value,
+    evidence: evidence.value,
+    policy: policy.value,
+    reference_values: values.value,
+  })
+}
+
+/**
+ * The device as it was. Quarantine and admission may have come or gone since: the receipt tells of
+ * the one, and only two states of the other can have been.
+ */
+function collectDevice(
+  record: TrustRecord | null,
+  claims: ReceiptClaims & { readonly device_id: string },
+): Collected<DeviceInput> {
+  const told = { input: 'device', name: claims.device_id } as const
+  if (record === null) return err({ reason: 'receipt_input_not_stored', ...told })
+  const quarantined = claims.verdict === 'quarantined'
+  for (const enrolment of new Set([record.enrolment, 'pending'] as const)) {
+    const device = { ...describeDevice(record), quarantined, enrolment }
+    if (digestInput(device) === claims.device_digest) return ok(device)
+  }
+  return err({ reason: 'receipt_input_changed', ...told })
+}
+
+async function collectEvidence(
+  store: Store,
+  record: TrustRecord | null,
+  claims: ReceiptClaims,
+): Promise<Collected<EvidenceInput | null>> {
+  const { attestation_id: name } = claims
+  if (name === undefined) return ok(null)
+  const last = record?.attestation
+  const attestation =
+    last?.attestationId === name ? last : await findInHistory(store, { ...claims, name })
+  if (attestation === undefined) {
+    return err({ reason: 'receipt_input_not_stored', input: 'evidence', name })
+  }
+  const evidence = describeEvidence(attestation)
+  return digestInput(evidence) === claims.evidence_digest
+    ? ok(evidence)
+    : err({ reason: 'receipt_input_changed', input: 'evidence', name })
+}
+
+/** The history does not keep how long an attestation was to count: the receipt does. */
+async function findInHistory(
+  store: Store,
+  receipt: ReceiptClaims & { readonly name: string },
+): Promise<Omit<RecordedAttestation, 'confirmationKey'> | undefined> {
+  const { name, device_id = '', attested_at = '', valid_until = '' } = receipt
+  let before: string | null = null
+  do {
+    const from: { before?: string } = before === null ? {} : { before }
+    const page = await store.deviceHistory(device_id, { limit: PAGE_ROWS_MOST, ...from })
+    const entry = page.entries.find(({ attestationId }) => attestationId === name)
+    if (entry !== undefined) {
+      const { at, issuer, policyHash, claims } = entry
+      if (issuer === null || policyHash === null || claims === null) return undefined
+      const validUntil = new Date(valid_until)
+      return { attestationId: name, attestedAt: at, validUntil, issuer, policyHash, claims }
+    }
+    const isPast = (page.entries.at(-1)?.at.getTime() ?? 0) < Date.parse(attested_at)
+    before = isPast ? null : page.nextBefore
+  } while (before !== null)
+  return undefined
+}
+
+async function collectDocument(
+  store: Store,
+  kind: DocumentKind,
+  hash: string,
+): Promise<Collected<Record<string, unknown>>> {
+  const told = {
+    input: kind === 'policy' ? 'policy' : 'reference_values',
+    name: hash,
+  } as const
+  const stored = await store.document(kind, hash)
+  if (stored === null) return err({ reason: 'receipt_input_not_stored', ...told })
+  const body = { ...(stored.body as Record<string, unknown>) }
+  return digestInput(body) === hash ? ok(body) : err({ reason: 'receipt_input_changed', ...told })
+}

@@ -1,0 +1,53 @@
+import { overridesInForce } from '../../operations/release/overrides.ts'
+import type { Override } from '../../rollout/override.ts'
+import type { Store } from '../../store/store.ts'
+import { showOverride } from '../../views/show-control.ts'
+import { COMMAND_LINE } from '../framework/open-database.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { renderTable } from '../framework/table.ts'
+import { shorten } from '../policy/find-version.ts'
+
+/** Prints the exceptions that count, the newest first. */
+export async function listOverrides(
+  store: Store,
+  { json, now }: { readonly json: boolean; readonly now: Date },
+): Promise<number> {
+  const overrides = await overridesInForce(store, now)
+  if (json) printJson(overrides.map(showOverride))
+  else printText(describe(overrides))
+  return 0
+}
+
+function describe(overrides: readonly Override[]): string {
+  if (overrides.length === 0) return 'There is no override.\n'
+  const rows = overrides.map((one) => [
+    one.overrideId,
+    `${one.target.kind} ${one.target.name}`,
+    one.action === 'pin' ? `pin ${one.kind} ${shorten(one.hash)}` : 'allow',
+    one.expiresAt.toISOString(),
+    one.author,
+    one.reason,
+  ])
+  const head = ['override', 'for', 'what', 'until', 'author', 'reason']
+  return `${renderTable(head, rows)}\n`
+}
+
+export async function endOverride(
+  store: Store,
+  options: {
+    readonly overrideId: string
+    readonly reason: string
+    readonly json: boolean
+    readonly now: Date
+  },
+): Promise<number> {
+  const { overrideId, reason, json, now } = options
+  const answer = await store.endOverride({ overrideId, by: COMMAND_LINE, reason, now })
+  if (answer === 'override_unknown') {
+    throw new Error(`there is no override ${overrideId}: countersign rollout overrides`)
+  }
+  const changed = answer === 'applied'
+  if (json) printJson({ override_id: overrideId, changed })
+  else printText(`${overrideId} has ended${changed ? '' : ' already: nothing was changed'}.\n`)
+  return 0
+}

@@ -1,0 +1,40 @@
+import { isOpen, type Rollout } from '../../rollout/rollout.ts'
+import type { Store } from '../../store/store.ts'
+import { showRollout } from '../../views/show-control.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { renderTable } from '../framework/table.ts'
+import { shorten } from '../policy/find-version.ts'
+
+/** Prints rollouts, the newest first. */
+export async function listRollouts(
+  store: Store,
+  options: { readonly limit: number; readonly json: boolean; readonly now: Date },
+): Promise<number> {
+  const { limit, json, now } = options
+  const rollouts = await store.listRollouts(limit)
+  if (json) printJson(rollouts.map((one) => showRollout(one, now)))
+  else printText(describe(rollouts))
+  return 0
+}
+
+function describe(rollouts: readonly Rollout[]): string {
+  if (rollouts.length === 0) {
+    return 'There was no rollout yet. To begin one: countersign rollout start FILE --reason TEXT\n'
+  }
+  const rows = rollouts.map((rollout) => [
+    rollout.rolloutId,
+    rollout.kind,
+    rollout.state,
+    isOpen(rollout.state) ? describePlace(rollout) : '',
+    shorten(rollout.to),
+    rollout.createdAt.toISOString(),
+    rollout.reason,
+  ])
+  const head = ['rollout', 'kind', 'state', 'at', 'to', 'begun', 'reason']
+  return `${renderTable(head, rows)}\n\nOne of them: countersign rollout show ID\n`
+}
+
+/** `audit 2/5` */
+export function describePlace({ pass, stage, plan }: Rollout): string {
+  return `${pass} ${stage + 1}/${plan.stages.length}`
+}

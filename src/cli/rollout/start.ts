@@ -1,0 +1,77 @@
+import type { Config } from '../../config/config.ts'
+import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import type { PlanRequest } from '../../operations/release/release.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import type { Store } from '../../store/store.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { describeFindings } from '../policy/describe-findings.ts'
+import { formatDocument, kindOption } from '../policy/document-kinds.ts'
+import { findVersion, isVersion, shorten } from '../policy/find-version.ts'
+import {
+  describeRefusal,
+  describeRollout,
+  type Release,
+  type Released,
+  release,
+} from '../policy/gate.ts'
+import {
+  type Candidate,
+  demandChecked,
+  hasErrors,
+  lintCandidate,
+  readCandidate,
+} from '../policy/read-document.ts'
+
+export type StartOptions = Omit<Release, 'checked' | 'way' | 'requiresHardware'> & {
+  /** A file, or the hash of a version. */
+  readonly name: string
+  readonly plan: PlanRequest
+}
+
+/** Begins a rollout of a document that passes both gates. A file is read before the database is. */
+export function startRollout(
+  options: StartOptions,
+): (store: Store, config: Config) => Promise<number> {
+  const { name, kind, clock } = options
+  const file = isVersion(name) ? undefined : readCandidate(kind, name, { now: clock() })
+  return async (store, config) => {
+    const candidate = file ?? (await readVersion(store, options))
+    const { json } = options
+    if (hasErrors(candidate)) {
+      if (json) printJson({ kind, outcome: 'refused', findings: candidate.findings })
+      else printText(`${describeFindings(candidate)}No rollout began: correct the errors first.\n`)
+      return 2
+    }
+    const checked = demandChecked(candidate)
+    const way = { kind: 'rollout' as const, plan: options.plan }
+    const given = { ...options, requiresHardware: requiresHardware(config) }
+    const released = await release(store, { ...given, checked, way })
+    if (json) printJson({ kind, hash: checked.hash, ...show(released) })
+    else printText(describe(released, candidate))
+    return released.outcome === 'denials_not_accepted' ? 3 : 0
+  }
+}
+
+async function readVersion(
+  store: Store,
+  { kind, name, clock }: { kind: DocumentKind; name: string; clock: () => Date },
+): Promise<Candidate> {
+  const { hash, body } = await findVersion(store, kind, name)
+  const text = formatDocument(kind, body)
+  return lintCandidate({ kind, label: shorten(hash), text, now: clock() })
+}
+
+function show(released: Released): object {
+  return {
+    outcome: released.outcome,
+    newly_denied: released.newlyDenied,
+    rollout_id: 'rolloutId' in released ? released.rolloutId : null,
+  }
+}
+
+function describe(released: Released, { kind, label, checked }: Candidate): string {
+  if ('rolloutId' in released) return describeRollout(released)
+  return released.outcome === 'denials_not_accepted'
+    ? describeRefusal(released.newlyDenied, `${label}${kindOption(kind)}`)
+    : `${checked?.hash} is in force already: nothing was changed.\n`
+}

@@ -1,0 +1,142 @@
+import { isNumericDate } from '../../base/numeric-date.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
+import { MAX_NAME_CHARS, MAX_PROOF_CHARS } from '../limits.ts'
+import { hasPrivateMembers } from '../x509/rsa-public-key.ts'
+import { type CompactJws, decodeCompactJws, isJsonObject, type JsonObject } from './compact-jws.ts'
+import { type ConfirmationKey, readConfirmationKey } from './confirmation-key.ts'
+import { normalizeHttpTarget } from './http-target.ts'
+import { importJwsKey, type JwsAlgorithm, verifyJwsSignature } from './jws-signature.ts'
+
+/** Why a proof of possession is refused, in the order in which it is checked. */
+export const PROOF_REASONS = [
+  'proof_too_large',
+  'proof_malformed',
+  'proof_type_refused',
+  'proof_critical_header',
+  'proof_key_private',
+  'proof_key_malformed',
+  'proof_algorithm_refused',
+  'proof_key_mismatch',
+  'proof_signature_invalid',
+  'proof_claims_malformed',
+  'proof_method_mismatch',
+  'proof_url_mismatch',
+  'proof_issued_in_future',
+  'proof_too_old',
+  'proof_nonce_mismatch',
+] as const
+
+export type ProofFailure = { readonly reason: (typeof PROOF_REASONS)[number] }
+
+export type ProofExpectation = {
+  /** A DPoP proof, RFC 9449 §4.2. */
+  readonly proof: string
+  /** The attested key: `confirmation.jwk` of a verified token. */
+  readonly confirmation: JsonWebKey
+  readonly method: string
+  /** Where the request came to, as clients know it. Query and fragment do not count. */
+  readonly url: string
+  /** What the proof's `nonce` must equal. */
+  readonly nonce: string
+  readonly now: Date
+  readonly maxAgeSeconds: number
+  readonly clockSkewSeconds: number
+}
+
+/** `jti` is for whoever wants each proof used once; our nonce is spent once anyway. */
+export type VerifiedProof = { readonly jti: string; readonly thumbprint: string }
+
+const ALGORITHMS: Readonly<Record<'RSA' | 'EC', readonly JwsAlgorithm[]>> = {
+  RSA: ['PS256', 'RS256'],
+  EC: ['ES256'],
+}
+
+/**
+ * Verifies that whoever sent the request holds the attested key. RFC 9449 §4.3, all checks but `ath`,
+ * since no access token is presented here. The key in the proof's header must be the attested one
+ * (RFC 7638 thumbprint), so the header chooses nothing.
+ */
+export async function verifyConfirmationProof(
+  input: ProofExpectation,
+): Promise<Result<VerifiedProof, ProofFailure>> {
+  const confirmation = readConfirmationKey(input.confirmation)
+  if (confirmation === undefined) throw new TypeError('not the key of a verified token')
+  if (input.proof.length > MAX_PROOF_CHARS) return err({ reason: 'proof_too_large' })
+  const jws = decodeCompactJws(input.proof)
+  if (jws === undefined) return err({ reason: 'proof_malformed' })
+  const algorithm = checkHeader(jws.header, confirmation)
+  if (!algorithm.ok) return algorithm
+  if (
+    !(await isSignedBy(confirmation, { compact: input.proof, jws, algorithm: algorithm.value }))
+  ) {
+    return err({ reason: 'proof_signature_invalid' })
+  }
+  const { jti } = jws.payload
+  if (!isName(jti)) return err({ reason: 'proof_claims_malformed' })
+  const mismatch = checkClaims(jws.payload, input)
+  return mismatch ?? ok({ jti, thumbprint: confirmation.thumbprint })
+}
+
+/** The algorithm that the proof is to be verified with. */
+function checkHeader(
+  header: JsonObject,
+  confirmation: ConfirmationKey,
+): Result<JwsAlgorithm, ProofFailure> {
+  if (header.typ !== 'dpop+jwt') return err({ reason: 'proof_type_refused' })
+  if (Object.hasOwn(header, 'crit')) return err({ reason: 'proof_critical_header' })
+  if (isJsonObject(header.jwk) && hasPrivateMembers(header.jwk)) {
+    return err({ reason: 'proof_key_private' })
+  }
+  const key = readConfirmationKey(header.jwk)
+  if (key === undefined) return err({ reason: 'proof_key_malformed' })
+  const algorithm = ALGORITHMS[key.jwk.kty].find((known) => known === header.alg)
+  if (algorithm === undefined) return err({ reason: 'proof_algorithm_refused' })
+  return key.thumbprint === confirmation.thumbprint
+    ? ok(algorithm)
+    : err({ reason: 'proof_key_mismatch' })
+}
+
+async function isSignedBy(
+  { jwk }: ConfirmationKey,
+  proof: {
+    readonly compact: string
+    readonly jws: CompactJws
+    readonly algorithm: JwsAlgorithm
+  },
+): Promise<boolean> {
+  const { compact, jws, algorithm } = proof
+  // A point that is not on its curve can be in nobody's possession.
+  const key = await importJwsKey(jwk, algorithm).catch(() => undefined)
+  if (key === undefined) return false
+  return verifyJwsSignature({ compact, signature: jws.signature, key, algorithm })
+}
+
+/** RFC 9449 §4.3 steps 8 to 11; the nonce last, so that its refusal says all else was right. */
+function checkClaims(
+  { htm, htu, iat, nonce }: JsonObject,
+  expected: ProofExpectation,
+): Err<ProofFailure> | undefined {
+  const now = expected.now.getTime() / 1000
+  const { maxAgeSeconds, clockSkewSeconds: skew } = expected
+  if (typeof htm !== 'string' || typeof htu !== 'string' || !isNumericDate(iat)) {
+    return err({ reason: 'proof_claims_malformed' })
+  }
+  if (htm !== expected.method) return err({ reason: 'proof_method_mismatch' })
+  if (!isSameTarget(htu, expected.url)) return err({ reason: 'proof_url_mismatch' })
+  if (!(iat <= now + skew)) return err({ reason: 'proof_issued_in_future' })
+  if (!(iat >= now - maxAgeSeconds - skew)) return err({ reason: 'proof_too_old' })
+  return nonce === expected.nonce ? undefined : err({ reason: 'proof_nonce_mismatch' })
+}
+
+/** Nearly every agent writes the URL as it is published, and two of one text need no parsing. */
+function isSameTarget(htu: string, url: string): boolean {
+  if (htu === url) return true
+  // Ours is made of a setting, which may be written with letters of other scripts.
+  const target = URL.canParse(url) ? normalizeHttpTarget(new URL(url).href) : undefined
+  if (target === undefined) throw new TypeError('the url of the request is not absolute')
+  return normalizeHttpTarget(htu) === target
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARS
+}

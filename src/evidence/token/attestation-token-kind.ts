@@ -1,0 +1,67 @@
+import { err, ok, type Result } from '../../base/result.ts'
+import { decodeCompactJws, type JsonObject } from '../jws/compact-jws.ts'
+import { MAX_TOKEN_CHARS } from '../limits.ts'
+
+/**
+ * What a token of Azure Attestation speaks of. `tpm` covers TPM and VBS-enclave attestation, whose
+ * tokens name no type; `policy_answer` is no attestation result at all.
+ */
+export type AttestationTokenKind =
+  | 'tpm'
+  | 'sgx'
+  | 'sevsnpvm'
+  | 'tdxvm'
+  | 'azurevm'
+  | 'policy_answer'
+  | 'unknown'
+
+export type DecodedAttestationToken = {
+  readonly header: JsonObject
+  readonly payload: JsonObject
+  /** Empty in unsigned tokens. */
+  readonly signature: Uint8Array<ArrayBuffer>
+  readonly kind: AttestationTokenKind
+}
+
+export type UndecodedToken = { readonly reason: 'token_too_large' | 'token_malformed' }
+
+const TYPED_KINDS = ['sgx', 'sevsnpvm', 'tdxvm', 'azurevm'] as const
+
+/** Members of the answers of the policy and certificate APIs, which share the signing key. */
+const ANSWER_MEMBERS = [
+  'x-ms-policy-result',
+  'x-ms-policy-token-hash',
+  'x-ms-policy-certificates',
+  'x-ms-policycertificates-result',
+] as const
+
+/** Reads a token without believing any of it: no signature, issuer or time is checked. */
+export function decodeAttestationToken(
+  jwt: string,
+): Result<DecodedAttestationToken, UndecodedToken> {
+  if (jwt.length > MAX_TOKEN_CHARS) return err({ reason: 'token_too_large' })
+  const jws = decodeCompactJws(jwt)
+  if (jws === undefined) return err({ reason: 'token_malformed' })
+  return ok({ ...jws, kind: kindOfAttestationToken(jws.payload) })
+}
+
+export function kindOfAttestationToken(payload: JsonObject): AttestationTokenKind {
+  if (isPolicyAnswer(payload)) return 'policy_answer'
+  const type = payload['x-ms-attestation-type']
+  if (type === undefined) return payload['x-ms-ver'] === undefined ? 'unknown' : 'tpm'
+  return TYPED_KINDS.find((kind) => kind === type) ?? 'unknown'
+}
+
+/** Only TPM tokens speak of a device that an agent runs on; the others are virtual machines or enclaves. */
+export function canServeDevice(kind: AttestationTokenKind): boolean {
+  return kind === 'tpm'
+}
+
+/**
+ * Answers about policies are signed by the same key under the same issuer. Their `x-ms-policy` is
+ * the policy as text, where attestation results have an object of claims, and they have no `jti`.
+ */
+export function isPolicyAnswer(payload: JsonObject): boolean {
+  if (ANSWER_MEMBERS.some((member) => Object.hasOwn(payload, member))) return true
+  return typeof payload['x-ms-policy'] === 'string' && !Object.hasOwn(payload, 'jti')
+}

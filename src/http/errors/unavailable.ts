@@ -1,0 +1,40 @@
+import { Hono } from 'hono'
+import type { Services } from '../../compose/services.ts'
+import { breakGlassRoutes } from '../access/authzen.ts'
+import type { HttpEnv } from '../environment.ts'
+import type { BreakGlassServices } from '../middleware/break-glass.ts'
+import { beginAnswer } from '../middleware/request-context.ts'
+import { answerUnhandled } from './surface.ts'
+
+/** An orchestrator or an operator needs about so long; agents and gateways come back by themselves. */
+const RETRY_AFTER_SECONDS = 10
+
+/**
+ * Answers a request while there are no services to answer it, with an id to ask for and nothing
+ * else, in the form of the standard that its path speaks. `report` is told the id. Break-glass is
+ * answered all the same.
+ */
+export async function answerUnavailable(
+  request: Request,
+  input: {
+    readonly random: Services['random']
+    readonly report: (requestId: string) => void
+    /** Where the settings could be read: the one thing that needs nothing else. */
+    readonly breakGlass?: BreakGlassServices | undefined
+  },
+): Promise<Response> {
+  const app = new Hono<HttpEnv>()
+  app.use(async (c, next) => {
+    beginAnswer(c, input.random)
+    await next()
+  })
+  if (input.breakGlass !== undefined) app.route('/', breakGlassRoutes(input.breakGlass))
+  app.all('*', (c) => {
+    const requestId = c.get('requestId')
+    input.report(requestId)
+    c.header('retry-after', String(RETRY_AFTER_SECONDS))
+    const detail = `the service cannot start; ask its operator about request ${requestId}`
+    return answerUnhandled(c, 'unavailable', detail)
+  })
+  return app.fetch(request)
+}

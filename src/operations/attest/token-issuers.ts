@@ -1,0 +1,47 @@
+import { pinnedPolicies } from '../../appraisal/reference-values.ts'
+import type { KeySets, KeySetsFailure } from '../../azure/key-sets.ts'
+import { ok, type Result } from '../../base/result.ts'
+import type { TokenIssuer } from '../../evidence/token/attestation-token.ts'
+import { decodeAttestationToken } from '../../evidence/token/attestation-token-kind.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
+
+/** Whose attestation tokens are accepted. */
+export type TokenIssuers = {
+  /**
+   * The issuers that a token is to be verified against, the one that it names among them if it is a
+   * configured one. Of the token only `iss` and `kid` are looked at, and neither is believed: they
+   * choose what is fetched from a configured address.
+   */
+  readonly of: (jwt: string) => Promise<Result<readonly TokenIssuer[], KeySetsFailure>>
+}
+
+export function createTokenIssuers(input: {
+  /** Our own verifier, unless the configuration leaves it out. */
+  readonly builtIn: TokenIssuer | undefined
+  /** URLs of Azure providers. */
+  readonly providers: readonly string[]
+  readonly keySets: KeySets
+  readonly rules: RulesInForce
+  readonly clock: () => Date
+}): TokenIssuers {
+  const { builtIn, providers, keySets, rules, clock } = input
+  const own = builtIn === undefined ? [] : [builtIn]
+  return {
+    async of(jwt) {
+      if (providers.length === 0) return ok(own)
+      const token = decodeAttestationToken(jwt)
+      if (!token.ok) return ok(own)
+      const { header, payload } = token.value
+      const issuer = providers.find((provider) => provider === payload.iss)
+      if (issuer === undefined) return ok(own)
+      const kid = typeof header.kid === 'string' ? header.kid : undefined
+      const keys = await keySets.keySetFor(issuer, kid)
+      if (!keys.ok) return keys
+      // Which of the versions in force is the device's is known when it is: that one appraises it.
+      const { referenceValues } = await rules.recent()
+      const now = clock()
+      const policyHashes = referenceValues.flatMap((values) => pinnedPolicies(values, issuer, now))
+      return ok([{ issuer, keys: keys.value, policyHashes }])
+    },
+  }
+}

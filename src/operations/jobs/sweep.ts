@@ -1,0 +1,110 @@
+import { assess } from '../../access/assess.ts'
+import type { TrustRecord } from '../../access/trust-record.ts'
+import { visitInSlices } from '../../base/slices.ts'
+import type { Services } from '../../compose/services.ts'
+import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
+import { versionsInForce } from '../../rollout/in-force.ts'
+import type { VerdictChange } from '../../store/devices/announcements.ts'
+import {
+  createRecordReader,
+  FLEET_PAGE_ROWS,
+  type FleetRecord,
+  type FleetRow,
+} from '../../store/devices/fleet-reads.ts'
+import type { Json } from '../../store/json.ts'
+import type { Steered } from '../release/rules-in-force.ts'
+
+/** Devices that one round looks at. What is left waits for the next round. */
+export const SWEEP_DEVICES_A_ROUND = 20_000
+
+type SweepServices = Pick<Services, 'store' | 'rules' | 'clock' | 'metrics'>
+
+/**
+ * One round of the sweep: tells others whose verdict is not what they were told last, because
+ * evidence or grace ended, a hold began, or other documents came into force. It goes on at
+ * `position` and answers where the next round does; the whole fleet is one cycle, and after its end
+ * the next one begins.
+ *
+ * Any number of these may run at once and die anywhere: what is told is told by a compare-and-set in
+ * the same statement, so that each change is told once, and what is not told the next cycle finds.
+ */
+export async function sweepFleet(services: SweepServices, position: string): Promise<string> {
+  const { store, clock, metrics } = services
+  let { since, after } = readPosition(position, clock())
+  const toRecord = createRecordReader()
+  for (let looked = 0; looked < SWEEP_DEVICES_A_ROUND; looked += FLEET_PAGE_ROWS) {
+    const steered = await services.rules.steer(await store.trustRecord(''))
+    const leaveOut = listUnreadClaims(rulesInForce(steered))
+    const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
+    const now = clock()
+    const changes = await findChanges(rows, { toRecord, steered, now })
+    if (changes.length > 0) {
+      const { revision } = steered.control
+      const told = await store.announceVerdicts({ changes, revision, now })
+      // Other rules are in force by now: the same page again, under these.
+      if (told === 'superseded') continue
+      metrics.announced.inc(told)
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < FLEET_PAGE_ROWS) {
+      metrics.sweepCycle.set((now.getTime() - since) / 1000)
+      return ''
+    }
+    after = last.deviceId
+  }
+  return `${since} ${after}`
+}
+
+/** When the cycle began, in milliseconds of the epoch, and the last device that was looked at. */
+function readPosition(position: string, now: Date): { readonly since: number; after: string } {
+  const [since = '', after] = position.split(' ')
+  return after === undefined ? { since: now.getTime(), after: '' } : { since: Number(since), after }
+}
+
+function rulesInForce({ control, rulesOf }: Steered) {
+  const values = versionsInForce(control, 'reference-values')
+  return versionsInForce(control, 'policy').flatMap((policy) =>
+    values.map((referenceValues) => rulesOf(policy, referenceValues)),
+  )
+}
+
+/** Those of whom others were told something else. A process that serves answers others meanwhile. */
+async function findChanges(
+  rows: readonly FleetRow[],
+  input: {
+    readonly toRecord: (row: FleetRow) => FleetRecord
+    readonly steered: Steered
+    readonly now: Date
+  },
+): Promise<readonly VerdictChange[]> {
+  const { toRecord, steered, now } = input
+  const changes: VerdictChange[] = []
+  await visitInSlices(rows, (row) => {
+    const change = changeOf(toRecord(row), steered, now)
+    if (change !== undefined) changes.push(change)
+  })
+  return changes
+}
+
+function changeOf(found: FleetRecord, steered: Steered, now: Date): VerdictChange | undefined {
+  const record = toTrustRecord(found)
+  const { rules, circumstances } = steered.courseOf(record, now)
+  const { verdict, reasons } = assess({ ...rules, record, circumstances, now })
+  const { deviceId, announcedVerdict: previous, attestation } = found
+  if (verdict === previous) return undefined
+  const attestationId = attestation?.attestationId ?? null
+  return { deviceId, previous, verdict, reasons: reasons as readonly Json[], attestationId }
+}
+
+/** By whom and why it was quarantined, the key it proved and its generation decide nothing here. */
+function toTrustRecord({ announcedVerdict: _, ...record }: FleetRecord): TrustRecord {
+  const { quarantine, attestation } = record
+  return {
+    ...record,
+    generation: 0,
+    quarantine: quarantine && QUARANTINED,
+    attestation: attestation && { ...attestation, confirmationKey: '' },
+  }
+}
+
+const QUARANTINED = { at: new Date(0), by: '', reason: '' }

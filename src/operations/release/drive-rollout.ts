@@ -1,0 +1,138 @@
+import {
+  followingStep,
+  nextStep,
+  type Rollout,
+  type RolloutHealth,
+  type RolloutStep,
+} from '../../rollout/rollout.ts'
+import type { RolloutAction, RolloutStepAnswer } from '../../store/rules/rollouts.ts'
+import type { Store } from '../../store/store.ts'
+
+type Steps = Pick<Store, 'stepRollout' | 'recordRolloutHealth'>
+
+/** What the audit log names for steps that nobody asked for. */
+export const SERVICE = 'service'
+
+export type Driven = {
+  readonly step: RolloutStep
+  readonly answer: RolloutStepAnswer | 'applied'
+}
+
+/**
+ * Takes the step that follows from a check. Whether it was another process that took it, or this one
+ * died before or after, makes no difference: each step is one statement from one revision.
+ */
+export async function driveRollout(
+  store: Steps,
+  rollout: Rollout,
+  { health, now }: { readonly health: RolloutHealth; readonly now: Date },
+): Promise<Driven> {
+  const step = nextStep(rollout, { health, now })
+  if (step.kind === 'stay') {
+    const { rolloutId, revision } = rollout
+    return { step, answer: await store.recordRolloutHealth({ rolloutId, revision, health }) }
+  }
+  const note = step.kind === 'halt' ? describeHalt(rollout, health) : describeStage(rollout, health)
+  const answer = await take(store, rollout, { step, health, note, by: SERVICE, now })
+  return { step, answer }
+}
+
+/** Ends a rollout over what this process saw, without waiting for a check. */
+export function haltRollout(
+  store: Steps,
+  rollout: Rollout,
+  input: { readonly newlyDenied: number; readonly now: Date },
+): Promise<RolloutStepAnswer> {
+  const { newlyDenied, now } = input
+  const note = `halted: ${newlyDenied} devices that were allowed were denied what they asked for`
+  return store.stepRollout({
+    ...standOf(rollout),
+    action: 'halted',
+    state: 'halted',
+    note,
+    health: rollout.health,
+    by: SERVICE,
+    now,
+  })
+}
+
+export type RolloutVerb = 'pause' | 'resume' | 'promote' | 'revert'
+
+/**
+ * What an administrator does to an open rollout. `promote` goes one stage on, whatever it would
+ * have waited for. `not_now`: the state does not allow it.
+ */
+export async function steerRollout(
+  store: Steps,
+  rollout: Rollout,
+  input: {
+    readonly verb: RolloutVerb
+    readonly by: string
+    readonly reason: string
+    readonly now: Date
+  },
+): Promise<RolloutStepAnswer | 'not_now'> {
+  const { verb, by, reason, now } = input
+  const { state } = rollout
+  const common = { ...standOf(rollout), note: reason, health: rollout.health, by, now }
+  if (state !== 'running' && state !== 'paused') return 'not_now'
+  switch (verb) {
+    case 'pause':
+      if (state === 'paused') return 'not_now'
+      return store.stepRollout({ ...common, action: 'paused', state: 'paused' })
+    case 'resume':
+      if (state === 'running') return 'not_now'
+      return store.stepRollout({ ...common, action: 'resumed', state: 'running' })
+    case 'revert':
+      return store.stepRollout({ ...common, action: 'reverted', state: 'reverted' })
+    case 'promote': {
+      const step = followingStep(rollout)
+      return take(store, rollout, { step, health: rollout.health, note: reason, by, now })
+    }
+  }
+}
+
+async function take(
+  store: Steps,
+  rollout: Rollout,
+  input: {
+    readonly step: RolloutStep
+    readonly health: RolloutHealth | null
+    readonly note: string
+    readonly by: string
+    readonly now: Date
+  },
+): Promise<RolloutStepAnswer> {
+  const { step, ...told } = input
+  const action: RolloutAction = input.by === SERVICE ? 'entered' : 'promoted'
+  const stand = { ...standOf(rollout), ...told }
+  switch (step.kind) {
+    case 'halt':
+      return store.stepRollout({ ...stand, action: 'halted', state: 'halted' })
+    case 'complete':
+      return store.stepRollout({ ...stand, action: 'done', state: 'done' })
+    case 'enter': {
+      const { pass, stage } = step
+      return store.stepRollout({ ...stand, action, state: 'running', pass, stage })
+    }
+    case 'stay':
+      throw new TypeError('a stay is no step to take')
+  }
+}
+
+function standOf({ rolloutId, revision, pass, stage }: Rollout) {
+  return { rolloutId, revision, pass, stage }
+}
+
+function describeHalt({ plan }: Rollout, health: RolloutHealth): string {
+  const { newlyDenied, compared, causes } = health
+  const causeNames = causes.slice(0, 3).map(({ cause, devices }) => `${cause} (${devices})`)
+  return `halted: ${newlyDenied} of ${compared} devices would be denied that are allowed, more than the budget of ${plan.budget.devices} or ${plan.budget.share * 100} %: ${causeNames.join(', ')}`
+}
+
+function describeStage(
+  { pass, stage, plan }: Rollout,
+  { newlyDenied, compared }: RolloutHealth,
+): string {
+  return `${pass} stage ${stage + 1} of ${plan.stages.length} was healthy: ${newlyDenied} of ${compared} devices newly denied`
+}

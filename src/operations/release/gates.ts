@@ -1,0 +1,130 @@
+import { err, ok, type Result } from '../../base/result.ts'
+import { readLosses } from '../../replay/preview/summary.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import type { Store } from '../../store/store.ts'
+
+/** With so many attested devices a fleet is large: a document reaches it in steps. */
+export const LARGE_FLEET = 100
+/** A preview that compared fewer says little, unless there are no more. */
+const MIN_COMPARED = 100
+/** Clocks of two machines may differ so much that a preview seems to be of the future. */
+const CLOCK_SKEW_MS = 60_000
+
+export const GATE_REASONS = [
+  'document_in_force',
+  'preview_missing',
+  'preview_too_small',
+  'denials_not_accepted',
+] as const
+
+export type GateFailure =
+  | { readonly reason: 'document_in_force' | 'preview_missing' }
+  | {
+      readonly reason: 'preview_too_small'
+      readonly compared: number
+      readonly needed: number
+    }
+  | {
+      readonly reason: 'denials_not_accepted'
+      readonly newlyDenied: number
+      readonly accepted: number
+    }
+
+/** What a preview is made against: both documents in force. */
+export type HashesInForce = {
+  readonly policyHash: string
+  readonly referenceValuesHash: string
+}
+
+/** What has to be known of a preview before a document comes into force. */
+export type PreviewOnRecord = {
+  readonly at: Date
+  /** Devices that would lose the access that they have, at once or with their next attestation. */
+  readonly newlyDenied: number
+  readonly compared: number
+}
+
+export type Gate = {
+  readonly kind: DocumentKind
+  readonly hash: string
+  /** How many devices may lose their access; a number that somebody has read in a preview. */
+  readonly acceptedDenials: number
+  readonly maxAgeMs: number
+  readonly now: Date
+}
+
+type GateStore = Pick<Store, 'trustRecord' | 'preview' | 'attestedDevices'>
+
+/**
+ * Gate two, for a document that lint has passed: a preview is on record of exactly this document
+ * against exactly what is in force, it is young, it compared enough devices, and nobody loses
+ * access but as many as were accepted.
+ */
+export async function passGate(
+  store: GateStore,
+  gate: Gate,
+): Promise<
+  Result<{ readonly inForce: HashesInForce; readonly preview: PreviewOnRecord }, GateFailure>
+> {
+  const { kind, hash, acceptedDenials: accepted, now } = gate
+  const inForce = await readInForce(store)
+  if (hashOf(kind, inForce) === hash) return err({ reason: 'document_in_force' })
+  const preview = await findPreview(store, { ...gate, inForce })
+  if (preview === undefined) return err({ reason: 'preview_missing' })
+  const { newlyDenied, compared } = preview
+  const needed = await neededSample(store, now)
+  if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
+  if (newlyDenied > accepted) return err({ reason: 'denials_not_accepted', newlyDenied, accepted })
+  return ok({ inForce, preview })
+}
+
+/**
+ * The preview on record of exactly this document against exactly what is in force, if there is one
+ * that is young enough.
+ */
+export async function findPreview(
+  store: Pick<Store, 'preview'>,
+  query: Pick<Gate, 'kind' | 'hash' | 'maxAgeMs' | 'now'> & { readonly inForce: HashesInForce },
+): Promise<PreviewOnRecord | undefined> {
+  const { kind, hash, inForce, maxAgeMs, now } = query
+  const preview = await store.preview(kind, hash)
+  if (preview === null) return undefined
+  const isOfThis =
+    preview.policyHash === inForce.policyHash &&
+    preview.referenceValuesHash === inForce.referenceValuesHash
+  const ageMs = now.getTime() - preview.at.getTime()
+  if (!isOfThis || ageMs > maxAgeMs || ageMs < -CLOCK_SKEW_MS) return undefined
+  // What another version has recorded, in words that this one does not know, counts for nothing.
+  const newlyDenied = readLosses(preview.summary)
+  if (newlyDenied === undefined) return undefined
+  const { compared } = Object(preview.summary)
+  return { at: preview.at, newlyDenied, compared: Number.isSafeInteger(compared) ? compared : 0 }
+}
+
+/**
+ * Half of the devices that a preview could compare now, as some attest between a preview and its
+ * use. A new preview always compares enough: a fleet whose evidence has all ended can be repaired.
+ */
+export async function neededSample(
+  store: Pick<Store, 'attestedDevices'>,
+  now: Date,
+): Promise<number> {
+  const comparable = await store.attestedDevices({ most: 2 * MIN_COMPARED, validAt: now })
+  return Math.floor(comparable / 2)
+}
+
+export async function isLargeFleet(store: Pick<Store, 'attestedDevices'>): Promise<boolean> {
+  return (await store.attestedDevices({ most: LARGE_FLEET })) >= LARGE_FLEET
+}
+
+export function hashOf(kind: DocumentKind, inForce: HashesInForce): string {
+  return kind === 'policy' ? inForce.policyHash : inForce.referenceValuesHash
+}
+
+async function readInForce(store: Pick<Store, 'trustRecord'>): Promise<HashesInForce> {
+  const { policyHash, referenceValuesHash } = await store.trustRecord('')
+  if (policyHash === null || referenceValuesHash === null) {
+    throw new Error('no policy or no reference values are active')
+  }
+  return { policyHash, referenceValuesHash }
+}

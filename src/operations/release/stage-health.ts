@@ -1,0 +1,136 @@
+import type { Rules } from '../../access/assess.ts'
+import { visitInSlices } from '../../base/slices.ts'
+import { type AttestedRecord, shift } from '../../replay/causes.ts'
+import { createPreview } from '../../replay/preview/preview.ts'
+import { countLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
+import type { Rollout, RolloutHealth, RolloutStage } from '../../rollout/rollout.ts'
+import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
+import type { RolloutObservation } from '../../store/rules/rollouts.ts'
+import type { Store } from '../../store/store.ts'
+import type { Steered } from './rules-in-force.ts'
+
+/** Devices that one check replays. A stage of no more is replayed whole. */
+const SAMPLE = 5000
+/** How far ahead a check looks for what the new document will do by itself. */
+const LOOK_AHEAD_MS = 24 * 3_600_000
+const CAUSES = 10
+const EXAMPLES = 5
+
+/**
+ * Checks the stage that a rollout is in: the recorded claims of its devices under both documents, at
+ * once and a day ahead, and what processes saw of real questions. A device lost in any of these is
+ * lost; the worst of them counts.
+ */
+export async function checkStage(
+  store: Pick<Store, 'fleetPage' | 'rolloutObservations'>,
+  input: {
+    readonly rollout: Rollout
+    readonly steered: Steered
+    /** Where the last check of this stage ended. */
+    readonly after: string
+    /** Whether a device counts against the budget. */
+    readonly counts: (record: FleetRecord) => boolean
+    readonly now: Date
+  },
+): Promise<{ readonly health: RolloutHealth; readonly last: string }> {
+  const { rollout, steered, after, now } = input
+  const stage = wholeStage(rollout)
+  const sample = await readSample(store, { after, most: SAMPLE, stage })
+  const records = sample.records.filter(input.counts)
+  const rules = rulesOfRollout(rollout, steered)
+  const today = await replay(records, { ...rules, now, aheadMs: 0 })
+  const tomorrow = await replay(records, { ...rules, now, aheadMs: LOOK_AHEAD_MS })
+  const worse = countLosses(tomorrow) > countLosses(today) ? tomorrow : today
+  const seen = await store.rolloutObservations(rollout.rolloutId, rollout.revision)
+  const asked = seen.reduce((sum, { newlyDenied }) => sum + newlyDenied, 0)
+  const found = describeReplay(worse)
+  const isAskedWorse = asked > countLosses(worse)
+  return {
+    last: sample.last,
+    health: {
+      at: now.toISOString(),
+      compared: today.compared,
+      // What an administrator or a first attestation has to settle is nothing to wait for.
+      devices: today.compared + today.not_compared.stale,
+      newlyDenied: Math.max(asked, countLosses(worse)),
+      ...(isAskedWorse ? describeObserved(seen) : found),
+    },
+  }
+}
+
+/** A stage holds the devices of those before it. */
+function wholeStage({ plan, stage }: Rollout): RolloutStage {
+  const reached = plan.stages.slice(0, stage + 1)
+  return {
+    percent: Math.max(...reached.map(({ percent }) => percent)),
+    labels: [...new Set(reached.flatMap(({ labels }) => labels))],
+  }
+}
+
+function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: Steered) {
+  const { policy, referenceValues } = active
+  const withVersion = (hash: string) =>
+    kind === 'policy' ? rulesOf(hash, referenceValues.hash) : rulesOf(policy.hash, hash)
+  return { inForce: withVersion(from), candidate: withVersion(to) }
+}
+
+async function replay(
+  records: readonly FleetRecord[],
+  input: {
+    readonly inForce: Rules
+    readonly candidate: Rules
+    readonly now: Date
+    readonly aheadMs: number
+  },
+): Promise<PreviewSummary> {
+  const { inForce, candidate, aheadMs } = input
+  const preview = createPreview({
+    inForce,
+    candidate,
+    now: new Date(input.now.getTime() + aheadMs),
+  })
+  await visitInSlices(records, (record) => {
+    preview.add(isAttested(record) ? shift(record, aheadMs) : record)
+  })
+  return preview.summary()
+}
+
+export function isAttested(record: FleetRecord): record is FleetRecord & AttestedRecord {
+  return record.attestation !== null
+}
+
+function describeReplay({ newly_denied, newly_refused }: PreviewSummary) {
+  const clauses = newly_denied.by_clause.map(({ clause, devices }) => ({ cause: clause, devices }))
+  const policies = newly_refused.by_policy.map((one) => {
+    return { cause: `policy_not_pinned ${one.issuer}`, devices: one.devices }
+  })
+  const anchors = newly_refused.by_anchor.map((one) => {
+    return { cause: `anchor_not_listed ${one.name ?? one.anchor ?? 'none'}`, devices: one.devices }
+  })
+  const causes = [...clauses, ...policies, ...anchors].sort((a, b) => b.devices - a.devices)
+  const examples = [
+    ...newly_denied.by_clause,
+    ...newly_refused.by_policy,
+    ...newly_refused.by_anchor,
+  ].flatMap((one) => one.examples)
+  return { causes: causes.slice(0, CAUSES), examples: unique(examples) }
+}
+
+function describeObserved(seen: readonly Pick<RolloutObservation, 'causes' | 'examples'>[]) {
+  const devices = new Map<string, number>()
+  for (const { causes } of seen) {
+    for (const [cause, count] of Object.entries(causes)) {
+      devices.set(cause, (devices.get(cause) ?? 0) + count)
+    }
+  }
+  const causes = [...devices].map(([cause, count]) => ({ cause, devices: count }))
+  causes.sort((a, b) => b.devices - a.devices)
+  return {
+    causes: causes.slice(0, CAUSES),
+    examples: unique(seen.flatMap(({ examples }) => examples)),
+  }
+}
+
+function unique(ids: readonly string[]): readonly string[] {
+  return [...new Set(ids)].slice(0, EXAMPLES)
+}

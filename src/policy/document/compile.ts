@@ -1,0 +1,129 @@
+import type { MeasuredAt } from '../../appraisal/claims.ts'
+import { type DocumentProblem, problemsOf } from '../../appraisal/reference-values.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import {
+  compileExpression,
+  type Expression,
+  type ExpressionFailure,
+} from '../language/expression.ts'
+import { REQUEST_ROOTS, type RootName } from '../language/variables.ts'
+import { MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
+import {
+  type ClauseDocument,
+  type PolicyDocument,
+  policySchema,
+  type Severity,
+  type Texts,
+} from './document.ts'
+import { nameKeptDocument } from './document-hash.ts'
+
+/** A policy that is ready to be evaluated. Immutable, and named by the hash of its document. */
+export type CompiledPolicy = {
+  /** SHA-256 of the document's RFC 8785 form: 64 hexadecimal digits. */
+  readonly hash: string
+  readonly document: PolicyDocument
+  /** In the order of the document. */
+  readonly clauses: readonly CompiledClause[]
+  readonly deviceClauses: readonly CompiledClause[]
+  readonly clauseById: ReadonlyMap<string, CompiledClause>
+  /** Whether the verdict on a device needs more than its attestation: a clause reads `device`. */
+  readonly usesDevice: boolean
+}
+
+export type CompiledClause = {
+  readonly id: string
+  readonly scope: ClauseScope
+  readonly severity: Severity
+  readonly texts: Texts
+  /** Time for repair; counts for device clauses that are enforced. */
+  readonly graceMs: number | undefined
+  /** It may be held where many good devices fail it at once. */
+  readonly isHeld: boolean
+  /** `boot`: what it asks for can only be seen after a restart. */
+  readonly measuredAt: MeasuredAt | undefined
+  readonly when: Expression | undefined
+  readonly require: Expression
+}
+
+/** `device` clauses decide the verdict on a device, `request` clauses only single requests. */
+export type ClauseScope = 'device' | 'request'
+
+export const POLICY_REASONS = [
+  'policy_document_invalid',
+  'policy_over_limit',
+  'policy_clause_repeated',
+] as const
+
+export type PolicyFailure =
+  | { readonly reason: 'policy_document_invalid'; readonly problems: readonly DocumentProblem[] }
+  | { readonly reason: 'policy_over_limit'; readonly maxChars: number }
+  | { readonly reason: 'policy_clause_repeated'; readonly clause: string }
+  | ClauseFailure
+
+/** An expression failure and the clause and member that it is in. */
+export type ClauseFailure = ExpressionFailure & {
+  readonly clause: string
+  readonly member: 'when' | 'require'
+}
+
+/** Checks a policy document whole: what compiles has no unknown name and no type error. */
+export function compilePolicy(json: unknown): Result<CompiledPolicy, PolicyFailure> {
+  const parsed = policySchema.safeParse(json)
+  if (!parsed.success) {
+    return err({ reason: 'policy_document_invalid', problems: problemsOf(parsed.error) })
+  }
+  const document = parsed.data
+  const named = nameKeptDocument(document)
+  if (named === undefined) {
+    const problems = [
+      { path: '', message: 'has text that cannot be kept: U+0000 or half of a surrogate pair' },
+    ]
+    return err({ reason: 'policy_document_invalid', problems })
+  }
+  if (named.canonical.length > MAX_POLICY_DOCUMENT_CHARS) {
+    return err({ reason: 'policy_over_limit', maxChars: MAX_POLICY_DOCUMENT_CHARS })
+  }
+  const clauses: CompiledClause[] = []
+  const clauseById = new Map<string, CompiledClause>()
+  for (const clause of document.clauses) {
+    if (clauseById.has(clause.id)) {
+      return err({ reason: 'policy_clause_repeated', clause: clause.id })
+    }
+    const compiled = compileClause(clause)
+    if (!compiled.ok) return compiled
+    clauses.push(compiled.value)
+    clauseById.set(clause.id, compiled.value)
+  }
+  const deviceClauses = clauses.filter(({ scope }) => scope === 'device')
+  const usesDevice = deviceClauses.some((clause) => readsRoot(clause, 'device'))
+  return ok({ hash: named.hash, document, clauses, deviceClauses, clauseById, usesDevice })
+}
+
+function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFailure> {
+  let when: Expression | undefined
+  if (clause.when !== undefined) {
+    const compiled = compileExpression(clause.when)
+    if (!compiled.ok) return err({ ...compiled.failure, clause: clause.id, member: 'when' })
+    when = compiled.value
+  }
+  const compiled = compileExpression(clause.require)
+  if (!compiled.ok) return err({ ...compiled.failure, clause: clause.id, member: 'require' })
+  const require = compiled.value
+
+  const roots = [...require.roots, ...(when?.roots ?? [])]
+  return ok({
+    id: clause.id,
+    scope: roots.some((root) => REQUEST_ROOTS.has(root)) ? 'request' : 'device',
+    severity: clause.severity,
+    texts: clause.texts,
+    graceMs: clause.grace_seconds === undefined ? undefined : clause.grace_seconds * 1000,
+    isHeld: clause.hold === undefined,
+    measuredAt: require.measuredAt,
+    when,
+    require,
+  })
+}
+
+function readsRoot({ when, require }: CompiledClause, root: RootName): boolean {
+  return require.roots.has(root) || when?.roots.has(root) === true
+}

@@ -1,0 +1,135 @@
+import type { Standing } from '../../access/verdict.ts'
+import type { Severity } from '../../policy/document/document.ts'
+import type { ClauseStatus } from '../../policy/language/evaluate.ts'
+
+/**
+ * What a document would have changed for the recorded fleet, as it is stored and printed. Shares
+ * are of `compared`, from 0 to 1. `version` changes with the meaning of any member.
+ *
+ *   devices  = compared + all of not_compared
+ *   compared = unchanged.granted + unchanged.denied
+ *            + newly_denied + newly_refused + newly_allowed
+ *
+ * The model of a device is not recorded, so there is no breakdown by it.
+ */
+export type PreviewSummary = {
+  readonly version: 1
+  /** ISO 8601: the moment at which all verdicts were compared. */
+  readonly at: string
+  readonly in_force: RuleHashes
+  readonly candidate: RuleHashes
+  readonly devices: number
+  readonly compared: number
+  /** What decides about these is no clause, so that no document changes it. */
+  readonly not_compared: Readonly<Record<Standing, number>>
+  readonly unchanged: { readonly granted: number; readonly denied: number }
+  /** Trusted now, and not under the candidate. */
+  readonly newly_denied: Change & {
+    /** Of them, those of whom an enforced clause asks what was never recorded. */
+    readonly undecidable: number
+    readonly by_clause: readonly ClauseChange[]
+  }
+  /** Not trusted now, and trusted under the candidate; by the clauses that deny now. */
+  readonly newly_allowed: Change & { readonly by_clause: readonly ClauseChange[] }
+  /**
+   * No clause is in the way, but the candidate no longer believes where the recorded evidence comes
+   * from: it drops the verifier's policy that the token was issued under, or the root behind the
+   * attestation key. Only another verifier's token or another key helps.
+   */
+  readonly newly_refused: Change & {
+    readonly by_policy: readonly RefusedPolicy[]
+    readonly by_anchor: readonly RefusedAnchor[]
+  }
+  readonly by_label: Breakdown
+  readonly by_ring: Breakdown
+  readonly by_owner: Breakdown
+  /** By the verifier that issued the recorded token. */
+  readonly by_issuer: Breakdown
+  /** What each clause of the candidate says about the compared devices. */
+  readonly clauses: readonly ClauseCounts[]
+  /** How old the recorded evidence is: the older, the less sure is any of this. */
+  readonly evidence_age: {
+    readonly compared: AgeCounts
+    readonly newly_denied: AgeCounts
+  }
+}
+
+export type RuleHashes = { readonly policy: string; readonly reference_values: string }
+
+export type Change = {
+  readonly devices: number
+  readonly share: number
+}
+
+/** A device that fails several clauses is counted under each of them. */
+export type ClauseChange = Change & {
+  readonly clause: string
+  readonly undecidable: number
+  /** The most frequent cause of being undecidable: `No such key: enclaveSvn`. */
+  readonly cause: string | null
+  /** The first few in the order of device ids. */
+  readonly examples: readonly string[]
+}
+
+export type RefusedPolicy = Change & {
+  readonly issuer: string
+  readonly policy_hash: string
+  readonly examples: readonly string[]
+}
+
+export type RefusedAnchor = Change & {
+  /** Fingerprint of the root certificate; `null` where no root vouched for the key. */
+  readonly anchor: string | null
+  /** What reference values call it, those in force first. */
+  readonly name: string | null
+  readonly examples: readonly string[]
+}
+
+/** A device with several labels is counted under each of them. */
+export type Breakdown = {
+  /** Those with the most devices that would lose access, then with the most newly allowed. */
+  readonly keys: readonly BreakdownRow[]
+  /** The sum of all other keys. */
+  readonly others: ChangeCounts
+  /** Whether every key was counted; with very many different ones some are only in `others`. */
+  readonly complete: boolean
+}
+
+export type ChangeCounts = {
+  readonly newly_denied: number
+  /** Of the newly denied. */
+  readonly newly_undecidable: number
+  readonly newly_refused: number
+  readonly newly_allowed: number
+}
+
+export type BreakdownRow = ChangeCounts & {
+  /** `null`: devices without a label or without an owner. */
+  readonly key: string | null
+  /** All compared devices of this key; `null` if there were too many keys to know. */
+  readonly compared: number | null
+}
+
+export type ClauseCounts = Readonly<Record<ClauseStatus, number>> & {
+  readonly clause: string
+  readonly severity: Severity
+  readonly cause: string | null
+}
+
+export const AGES = ['under_1h', 'under_8h', 'under_1d', 'under_7d', 'older'] as const
+
+export type AgeCounts = Readonly<Record<(typeof AGES)[number], number>>
+
+/** Devices that would lose access: what a release is measured by. */
+export function countLosses(
+  summary: Pick<PreviewSummary, 'newly_denied' | 'newly_refused'>,
+): number {
+  return summary.newly_denied.devices + summary.newly_refused.devices
+}
+
+/** The same of a summary as it was stored; `undefined` for what this version did not write. */
+export function readLosses(stored: unknown): number | undefined {
+  const { version, newly_denied, newly_refused } = Object(stored)
+  const losses = Object(newly_denied).devices + Object(newly_refused).devices
+  return version === 1 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
+}

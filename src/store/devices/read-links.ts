@@ -1,0 +1,20 @@
+import { inArray } from 'drizzle-orm'
+import type { Database } from '../drivers/database.ts'
+import { deviceLink } from '../schema/schema.ts'
+
+/**
+ * The devices that these names stand for, where they are names of others. `deviceIds` are storable.
+ * Asked only about names without a device of their own, which is rare: not prepared.
+ */
+export async function readLinks(
+  db: Database,
+  deviceIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const asked = deviceIds.filter((id) => id !== '')
+  if (asked.length === 0) return new Map()
+  const rows = await db
+    .select({ deviceId: deviceLink.deviceId, targetId: deviceLink.targetId })
+    .from(deviceLink)
+    .where(inArray(deviceLink.deviceId, asked))
+  return new Map(rows.map(({ deviceId, targetId }) => [deviceId, targetId]))
+}

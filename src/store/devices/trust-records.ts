@@ -1,0 +1,182 @@
+import { eq, type SQL, sql } from 'drizzle-orm'
+import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import { type Database, onlyRow } from '../drivers/database.ts'
+import { device } from '../schema/schema.ts'
+import { activeDocument, control } from '../schema/steering-schema.ts'
+import { readLinks } from './read-links.ts'
+
+/** What a decision is made from, read in one round trip. */
+export type TrustRecordReads = {
+  /**
+   * The trust record of one device, or `null` if it was never seen, with the hashes of the active
+   * policy and reference values at that same moment. Any text may be asked for. A further name of a
+   * device (`link_device`) answers the record of that device, under its own id.
+   */
+  readonly trustRecord: (deviceId: string) => Promise<TrustRecordAnswer>
+  /** The same for several devices in one statement. What was never seen is not in the map. */
+  readonly trustRecords: (deviceIds: readonly string[]) => Promise<TrustRecordsAnswer>
+}
+
+export type TrustRecordAnswer = Steering & { readonly record: TrustRecord | null }
+
+export type TrustRecordsAnswer = Steering & {
+  readonly records: ReadonlyMap<string, TrustRecord>
+}
+
+export type ActiveHashes = {
+  readonly policyHash: string | null
+  readonly referenceValuesHash: string | null
+}
+
+/** What steers decisions at the moment of a read. */
+export type Steering = ActiveHashes & {
+  /** Of everything else that does (`control`). */
+  readonly controlRevision: number
+}
+
+/** The columns of `device` that make a trust record. */
+export const recordColumns = {
+  deviceId: device.deviceId,
+  keyKind: device.keyKind,
+  enrolment: device.enrolment,
+  owner: device.owner,
+  entraDeviceId: device.entraDeviceId,
+  labels: device.labels,
+  ring: device.ring,
+  quarantinedAt: device.quarantinedAt,
+  quarantinedBy: device.quarantinedBy,
+  quarantineReason: device.quarantineReason,
+  attestationId: device.attestationId,
+  attestedAt: device.attestedAt,
+  validUntil: device.validUntil,
+  issuer: device.issuer,
+  policyHash: device.policyHash,
+  confirmationKey: device.confirmationKey,
+  claims: device.claims,
+  firstFailedAt: device.firstFailedAt,
+  generation: device.generation,
+  vouched: device.vouched,
+  createdAt: device.createdAt,
+}
+
+type DeviceRow = typeof device.$inferSelect
+export type RecordRow = Pick<DeviceRow, keyof typeof recordColumns>
+
+export function prepareTrustRecordReads(db: Database): TrustRecordReads {
+  const read = (name: string, condition: SQL) =>
+    db
+      .select({
+        ...recordColumns,
+        activePolicy: activeHash('policy'),
+        activeReferenceValues: activeHash('reference-values'),
+        controlRevision: sql<number>`(select ${control.revision} from ${control})`,
+      })
+      // One row comes back even where no device does, to carry the hashes.
+      .from(sql`(values (0)) as one`)
+      .leftJoin(device, condition)
+      .prepare(name)
+
+  const one = read('trust_record', eq(device.deviceId, sql.placeholder('deviceId')))
+  const many = read(
+    'trust_records',
+    sql`${device.deviceId} = any(array(select jsonb_array_elements_text(${sql.placeholder('deviceIds')}::jsonb)))`,
+  )
+
+  const readOne = async (deviceId: string): Promise<TrustRecordAnswer> => {
+    const row = onlyRow(await one.execute({ deviceId }))
+    return { record: isDevice(row) ? toTrustRecord(row) : null, ...steeringOf(row) }
+  }
+  const readMany = async (deviceIds: readonly string[]): Promise<TrustRecordsAnswer> => {
+    const rows = await many.execute({ deviceIds: JSON.stringify(deviceIds) })
+    const records = new Map<string, TrustRecord>()
+    for (const row of rows) {
+      if (isDevice(row)) records.set(row.deviceId, toTrustRecord(row))
+    }
+    return { records, ...steeringOf(onlyRow(rows.slice(0, 1))) }
+  }
+
+  return {
+    async trustRecord(deviceId) {
+      const id = storableId(deviceId)
+      const answer = await readOne(id)
+      const target = answer.record === null ? (await readLinks(db, [id])).get(id) : undefined
+      return target === undefined ? answer : readOne(target)
+    },
+    async trustRecords(deviceIds) {
+      const ids = deviceIds.map(storableId)
+      const answer = await readMany(ids)
+      const missing = ids.filter((id) => !answer.records.has(id))
+      const links = await readLinks(db, missing)
+      if (links.size === 0) return answer
+      const linked = await readMany([...links.values()])
+      const records = new Map(answer.records)
+      for (const [id, target] of links) {
+        const record = linked.records.get(target)
+        if (record !== undefined) records.set(id, record)
+      }
+      return { ...linked, records }
+    },
+  }
+}
+
+export function toTrustRecord(row: RecordRow): TrustRecord {
+  return {
+    deviceId: row.deviceId,
+    keyKind: row.keyKind,
+    enrolment: row.enrolment,
+    owner: row.owner,
+    entraDeviceId: row.entraDeviceId,
+    labels: row.labels,
+    ring: row.ring,
+    quarantine: quarantineOf(row),
+    attestation: attestationOf(row),
+    firstFailedAt: row.firstFailedAt,
+    generation: row.generation,
+    vouched: row.vouched,
+    createdAt: row.createdAt,
+  }
+}
+
+/** Whether the outer join found a device; the columns that are never null then are not. */
+function isDevice(row: { deviceId: string | null }): row is RecordRow {
+  return row.deviceId !== null
+}
+
+/** Shared with the answers of changes, which carry the same three columns. */
+export function quarantineOf(
+  row: Pick<RecordRow, 'quarantinedAt' | 'quarantinedBy' | 'quarantineReason'>,
+): TrustRecord['quarantine'] {
+  const { quarantinedAt: at, quarantinedBy: by, quarantineReason: reason } = row
+  return at === null || by === null || reason === null ? null : { at, by, reason }
+}
+
+function attestationOf(row: RecordRow): RecordedAttestation | null {
+  const { attestationId, attestedAt, validUntil, issuer, policyHash, confirmationKey, claims } = row
+  // A constraint of the table makes these null together.
+  if (attestationId === null || attestedAt === null || validUntil === null) return null
+  if (issuer === null || policyHash === null || confirmationKey === null) return null
+  if (claims === null) return null
+  return { attestationId, attestedAt, validUntil, issuer, policyHash, confirmationKey, claims }
+}
+
+function activeHash(kind: DocumentKind): SQL<string | null> {
+  return sql<string | null>`(select ${activeDocument.hash} from ${activeDocument}
+    where ${activeDocument.kind} = ${sql.raw(`'${kind}'`)})`
+}
+
+function steeringOf(row: {
+  activePolicy: string | null
+  activeReferenceValues: string | null
+  controlRevision: number
+}): Steering {
+  const { activePolicy: policyHash, activeReferenceValues: referenceValuesHash } = row
+  return { policyHash, referenceValuesHash, controlRevision: row.controlRevision }
+}
+
+/** Ids come from other parties' requests; what cannot be an id must not reach the database. */
+export function storableId(text: string): string {
+  return STORABLE_ID.test(text) ? text : ''
+}
+
+const STORABLE_ID = /^[\x21-\x7e]{1,128}$/

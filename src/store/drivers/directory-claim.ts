@@ -1,0 +1,154 @@
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { digest } from '../../base/digest.ts'
+import { toHex, toUtf8 } from '../../base/encoding.ts'
+
+/**
+ * Who owns a data directory. PGlite lets two processes open one directory and ruin it, so exactly
+ * one may: the one whose claim stands in the file `owner`.
+ *
+ * A claim is alive while somebody listens on its socket. The kernel closes that with the process,
+ * however it ends, and no process id of another container or of before a restart can be mistaken
+ * for it. The claimant listens before it claims. On a network file system this does not hold:
+ * there a socket reaches only its own machine.
+ */
+export type DirectoryClaim = {
+  readonly pid: number
+  readonly startedAt: string
+  /** Absolute path of the Unix socket of the claimant; no two claims share one. */
+  readonly socket: string
+}
+
+const OWNER = 'owner'
+
+/**
+ * Claims the directory: `null` if it is ours now, or the living claim of the owner.
+ *
+ * Files appear by `link`, which only one can win. A dead claim is never deleted to make room, which
+ * could delete that of a faster successor: the successor claims under a name made from the dead
+ * claim's content, so there is one at most, and then takes the first place in one `rename`.
+ */
+export async function claimDirectory(
+  folder: string,
+  claim: DirectoryClaim,
+): Promise<DirectoryClaim | null> {
+  const content = JSON.stringify(claim)
+  const draft = join(folder, `draft${nameAfter(content)}`)
+  await writeFile(draft, content, { mode: 0o600 })
+  try {
+    for (;;) {
+      const end = await followClaims(folder)
+      if (end.living !== undefined) return end.living.claim
+      const taken = join(folder, end.freeName)
+      if (!(await isCreated(link(draft, taken)))) continue
+      // Others moved while we read: only a claim that the way from the start leads to counts.
+      const check = await followClaims(folder)
+      if (check.living?.content === content) {
+        await takeFirstPlace(folder, taken, end.dead)
+        return null
+      }
+      await rm(taken, { force: true })
+    }
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** The living owner of the directory, if there is one. */
+export async function readOwner(folder: string): Promise<DirectoryClaim | null> {
+  const { living } = await followClaims(folder)
+  return living?.claim ?? null
+}
+
+/** Gives the directory up. Only for its owner, while it still listens. */
+export async function releaseDirectory(folder: string): Promise<void> {
+  await rm(join(folder, OWNER), { force: true })
+}
+
+type DeadClaim = { readonly name: string; readonly claim: DirectoryClaim | undefined }
+
+type EndOfClaims = {
+  readonly living?: { readonly claim: DirectoryClaim; readonly content: string }
+  /** Where the next claim belongs if nobody is living. */
+  readonly freeName: string
+  readonly dead: readonly DeadClaim[]
+}
+
+async function followClaims(folder: string): Promise<EndOfClaims> {
+  const dead: DeadClaim[] = []
+  let name = OWNER
+  for (;;) {
+    const content = await readIfThere(join(folder, name))
+    if (content === undefined) return { freeName: name, dead }
+    const claim = parseClaim(content)
+    if (claim !== undefined && (await isListening(claim.socket))) {
+      return { living: { claim, content }, freeName: name, dead }
+    }
+    dead.push({ name, claim })
+    name = `${OWNER}${nameAfter(content)}`
+  }
+}
+
+async function takeFirstPlace(
+  folder: string,
+  taken: string,
+  dead: readonly DeadClaim[],
+): Promise<void> {
+  await rename(taken, join(folder, OWNER))
+  for (const { name, claim } of dead) {
+    if (name !== OWNER) await rm(join(folder, name), { force: true })
+    if (claim !== undefined) await rm(claim.socket, { force: true })
+  }
+}
+
+function nameAfter(content: string): string {
+  return `-after-${toHex(digest('sha256', toUtf8(content)).subarray(0, 8))}`
+}
+
+/** `undefined` for a file that a power failure left empty or torn: its writer is dead. */
+function parseClaim(content: string): DirectoryClaim | undefined {
+  try {
+    const claim: DirectoryClaim = JSON.parse(content)
+    return typeof claim.socket === 'string' ? claim : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function isCreated(creation: Promise<void>): Promise<boolean> {
+  try {
+    await creation
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Only these two errors prove that nobody listens; any other leaves the owner its place. */
+function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', (error) => {
+      resolve(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error) ?? ''))
+    })
+  })
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}

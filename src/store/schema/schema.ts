@@ -1,0 +1,253 @@
+import { sql } from 'drizzle-orm'
+import {
+  boolean,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { DeviceKeyKind, Enrolment, Verdict } from '../../access/trust-record.ts'
+import type { AttestationClaims } from '../../appraisal/claims.ts'
+import type { Json } from '../json.ts'
+import type { Scope } from '../system/clients.ts'
+import { asciiText, instant } from './columns.ts'
+
+/**
+ * Every table that grows with the fleet is keyed by `device_id` first, so that all rows of one
+ * device can sit on one machine. Nothing refers across devices and no hot key is a sequence.
+ *
+ * Columns added here need a migration: `npx drizzle-kit generate --config drizzle/drizzle.config.ts`.
+ * The functions that write several of these tables at once are in drizzle/*_functions.sql.
+ */
+
+/** One row per device: who it is, and what its last accepted attestation proved. */
+export const device = pgTable(
+  'device',
+  {
+    deviceId: asciiText('device_id').primaryKey(),
+    keyKind: text('key_kind').$type<DeviceKeyKind>().notNull(),
+    deviceKeyHash: asciiText('device_key_hash').notNull(),
+    enrolment: text('enrolment').$type<Enrolment>().notNull(),
+    owner: text('owner'),
+    entraDeviceId: asciiText('entra_device_id'),
+    labels: text('labels').array().notNull().default(sql`'{}'::text[]`),
+    /** As they are searched by: `foldText` of what is above. */
+    ownerFolded: text('owner_folded'),
+    entraDeviceIdFolded: text('entra_device_id_folded'),
+    labelsFolded: text('labels_folded').array().notNull().default(sql`'{}'::text[]`),
+    ring: smallint('ring').notNull(),
+    quarantinedAt: instant('quarantined_at'),
+    quarantinedBy: text('quarantined_by'),
+    quarantineReason: text('quarantine_reason'),
+    // All of the following are null until the first accepted attestation, and written together.
+    attestationId: asciiText('attestation_id'),
+    attestedAt: instant('attested_at'),
+    validUntil: instant('valid_until'),
+    issuer: text('issuer'),
+    policyHash: text('policy_hash'),
+    confirmationKey: asciiText('confirmation_key'),
+    claims: jsonb('claims').$type<AttestationClaims>(),
+    verdict: text('verdict').$type<RecordedVerdict>(),
+    reasons: jsonb('reasons').$type<readonly Json[]>(),
+    /** Clause id to the time since which it fails without a break: grace periods count from here. */
+    firstFailedAt: jsonb('first_failed_at')
+      .$type<Readonly<Record<string, string>>>()
+      .notNull()
+      .default(sql`'{}'::jsonb`),
+    /** The verdict that others were told last: what differs from it is to be announced. */
+    announcedVerdict: text('announced_verdict').$type<Verdict>().notNull().default('unknown'),
+    /** Device tokens of another generation do not count. Raised by whatever has to end them. */
+    generation: integer('generation').notNull().default(1),
+    /** Whether the last accepted attestation proved its hardware (`isVouched`). */
+    vouched: boolean('vouched').notNull().default(false),
+    /** Day (UTC) of the last accepted attestation: what the archive goes by. */
+    seenOn: date('seen_on'),
+    /** Idle for so long that it is to be removed; its next attestation ends that. */
+    archivedAt: instant('archived_at'),
+    /**
+     * base64url SHA-256 of the keys that evidence has linked to this device by its TPM. A device that
+     * is named by its only key has none.
+     */
+    linkedKeys: text('linked_keys').array().notNull().default(sql`'{}'::text[]`),
+    createdAt: instant('created_at').notNull(),
+    updatedAt: instant('updated_at').notNull(),
+  },
+  (table) => [
+    check('device_key_kind', sql`${table.keyKind} in ('aik', 'cnf', 'tpm')`),
+    index('device_idle')
+      .on(table.seenOn)
+      .where(sql`${table.archivedAt} is null and ${table.quarantinedAt} is null`),
+    index('device_archived').on(table.archivedAt).where(sql`${table.archivedAt} is not null`),
+    index('device_unvouched')
+      .on(table.deviceId)
+      .where(sql`not ${table.vouched} and ${table.seenOn} is not null`),
+    check('device_enrolment', sql`${table.enrolment} in ('admitted', 'pending')`),
+    check('device_ring', sql`${table.ring} between 0 and 99`),
+    check('device_verdict', sql`${table.verdict} in ('trusted', 'untrusted', 'unknown')`),
+    check(
+      'device_attestation_whole',
+      sql`num_nulls(${table.attestationId}, ${table.attestedAt}, ${table.validUntil}, ${table.issuer}, ${table.policyHash}, ${table.confirmationKey}, ${table.claims}, ${table.verdict}, ${table.reasons}) in (0, 9)`,
+    ),
+    check(
+      'device_quarantine_whole',
+      sql`num_nulls(${table.quarantinedAt}, ${table.quarantinedBy}, ${table.quarantineReason}) in (0, 3)`,
+    ),
+  ],
+)
+
+/**
+ * Further names of a device: those of its keys and of other descriptions of its TPM. What has a row
+ * here has none in `device`, and what a row points to points nowhere else.
+ */
+export const deviceLink = pgTable(
+  'device_link',
+  {
+    deviceId: asciiText('device_id').primaryKey(),
+    targetId: asciiText('target_id').notNull(),
+    linkedAt: instant('linked_at').notNull(),
+  },
+  (table) => [index('device_link_target').on(table.targetId)],
+)
+
+/** What an attestation can be recorded as; `stale` and `quarantined` follow from time and people. */
+export type RecordedVerdict = 'trusted' | 'untrusted' | 'unknown'
+
+/** A nonce is only stored when it is spent, and only until it would have expired anyway. */
+export const spentNonce = pgTable(
+  'spent_nonce',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    nonceId: asciiText('nonce_id').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.nonceId] }),
+    index('spent_nonce_expires_at').on(table.expiresAt),
+  ],
+)
+
+/** Service contexts that a message used up, as long as one could be handed in again. */
+export const spentContext = pgTable(
+  'spent_context',
+  {
+    contextId: asciiText('context_id').primaryKey(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [index('spent_context_expires_at').on(table.expiresAt)],
+)
+
+/** Attempts to attest, accepted or refused. The evidence itself is not kept. */
+export const attestation = pgTable(
+  'attestation',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    attestationId: asciiText('attestation_id').notNull(),
+    at: instant('at').notNull(),
+    outcome: text('outcome').$type<AttestationOutcome>().notNull(),
+    /** Where a refused attempt ended; null for an accepted one. */
+    stage: text('stage'),
+    verdict: text('verdict').$type<RecordedVerdict>(),
+    reasons: jsonb('reasons').$type<readonly Json[]>().notNull(),
+    claims: jsonb('claims').$type<AttestationClaims>(),
+    digests: jsonb('digests').$type<Readonly<Record<string, string>>>().notNull(),
+    trace: jsonb('trace').$type<Json>(),
+    issuer: text('issuer'),
+    policyHash: text('policy_hash'),
+    evaluatedPolicyHash: text('evaluated_policy_hash'),
+    referenceValuesHash: text('reference_values_hash'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.attestationId] }),
+    check('attestation_outcome', sql`${table.outcome} in ('accepted', 'refused')`),
+    // Ascending, and read backwards: a descending one would have to repeat where nulls go.
+    index('attestation_newest').on(table.deviceId, table.at, table.attestationId),
+    // Refused attempts are bounded per device by each new one, which must not read the accepted.
+    index('attestation_refused')
+      .on(table.deviceId, table.at, table.attestationId)
+      .where(sql`${table.outcome} = 'refused'`),
+    // For retention only: rows arrive in the order of time, which a block range index follows free.
+    index('attestation_at').using('brin', table.at),
+  ],
+)
+
+export type AttestationOutcome = 'accepted' | 'refused'
+
+/** Who did what. Actions that concern no device stand under the device id `service`. */
+export const audit = pgTable(
+  'audit',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    auditId: uuid('audit_id').notNull(),
+    at: instant('at').notNull(),
+    actor: text('actor').notNull(),
+    action: text('action').notNull(),
+    detail: jsonb('detail').$type<Json>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.auditId] }),
+    index('audit_at').using('brin', table.at),
+  ],
+)
+
+/** Events that left with the change they announce and wait for delivery. */
+export const outbox = pgTable(
+  'outbox',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    eventId: uuid('event_id').notNull(),
+    type: text('type').notNull(),
+    payload: jsonb('payload').$type<Json>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    deliveredAt: instant('delivered_at'),
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: instant('next_attempt_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.eventId] }),
+    index('outbox_undelivered').on(table.nextAttemptAt).where(sql`${table.deliveredAt} is null`),
+    index('outbox_delivered').on(table.deliveredAt).where(sql`${table.deliveredAt} is not null`),
+  ],
+)
+
+/** Programs that may call the API. The secret is 256 random bits, so one plain hash keeps it. */
+export const client = pgTable('client', {
+  clientId: asciiText('client_id').primaryKey(),
+  name: text('name').notNull(),
+  secretHash: asciiText('secret_hash').notNull(),
+  scopes: text('scopes').array().$type<Scope[]>().notNull(),
+  createdAt: instant('created_at').notNull(),
+  disabledAt: instant('disabled_at'),
+})
+
+/** Our own keys; the private halves are sealed with the master secret. */
+export const signingKey = pgTable(
+  'signing_key',
+  {
+    kid: asciiText('kid').primaryKey(),
+    use: text('use').$type<SigningKeyUse>().notNull(),
+    /** Counts the keys of one use: two processes that make the same key at once cannot both keep it. */
+    generation: integer('generation').notNull(),
+    algorithm: text('algorithm').notNull(),
+    publicJwk: jsonb('public_jwk').$type<Json>().notNull(),
+    certificate: text('certificate'),
+    sealedPrivateKey: text('sealed_private_key').notNull(),
+    createdAt: instant('created_at').notNull(),
+    retiresAt: instant('retires_at'),
+  },
+  (table) => [
+    unique('signing_key_generation').on(table.use, table.generation),
+    check(
+      'signing_key_use',
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment')`,
+    ),
+  ],
+)
+
+export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt' | 'enrolment'

@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { PGlite } from '@electric-sql/pglite'
+import { sql } from 'drizzle-orm'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
+import pg from 'pg'
+import type { Database } from '../drivers/database.ts'
+import { isPooled } from '../drivers/statement-names.ts'
+import { SchemaNotCurrentError } from '../store-error.ts'
+
+const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
+
+/** Any number, the same in every process: who holds this lock of the server may migrate. */
+const MIGRATION_LOCK = 7_201_968_001
+
+/** An address that answers nothing is a mistake in the URL sooner than a slow network. */
+const CONNECT_TIMEOUT_MS = 5_000
+
+/**
+ * Brings a PostgreSQL database to the schema of this build and answers the names of what was
+ * applied. All of it happens or nothing. Of two processes one waits and finds nothing left to do.
+ * One transaction, so that a pooler may stand between.
+ */
+export async function migratePostgres(url: string): Promise<readonly string[]> {
+  const client = newClient(url, 'countersign migrate')
+  await client.connect()
+  try {
+    return await applyMigrations(drizzle(client))
+  } finally {
+    await client.end()
+  }
+}
+
+/** The same for an embedded database, which one process owns. */
+export async function migrateEmbedded(client: PGlite): Promise<Database> {
+  const db = drizzlePglite(client)
+  await applyMigrations(db)
+  return db
+}
+
+/**
+ * Connects once to refuse a PostgreSQL database that cannot be reached or is not migrated, and to
+ * find out whether a pooler stands between.
+ */
+export async function checkPostgres(url: string): Promise<{ readonly pooled: boolean }> {
+  const client = newClient(url, 'countersign')
+  await client.connect()
+  try {
+    await requireCurrentSchema(drizzle(client), 'run "countersign migrate" first')
+    return { pooled: await isPooled(client) }
+  } finally {
+    await client.end()
+  }
+}
+
+/** What Drizzle's own migrators do, under a lock that ends with the transaction. */
+function applyMigrations(db: Database): Promise<readonly string[]> {
+  const files = new Map(
+    readMigrationFiles({ migrationsFolder }).map((file) => [file.folderMillis, file]),
+  )
+  return db.transaction(async (transaction) => {
+    await transaction.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+    const pending = await pendingMigrations(transaction)
+    await transaction.execute(sql`create schema if not exists drizzle`)
+    await transaction.execute(sql`
+      create table if not exists drizzle.__drizzle_migrations (
+        id serial primary key, hash text not null, created_at bigint
+      )`)
+    for (const { when } of pending) {
+      const file = files.get(when)
+      if (file === undefined) throw new TypeError(`no migration of ${when}`)
+      for (const statement of file.sql) await transaction.execute(sql.raw(statement))
+      await transaction.execute(sql`
+        insert into drizzle.__drizzle_migrations (hash, created_at) values (${file.hash}, ${when})`)
+    }
+    return pending.map(({ tag }) => tag)
+  })
+}
+
+function newClient(url: string, name: string): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  })
+}
+
+/** Refuses a database that is not on the schema of this build; `remedy` tells the operator what to do. */
+export async function requireCurrentSchema(db: Database, remedy: string): Promise<void> {
+  const pending = await pendingMigrations(db)
+  if (pending.length === 0) return
+  const names = pending.map(({ tag }) => tag).join(', ')
+  throw new SchemaNotCurrentError(
+    `the database lacks ${pending.length} migration(s) (${names}): ${remedy}`,
+  )
+}
+
+/**
+ * The migrations of this build that the database does not have yet, in order.
+ * Throws `SchemaNotCurrentError` if the database has some that this build does not know.
+ */
+async function pendingMigrations(db: Database): Promise<readonly Migration[]> {
+  const known = readJournal()
+  const applied = await appliedMigrations(db)
+  const unknown = applied.filter((when) => !known.some((migration) => migration.when === when))
+  if (unknown.length > 0) {
+    throw new SchemaNotCurrentError(
+      `the database has ${unknown.length} migration(s) that this version of countersign does not know: run the newer version`,
+    )
+  }
+  return known.filter(({ when }) => !applied.includes(when))
+}
+
+async function appliedMigrations(db: Database): Promise<readonly number[]> {
+  const [table] = await db
+    .select({ exists: sql<boolean>`name is not null` })
+    .from(sql`to_regclass('drizzle.__drizzle_migrations') as name`)
+  if (table?.exists !== true) return []
+  const rows = await db
+    .select({ when: sql<number>`created_at`.mapWith(Number) })
+    .from(sql`drizzle.__drizzle_migrations`)
+  return rows.map((row) => row.when)
+}
+
+type Migration = { readonly when: number; readonly tag: string }
+
+function readJournal(): readonly Migration[] {
+  return JSON.parse(readFileSync(`${migrationsFolder}/meta/_journal.json`, 'utf8')).entries
+}

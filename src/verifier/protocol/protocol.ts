@@ -1,0 +1,86 @@
+import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts'
+import { type MessageFailure, readMessage, readMessageText } from './message-reader.ts'
+import type { JsonFailure } from './raw-json.ts'
+
+/** The only value of `type` in an initial message (Azure Attestation's TPM protocol). */
+const INIT_TYPE = 'aikcert'
+
+/** What an agent may say at `POST /attest/Tpm`. Unverified. */
+export type AgentMessage =
+  | { readonly kind: 'init' }
+  /** `request` is a compact JWS, not yet looked at. */
+  | { readonly kind: 'request'; readonly request: string }
+
+/**
+ * Opens the outer envelope `{"data": base64(UTF-8 JSON)}` and the message in it. Sizes are checked
+ * before anything is decoded. The members of `metadata` are nobody's business here.
+ */
+export function readAgentMessage(body: string): Result<AgentMessage, MessageFailure | JsonFailure> {
+  const inner = openEnvelope(body)
+  return inner.ok ? readInnerMessage(inner.value) : inner
+}
+
+/** The bytes inside the envelope, capped and not looked at. */
+function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFailure> {
+  // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
+  if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
+    return err(tooLarge('body'))
+  }
+  const data = readMessageText('body', body, (message) =>
+    message.string('data', MAX_ENVELOPE_BYTES),
+  )
+  if (!data.ok) return data
+  const inner = decodeLeniently(data.value)
+  if (inner === undefined) return err({ reason: 'message_encoding_invalid', member: 'body.data' })
+  return inner.length > MAX_MESSAGE_BYTES ? err(tooLarge('body.data')) : ok(inner)
+}
+
+function readInnerMessage(inner: Uint8Array): Result<AgentMessage, MessageFailure | JsonFailure> {
+  return readMessage('message', inner, (message) => {
+    message.optionalObject('metadata')
+    const payload = message.object('payload')
+    if (payload.has('type') === payload.has('request')) {
+      payload.fail('message_member_invalid', 'type')
+    }
+    if (payload.has('request')) {
+      return { kind: 'request', request: payload.string('request', MAX_MESSAGE_BYTES) }
+    }
+    if (payload.string('type', INIT_TYPE.length) !== INIT_TYPE) {
+      payload.fail('message_member_invalid', 'type')
+    }
+    return { kind: 'init' }
+  })
+}
+
+/** The JSON inside the envelope, with nothing in it that a verifier does not need. */
+export function writeAgentMessage(message: AgentMessage): string {
+  const payload = message.kind === 'init' ? { type: INIT_TYPE } : { request: message.request }
+  return JSON.stringify({ payload })
+}
+
+/** The value of `data` in an answer to an initial message. */
+export function encodeChallenge(challenge: Uint8Array, serviceContext: string): string {
+  const payload = { challenge: toBase64Url(challenge), service_context: serviceContext }
+  return encodePayload(payload)
+}
+
+/** The value of `data` in an answer to an attestation request: the token. */
+export function encodeReport(token: string): string {
+  return encodePayload({ report: token })
+}
+
+function encodePayload(payload: Readonly<Record<string, string>>): string {
+  return toBase64Url(toUtf8(JSON.stringify({ payload })))
+}
+
+/** Clients send `data` in both alphabets, padded or not: Azure's own samples disagree. */
+function decodeLeniently(text: string): Uint8Array | undefined {
+  const unpadded = text.endsWith('=') ? text.replace(/={1,2}$/, '') : text
+  return fromBase64Url(unpadded.replaceAll('+', '-').replaceAll('/', '_'))
+}
+
+function tooLarge(member: string): MessageFailure {
+  return { reason: 'message_too_large', member }
+}

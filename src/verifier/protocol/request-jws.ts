@@ -1,0 +1,83 @@
+import { fromBase64Url } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { verifyJwsSignature } from '../../evidence/jws/jws-signature.ts'
+import type { TpmKey } from '../../evidence/tpm/key.ts'
+import { MAX_JWS_HEADER_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts'
+import { type MessageFailure, readMessage } from './message-reader.ts'
+import type { JsonFailure } from './raw-json.ts'
+
+export const REQUEST_JWS_REASONS = [
+  'request_jws_malformed',
+  'request_algorithm_unsupported',
+  'request_type_unknown',
+  'request_header_critical',
+  'request_signature_invalid',
+] as const
+
+export type RequestJwsFailure = { readonly reason: (typeof REQUEST_JWS_REASONS)[number] }
+
+export type RequestVersion = 1 | 2
+
+/** A request taken apart. Unverified: its key is inside its payload. */
+export type RequestJws = {
+  readonly compact: string
+  readonly version: RequestVersion
+  readonly payload: Uint8Array
+  readonly signature: Uint8Array<ArrayBuffer>
+}
+
+const ALGORITHM = 'PS256'
+/** What a request key is imported for. */
+export const REQUEST_KEY_USE = { name: 'RSA-PSS', hash: 'SHA-256' } as const
+const VERSIONS: ReadonlyMap<string, RequestVersion> = new Map([
+  ['attReq', 1],
+  ['attReqV2', 2],
+])
+const MAX_HEADER_VALUE_CHARS = 64
+
+/**
+ * Takes a compact JWS (RFC 7515 §7.1) apart and checks its header: PS256 and nothing else, `typ`
+ * one of the two request types. Keys or certificates in the header are never looked at.
+ */
+export function readRequestJws(
+  compact: string,
+): Result<RequestJws, RequestJwsFailure | MessageFailure | JsonFailure> {
+  const [header, body, signature, ...rest] = compact.split('.', 4)
+  if (header === undefined || body === undefined || signature === undefined || rest.length > 0) {
+    return err({ reason: 'request_jws_malformed' })
+  }
+  const headerBytes = fromBase64Url(header)
+  const payload = fromBase64Url(body)
+  const signatureBytes = fromBase64Url(signature)
+  if (headerBytes === undefined || payload === undefined || signatureBytes === undefined) {
+    return err({ reason: 'request_jws_malformed' })
+  }
+  if (headerBytes.length > MAX_JWS_HEADER_BYTES || payload.length > MAX_MESSAGE_BYTES) {
+    return err({ reason: 'message_too_large', member: 'request' })
+  }
+  const fields = readMessage('request.header', headerBytes, (message) => ({
+    algorithm: message.string('alg', MAX_HEADER_VALUE_CHARS),
+    type: message.string('typ', MAX_HEADER_VALUE_CHARS),
+    critical: message.has('crit'),
+  }))
+  if (!fields.ok) return fields
+  const { algorithm, type, critical } = fields.value
+  if (algorithm !== ALGORITHM) return err({ reason: 'request_algorithm_unsupported' })
+  // RFC 7515 §4.1.11: an extension that is not understood makes the JWS invalid; none is.
+  if (critical) return err({ reason: 'request_header_critical' })
+  const version = VERSIONS.get(type)
+  if (version === undefined) return err({ reason: 'request_type_unknown' })
+  return ok({ compact, version, payload, signature: signatureBytes })
+}
+
+/** Checks that the holder of `key`, an RSA key, signed the request: proof of possession. */
+export async function verifyRequestSignature(
+  request: RequestJws,
+  key: TpmKey,
+): Promise<Result<true, RequestJwsFailure>> {
+  const { compact, signature } = request
+  const verificationKey = await key.verificationKey(REQUEST_KEY_USE)
+  const signed = { compact, signature, key: verificationKey, algorithm: ALGORITHM } as const
+  const isValid = await verifyJwsSignature(signed)
+  return isValid ? ok(true) : err({ reason: 'request_signature_invalid' })
+}

@@ -1,0 +1,138 @@
+import { digest } from '../../base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { hashAlgorithmId } from '../../evidence/tpm/algorithms.ts'
+import { type CertifyFailure, verifyCertification } from '../../evidence/tpm/certify.ts'
+import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
+import type { AttestationEvidence, KeyCertification } from './attestation-evidence.ts'
+import { isSameKey } from './public-jwk.ts'
+
+export const KEY_BINDING_REASONS = [
+  'request_key_unbound',
+  'legacy_request_key_unbound',
+  'request_key_binding_ambiguous',
+  'certified_key_mismatch',
+] as const
+
+export type KeyBindingFailure =
+  | { readonly reason: (typeof KEY_BINDING_REASONS)[number] }
+  | CertifyFailure
+  | TpmKeyFailure
+
+/** A key of the request as the token states it, `info` in the form of Azure's policy object. */
+export type TokenKey = {
+  readonly jwk: Readonly<JsonWebKey>
+  readonly info?: QuoteKeyInfo | CertifiedKeyInfo
+}
+
+export type QuoteKeyInfo = { readonly tpm_quote: { readonly hash_alg: string } }
+
+export type CertifiedKeyInfo = {
+  readonly tpm_certify: {
+    /** TPM_ALG_ID. */
+    readonly name_alg: number
+    /** TPMA_OBJECT as a number. */
+    readonly obj_attr: number
+    readonly auth_policy: string
+  }
+}
+
+/** Keys whose binding to the TPM, where they claim one, was verified. */
+export type BoundKeys = {
+  /** Absent in version 1, which knows no key information. */
+  readonly requestKey: TokenKey | undefined
+  readonly otherKeys: readonly TokenKey[]
+}
+
+/**
+ * Refuses a request whose key stands in nothing that was signed, which is every `basic` request of
+ * version 1, unless the configuration accepts them: then their tokens confirm no key.
+ */
+export function requireBoundKey(
+  evidence: AttestationEvidence,
+  legacyUnboundRequestKey: 'refuse' | 'accept',
+): Result<true, KeyBindingFailure> {
+  const isBound = evidence.requestKey.binding.kind !== 'none'
+  return isBound || legacyUnboundRequestKey === 'accept'
+    ? ok(true)
+    : err({ reason: 'legacy_request_key_unbound' })
+}
+
+/**
+ * What the quote must carry as qualifying data: the challenge, or for a key that the quote itself
+ * vouches for HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), the text of the key being the one on the wire.
+ */
+export function qualifyingDataOf(evidence: AttestationEvidence): Uint8Array {
+  const { binding, jwkText } = evidence.requestKey
+  if (binding.kind !== 'tpm_quote') return evidence.challenge
+  return digest(binding.hash, toUtf8(jwkText), Uint8Array.of(0), evidence.challenge)
+}
+
+/**
+ * Verifies what TPM2_Certify says of the request's keys, with the challenge as nonce and the AIK of
+ * the same request. A binding through the quote was verified with the quote, and one through the
+ * enclave's report is verified with that report.
+ */
+export async function verifyKeyBindings(
+  evidence: AttestationEvidence,
+  requestKey: TpmKey,
+  aik: TpmKey,
+): Promise<Result<BoundKeys, KeyBindingFailure>> {
+  const { binding } = evidence.requestKey
+  const verify = (key: TpmKey, certification: KeyCertification) =>
+    verifyCertifiedKey({ key, certification, aik, challenge: evidence.challenge })
+  const otherKeys: TokenKey[] = []
+  for (const other of evidence.otherKeys) {
+    const key = await importTpmKey(other.jwk)
+    if (!key.ok) return key
+    if (other.certification === undefined) {
+      otherKeys.push({ jwk: key.value.jwk })
+      continue
+    }
+    const info = await verify(key.value, other.certification)
+    if (!info.ok) return info
+    otherKeys.push({ jwk: key.value.jwk, info: info.value })
+  }
+  switch (binding.kind) {
+    case 'none':
+    case 'enclave_report':
+      return ok({ requestKey: undefined, otherKeys })
+    case 'tpm_quote': {
+      const info: QuoteKeyInfo = { tpm_quote: { hash_alg: binding.hashName } }
+      return ok({ requestKey: { jwk: requestKey.jwk, info }, otherKeys })
+    }
+    case 'tpm_certify': {
+      const info = await verify(requestKey, binding.certification)
+      if (!info.ok) return info
+      return ok({ requestKey: { jwk: requestKey.jwk, info: info.value }, otherKeys })
+    }
+  }
+}
+
+async function verifyCertifiedKey(input: {
+  readonly key: TpmKey
+  readonly certification: KeyCertification
+  readonly aik: TpmKey
+  readonly challenge: Uint8Array
+}): Promise<Result<CertifiedKeyInfo, KeyBindingFailure>> {
+  const { certification, signature, publicArea } = input.certification
+  const certified = await verifyCertification({
+    certification,
+    signature,
+    publicArea,
+    key: input.aik,
+    qualifyingData: input.challenge,
+  })
+  if (!certified.ok) return certified
+  const area = certified.value.publicArea
+  const key = await importTpmKey(area.jwk)
+  if (!key.ok) return key
+  // The TPM vouches for the key in the public area; the request must be about that one.
+  if (!isSameKey(key.value, input.key)) return err({ reason: 'certified_key_mismatch' })
+  const info = {
+    name_alg: hashAlgorithmId(area.nameAlgorithm),
+    obj_attr: area.attributes.raw,
+    auth_policy: toBase64Url(area.authPolicy),
+  }
+  return ok({ tpm_certify: info })
+}

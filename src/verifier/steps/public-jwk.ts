@@ -1,0 +1,39 @@
+import { err, ok, type Result } from '../../base/result.ts'
+import type { TpmKey } from '../../evidence/tpm/key.ts'
+import type { MessageReader } from '../protocol/message-reader.ts'
+
+export const JWK_REASONS = ['jwk_private', 'jwk_not_rsa'] as const
+
+/** `key` names the key in the message, such as `request_key`. */
+export type JwkFailure = { readonly reason: (typeof JWK_REASONS)[number]; readonly key: string }
+
+/** RFC 7518 §6: `k` is a symmetric key, the others are private. */
+const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+const PUBLIC_MEMBERS = ['n', 'e', 'crv', 'x', 'y'] as const
+const MAX_MEMBER_CHARS = 1_024
+
+/**
+ * Reads the public members of a JWK. Whether they make a usable key is for `importTpmKey`; a private
+ * key is refused here, because its owner must not go on using it.
+ */
+export function readPublicJwk(reader: MessageReader, key: string): Result<JsonWebKey, JwkFailure> {
+  if (SECRET_MEMBERS.some((name) => reader.has(name))) return err({ reason: 'jwk_private', key })
+  const jwk: JsonWebKey = { kty: reader.string('kty', MAX_MEMBER_CHARS) }
+  for (const name of PUBLIC_MEMBERS) {
+    const value = reader.optionalString(name, MAX_MEMBER_CHARS)
+    if (value !== undefined) jwk[name] = value
+  }
+  return ok(jwk)
+}
+
+/** As `readPublicJwk`, for the keys that the protocol wants to be RSA: all but the AIK. */
+export function readRsaJwk(reader: MessageReader, key: string): Result<JsonWebKey, JwkFailure> {
+  const jwk = readPublicJwk(reader, key)
+  return jwk.ok && jwk.value.kty !== 'RSA' ? err({ reason: 'jwk_not_rsa', key }) : jwk
+}
+
+/** Whether two keys are one. An imported key has one spelling only, so texts can be compared. */
+export function isSameKey(a: TpmKey, b: TpmKey): boolean {
+  const members = ['kty', ...PUBLIC_MEMBERS] as const
+  return members.every((name) => a.jwk[name] === b.jwk[name])
+}

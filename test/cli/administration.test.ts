@@ -1,0 +1,215 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { command as clients } from '../../src/cli/clients/clients.ts'
+import { command as devices } from '../../src/cli/devices/devices.ts'
+import { UsageError } from '../../src/cli/framework/arguments.ts'
+import type { Json } from '../support/json.ts'
+import { type Called, callCommand } from './call-command.ts'
+import { type Ended, runCli, startServe } from './cli-process.ts'
+
+/**
+ * The commands of an administrator while the service runs on the same data directory in another
+ * process, as a person at a second terminal calls them. Most of them run in this process, which is
+ * faster; `spawn` stands for the whole way.
+ */
+const data = mkdtempSync(join(tmpdir(), 'countersign-administration-'))
+let service: Awaited<ReturnType<typeof startServe>>
+
+beforeAll(async () => {
+  service = await startServe(['--port', '0', '--data', data])
+})
+afterAll(async () => {
+  await service.end('SIGTERM')
+  rmSync(data, { recursive: true, maxRetries: 5 })
+})
+
+const spawn = (...args: readonly string[]): Promise<Ended> => runCli([...args, '--data', data])
+
+function cli(name: 'clients' | 'devices', ...args: readonly string[]): Promise<Called> {
+  return callCommand({ clients, devices }[name], [...args, '--data', data])
+}
+
+async function cliJson(name: 'clients' | 'devices', ...args: readonly string[]): Promise<Json> {
+  const { code, stdout } = await cli(name, ...args, '--json')
+  expect(code).toBe(0)
+  return JSON.parse(stdout)
+}
+
+async function get(path: string, client: Json): Promise<Response> {
+  const credentials = `${client.client_id}:${client.client_secret}`
+  const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
+  return fetch(`${service.url}${path}`, { headers: { authorization } })
+}
+
+describe('countersign clients', () => {
+  test('create prints id and secret once, and the running service accepts them', async () => {
+    const args = ['clients', 'create', '--name', 'ops', '--scope', 'admin.read', '--json']
+    const { code, stdout: json } = await spawn(...args)
+    expect(code).toBe(0)
+    const created = JSON.parse(json)
+    expect(created).toEqual({
+      id: expect.stringMatching(/^cli_[\w-]{16}$/),
+      secret: expect.stringMatching(/^css_[\w-]{43}$/),
+      client_id: created.id,
+      client_secret: created.secret,
+      name: 'ops',
+      scopes: ['admin.read'],
+    })
+    expect((await get('/v1/devices', created)).status).toBe(200)
+    const wrong = { ...created, client_secret: created.client_secret.replace(/.$/, '!') }
+    expect((await get('/v1/devices', wrong)).status).toBe(401)
+    const { stdout } = await cli('clients', 'list')
+    expect(stdout).toContain(created.client_id)
+    expect(stdout).not.toContain(created.client_secret)
+  })
+
+  test('scopes may be repeated, or separated by commas', async () => {
+    const args = ['create', '--name', 'idp', '--scope', 'access.evaluate,admin.read']
+    const { scopes } = await cliJson(
+      'clients',
+      ...args,
+      '--scope',
+      'admin.write',
+      '--scope',
+      'admin.read',
+    )
+    expect(scopes).toEqual(['access.evaluate', 'admin.read', 'admin.write'])
+  })
+
+  test('for people the secret is shown with the word that it is shown once', async () => {
+    const { code, stdout } = await cli('clients', 'create', '--name', 'p', '--scope', 'admin.read')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Client {2}cli_\S+\nSecret {2}css_\S+\nScopes {2}admin.read\n/)
+    expect(stdout).toContain('The secret is not shown again.')
+  })
+
+  test('disable takes effect in the running service, and may be repeated', async () => {
+    const client = await cliJson('clients', 'create', '--name', 'left', '--scope', 'admin.read')
+    const { client_id: id } = client
+    const first = await cli('clients', 'disable', id)
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('is disabled') })
+    const again = await cli('clients', 'disable', id)
+    expect(again).toMatchObject({ code: 0, stdout: `${id} was disabled already.\n` })
+    expect((await get('/v1/devices', client)).status).toBe(401)
+    const listed: Json[] = await cliJson('clients', 'list')
+    expect(listed.find((one) => one.client_id === id).disabled_at).toMatch(/^20/)
+  })
+
+  test('a client that there is not is no usage error, but one all the same', async () => {
+    const { code, stderr } = await spawn('clients', 'disable', 'cli_nobody')
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'countersign clients: there is no client cli_nobody\n',
+    })
+  })
+})
+
+describe('countersign simulate and devices', () => {
+  let listed: Json[]
+
+  beforeAll(async () => {
+    const load = ['--url', service.url, '--devices', '20', '--rate', '0', '--unhealthy-every', '4']
+    const { code, stdout, stderr } = await runCli(['simulate', ...load, '--json'])
+    const report = JSON.parse(stdout)
+    expect(report).toMatchObject({ devices: 20, finished: 20, correct: 20, wrong: 0, failed: 0 })
+    expect(report.verdicts).toEqual({ trusted: 15, untrusted: 3, refused: 2 })
+    expect(code).toBe(0)
+    // Piped progress is a line now and then, not a line that redraws itself.
+    expect(stderr).toContain('/20')
+    expect(stderr).not.toContain('\r')
+    listed = await cliJson('devices', 'list')
+  })
+
+  test('list shows the devices of the load, as the administration API does', async () => {
+    expect(listed).toHaveLength(18)
+    const client = await cliJson('clients', 'create', '--name', 'read', '--scope', 'admin.read')
+    const answer: Json = await (await get('/v1/devices', client)).json()
+    expect(listed).toEqual(answer.devices)
+    const untrusted: Json[] = await cliJson('devices', 'list', '--verdict', 'untrusted')
+    expect(untrusted).toHaveLength(3)
+    const [first] = listed
+    const prefix = first.device_id.slice(0, 12)
+    expect(await cliJson('devices', 'list', '--search', prefix)).toEqual([first])
+  })
+
+  test('a list that was cut says so', async () => {
+    const { stdout } = await cli('devices', 'list', '--limit', '4')
+    expect(stdout).toContain('There are more than 4: raise --limit, or --search.')
+    expect((await cli('devices', 'list', '--limit', '18')).stdout).not.toContain('There are more')
+  })
+
+  test('show says why a device is not trusted and how to repair it', async () => {
+    const [{ device_id: id }] = await cliJson('devices', 'list', '--verdict', 'untrusted')
+    const { code, stdout } = await cli('devices', 'show', id)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(new RegExp(`^device +${id}\nverdict +untrusted\n`))
+    expect(stdout).toMatch(/\nWhy\n {2}\w+: .+\n {4}.+\n/)
+    expect(stdout).toMatch(/\n {2}secureBootKeys\.pk +[\w-]{43}\n/)
+    const { device, attestations } = await cliJson('devices', 'show', id)
+    expect(device).toMatchObject({ device_id: id, verdict: 'untrusted' })
+    const [attempt] = attestations
+    expect(attempt).toMatchObject({ outcome: 'accepted', verdict: 'untrusted' })
+    expect(stdout).toContain(attempt.attestation_id)
+    expect(attempt.reasons[0].clause).toBe(device.attestation.reasons[0].clause)
+  })
+
+  test('quarantine and release work on the running service, with a reason, repeatably', async () => {
+    const [{ device_id: id }] = await cliJson('devices', 'list', '--verdict', 'trusted')
+    const change = (verb: string) => cli('devices', verb, id, '--reason', 'stolen laptop')
+    await expect(cli('devices', 'quarantine', id)).rejects.toThrow('--reason is missing')
+    await expect(cli('devices', 'show', 'dev_x')).rejects.toThrow("'dev_x' is no device id")
+
+    expect(await change('quarantine')).toMatchObject({ code: 0, stdout: `${id} is quarantined.\n` })
+    expect((await change('quarantine')).stdout).toContain('already: nothing was changed')
+    const { stdout } = await cli('devices', 'show', id)
+    expect(stdout).toMatch(/^verdict +quarantined$/m)
+    expect(stdout).toMatch(/^quarantine +since \S+Z by command line: stolen laptop$/m)
+    expect(stdout).toContain('This device was blocked by an administrator')
+
+    expect(await change('release')).toMatchObject({ code: 0, stdout: `${id} is released.\n` })
+    expect((await cliJson('devices', 'show', id)).device.verdict).toBe('trusted')
+    expect((await change('admit')).stdout).toContain('is admitted already')
+
+    const { generation } = (await cliJson('devices', 'show', id)).device
+    expect(await change('sign-out')).toMatchObject({ code: 0, stdout: `${id} is signed out.\n` })
+    const { device } = await cliJson('devices', 'show', id)
+    expect(device).toMatchObject({ generation: generation + 1, verdict: 'trusted' })
+  })
+
+  test.each([
+    ['list', ['list', '--verdict', 'maybe']],
+    ['a limit', ['list', '--limit', '0']],
+    ['show', ['show', 'laptop']],
+    ['a verb', ['remove', 'laptop']],
+    ['nothing', []],
+  ])('%s that makes no sense is wrong usage', async (_, args) => {
+    await expect(cli('devices', ...args)).rejects.toThrow(UsageError)
+  })
+
+  test('a device that nobody knows', async () => {
+    const id = `dev_${'a'.repeat(52)}`
+    await expect(cli('devices', 'show', id)).rejects.toThrow(`nothing is known about ${id}`)
+    const { code, stderr } = await spawn('devices', 'release', id, '--reason', 'x')
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `countersign devices: there is no device ${id}\n`,
+    })
+  })
+})
+
+test('simulate says when nothing answers', async () => {
+  const url = 'http://127.0.0.1:9'
+  const { code, stdout, stderr } = await runCli(['simulate', '--url', url])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain(`nothing answers at ${url}`)
+})
+
+test('looking into a data directory that is not there does not make one', async () => {
+  const folder = join(data, 'mistyped')
+  for (const command of [clients, devices]) {
+    const listing = callCommand(command, ['list', '--data', folder])
+    await expect(listing).rejects.toThrow(`there is no data directory ${folder}: `)
+  }
+})

@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect } from 'vitest'
+import { command } from '../../../src/cli/inspect/inspect.ts'
+import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
+import type { Json } from '../../support/json.ts'
+import { noteReason } from '../../support/refusal.ts'
+import { callCommand } from '../call-command.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'countersign-inspect-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Where a vector lies, for commands that take a path. */
+export function pathOf(vector: string): string {
+  return join(process.env.VECTORS_DIR ?? '../shared/vectors', vector)
+}
+
+/** A file of its own with these bytes. */
+export function file(name: string, content: Uint8Array | string): string {
+  const path = join(folder, name.replaceAll('/', '-'))
+  writeFileSync(path, content)
+  return path
+}
+
+/** A PCR file as the command reads it. */
+export function pcrFile(name: string, banks: readonly PcrBank[]): string {
+  const json = banks.map(({ algorithm, values }) => [
+    algorithm,
+    Object.fromEntries(
+      [...values].map(([pcr, value]) => [pcr, Buffer.from(value).toString('hex')]),
+    ),
+  ])
+  return file(`${name}.pcrs.json`, JSON.stringify(Object.fromEntries(json)))
+}
+
+export type Inspection = { readonly status: number; readonly output: string }
+
+/** What the command prints, and its exit status. */
+export async function inspect(...args: readonly string[]): Promise<Inspection> {
+  const { code, stdout } = await callCommand(command, args)
+  return { status: code, output: stdout }
+}
+
+export async function inspectVerified(...args: readonly string[]): Promise<Json> {
+  const { status, output } = await inspect(...args, '--json')
+  const finding = JSON.parse(output)
+  expect(finding, output).toMatchObject({ verified: true })
+  expect(finding).not.toHaveProperty('reason')
+  expect(status).toBe(0)
+  return finding
+}
+
+export async function inspectRefused(reason: string, ...args: readonly string[]): Promise<Json> {
+  const { status, output } = await inspect(...args, '--json')
+  const finding = JSON.parse(output)
+  expect(finding).toMatchObject({ verified: false, reason })
+  expect(status).toBe(2)
+  noteReason(reason)
+  return finding
+}

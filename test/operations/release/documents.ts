@@ -1,0 +1,32 @@
+import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
+import { compilePolicy } from '../../../src/policy/document/compile.ts'
+import { lintPolicy } from '../../../src/policy/lint/lint.ts'
+import { lintReferenceValues } from '../../../src/policy/lint/reference-values.ts'
+import { TEXTS } from '../../policy/healthy-device.ts'
+import { expectOk } from '../../support/refusal.ts'
+
+export type Document = {
+  readonly kind: 'policy' | 'reference-values'
+  readonly hash: string
+  readonly body: object
+}
+
+export function bodyOf(kind: Document['kind'], json: object): Document {
+  const { hash, document } =
+    kind === 'policy' ? expectOk(compilePolicy(json)) : expectOk(parseReferenceValues(json))
+  return { kind, hash, body: document }
+}
+
+/** The baseline and one clause more. */
+export function policyWith(require: string, change: object = {}): Document {
+  const clause = { id: 'added', require, severity: 'enforce', texts: TEXTS, ...change }
+  return bodyOf('policy', { ...BASELINE_POLICY, clauses: [...BASELINE_POLICY.clauses, clause] })
+}
+
+/** Errors that gate one would tell. */
+export function lintErrors({ kind, body }: Document, now: Date): readonly string[] {
+  const text = JSON.stringify(body)
+  const findings = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+  return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+}

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describePreview } from '../../../src/cli/policy/describe-preview.ts'
+import { runPreview } from '../../../src/cli/policy/preview.ts'
+import { previewDocument } from '../../../src/operations/release/preview.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
+import { readLosses } from '../../../src/replay/preview/summary.ts'
+import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
+import { HEALTHY, referenceValues, TEXTS } from '../../policy/healthy-device.ts'
+import { at, attestationOf, newDeviceId } from '../../store/fixtures.ts'
+import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import { createTestService, type TestService, testClock } from '../../support/service.ts'
+import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
+
+const DEVICES = 1_200
+const NOW = at(1_800)
+
+let database: TestDatabase
+let service: TestService
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+  service = await createTestService({ database, clock: testClock(NOW) })
+  const { hash, document } = referenceValues()
+  const text = { author: 'test', reason: 'test', now: NOW }
+  await database.store.activateDocument({
+    kind: 'reference-values',
+    hash,
+    body: document as never,
+    ...text,
+  })
+  const deviceId = newDeviceId()
+  const recorded = attestationOf({ deviceId, claims: HEALTHY })
+  // Of the built-in verifier: what a verifier said that is not pinned counts for nothing.
+  const ours = { issuer: service.services.config.publicUrl, policyHash: BUILT_IN_POLICY_HASH }
+  await database.store.recordAttestation({
+    ...recorded,
+    attestation: { ...recorded.attestation, ...ours },
+  })
+  await database.query(`
+    insert into device (device_id, key_kind, device_key_hash, enrolment, owner, labels, ring,
+      attestation_id, attested_at, valid_until, issuer, policy_hash, confirmation_key, claims,
+      verdict, reasons, first_failed_at, created_at, updated_at)
+    select ('dev_' || md5(i::text)), key_kind, device_key_hash, enrolment, owner,
+      case when i % 10 = 0 then array['kiosk'] else '{}' end, i % 100,
+      attestation_id, attested_at, valid_until, issuer, policy_hash, confirmation_key,
+      claims || jsonb_build_object('bootCounter', i, 'depPolicy', i % 4), verdict, reasons,
+      first_failed_at, created_at, updated_at
+    from device cross join generate_series(1, ${DEVICES - 1}) as i`)
+})
+afterAll(() => database?.close())
+
+const withClause = (require: string, when?: string) => {
+  const clause = { id: 'added', require, severity: 'enforce', texts: TEXTS }
+  return {
+    ...BASELINE_POLICY,
+    clauses: [...BASELINE_POLICY.clauses, when === undefined ? clause : { ...clause, when }],
+  }
+}
+type Options = Partial<Parameters<typeof previewDocument>[0]>
+const preview = (candidate: unknown, options: Options = {}) =>
+  previewDocument({
+    store: service.services.store,
+    kind: 'policy',
+    candidate,
+    by: 'test',
+    clock: service.clock.now,
+    ...options,
+  })
+const previews = () => database.query('select hash, by, summary from preview')
+
+describe('a preview over the recorded fleet', () => {
+  test('finds who would be denied, and is on record as it was answered', async () => {
+    const progress: number[] = []
+    const summary = expectOk(
+      await preview(withClause('attestation.depPolicy != 3', '"kiosk" in device.labels'), {
+        onProgress: ({ devices, total }) => {
+          expect(total).toBe(DEVICES)
+          progress.push(devices)
+        },
+      }),
+    )
+    // Every tenth is a kiosk and of a multiple of ten no remainder by four is 3.
+    expect(summary.newly_denied.devices).toBe(0)
+    expect(progress).toEqual([500, 1000, 1200])
+    const denied = expectOk(
+      await preview(withClause('attestation.depPolicy != 2', '"kiosk" in device.labels')),
+    )
+    expect(denied.newly_denied.devices).toBe(60)
+    expect(denied.by_label.keys).toMatchObject([{ key: 'kiosk', newly_denied: 60, compared: 119 }])
+    const stored = await service.services.store.preview('policy', denied.candidate.policy)
+    expect(stored).toMatchObject({
+      at: NOW,
+      by: 'test',
+      policyHash: denied.in_force.policy,
+      referenceValuesHash: denied.in_force.reference_values,
+    })
+    expect(stored?.summary).toEqual(JSON.parse(JSON.stringify(denied)))
+    expect(readLosses(stored?.summary)).toBe(60)
+  })
+
+  test('of reference values is one of the same kind', async () => {
+    const summary = expectOk(await preview({ enclaves: [] }, { kind: 'reference-values' }))
+    expect(summary.newly_denied).toMatchObject({ devices: DEVICES, undecidable: DEVICES })
+    expect(summary.candidate.policy).toBe(summary.in_force.policy)
+    const { reference_values: hash } = summary.candidate
+    expect(await service.services.store.preview('reference-values', hash)).not.toBeNull()
+  })
+
+  test('that is ended leaves nothing on record', async () => {
+    const before = await previews()
+    const ending = new AbortController()
+    const candidate = withClause('attestation.depPolicy != 0')
+    const onProgress = () => ending.abort(new Error('stopped by hand'))
+    const running = preview(candidate, { signal: ending.signal, onProgress })
+    await expect(running).rejects.toThrow('stopped by hand')
+    await expect(preview(candidate, { signal: ending.signal })).rejects.toThrow('stopped by hand')
+    expect(await previews()).toEqual(before)
+  })
+
+  test('of what does not compile is refused', async () => {
+    const before = await previews()
+    expectRefusal(await preview(withClause('attestation.nothing')), 'policy_name_unknown')
+    expectRefusal(await preview({}, { kind: 'reference-values' }), 'reference_values_invalid')
+    expect(await previews()).toEqual(before)
+  })
+})
+
+describe('for people', () => {
+  test('a preview says who, how many, how sure, and what to do next', async () => {
+    const clause = withClause('attestation.bootMgrSvn > 1', '"kiosk" in device.labels')
+    const text = describePreview(expectOk(await preview(clause)))
+    expect(text).toContain('Of 1,200 devices 1,200 can be compared.')
+    expect(text).toMatch(/newly denied +119 +9\.9 %/)
+    expect(text).toMatch(/added +119 +9\.9 % +119: No such key: bootMgrSvn +dev_/)
+    expect(text).toMatch(/kiosk +119 +100\.0 % +0/)
+    expect(text).toContain('100.0 % within 1 hour')
+    expect(text).toContain('Next: 119 devices would lose access.')
+  })
+
+  test('one that changes nothing says so', async () => {
+    const text = describePreview(expectOk(await preview(BASELINE_POLICY)))
+    expect(text).toContain('Next: nobody who is allowed now would lose access')
+    expect(text).not.toContain('would be denied by')
+  })
+
+  test('the command says with its exit code whether anybody would lose access', async () => {
+    const written: string[] = []
+    const keep = (text: unknown) => written.push(String(text)) > 0
+    const out = vi.spyOn(process.stdout, 'write').mockImplementation(keep)
+    vi.spyOn(process.stderr, 'write').mockImplementation(() => true)
+    vi.useFakeTimers({ now: NOW, toFake: ['Date'] })
+    try {
+      const { store } = service.services
+      const input = {
+        store,
+        kind: 'policy',
+        by: 'command line',
+        requiresHardware: false,
+        json: true,
+      } as const
+      const harmless = await runPreview({ ...input, body: BASELINE_POLICY })
+      expect(harmless).toEqual({ exitCode: 0, newlyDenied: 0 })
+      const harmful = await runPreview({ ...input, body: withClause('false') })
+      expect(harmful).toEqual({ exitCode: 3, newlyDenied: DEVICES })
+      expect(written.map((line) => readLosses(JSON.parse(line)))).toEqual([0, DEVICES])
+      const broken = runPreview({ ...input, body: withClause('1') })
+      await expect(broken).rejects.toThrow('policy_expression_not_boolean')
+      expect(out).toHaveBeenCalledTimes(2)
+    } finally {
+      vi.useRealTimers()
+      vi.restoreAllMocks()
+    }
+  })
+})

@@ -1,0 +1,118 @@
+import { afterAll, expect, test } from 'vitest'
+import { checkStage } from '../../../src/operations/release/stage-health.ts'
+import { nextStep, type Rollout, type RolloutPlan } from '../../../src/rollout/rollout.ts'
+import { newId } from '../../store/fixtures.ts'
+import { policyWith } from './documents.ts'
+import { openSmallFleet, PLAN } from './small-fleet.ts'
+
+const fleet = await openSmallFleet()
+const { store, service } = fleet
+afterAll(() => fleet.close())
+const now = () => service.clock.now()
+
+/** A rollout to some new label, the only open one. */
+async function begin(
+  document: Parameters<typeof fleet.start>[0],
+  label: string,
+  changes: Partial<Rollout> & { readonly plan?: RolloutPlan } = {},
+) {
+  for (const { rolloutId, revision, pass, stage } of (await store.control()).rollouts) {
+    await store.stepRollout({
+      ...{ rolloutId, revision, pass, stage, action: 'reverted', state: 'reverted' },
+      ...{ note: '', health: null, by: 'test', now: now() },
+    })
+  }
+  const plan = { ...PLAN, stages: [{ percent: 0, labels: [label] }] }
+  return fleet.start(document, { plan, ...changes })
+}
+
+async function check(rollout: Rollout) {
+  const steered = await service.services.rules.steer(await store.trustRecord(''))
+  const { health } = await checkStage(store, {
+    rollout,
+    steered,
+    after: '',
+    counts: () => true,
+    now: now(),
+  })
+  return health
+}
+
+const stricter = () => policyWith('attestation.enclavePlatformSvn > 2')
+
+test('the devices of a stage are replayed under both documents', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(3, { labels: [label] })
+  const fine = { labels: [label], claims: { enclavePlatformSvn: 3 } }
+  await fleet.makeDevices(2, fine)
+  await fleet.makeDevices(4, { ring: 50 })
+  const rollout = await begin(stricter(), label)
+  expect(await check(rollout)).toEqual({
+    at: now().toISOString(),
+    compared: 5,
+    devices: 5,
+    newlyDenied: 3,
+    causes: [{ cause: 'added', devices: 3 }],
+    examples: expect.any(Array),
+  })
+})
+
+test('what the clock will bring about within a day is found', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(2, { labels: [label] })
+  const inHours = (hours: number) => new Date(now().getTime() + hours * 3_600_000).toISOString()
+  const until = (hours: number) => policyWith(`now < timestamp("${inHours(hours)}")`)
+  expect(await check(await begin(until(23), label))).toMatchObject({ newlyDenied: 2 })
+  expect(await check(await begin(until(25), label))).toMatchObject({ newlyDenied: 0 })
+})
+
+test('evidence that only grows old is no loss', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(2, { labels: [label] })
+  const age = policyWith('now < attestation.attested_at + duration("20m")')
+  expect(await check(await begin(age, label))).toMatchObject({ compared: 2, newlyDenied: 0 })
+})
+
+test('what was seen of real questions counts where it is worse', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(2, { labels: [label] })
+  const rollout = await begin(policyWith('context.network == "corporate"'), label)
+  const { rolloutId, revision } = rollout
+  expect(await check(rollout)).toMatchObject({ newlyDenied: 0, causes: [] })
+  for (const [reporter, newlyDenied] of [
+    ['one', 2],
+    ['two', 3],
+  ] as const) {
+    const names = { rolloutId, revision, reporter, at: now() }
+    const examples = [`dev_${reporter}`]
+    const seen = { decisions: 9, newlyDenied, examples, causes: { added: newlyDenied } }
+    expect(await store.observeRollout({ ...names, ...seen })).toBe('applied')
+  }
+  expect(await check(rollout)).toMatchObject({
+    newlyDenied: 5,
+    causes: [{ cause: 'added', devices: 5 }],
+    examples: ['dev_one', 'dev_two'],
+  })
+})
+
+test('a few devices that cannot be compared do not keep a small stage for ever', async () => {
+  const label = newId('label-')
+  const [first = ''] = await fleet.makeDevices(3, { labels: [label] })
+  const rollout = await begin(policyWith('attestation.enclavePlatformSvn > 0'), label)
+  const later = new Date(rollout.since.getTime() + PLAN.bakeSeconds * 1000)
+  await store.quarantineDevice({ deviceId: first, by: 'test', reason: 'lost', now: now() })
+  const health = await check(rollout)
+  expect(health).toMatchObject({ compared: 2, devices: 2 })
+  expect(nextStep(rollout, { health, now: later }).kind).toBe('enter')
+  const [stale = ''] = await fleet.makeDevices(1, { labels: [label] })
+  const minute = new Date(now().getTime() - 60_000).toISOString()
+  await service.query(`update device set valid_until = '${minute}' where device_id = '${stale}'`)
+  const withStale = await check(rollout)
+  expect(withStale).toMatchObject({ compared: 2, devices: 3 })
+  expect(nextStep(rollout, { health: withStale, now: later }).kind).toBe('enter')
+})
+
+test('a stage that nobody is in is healthy', async () => {
+  const rollout = await begin(stricter(), newId('nobody-'))
+  expect(await check(rollout)).toMatchObject({ compared: 0, devices: 0, newlyDenied: 0 })
+})

@@ -1,0 +1,353 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  claimDirectory,
+  type DirectoryClaim,
+  readOwner,
+  releaseDirectory,
+} from '../../../src/store/drivers/directory-claim.ts'
+import { openStore } from '../../../src/store/drivers/open-store.ts'
+import { at, attestationOf, newDeviceId, newId } from '../fixtures.ts'
+
+let dataDir: string
+let template: string
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'countersign-embedded-'))
+const open = (path = dataDir) => openStore({ kind: 'embedded', dataDir: path })
+
+/** Another process, which owns the directory from its start and records until it is ended. */
+function startRecorder() {
+  const script = fileURLToPath(new URL('../devices/recording-process.ts', import.meta.url))
+  const config = JSON.stringify({ kind: 'embedded', dataDir })
+  const args = [script, '--config', config, '--round', '0', '--devices', '2']
+  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+}
+
+// Making a database takes seconds, copying one does not.
+beforeAll(async () => {
+  template = newFolder()
+  await (await open(template)).close()
+})
+afterAll(() => rmSync(template, { recursive: true }))
+
+beforeEach(() => {
+  dataDir = newFolder()
+})
+afterEach(() => rmSync(dataDir, { recursive: true }))
+
+describe('embedded store', () => {
+  beforeEach(() => cpSync(template, dataDir, { recursive: true }))
+
+  test('keeps what it was given, for this user alone', async () => {
+    const deviceId = newDeviceId()
+    const first = await open()
+    await first.recordAttestation(attestationOf({ deviceId }))
+    for (const name of ['store', 'store/database', 'store/owner']) {
+      expect(statSync(join(dataDir, name)).mode & 0o077, name).toBe(0)
+    }
+    await first.close()
+    // Nothing is left that says somebody is there.
+    expect(readdirSync(join(dataDir, 'store'))).toEqual(['database'])
+
+    const second = await open()
+    expect((await second.trustRecord(deviceId)).record?.deviceId).toBe(deviceId)
+    await second.close()
+  })
+
+  test('lets others in while its owner runs, and all see the same', async () => {
+    const owner = await open()
+    const guests = await Promise.all([open(), open(), open()])
+    expect(owner.place).toMatchObject({ role: 'owner' })
+    expect(guests.map(({ place }) => place)).toMatchObject(Array(3).fill({ role: 'guest' }))
+
+    const deviceId = newDeviceId()
+    const nonceId = newId('nonce-')
+    const everybody = [owner, ...guests]
+    const input = attestationOf({ deviceId, nonceId, claims: { bootCounter: 7, notWinPE: true } })
+    const answers = await Promise.all(
+      Array.from({ length: 32 }, (_, index) =>
+        everybody[index % 4]?.recordAttestation({
+          ...input,
+          attestation: { ...input.attestation, attestationId: newId('att_') },
+        }),
+      ),
+    )
+    expect(answers.filter((answer) => answer?.outcome === 'recorded')).toHaveLength(1)
+
+    const change = { deviceId, by: 'cli', reason: 'lost', now: at(5) }
+    expect(await guests[0]?.quarantineDevice(change)).toBe('applied')
+    const changes = { owner: 'ada', labels: ['a,b', 'c'] }
+    await guests[1]?.setDeviceAttributes({ deviceId, changes, by: 'cli', now: at(6) })
+    const expected = await owner.trustRecord(deviceId)
+    expect(expected.record?.labels).toEqual(['a,b', 'c'])
+    for (const guest of guests) {
+      expect(await guest.trustRecord(deviceId)).toEqual(expected)
+      expect(await guest.deviceDetail(deviceId, at(9))).toEqual(
+        await owner.deviceDetail(deviceId, at(9)),
+      )
+      expect(await guest.counts(at(9))).toEqual(await owner.counts(at(9)))
+    }
+    for (const store of [...guests, owner]) await store.close()
+  })
+
+  test('statements of all processes at once do not get into each other', async () => {
+    const owner = await open()
+    const guests = await Promise.all([open(), open()])
+    const devices = Array.from({ length: 60 }, () => newDeviceId())
+    await Promise.all(
+      devices.map(async (deviceId, index) => {
+        const store = [owner, ...guests][index % 3] ?? owner
+        await store.recordAttestation(attestationOf({ deviceId, ring: index }))
+        expect((await store.trustRecord(deviceId)).record).toMatchObject({ deviceId, ring: index })
+        const many = await store.trustRecords([deviceId])
+        expect([...many.records.keys()]).toEqual([deviceId])
+        expect(await store.findClient(deviceId)).toBeNull()
+      }),
+    )
+    for (const store of [...guests, owner]) await store.close()
+  })
+
+  test('a guest that is refused a statement is told why and goes on', async () => {
+    const owner = await open()
+    const guest = await open()
+    const refused = guest.recordAttestation(attestationOf({ deviceId: newDeviceId(), ring: 500 }))
+    await expect(refused).rejects.toMatchObject({ name: 'StoreError', code: '23514' })
+    await guest.ping()
+    await guest.close()
+    await owner.close()
+  })
+
+  test('a guest whose owner ends gets an error, and the next to open is the owner', async () => {
+    const owner = await open()
+    const guest = await open()
+    await owner.close()
+    await expect(guest.ping()).rejects.toMatchObject({ name: 'StoreError' })
+    const next = await open()
+    expect(next.place).toMatchObject({ role: 'owner' })
+    await next.ping()
+    await next.close()
+    await guest.close()
+  })
+
+  test('several that open at once end with one owner', async () => {
+    const stores = await Promise.all(Array.from({ length: 5 }, () => open()))
+    const roles = stores.map(({ place }) => (place.kind === 'directory' ? place.role : ''))
+    expect(roles.filter((role) => role === 'owner')).toHaveLength(1)
+    await Promise.all(stores.map((store) => store.ping()))
+    stores.sort((a) => ('role' in a.place && a.place.role === 'owner' ? 1 : -1))
+    for (const store of stores) await store.close()
+  })
+
+  test('takes over from a process that was killed, with everything it acknowledged', async () => {
+    const child = startRecorder()
+    let printed = ''
+    child.stdout.on('data', (data) => {
+      printed += data
+    })
+    await expect.poll(() => printed.includes('att_'), { timeout: 20_000 }).toBe(true)
+    const guest = await open()
+    expect(guest.place).toMatchObject({ role: 'guest' })
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    child.kill('SIGKILL')
+    await ended
+    await expect(guest.ping()).rejects.toMatchObject({ name: 'StoreError' })
+
+    const heir = await open()
+    expect(heir.place).toMatchObject({ role: 'owner' })
+    const last =
+      printed
+        .match(/att_r0-d0-\d+\n/g)
+        ?.at(-1)
+        ?.trim() ?? ''
+    const { entries } = await heir.deviceHistory('dev_0', { limit: 3 })
+    expect(entries.map(({ attestationId }) => attestationId)).toContain(last)
+    await heir.close()
+  })
+
+  test('is made anew if its first process was killed while it made it', async () => {
+    rmSync(join(dataDir, 'store'), { recursive: true })
+    const child = startRecorder()
+    const draft = join(dataDir, 'store', 'database-draft', 'base')
+    await expect.poll(() => existsSync(draft), { timeout: 20_000, interval: 5 }).toBe(true)
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    child.kill('SIGKILL')
+    await ended
+    expect(existsSync(join(dataDir, 'store', 'database'))).toBe(false)
+    const store = await open()
+    await store.ping()
+    await store.close()
+  })
+
+  test('works in a directory whose path is too long for a socket', async () => {
+    const path = join(dataDir, 'a'.repeat(100))
+    cpSync(template, path, { recursive: true })
+    const owner = await open(path)
+    const guest = await open(path)
+    expect(guest.place).toMatchObject({ role: 'guest' })
+    await guest.ping()
+    await guest.close()
+    await owner.close()
+  })
+
+  /** What comes back from the owner for these bytes, until the connection is at its end. */
+  async function sayToOwner(...pieces: readonly (string | Uint8Array)[]): Promise<string> {
+    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    let answer = ''
+    stranger
+      .on('error', () => {})
+      .on('data', (data) => {
+        answer += data
+        // A whole answer was wanted, and no more is to come.
+        if (answer.endsWith('\n')) stranger.end()
+      })
+    for (const piece of pieces) stranger.write(piece)
+    await new Promise((resolve) => stranger.once('close', resolve))
+    return answer
+  }
+
+  const whole = { id: 1, sql: 'select 1 as one', params: [], asArrays: false }
+  const without = (name: string) => JSON.stringify({ ...whole, [name]: undefined })
+
+  test.each([
+    ...['null', '5', '"x"', '[]', '{}', 'true', '', 'not json', '{"id":1', '[{"id":1}]'],
+    ...['{"id":2}', '{"id":1,"sql":5,"params":[]}', ...Object.keys(whole).map(without)],
+    JSON.stringify({ ...whole, id: null }),
+    JSON.stringify({ ...whole, id: 1.5 }),
+    JSON.stringify({ ...whole, params: { length: 3 } }),
+    JSON.stringify({ ...whole, params: JSON.parse(`${'['.repeat(99)}${']'.repeat(99)}`) }),
+    `\ufeff${JSON.stringify(whole)}`,
+  ])('a line that is no request ends its connection and nothing else: %s', async (line) => {
+    const owner = await open()
+    expect(await sayToOwner(`${line}\n`)).toBe('')
+    expect(await sayToOwner(`${JSON.stringify(whole)}\n${line}\n`)).not.toContain('error')
+    await owner.ping()
+    await owner.close()
+  })
+
+  test('bytes that are no text, a line without end and half a line do no harm either', async () => {
+    const owner = await open()
+    expect(await sayToOwner(Buffer.from([0xff, 0x0a]))).toBe('')
+    expect(await sayToOwner('x'.repeat(17 * 1024 * 1024))).toBe('')
+    const silent = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    silent.write('{"id":1,"sq')
+    await owner.ping()
+    silent.destroy()
+    expect(JSON.parse(await sayToOwner(`${JSON.stringify(whole)}\n`))).toEqual({
+      id: 1,
+      rows: [{ one: 1 }],
+    })
+    await owner.close()
+  })
+
+  test('what the database refuses or JSON cannot write is told as an error', async () => {
+    const owner = await open()
+    for (const [sql, params] of [
+      ['select 9007199254740993::int8', []],
+      ['select $1::int', ['x']],
+      ['select $1::int[]', [[[1], 2]]],
+      ['no statement', []],
+      ['select 1; select 2', []],
+    ] as const) {
+      const answer = await sayToOwner(`${JSON.stringify({ ...whole, sql, params })}\n`)
+      expect(JSON.parse(answer)).toMatchObject({ id: 1, error: { message: expect.any(String) } })
+    }
+    await owner.ping()
+    await owner.close()
+  })
+
+  test('many requests at once are answered in their order, though nobody reads meanwhile', async () => {
+    const owner = await open()
+    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    const sql = "select repeat('x', 100000) as long"
+    for (let id = 0; id < 200; id++) stranger.write(`${JSON.stringify({ ...whole, id, sql })}\n`)
+    await owner.ping()
+    let answer = ''
+    stranger.on('data', (data) => {
+      answer += data
+    })
+    await expect.poll(() => answer.split('\n').length, { timeout: 20_000 }).toBe(201)
+    const ids = answer.trim().split('\n')
+    expect(ids.map((line) => JSON.parse(line).id)).toEqual(Array.from(ids.keys()))
+    stranger.destroy()
+    await owner.close()
+  })
+})
+
+describe('the claim of a data directory', () => {
+  const servers: Server[] = []
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  /** Somebody who listens, as a living process does. */
+  async function somebody(): Promise<DirectoryClaim> {
+    const socket = join(dataDir, `${randomBytes(4).toString('hex')}.sock`)
+    const server = createServer()
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(socket, resolve))
+    return { pid: process.pid, startedAt: at(0).toISOString(), socket }
+  }
+  const nobody = (): DirectoryClaim => {
+    return { pid: 1, startedAt: at(0).toISOString(), socket: join(dataDir, newId('dead-')) }
+  }
+
+  test("is the first comer's until it is given up", async () => {
+    const [first, second] = [await somebody(), await somebody()]
+    expect(await readOwner(dataDir)).toBeNull()
+    expect(await claimDirectory(dataDir, first)).toBeNull()
+    expect(await claimDirectory(dataDir, second)).toEqual(first)
+    await releaseDirectory(dataDir)
+    expect(await claimDirectory(dataDir, second)).toBeNull()
+    expect(await readOwner(dataDir)).toEqual(second)
+  })
+
+  test.each(['', '{', '{}', 'null', JSON.stringify({ pid: 1, socket: '/nonexistent/socket' })])(
+    'passes on from a dead or torn one: %s',
+    async (content) => {
+      writeFileSync(join(dataDir, 'owner'), content)
+      const heir = await somebody()
+      expect(await claimDirectory(dataDir, heir)).toBeNull()
+      expect(await readOwner(dataDir)).toEqual(heir)
+    },
+  )
+
+  test('of a dead owner has one heir, however many come at once', async () => {
+    for (let round = 0; round < 10; round++) {
+      writeFileSync(join(dataDir, 'owner'), JSON.stringify(nobody()))
+      const claims = await Promise.all(Array.from({ length: 12 }, somebody))
+      const answers = await Promise.all(claims.map((claim) => claimDirectory(dataDir, claim)))
+      const heirs = claims.filter((_, index) => answers[index] === null)
+      expect(heirs).toHaveLength(1)
+      expect(await readOwner(dataDir)).toEqual(heirs[0])
+      await releaseDirectory(dataDir)
+    }
+    expect(readdirSync(dataDir).filter((name) => /owner|draft/.test(name))).toEqual([])
+  })
+
+  test('survives heirs that die halfway', async () => {
+    const dead = nobody()
+    writeFileSync(join(dataDir, 'owner'), JSON.stringify(dead))
+    const heir = await somebody()
+    // An heir that died between its claim and taking the first place.
+    await claimDirectory(dataDir, heir)
+    await new Promise((resolve) => servers.at(-1)?.close(resolve))
+    expect(existsSync(heir.socket)).toBe(false)
+    const second = await somebody()
+    expect(await claimDirectory(dataDir, second)).toBeNull()
+    expect(await readOwner(dataDir)).toEqual(second)
+  })
+})

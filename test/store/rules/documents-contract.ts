@@ -1,0 +1,207 @@
+import { describe, expect, test } from 'vitest'
+import type { StoredSigningKey } from '../../../src/store/system/stored-signing-keys.ts'
+import { at, newId, type StoreUnderTest } from '../fixtures.ts'
+
+export function documentsContract(subject: () => StoreUnderTest): void {
+  const store = () => subject().store
+  const countOf = async (table: string, condition: string) => {
+    const [row] = await subject().query(
+      `select count(*)::integer as rows from ${table} where ${condition}`,
+    )
+    return row?.rows
+  }
+
+  describe('documents', () => {
+    const documentOf = (hash: string) => ({
+      kind: 'policy' as const,
+      hash,
+      body: { clauses: [{ id: 'a', require: 'true' }] },
+      author: 'cli_admin',
+      reason: 'because',
+      now: at(3),
+    })
+
+    test('name the one before, and whoever returns to it has none to return to', async () => {
+      const [before, after] = [newId('hash-'), newId('hash-')]
+      const seen = async (hash: string) => {
+        await store().activateDocument(documentOf(hash))
+        return (await store().activeDocument('policy'))?.previous
+      }
+      await seen(before)
+      expect(await seen(after)).toBe(before)
+      expect(await seen(before)).toBeNull()
+      expect(await seen(after)).toBe(before)
+    })
+
+    test('are kept and made active in one step, with audit and event', async () => {
+      const hash = newId('hash-')
+      const parent = (await store().activeDocument('policy'))?.hash ?? null
+      expect(await store().activateDocument(documentOf(hash))).toBe('applied')
+      expect(await store().activeDocument('policy')).toEqual({
+        kind: 'policy',
+        hash,
+        parent,
+        previous: parent,
+        body: { clauses: [{ id: 'a', require: 'true' }] },
+        author: 'cli_admin',
+        reason: 'because',
+        createdAt: at(3),
+        activatedAt: at(3),
+        activatedBy: 'cli_admin',
+      })
+      const mine = `payload ->> 'hash' = '${hash}' and device_id = 'service'`
+      expect(await countOf('outbox', mine)).toBe(1)
+      expect(await countOf('audit', `detail ->> 'hash' = '${hash}'`)).toBe(1)
+      expect(await store().activateDocument(documentOf(hash))).toBe('unchanged')
+      expect(await countOf('outbox', mine)).toBe(1)
+    })
+
+    test('stay when another becomes active, and can become so again', async () => {
+      const [first, second] = [newId('hash-'), newId('hash-')]
+      await store().activateDocument(documentOf(first))
+      await store().activateDocument(documentOf(second))
+      expect(await store().document('policy', first)).toMatchObject({ hash: first })
+      expect(await store().document('reference-values', first)).toBeNull()
+      const again = { ...documentOf(first), author: 'other', now: at(9) }
+      expect(await store().activateDocument(again)).toBe('applied')
+      expect(await store().activeDocument('policy')).toMatchObject({
+        hash: first,
+        author: 'cli_admin',
+        activatedBy: 'other',
+      })
+    })
+
+    test('become active in the place of the expected one only: of two changes at once one counts', async () => {
+      const first = newId('hash-')
+      await store().activateDocument(documentOf(first))
+      const changes = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const answers = await Promise.all(
+        changes.map((change) => store().activateDocument({ ...change, expected: first })),
+      )
+      expect(answers.toSorted()).toEqual(['applied', ...Array(7).fill('superseded')])
+      const winner = changes[answers.indexOf('applied')]
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+      const losers = changes.filter((change) => change !== winner)
+      for (const { hash } of losers) {
+        expect(await store().document('policy', hash)).toBeNull()
+        expect(await countOf('outbox', `payload ->> 'hash' = '${hash}'`)).toBe(0)
+      }
+    })
+
+    test('can be kept before they are in force, once, with audit and no event', async () => {
+      const [now, next] = [newId('hash-'), newId('hash-')]
+      await store().activateDocument(documentOf(now))
+      expect(await store().proposeDocument(documentOf(next))).toBe('applied')
+      expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
+      expect(await store().document('policy', next)).toMatchObject({ hash: next, parent: now })
+      expect((await store().trustRecord('')).policyHash).toBe(now)
+      expect(await countOf('audit', `detail ->> 'hash' = '${next}'`)).toBe(1)
+      expect(await countOf('outbox', `payload ->> 'hash' = '${next}'`)).toBe(0)
+      const listed = await store().listDocuments('policy', 1000)
+      expect(listed.find(({ hash }) => hash === next)).toEqual({
+        kind: 'policy',
+        hash: next,
+        parent: now,
+        author: 'cli_admin',
+        reason: 'because',
+        createdAt: at(3),
+      })
+      expect(await store().listDocuments('policy', 1)).toHaveLength(1)
+    })
+
+    test('have the newest preview kept of each, with audit', async () => {
+      const hash = newId('hash-')
+      const names = { kind: 'policy', hash, policyHash: 'p', referenceValuesHash: 'r' } as const
+      const previewAt = (minute: number) => {
+        return { ...names, at: at(minute), by: 'cli_admin', summary: { denied: minute } }
+      }
+      expect(await store().preview('policy', hash)).toBeNull()
+      expect(await store().recordPreview(previewAt(5))).toBe('applied')
+      expect(await store().recordPreview(previewAt(4))).toBe('unchanged')
+      expect(await store().preview('policy', hash)).toEqual(previewAt(5))
+      expect(await store().recordPreview(previewAt(6))).toBe('applied')
+      expect(await store().preview('policy', hash)).toEqual(previewAt(6))
+      expect(await store().preview('reference-values', hash)).toBeNull()
+      expect(await countOf('audit', `detail ->> 'hash' = '${hash}'`)).toBe(2)
+    })
+
+    test('that the first start brings do not replace an active one', async () => {
+      const hash = newId('hash-')
+      await store().activateDocument(documentOf(hash))
+      const baseline = documentOf(newId('hash-'))
+      expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
+      expect(await store().document('policy', baseline.hash)).toBeNull()
+      expect((await store().trustRecord('')).policyHash).toBe(hash)
+    })
+
+    test('become active once when many processes start for the first time', async () => {
+      await subject().query(`delete from active_document where kind = 'policy'`)
+      const documents = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const answers = await Promise.all(documents.map(store().ensureActiveDocument))
+      expect(answers.filter((answer) => answer === 'applied')).toHaveLength(1)
+      const winner = documents[answers.indexOf('applied')]
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+    })
+  })
+
+  describe('clients', () => {
+    const create = async () => {
+      const clientId = newId('cli_')
+      const scopes = ['access.evaluate', 'admin.read'] as const
+      const secretHash = 'hash-of-a-secret'
+      await store().createClient({
+        ...{ clientId, secretHash, scopes },
+        ...{ name: 'gateway', by: 'console', now: at(0) },
+      })
+      return clientId
+    }
+
+    test('are found with the hash of their secret, and listed without', async () => {
+      const clientId = await create()
+      expect(await store().findClient(clientId)).toEqual({
+        clientId,
+        name: 'gateway',
+        secretHash: 'hash-of-a-secret',
+        scopes: ['access.evaluate', 'admin.read'],
+        createdAt: at(0),
+        disabledAt: null,
+      })
+      const listed = (await store().listClients()).find((entry) => entry.clientId === clientId)
+      expect(listed).toMatchObject({ name: 'gateway' })
+      expect(listed).not.toHaveProperty('secretHash')
+      expect(await countOf('audit', `detail::text like '%hash-of-a-secret%'`)).toBe(0)
+      expect(await countOf('audit', `detail ->> 'clientId' = '${clientId}'`)).toBe(1)
+    })
+
+    test('are disabled once', async () => {
+      const clientId = await create()
+      const disable = { clientId, by: 'console', now: at(7) }
+      expect(await store().disableClient(disable)).toBe('applied')
+      expect(await store().disableClient({ ...disable, now: at(8) })).toBe('unchanged')
+      expect((await store().findClient(clientId))?.disabledAt).toEqual(at(7))
+      const unknown = { ...disable, clientId: newId('cli_') }
+      expect(await store().disableClient(unknown)).toBe('client_unknown')
+    })
+  })
+
+  test('of many signing keys of one use and generation one is kept', async () => {
+    const keyOf = (kid: string): StoredSigningKey => ({
+      kid,
+      use: 'device-token',
+      generation: 1,
+      algorithm: 'ES256',
+      publicJwk: { kty: 'EC', kid },
+      certificate: null,
+      sealedPrivateKey: 'sealed',
+      createdAt: at(0),
+      retiresAt: null,
+    })
+    const keys = Array.from({ length: 8 }, () => keyOf(newId('kid-')))
+    const kept = await Promise.all(keys.map(store().insertSigningKeyIfAbsent))
+    expect(kept.filter(Boolean)).toHaveLength(1)
+    expect(await store().listSigningKeys()).toEqual([keys[kept.indexOf(true)]])
+    const successor = { ...keyOf(newId('kid-')), generation: 2, retiresAt: at(50) }
+    expect(await store().insertSigningKeyIfAbsent(successor)).toBe(true)
+    expect((await store().listSigningKeys()).at(-1)).toEqual(successor)
+  })
+}
