@@ -4,7 +4,7 @@ import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import { type ClauseOutcome, evaluatePolicy } from '../policy/language/evaluate.ts'
 import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/language/input.ts'
-import type { Circumstances } from './relief.ts'
+import type { Reliefs } from './relief.ts'
 import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from './verdict.ts'
 
@@ -16,22 +16,22 @@ export type Assessment = DerivedVerdict & {
 }
 
 /** What is in force when something is assessed. */
-export type Rules = {
+export type Documents = {
   readonly policy: CompiledPolicy
   readonly referenceValues: ReferenceValues
 }
 
 /** The verdict on a device, and with a `request` also what the request clauses say. */
 export function assess(
-  input: Rules & {
+  input: Documents & {
     readonly record: TrustRecord
     readonly request?: RequestFacts
     /** Without them nothing is relieved. */
-    readonly circumstances?: Circumstances | undefined
+    readonly reliefs?: Reliefs | undefined
     readonly now: Date
   },
 ): Assessment {
-  const { record, request, circumstances, now } = input
+  const { record, request, reliefs, now } = input
   const { attestation } = record
   if (attestation === null) {
     const verdict = deriveVerdict({ record, clauseOutcomes: [], now })
@@ -47,7 +47,7 @@ export function assess(
   const scope = request === undefined ? 'device' : 'request'
   const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope })
   const origin = originOf(attestation, input.referenceValues, now)
-  const relief = circumstances && { record: { ...record, attestation }, circumstances }
+  const relief = reliefs && { record: { ...record, attestation }, reliefs }
   const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
   return { ...verdict, clauseOutcomes, result: facts.result }
 }
@@ -58,7 +58,7 @@ export function assess(
  * allowed only for a policy that does not read `device`.
  */
 export function verdictOfAttestation(
-  input: Rules & {
+  input: Documents & {
     readonly attestation: RecordedAttestation
     readonly record: TrustRecord | null
     readonly now: Date
@@ -79,11 +79,11 @@ export function verdictOfAttestation(
 }
 
 function originOf(
-  { claims, issuer, policyHash }: RecordedAttestation,
+  { claims, issuer, attestationPolicyHash }: RecordedAttestation,
   referenceValues: ReferenceValues,
   now: Date,
 ): Origin {
-  return appraiseOrigin({ claims, issuer, policyHash, referenceValues, now })
+  return appraiseOrigin({ claims, issuer, attestationPolicyHash, referenceValues, now })
 }
 
 function factsOf(
@@ -91,7 +91,7 @@ function factsOf(
   referenceValues: ReferenceValues,
   now: Date,
 ): AttestationFacts {
-  const { claims, issuer, policyHash, attestedAt, validUntil } = attestation
+  const { claims, issuer, attestationPolicyHash, attestedAt, validUntil } = attestation
   const result = appraise({ claims, referenceValues, now })
-  return { claims, result, issuer, policyHash, attestedAt, validUntil }
+  return { claims, result, issuer, attestationPolicyHash, attestedAt, validUntil }
 }

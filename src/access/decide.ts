@@ -1,6 +1,6 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import type { ClauseOutcome } from '../policy/language/evaluate.ts'
-import { assess, type Rules } from './assess.ts'
+import { assess, type Documents } from './assess.ts'
 import type { EvaluationRequest } from './authzen.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import {
@@ -9,8 +9,8 @@ import {
   type VerifiedDeviceToken,
 } from './device-token.ts'
 import { type LanguageRange, readLanguages } from './language.ts'
-import { type ToldReason, tellBuiltIn, tellReason } from './reason-text.ts'
-import type { Circumstances, Relief, ReliefKind } from './relief.ts'
+import { type DescribedReason, describeBuiltIn, describeReason } from './reason-text.ts'
+import type { Relief, ReliefKind, Reliefs } from './relief.ts'
 import type { TrustRecord, Verdict } from './trust-record.ts'
 import { blockingReasons, type VerdictReason } from './verdict.ts'
 
@@ -20,7 +20,7 @@ export type Decision = { readonly decision: boolean; readonly context: DecisionC
 export type DecisionContext = {
   readonly verdict: Verdict
   /** Why it is denied; empty when it is granted. */
-  readonly reasons: readonly ToldReason[]
+  readonly reasons: readonly DescribedReason[]
   /** Ids of `report` clauses that do not hold: they never decide. */
   readonly reported: readonly string[]
   /** Hashes of the rules that decided. */
@@ -59,25 +59,25 @@ export function describeRelief({ kind, reason, until }: Relief): ToldRelief {
  * fails or is undecidable.
  */
 export function decide(
-  input: Rules & {
+  input: Documents & {
     /** `null` when no such device is on record. */
     readonly record: TrustRecord | null
     readonly request: EvaluationRequest
     /** The token that the device is named by, if it is by one. */
     readonly token?: VerifiedDeviceToken | undefined
     /** What may keep access open although something is wrong. */
-    readonly circumstances?: Circumstances | undefined
+    readonly reliefs?: Reliefs | undefined
     readonly now: Date
     /** An Accept-Language value; `context.language` of the request goes before it. */
     readonly language?: string | undefined
   },
 ): Decision {
-  const { record, request, token, policy, referenceValues, circumstances, now } = input
+  const { record, request, token, policy, referenceValues, reliefs, now } = input
   if (record === null) return denyWithoutDevice({ ...input, reason: 'device_unknown' })
   const standing = token && checkTokenStanding(token, record)
   if (standing?.ok === false) return denyWithoutDevice({ ...input, ...standing.failure })
 
-  const assessment = assess({ policy, referenceValues, record, request, circumstances, now })
+  const assessment = assess({ policy, referenceValues, record, request, reliefs, now })
   const { verdict, clauseOutcomes, relief } = assessment
   const reasons =
     verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
@@ -99,19 +99,19 @@ export function decide(
   }
   if (reasons.length === 0) return { decision: true, context }
   const languages = languagesOf(request, input.language)
-  return deny(context, { reasons, told: tellAll(reasons, policy, languages) })
+  return deny(context, { reasons, told: describeAll(reasons, policy, languages) })
 }
 
 /** The answer to a request that names no device, one that nobody knows, or one by a token of before. */
 export function denyWithoutDevice(
-  input: Rules & {
+  input: Documents & {
     readonly reason: DeviceNameFailure['reason'] | TokenStandingFailure['reason'] | 'device_unknown'
     readonly request: EvaluationRequest
     readonly language?: string | undefined
   },
 ): Decision {
   const { reason, request, policy, referenceValues } = input
-  const told = [tellBuiltIn(reason, languagesOf(request, input.language))]
+  const told = [describeBuiltIn(reason, languagesOf(request, input.language))]
   const context: DecisionContext = {
     verdict: 'unknown',
     reasons: [],
@@ -126,7 +126,7 @@ function deny(
   context: DecisionContext,
   why: {
     readonly reasons: readonly AdminReason[]
-    readonly told: readonly ToldReason[]
+    readonly told: readonly DescribedReason[]
   },
 ): Decision {
   const forAdmin = `${context.verdict}: ${why.reasons.map(describeForAdmin).join('; ')}`
@@ -149,12 +149,12 @@ function describeForAdmin({ code, clause, cause }: AdminReason): string {
   return cause === undefined ? `${code} ${clause}` : `${code} ${clause} (${cause})`
 }
 
-function tellAll(
+function describeAll(
   reasons: readonly VerdictReason[],
   policy: CompiledPolicy,
   languages: readonly LanguageRange[],
-): readonly ToldReason[] {
-  return reasons.map((reason) => tellReason(reason, policy, languages))
+): readonly DescribedReason[] {
+  return reasons.map((reason) => describeReason(reason, policy, languages))
 }
 
 function reportedClauses(outcomes: readonly ClauseOutcome[]): readonly string[] {

@@ -1,7 +1,7 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import type { ClauseText } from '../policy/document/document.ts'
 import { readLanguages } from './language.ts'
-import { tellReason } from './reason-text.ts'
+import { describeReason } from './reason-text.ts'
 import type { DerivedVerdict, VerdictReason } from './verdict.ts'
 
 /**
@@ -53,7 +53,7 @@ export function explainToDevice(input: {
   const steps = new Map<string, ClauseText>()
   let restart = false
   for (const reason of verdict.reasons) {
-    const { title, repair, measured_at } = tellReason(reason, policy, languages)
+    const { title, repair, measured_at } = describeReason(reason, policy, languages)
     steps.set(title, { title, repair })
     if (measured_at === 'boot') restart = true
   }

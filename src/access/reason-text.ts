@@ -6,7 +6,7 @@ import { BUILT_IN_TEXTS, type BuiltInCode } from './texts.ts'
 import type { VerdictReason } from './verdict.ts'
 
 /** One reason as it is told to a person: what is wrong, and how to repair it. */
-export type ToldReason = {
+export type DescribedReason = {
   readonly code: BuiltInCode | 'clause_failed'
   readonly clause?: string
   readonly title: string
@@ -15,16 +15,19 @@ export type ToldReason = {
   readonly measured_at?: MeasuredAt
 }
 
-export function tellBuiltIn(code: BuiltInCode, languages: readonly LanguageRange[]): ToldReason {
+export function describeBuiltIn(
+  code: BuiltInCode,
+  languages: readonly LanguageRange[],
+): DescribedReason {
   return { code, ...pickText(BUILT_IN_TEXTS[code], languages) }
 }
 
-export function tellReason(
+export function describeReason(
   reason: VerdictReason,
   policy: CompiledPolicy,
   languages: readonly LanguageRange[],
-): ToldReason {
-  if (!('clause' in reason)) return tellBuiltIn(reason.code, languages)
+): DescribedReason {
+  if (!('clause' in reason)) return describeBuiltIn(reason.code, languages)
   const clause = policy.clauseById.get(reason.clause)
   if (clause === undefined) throw new TypeError(`the policy has no clause ${reason.clause}`)
   // The text of a clause says that it failed, which is not known of an undecidable one.

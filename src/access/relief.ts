@@ -8,7 +8,7 @@ import type { TrustRecord } from './trust-record.ts'
  * What may keep access open although something is wrong. All of it is bounded in time, all of it is
  * told in the decision, and none of it is written into a verdict of an attestation.
  */
-export type Circumstances = {
+export type Reliefs = {
   /** Since when the policy that decides is in force for the device: grace begins no earlier. */
   readonly policySince: Date
   readonly holds: readonly HeldCause[]
@@ -55,27 +55,26 @@ export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'createdAt'> & {
 
 type Situation = {
   readonly record: ReliefRecord
-  readonly circumstances: Circumstances
+  readonly reliefs: Reliefs
   readonly now: Date
 }
 
 /** For a clause that fails or is undecidable. */
 export function reliefOfClause(
   outcome: Pick<ClauseOutcome, 'clause' | 'graceMs'>,
-  { record, circumstances, now }: Situation,
+  { record, reliefs, now }: Situation,
 ): Relief | undefined {
   const { clause, graceMs } = outcome
   const noted = record.firstFailedAt[clause]
   if (graceMs !== undefined) {
     // Without a note it was last known to pass when it attested, or before it was asked for.
     const { attestedAt } = record.attestation
-    const since =
-      noted === undefined ? latest(circumstances.policySince, attestedAt) : Date.parse(noted)
+    const since = noted === undefined ? latest(reliefs.policySince, attestedAt) : Date.parse(noted)
     const until = since + graceMs
     if (now.getTime() < until) return { kind: 'grace', reason: clause, until: new Date(until) }
   }
   const met = noted === undefined ? now : new Date(noted)
-  const hold = findHold(circumstances, {
+  const hold = findHold(reliefs, {
     now,
     isCause: (cause) => cause.kind === 'clause' && cause.clause === clause,
     isCovered: ({ covers }) => met >= covers && record.createdAt < covers,
@@ -89,7 +88,7 @@ export function reliefOfClause(
  */
 export function reliefOfOrigin(
   reason: Exclude<Origin, 'accepted'>,
-  { record, circumstances, now }: Situation,
+  { record, reliefs, now }: Situation,
 ): Relief | undefined {
   const { issuer, claims, attestedAt } = record.attestation
   const isCause: Readonly<Record<typeof reason, (cause: Cause) => boolean>> = {
@@ -98,7 +97,7 @@ export function reliefOfOrigin(
       cause.kind === 'anchor_not_listed' && cause.anchor === (claims.aikTrustAnchor ?? ''),
     hardware_unproven: (cause) => cause.kind === 'hardware_unproven',
   }
-  const hold = findHold(circumstances, {
+  const hold = findHold(reliefs, {
     now,
     isCause: isCause[reason],
     isCovered: ({ covers }) => reason !== 'hardware_unproven' || attestedAt < covers,
@@ -107,11 +106,11 @@ export function reliefOfOrigin(
 }
 
 /** For evidence that is too old. */
-export function reliefOfStaleness({ record, circumstances, now }: Situation): Relief | undefined {
+export function reliefOfStaleness({ record, reliefs, now }: Situation): Relief | undefined {
   const { issuer, validUntil } = record.attestation
-  const end = validUntil.getTime() + circumstances.outageGraceMs
+  const end = validUntil.getTime() + reliefs.outageGraceMs
   if (!(now.getTime() < end)) return undefined
-  const hold = findHold(circumstances, {
+  const hold = findHold(reliefs, {
     now,
     isCause: (cause) => cause.kind === 'stale' && cause.issuer === issuer,
     isCovered: () => true,
@@ -122,14 +121,14 @@ export function reliefOfStaleness({ record, circumstances, now }: Situation): Re
 }
 
 /** For a device that an administrator allows: whatever its evidence says. */
-export function reliefByAllowance({ circumstances, now }: Situation): Relief | undefined {
-  const { allowedUntil } = circumstances
+export function reliefByAllowance({ reliefs, now }: Situation): Relief | undefined {
+  const { allowedUntil } = reliefs
   if (allowedUntil === null || !(now < allowedUntil)) return undefined
   return { kind: 'allowance', until: allowedUntil }
 }
 
 function findHold(
-  { holds }: Circumstances,
+  { holds }: Reliefs,
   input: {
     readonly now: Date
     readonly isCause: (cause: Cause) => boolean

@@ -46,7 +46,7 @@ export type RecordedAttestation = {
   readonly validUntil: Date
   /** `iss` of the attestation token: which verifier spoke. */
   readonly issuer: string
-  readonly policyHash: string
+  readonly attestationPolicyHash: string
   /** RFC 7638 thumbprint of the proven `cnf` key. */
   readonly confirmationKey: string
   readonly claims: AttestationClaims

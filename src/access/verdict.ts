@@ -1,9 +1,9 @@
 import type { Origin } from '../appraisal/origin.ts'
 import type { ClauseOutcome } from '../policy/language/evaluate.ts'
 import {
-  type Circumstances,
   type Relief,
   type ReliefRecord,
+  type Reliefs,
   reliefByAllowance,
   reliefOfClause,
   reliefOfOrigin,
@@ -91,7 +91,7 @@ export type VerdictInput = {
   readonly now: Date
 }
 
-export type ReliefInput = { readonly record: ReliefRecord; readonly circumstances: Circumstances }
+export type ReliefInput = { readonly record: ReliefRecord; readonly reliefs: Reliefs }
 
 /** What of a trust record the verdict depends on, beside what clauses read. */
 export type VerdictRecord = Pick<TrustRecord, 'quarantine' | 'enrolment'> & {
@@ -138,8 +138,8 @@ function because(verdict: Verdict, code: Standing | Exclude<Origin, 'accepted'>)
   return { verdict, reasons: [{ code }] }
 }
 
-function createRelief({ record, circumstances }: ReliefInput, now: Date) {
-  const situation = { record, circumstances, now }
+function createRelief({ record, reliefs }: ReliefInput, now: Date) {
+  const situation = { record, reliefs, now }
   return {
     byAllowance: () => reliefByAllowance(situation),
     ofStaleness: () => reliefOfStaleness(situation),

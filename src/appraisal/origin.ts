@@ -36,21 +36,21 @@ type OriginClaims = Pick<
 export function appraiseOrigin(input: {
   readonly issuer: string
   /** `x-ms-policy-hash`. */
-  readonly policyHash: string
+  readonly attestationPolicyHash: string
   readonly claims: OriginClaims
   readonly referenceValues: ReferenceValues
   readonly now: Date
 }): Origin {
-  const { issuer, policyHash, claims, referenceValues } = input
+  const { issuer, attestationPolicyHash, claims, referenceValues } = input
   const now = input.now.getTime()
   const { requiresHardware } = referenceValues
   const pins = referenceValues.pinsByIssuer.get(issuer)
   // Whoever gives the text of the built-in policy to a provider has to pin it like any other.
-  if (policyHash === BUILT_IN_POLICY_HASH && pins === undefined) {
+  if (attestationPolicyHash === BUILT_IN_POLICY_HASH && pins === undefined) {
     if (requiresHardware && !isVouched(claims)) return 'hardware_unproven'
     return isAnchorListed(claims, referenceValues, now) ? 'accepted' : 'anchor_not_listed'
   }
-  if (!isPolicyPinned(policyHash, pins, now)) return 'policy_not_pinned'
+  if (!isPolicyPinned(attestationPolicyHash, pins, now)) return 'policy_not_pinned'
   return requiresHardware && claims.aikValidated === false ? 'hardware_unproven' : 'accepted'
 }
 

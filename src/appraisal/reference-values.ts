@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { nameKeptDocument } from '../base/document-hash.ts'
 import { fromBase64Url, toBase64Url } from '../base/encoding.ts'
 import { err, ok, type Result } from '../base/result.ts'
-import { nameKeptDocument } from '../policy/document/document-hash.ts'
 import {
   MAX_IMAGES_PER_ENCLAVE,
   MAX_REFERENCE_DOCUMENT_CHARS,

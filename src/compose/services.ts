@@ -21,6 +21,7 @@ import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
 import type { Result } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
+import { provesHardware, readTrustAnchors, requiresHardware } from '../config/trust-anchors.ts'
 import { importKeySet } from '../evidence/jws/key-set.ts'
 import type { TokenIssuer } from '../evidence/token/attestation-token.ts'
 import {
@@ -43,24 +44,19 @@ import { prepareEnrolment } from '../operations/attest/prepare-enrolment.ts'
 import { createSharedKeys, type SharedKeys } from '../operations/attest/shared-keys.ts'
 import { createContextSpender } from '../operations/attest/spend-context.ts'
 import { createTokenIssuers, type TokenIssuers } from '../operations/attest/token-issuers.ts'
-import {
-  readTrustAnchors,
-  requiresHardware,
-  trustUnder,
-} from '../operations/attest/trust-in-force.ts'
+import { trustUnder } from '../operations/attest/trust-in-force.ts'
 import {
   createUnvouchedDevices,
   type UnvouchedDevices,
 } from '../operations/attest/unvouched-devices.ts'
-import { createTrials, type Trials } from '../operations/decide/shadow.ts'
+import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
-import { createRulesInForce, type RulesInForce } from '../operations/release/rules-in-force.ts'
+import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import type { Store } from '../store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { SpendContext } from '../verifier/protocol/service-context.ts'
 import type { AikTrust } from '../verifier/steps/attestation-key.ts'
-import { hasAnchors } from '../verifier/steps/certified-path.ts'
 import type { VerifierConfig, VerifierKeys } from '../verifier/verifier.ts'
 import { type BreakGlass, createBreakGlass } from './break-glass.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
@@ -74,9 +70,9 @@ export type Services = {
   readonly clock: () => Date
   /** Fresh random bytes. */
   readonly random: (length: number) => Uint8Array
-  readonly rules: RulesInForce
+  readonly rules: RulesReader
   /** What rollouts do to the questions that this process is asked. */
-  readonly trials: Trials
+  readonly shadow: ShadowDecisions
   /** Whether the tokens of a provider are believed that it gave this process. */
   readonly reports: ReportExaminer
   /** Tells processes apart that work on one database. */
@@ -138,6 +134,11 @@ export type ServicesInput = {
   readonly store: Store
   readonly masterSecret: MasterSecret
   readonly clock: () => Date
+  /**
+   * The first reference values where hardware is unproven anyway: those of simulated devices, so
+   * that the service can be tried out. Whoever leaves it out begins with none.
+   */
+  readonly simulatedHardware?: object | undefined
 }
 
 const MAX_SPENT_NONCES = 50_000
@@ -170,9 +171,8 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const akTrust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
   const trust = { ...akTrust, enrolment: enrolment.trust }
   const verifiesHere = config.verifiers.includes(BUILT_IN)
-  const provesHardware = hasAnchors(trust) || enrolment.trust.ekAnchors.size > 0
-  const isHardwareProven = !verifiesHere || provesHardware
-  await ensureDocuments(store, isHardwareProven, now)
+  const isHardwareProven = provesHardware(config)
+  await ensureDocuments(store, now, isHardwareProven ? undefined : input.simulatedHardware)
   if (!isHardwareProven && !(await listsTrustAnchors(store))) {
     log.warn('hardware_unproven', {
       consequence: 'any attestation key is accepted and simulated devices can become trusted',
@@ -198,7 +198,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, and unset UNVOUCHED_STEERING',
     })
   }
-  const rules = createRulesInForce(store, {
+  const rules = createRulesReader(store, {
     clock,
     outageGraceMs: config.outageGraceSeconds * 1000,
     requiresHardware: requiresHardware(config),
@@ -221,11 +221,11 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     clock,
     random,
     rules,
-    trials: createTrials({
+    shadow: createShadowDecisions({
       store,
       reporter: processId,
-      counts: ({ steered, record }) =>
-        whoSteers(config, steered.active.referenceValues).budgets(record),
+      counts: ({ rulesInForce, record }) =>
+        whoSteers(config, rulesInForce.active.referenceValues).budgets(record),
     }),
     reports: createReportExaminer({ issuers, store, config, log, clock, reporter: processId }),
     processId,
@@ -273,7 +273,7 @@ async function countDevices(store: Store, now: Date): Promise<Readonly<Record<Ve
 async function builtInIssuer(keys: SigningKeys, issuer: string, now: Date): Promise<TokenIssuer> {
   const set = await importKeySet(keys.publishedKeySet('attestation', now))
   if (!set.ok) throw new Error(`our own key set cannot be used: ${set.failure.reason}`)
-  return { issuer, keys: set.value, policyHashes: [BUILT_IN_POLICY_HASH] }
+  return { issuer, keys: set.value, attestationPolicyHashes: [BUILT_IN_POLICY_HASH] }
 }
 
 function builtInVerifier(
@@ -283,7 +283,7 @@ function builtInVerifier(
     readonly trust: AikTrust
     readonly issuerDirectory: IssuerDirectory
     readonly masterSecret: MasterSecret
-    readonly rules: RulesInForce
+    readonly rules: RulesReader
     readonly store: Store
     readonly clock: () => Date
     readonly now: Date

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type AiaPlace, KNOWN_AIA_HOSTS, readAiaPlace } from '../aia/hosts.ts'
-import { readTrustAnchors } from '../operations/attest/trust-in-force.ts'
+import { readTrustAnchors } from './trust-anchors.ts'
 
 /** Names of known roots, PEM, or both: see `readTrustAnchors`. */
 export const trustAnchors = z.string().superRefine((text, context) => {

@@ -1,4 +1,4 @@
-import type { Rules } from '../access/assess.ts'
+import type { Documents } from '../access/assess.ts'
 import { blockingReasons } from '../access/verdict.ts'
 import { appraise } from '../appraisal/appraise.ts'
 import { appraiseOrigin } from '../appraisal/origin.ts'
@@ -17,12 +17,12 @@ export type AttestedRecord = PreviewRecord & {
  */
 export function causesOf(
   record: AttestedRecord,
-  { policy, referenceValues }: Rules,
+  { policy, referenceValues }: Documents,
   now: Date,
 ): readonly Cause[] {
-  const { claims, issuer, policyHash } = record.attestation
+  const { claims, issuer, attestationPolicyHash } = record.attestation
   const causes: Cause[] = []
-  const origin = appraiseOrigin({ claims, issuer, policyHash, referenceValues, now })
+  const origin = appraiseOrigin({ claims, issuer, attestationPolicyHash, referenceValues, now })
   if (origin === 'policy_not_pinned') causes.push({ kind: origin, issuer })
   if (origin === 'hardware_unproven') causes.push({ kind: origin })
   if (origin === 'anchor_not_listed') {
@@ -66,7 +66,7 @@ const EXAMPLES = 5
  * It looks ahead: what the clock brings about is found before any device is denied for it.
  */
 export function searchCorrelations(input: {
-  readonly rulesOf: (record: AttestedRecord) => Rules
+  readonly rulesOf: (record: AttestedRecord) => Documents
   readonly now: Date
   readonly lookAheadMs: number
   /** Since when a first failure is a new one. */

@@ -8,7 +8,7 @@ import type { Recording } from './devices/recording.ts'
 import type { SpentContexts } from './devices/spent-contexts.ts'
 import type { TrustRecordReads } from './devices/trust-records.ts'
 import type { ControlReads } from './rules/control.ts'
-import type { Documents } from './rules/documents.ts'
+import type { StoredDocuments } from './rules/documents.ts'
 import type { Holds } from './rules/holds.ts'
 import type { Overrides } from './rules/overrides.ts'
 import type { Previews } from './rules/previews.ts'
@@ -21,7 +21,8 @@ import type { Retention } from './system/retention.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
 
-export { type ApiClient, SCOPES, type Scope } from './system/clients.ts'
+export type { ApiClient } from './system/clients.ts'
+export { SCOPES, type Scope } from './system/scopes.ts'
 
 /**
  * Everything that outlives a process. Each method is one statement (`control` is several);
@@ -39,7 +40,7 @@ export type Store = TrustRecordReads &
   FleetReads &
   DeviceChanges &
   Clients &
-  Documents &
+  StoredDocuments &
   Previews &
   ControlReads &
   Rollouts &

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { Rules } from '../../src/access/assess.ts'
+import type { Documents } from '../../src/access/assess.ts'
 import { verdictOfAttestation } from '../../src/access/assess.ts'
 import { decide } from '../../src/access/decide.ts'
-import type { Circumstances, HeldCause } from '../../src/access/relief.ts'
+import type { HeldCause, Reliefs } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
@@ -23,7 +23,7 @@ const HOUR = 3_600_000
 const ISSUER = 'https://verifier.example'
 const later = (ms: number, from = NOW) => new Date(from.getTime() + ms)
 
-function circumstancesOf(changes: Partial<Circumstances> = {}): Circumstances {
+function reliefsOf(changes: Partial<Reliefs> = {}): Reliefs {
   const none = { holds: [], allowedUntil: null, outageGraceMs: 0 }
   return { policySince: later(-24 * HOUR), ...none, ...changes }
 }
@@ -32,23 +32,23 @@ function holdOf(cause: Cause): HeldCause {
   return { cause, covers: later(-HOUR), until: later(HOUR) }
 }
 
-const ALLOWED = circumstancesOf({ allowedUntil: later(HOUR) })
+const ALLOWED = reliefsOf({ allowedUntil: later(HOUR) })
 
 function ask(
   record: TrustRecord,
   changes: {
-    readonly circumstances?: Circumstances
-    readonly rules?: Rules
+    readonly reliefs?: Reliefs
+    readonly rules?: Documents
     readonly now?: Date
     readonly context?: Record<string, unknown>
   } = {},
 ) {
-  const { circumstances = circumstancesOf(), rules = BASELINE, now = NOW, context = {} } = changes
+  const { reliefs = reliefsOf(), rules = BASELINE, now = NOW, context = {} } = changes
   const { decision, context: told } = decide({
     ...rules,
     record,
     request: { ...REQUEST, context },
-    circumstances,
+    reliefs,
     now,
   })
   const { verdict, reasons, relief } = told
@@ -56,7 +56,7 @@ function ask(
 }
 
 /** Clauses `first` and `second` with grace about what a device says, and one about requests. */
-const GRACEFUL: Rules = {
+const GRACEFUL: Documents = {
   ...BASELINE,
   policy: expectOk(
     compilePolicy({
@@ -144,24 +144,24 @@ describe('a decision under grace', () => {
     expect(recorded).not.toHaveProperty('relief')
   })
 
-  test('is none for a caller that names no circumstances', () => {
+  test('is none for a caller that names no reliefs', () => {
     const request = { ...REQUEST, context }
     expect(decide({ ...GRACEFUL, record: INSECURE, request, now: NOW }).decision).toBe(false)
   })
 })
 
 describe('a decision while a cause is held', () => {
-  const held = (cause: Cause) => circumstancesOf({ holds: [holdOf(cause)] })
+  const held = (cause: Cause) => reliefsOf({ holds: [holdOf(cause)] })
   const relief = (reason: string) => [{ kind: 'hold', reason, until: later(HOUR).toISOString() }]
 
   test('grants where nothing but the held clause fails', () => {
-    const circumstances = held({ kind: 'clause', clause: 'secure_boot_on' })
-    expect(ask(INSECURE, { circumstances })).toMatchObject({
+    const reliefs = held({ kind: 'clause', clause: 'secure_boot_on' })
+    expect(ask(INSECURE, { reliefs })).toMatchObject({
       decision: true,
       relief: relief('secure_boot_on'),
     })
     const worse = recordOf({ ...HEALTHY, secureBootEnabled: false, vbsEnabled: false })
-    expect(ask(worse, { circumstances })).toMatchObject({ decision: false, reasons: ['vbs_on'] })
+    expect(ask(worse, { reliefs })).toMatchObject({ decision: false, reasons: ['vbs_on'] })
   })
 
   const reference = (body: object) => {
@@ -178,8 +178,8 @@ describe('a decision while a cause is held', () => {
       reasons: ['policy_not_pinned'],
       relief: undefined,
     })
-    const circumstances = held({ kind: 'policy_not_pinned', issuer: ISSUER })
-    expect(ask(recordOf(), { rules: unpinned, circumstances })).toMatchObject({
+    const reliefs = held({ kind: 'policy_not_pinned', issuer: ISSUER })
+    expect(ask(recordOf(), { rules: unpinned, reliefs })).toMatchObject({
       decision: true,
       verdict: 'trusted',
       relief: relief('policy_not_pinned'),
@@ -187,8 +187,8 @@ describe('a decision while a cause is held', () => {
   })
 
   test('does not pass over clauses, only over what is held', () => {
-    const circumstances = held({ kind: 'policy_not_pinned', issuer: ISSUER })
-    expect(ask(INSECURE, { rules: unpinned, circumstances })).toMatchObject({
+    const reliefs = held({ kind: 'policy_not_pinned', issuer: ISSUER })
+    expect(ask(INSECURE, { rules: unpinned, reliefs })).toMatchObject({
       decision: false,
       verdict: 'untrusted',
       reasons: ['secure_boot_on'],
@@ -197,7 +197,7 @@ describe('a decision while a cause is held', () => {
 })
 
 describe('a decision while a verifier cannot be reached', () => {
-  const circumstances = circumstancesOf({
+  const reliefs = reliefsOf({
     outageGraceMs: HOUR,
     holds: [
       { cause: { kind: 'stale', issuer: ISSUER }, covers: new Date(0), until: later(48 * HOUR) },
@@ -206,13 +206,13 @@ describe('a decision while a verifier cannot be reached', () => {
   const end = later(HOUR, VALID_UNTIL)
 
   test('grants for a while past the end of the evidence', () => {
-    expect(ask(recordOf(), { circumstances, now: VALID_UNTIL })).toEqual({
+    expect(ask(recordOf(), { reliefs, now: VALID_UNTIL })).toEqual({
       decision: true,
       verdict: 'trusted',
       reasons: [],
       relief: [{ kind: 'outage_grace', reason: 'stale', until: end.toISOString() }],
     })
-    expect(ask(recordOf(), { circumstances, now: end })).toMatchObject({
+    expect(ask(recordOf(), { reliefs, now: end })).toMatchObject({
       decision: false,
       verdict: 'stale',
       reasons: ['stale'],
@@ -220,7 +220,7 @@ describe('a decision while a verifier cannot be reached', () => {
   })
 
   test('holds what the evidence says against the clauses all the same', () => {
-    expect(ask(INSECURE, { circumstances, now: VALID_UNTIL })).toMatchObject({
+    expect(ask(INSECURE, { reliefs, now: VALID_UNTIL })).toMatchObject({
       decision: false,
       verdict: 'untrusted',
       reasons: ['secure_boot_on'],
@@ -236,7 +236,7 @@ describe('an allowance', () => {
     ['is undecidable', recordOf({})],
     ['is met', recordOf()],
   ])('grants whatever of the device %s', (name, record) => {
-    expect(ask(record, { circumstances: ALLOWED })).toEqual({
+    expect(ask(record, { reliefs: ALLOWED })).toEqual({
       decision: true,
       verdict: 'trusted',
       reasons: [],
@@ -246,8 +246,8 @@ describe('an allowance', () => {
 
   test('grants where the evidence is too old, and is told once', () => {
     const late = later(HOUR, VALID_UNTIL)
-    const circumstances = circumstancesOf({ allowedUntil: later(HOUR, late) })
-    expect(ask(INSECURE, { circumstances, now: late })).toMatchObject({
+    const reliefs = reliefsOf({ allowedUntil: later(HOUR, late) })
+    expect(ask(INSECURE, { reliefs, now: late })).toMatchObject({
       decision: true,
       relief: [{ kind: 'allowance' }],
     })
@@ -255,25 +255,25 @@ describe('an allowance', () => {
 
   test('ends at its instant', () => {
     const before = new Date(later(HOUR).getTime() - 1)
-    expect(ask(INSECURE, { circumstances: ALLOWED, now: before }).decision).toBe(true)
-    expect(ask(INSECURE, { circumstances: ALLOWED, now: later(HOUR) }).decision).toBe(false)
+    expect(ask(INSECURE, { reliefs: ALLOWED, now: before }).decision).toBe(true)
+    expect(ask(INSECURE, { reliefs: ALLOWED, now: later(HOUR) }).decision).toBe(false)
   })
 
   test('does not allow what a clause about requests denies', () => {
     const rules = GRACEFUL
     const record = recordOf({ ...HEALTHY, vbsEnabled: false })
-    expect(ask(record, { circumstances: ALLOWED, rules, context: { risk: 9 } })).toMatchObject({
+    expect(ask(record, { reliefs: ALLOWED, rules, context: { risk: 9 } })).toMatchObject({
       decision: false,
       verdict: 'trusted',
       reasons: ['risk'],
     })
-    expect(ask(record, { circumstances: ALLOWED, rules, context: { risk: 1 } }).decision).toBe(true)
+    expect(ask(record, { reliefs: ALLOWED, rules, context: { risk: 1 } }).decision).toBe(true)
   })
 })
 
 describe('nothing relieves', () => {
   /** Everything that there is. */
-  const circumstances = circumstancesOf({
+  const reliefs = reliefsOf({
     allowedUntil: later(HOUR),
     outageGraceMs: 1000 * HOUR,
     holds: [
@@ -288,7 +288,7 @@ describe('nothing relieves', () => {
     ['enrolment_pending', 'unknown', recordOf(HEALTHY, { enrolment: 'pending' })],
     ['never_attested', 'unknown', recordOf(HEALTHY, { attestation: null })],
   ])('%s', (reason, verdict, record) => {
-    expect(ask(record, { circumstances })).toEqual({
+    expect(ask(record, { reliefs })).toEqual({
       decision: false,
       verdict,
       reasons: [reason],

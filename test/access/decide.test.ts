@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Rules } from '../../src/access/assess.ts'
+import type { Documents } from '../../src/access/assess.ts'
 import { assess } from '../../src/access/assess.ts'
 import { decide, denyWithoutDevice } from '../../src/access/decide.ts'
 import { DEVICE_NAME_REASONS } from '../../src/access/device-of-request.ts'
@@ -19,7 +19,7 @@ import { BASELINE, QUARANTINE, recordOf } from './rules.ts'
 
 function answer(
   record: TrustRecord | null,
-  more: { request?: RequestFacts; rules?: Rules; now?: Date; language?: string } = {},
+  more: { request?: RequestFacts; rules?: Documents; now?: Date; language?: string } = {},
 ) {
   const { request = REQUEST, rules = BASELINE, now = NOW, language } = more
   return decide({ ...rules, record, request, now, language })

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  type Circumstances,
   type HeldCause,
   type ReliefRecord,
+  type Reliefs,
   reliefByAllowance,
   reliefOfClause,
   reliefOfOrigin,
@@ -41,7 +41,7 @@ function recordOf(
   }
 }
 
-function circumstancesOf(changes: Partial<Circumstances> = {}): Circumstances {
+function reliefsOf(changes: Partial<Reliefs> = {}): Reliefs {
   return { policySince: at(-5000), holds: [], allowedUntil: null, outageGraceMs: 0, ...changes }
 }
 
@@ -51,7 +51,7 @@ const strict = { clause: CLAUSE }
 
 describe('grace of a clause', () => {
   const graceUntil = (record: ReliefRecord, now: Date, policySince = at(-5000)) =>
-    reliefOfClause(graceful, { record, circumstances: circumstancesOf({ policySince }), now })
+    reliefOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), now })
 
   test('counts from the first failure that was noted, and ends at an exclusive instant', () => {
     const record = recordOf({ failedAt: at(-10) })
@@ -80,7 +80,7 @@ describe('grace of a clause', () => {
   })
 
   test('is none where the clause gives none, or another clause failed first', () => {
-    const situation = { record: recordOf(), circumstances: circumstancesOf(), now: at(0) }
+    const situation = { record: recordOf(), reliefs: reliefsOf(), now: at(0) }
     expect(reliefOfClause(strict, situation)).toBeUndefined()
     expect(reliefOfClause({ ...strict, graceMs: 0 }, situation)).toBeUndefined()
     const other = { clause: 'other', graceMs: graceful.graceMs }
@@ -109,7 +109,7 @@ function holdOf(cause: Cause, changes: Partial<HeldCause> = {}): HeldCause {
 
 describe('a hold of a clause', () => {
   const heldUntil = (record: ReliefRecord, { now = at(0), holds = [holdOf(CAUSES.clause)] } = {}) =>
-    reliefOfClause(strict, { record, circumstances: circumstancesOf({ holds }), now })
+    reliefOfClause(strict, { record, reliefs: reliefsOf({ holds }), now })
 
   test('covers who met it now for the first time, until it ends', () => {
     const relief = { kind: 'hold', reason: CLAUSE, until: at(60) }
@@ -144,9 +144,9 @@ describe('a hold of a clause', () => {
   })
 
   test('counts where grace has ended, and after it', () => {
-    const circumstances = circumstancesOf({ holds: [holdOf(CAUSES.clause)] })
+    const reliefs = reliefsOf({ holds: [holdOf(CAUSES.clause)] })
     const relieve = (failedAt: Date) =>
-      reliefOfClause(graceful, { record: recordOf({ failedAt }), circumstances, now: at(0) })
+      reliefOfClause(graceful, { record: recordOf({ failedAt }), reliefs, now: at(0) })
     expect(relieve(at(-29))?.kind).toBe('grace')
     expect(relieve(at(-30))?.kind).toBe('hold')
     expect(relieve(at(-31))).toBeUndefined()
@@ -160,9 +160,9 @@ describe('a hold of an origin', () => {
     { anchor, attestedAt, now = at(0) }: { anchor?: string; attestedAt?: Date; now?: Date } = {},
   ) => {
     const claims = anchor === undefined ? {} : { aikTrustAnchor: anchor }
-    const circumstances = circumstancesOf({ holds: [holdOf(cause)] })
+    const reliefs = reliefsOf({ holds: [holdOf(cause)] })
     const record = recordOf({ claims, ...(attestedAt !== undefined && { attestedAt }) })
-    return reliefOfOrigin(reason, { record, circumstances, now })
+    return reliefOfOrigin(reason, { record, reliefs, now })
   }
 
   test('of a policy covers evidence of its verifier, until it ends', () => {
@@ -208,13 +208,13 @@ describe('a hold of an origin', () => {
 
 describe('outage grace', () => {
   const HOUR = 3_600_000
-  const relieve = (now: Date, changes: Partial<Circumstances> = {}) => {
-    const circumstances = circumstancesOf({
+  const relieve = (now: Date, changes: Partial<Reliefs> = {}) => {
+    const reliefs = reliefsOf({
       outageGraceMs: 4 * HOUR,
       holds: [holdOf(CAUSES.stale, { covers: new Date(0), until: at(10_000) })],
       ...changes,
     })
-    return reliefOfStaleness({ record: recordOf({ validUntil: at(0) }), circumstances, now })
+    return reliefOfStaleness({ record: recordOf({ validUntil: at(0) }), reliefs, now })
   }
 
   test('ends so long after the evidence did, exclusive', () => {
@@ -241,14 +241,14 @@ describe('outage grace', () => {
   test('is none on a time that is no time', () => {
     expect(relieve(new Date(Number.NaN))).toBeUndefined()
     const record = recordOf({ validUntil: new Date(Number.NaN) })
-    const circumstances = circumstancesOf({ outageGraceMs: HOUR, holds: [holdOf(CAUSES.stale)] })
-    expect(reliefOfStaleness({ record, circumstances, now: at(0) })).toBeUndefined()
+    const reliefs = reliefsOf({ outageGraceMs: HOUR, holds: [holdOf(CAUSES.stale)] })
+    expect(reliefOfStaleness({ record, reliefs, now: at(0) })).toBeUndefined()
   })
 })
 
 describe('an allowance', () => {
   const relieve = (allowedUntil: Date | null, now = at(0)) =>
-    reliefByAllowance({ record: recordOf(), circumstances: circumstancesOf({ allowedUntil }), now })
+    reliefByAllowance({ record: recordOf(), reliefs: reliefsOf({ allowedUntil }), now })
 
   test('counts until its end, exclusive', () => {
     expect(relieve(at(5))).toEqual({ kind: 'allowance', until: at(5) })
@@ -266,7 +266,7 @@ test('what is relieved is relieved until a time to come, and never afterwards', 
     covers: minutes,
     until: minutes,
   })
-  const circumstances: fc.Arbitrary<Circumstances> = fc.record({
+  const reliefs: fc.Arbitrary<Reliefs> = fc.record({
     policySince: minutes,
     holds: fc.array(hold, { maxLength: 4 }),
     allowedUntil: fc.option(minutes),
@@ -282,9 +282,9 @@ test('what is relieved is relieved until a time to come, and never afterwards', 
     })
     .map(recordOf)
   fc.assert(
-    fc.property(record, circumstances, minutes, (given, around, now) => {
+    fc.property(record, reliefs, minutes, (given, around, now) => {
       const all = (time: Date) => {
-        const situation = { record: given, circumstances: around, now: time }
+        const situation = { record: given, reliefs: around, now: time }
         return [
           reliefOfClause(graceful, situation),
           reliefOfOrigin('policy_not_pinned', situation),

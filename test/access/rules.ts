@@ -1,4 +1,4 @@
-import type { Rules } from '../../src/access/assess.ts'
+import type { Documents } from '../../src/access/assess.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
@@ -13,7 +13,7 @@ import {
 } from '../policy/healthy-device.ts'
 import { expectOk } from '../support/refusal.ts'
 
-export const BASELINE: Rules = {
+export const BASELINE: Documents = {
   policy: expectOk(compilePolicy(BASELINE_POLICY)),
   referenceValues: referenceValues(),
 }
@@ -32,7 +32,7 @@ export function recordOf(
       attestedAt: ATTESTED_AT,
       validUntil: VALID_UNTIL,
       issuer: 'https://verifier.example',
-      policyHash: BUILT_IN_POLICY_HASH,
+      attestationPolicyHash: BUILT_IN_POLICY_HASH,
       confirmationKey: 'thumbprint',
       claims,
     },

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Circumstances } from '../../src/access/relief.ts'
+import type { Reliefs } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import { deriveVerdict } from '../../src/access/verdict.ts'
 import type { ClauseOutcome } from '../../src/policy/language/evaluate.ts'
@@ -20,7 +20,7 @@ const outcome: fc.Arbitrary<ClauseOutcome> = fc
     graceMs: fc.option(fc.integer({ min: 0, max: 60 * MINUTE_MS }), { nil: undefined }),
   })
   .map(({ graceMs, ...rest }) => (graceMs === undefined ? rest : { ...rest, graceMs }))
-const circumstances: fc.Arbitrary<Circumstances> = fc.record({
+const reliefs: fc.Arbitrary<Reliefs> = fc.record({
   policySince: minutes,
   holds: fc.array(
     fc.record({
@@ -38,7 +38,7 @@ const attestation = fc
   .map(({ hasAnchor, ...times }) => ({
     attestationId: 'att_a',
     issuer: ISSUER,
-    policyHash: PIN,
+    attestationPolicyHash: PIN,
     confirmationKey: 'key',
     claims: hasAnchor ? { aikTrustAnchor: 'root' } : {},
     ...times,
@@ -76,12 +76,12 @@ test('every single verdict keeps to its bounds, whatever it is derived from', ()
   const kinds = new Set<string>()
   fc.assert(
     fc.property(
-      fc.record({ record, outcomes, origin, circumstances, now: minutes }),
+      fc.record({ record, outcomes, origin, reliefs, now: minutes }),
       ({ outcomes: clauseOutcomes, ...given }) => {
         const { attestation: evidence } = given.record
         const relief = evidence && {
           record: { ...given.record, attestation: evidence },
-          circumstances: given.circumstances,
+          reliefs: given.reliefs,
         }
         const input = { ...given, clauseOutcomes }
         const derived = deriveVerdict({ ...input, relief: relief ?? undefined })

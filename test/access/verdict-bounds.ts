@@ -1,11 +1,11 @@
 import { expect } from 'vitest'
 import type { Assessment } from '../../src/access/assess.ts'
-import type { Circumstances, Relief } from '../../src/access/relief.ts'
+import type { Relief, Reliefs } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 
 export type Judged = {
   readonly record: TrustRecord
-  readonly circumstances: Circumstances
+  readonly reliefs: Reliefs
   readonly now: Date
 } & Pick<Assessment, 'verdict' | 'reasons' | 'relief' | 'clauseOutcomes'>
 
@@ -47,20 +47,20 @@ function expectClausesMet({ clauseOutcomes, relief = [] }: Judged): void {
 type Attested = Judged & { readonly attestation: NonNullable<TrustRecord['attestation']> }
 
 const BOUNDS: Readonly<Record<Relief['kind'], (relief: Relief, judged: Attested) => void>> = {
-  grace({ reason = '', until }, { record, circumstances, clauseOutcomes, attestation }) {
+  grace({ reason = '', until }, { record, reliefs, clauseOutcomes, attestation }) {
     const { graceMs = 0 } = clauseOutcomes.find(({ clause: id }) => id === reason) ?? {}
     const noted = record.firstFailedAt[reason]
     const since =
       noted === undefined
-        ? Math.max(circumstances.policySince.getTime(), attestation.attestedAt.getTime())
+        ? Math.max(reliefs.policySince.getTime(), attestation.attestedAt.getTime())
         : Date.parse(noted)
     expect(until.getTime()).toBe(since + graceMs)
   },
-  hold({ reason = '', until }, { record, circumstances, now, attestation }) {
+  hold({ reason = '', until }, { record, reliefs, now, attestation }) {
     const { issuer, claims } = attestation
     const noted = record.firstFailedAt[reason]
     const met = noted === undefined ? now : new Date(noted)
-    const covering = circumstances.holds.filter(({ cause, covers, until: end }) => {
+    const covering = reliefs.holds.filter(({ cause, covers, until: end }) => {
       if (end.getTime() !== until.getTime()) return false
       if (cause.kind === 'clause') {
         // Neither one that failed before the wave nor one that came with it.
@@ -74,18 +74,18 @@ const BOUNDS: Readonly<Record<Relief['kind'], (relief: Relief, judged: Attested)
     })
     expect(covering.length).toBeGreaterThan(0)
   },
-  outage_grace({ until }, { circumstances, now, attestation }) {
-    const end = attestation.validUntil.getTime() + circumstances.outageGraceMs
+  outage_grace({ until }, { reliefs, now, attestation }) {
+    const end = attestation.validUntil.getTime() + reliefs.outageGraceMs
     expect(until.getTime()).toBeLessThanOrEqual(end)
-    const outages = circumstances.holds.filter(({ cause, until: over }) => {
+    const outages = reliefs.holds.filter(({ cause, until: over }) => {
       return cause.kind === 'stale' && cause.issuer === attestation.issuer && over > now
     })
     expect(Math.max(...outages.map(({ until: over }) => over.getTime()))).toBeGreaterThanOrEqual(
       until.getTime(),
     )
   },
-  allowance({ until }, { circumstances, relief }) {
-    expect(until).toEqual(circumstances.allowedUntil)
+  allowance({ until }, { reliefs, relief }) {
+    expect(until).toEqual(reliefs.allowedUntil)
     expect(relief).toHaveLength(1)
   },
 }

@@ -6,7 +6,6 @@ import { expectBounds } from './verdict-bounds.ts'
 import {
   at,
   attest,
-  circumstancesOf,
   clause,
   EVENTS,
   type Event,
@@ -15,6 +14,7 @@ import {
   life,
   POLICIES,
   policyWith,
+  reliefsOf,
   rulesOf,
   type World,
 } from './verdict-world.ts'
@@ -132,7 +132,7 @@ describe('the life of a device', () => {
   test('keeps to its bounds at each step', () => {
     live(({ after, world }) => {
       const { record, minutes } = world
-      expectBounds({ record, circumstances: circumstancesOf(world), now: at(minutes), ...after })
+      expectBounds({ record, reliefs: reliefsOf(world), now: at(minutes), ...after })
     })
   })
 

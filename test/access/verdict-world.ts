@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { type Assessment, assess } from '../../src/access/assess.ts'
-import type { Circumstances, HeldCause } from '../../src/access/relief.ts'
+import type { HeldCause, Reliefs } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import {
@@ -106,7 +106,7 @@ export const FIRST: World = {
   allowedUntil: null,
 }
 
-export function circumstancesOf({ policySince, holds, allowedUntil }: World): Circumstances {
+export function reliefsOf({ policySince, holds, allowedUntil }: World): Reliefs {
   return {
     policySince: at(policySince),
     holds,
@@ -123,8 +123,8 @@ export function rulesOf({ policy, values }: World) {
 
 export function judge(world: World): Assessment {
   const { record, minutes } = world
-  const circumstances = circumstancesOf(world)
-  return assess({ ...rulesOf(world), record, circumstances, now: at(minutes) })
+  const reliefs = reliefsOf(world)
+  return assess({ ...rulesOf(world), record, reliefs, now: at(minutes) })
 }
 
 export const EVENTS = [
@@ -151,7 +151,7 @@ export function attest(world: World, claims: AttestationClaims, validMinutes: nu
     attestedAt: at(minutes),
     validUntil: at(minutes + validMinutes),
     issuer: ISSUER,
-    policyHash: PIN,
+    attestationPolicyHash: PIN,
     confirmationKey: 'key',
     claims,
   }

@@ -23,7 +23,7 @@ function originOf(
 ): string {
   return appraiseOrigin({
     issuer: OURS,
-    policyHash: BUILT_IN_POLICY_HASH,
+    attestationPolicyHash: BUILT_IN_POLICY_HASH,
     claims: {},
     referenceValues: read(document),
     now: NOW,
@@ -103,7 +103,7 @@ describe('evidence of the built-in verifier', () => {
 
 describe('evidence of a provider', () => {
   const of = (azure_policies: readonly object[], changes: object = {}) =>
-    originOf({ azure_policies }, { issuer: AZURE, policyHash: HASH, ...changes })
+    originOf({ azure_policies }, { issuer: AZURE, attestationPolicyHash: HASH, ...changes })
 
   test('needs a pin of its issuer and its policy', () => {
     expect(of([{ issuer: AZURE, hash: HASH }])).toBe('accepted')
@@ -126,25 +126,25 @@ describe('evidence of a provider', () => {
       azure_policies: [{ issuer: AZURE, hash: HASH }],
       trust_anchors: [one.entry()],
     }
-    expect(originOf(document, { issuer: AZURE, policyHash: HASH })).toBe('accepted')
+    expect(originOf(document, { issuer: AZURE, attestationPolicyHash: HASH })).toBe('accepted')
   })
 
   test('that says itself that nobody vouches is not believed where hardware has to be proven', () => {
     const document = { enclaves: [], azure_policies: [{ issuer: AZURE, hash: HASH }] }
     const configured = expectOk(parseReferenceValues(document, { requiresHardware: true }))
     const of = (claims: object, referenceValues = configured) =>
-      originOf({}, { issuer: AZURE, policyHash: HASH, claims, referenceValues })
+      originOf({}, { issuer: AZURE, attestationPolicyHash: HASH, claims, referenceValues })
     expect(of({ aikValidated: false })).toBe('hardware_unproven')
     expect(of({ aikValidated: true })).toBe('accepted')
     expect(of({})).toBe('accepted')
     expect(of({ aikValidated: false }, read(document))).toBe('accepted')
-    const changes = { issuer: AZURE, policyHash: 'x', claims: { aikValidated: false } }
+    const changes = { issuer: AZURE, attestationPolicyHash: 'x', claims: { aikValidated: false } }
     expect(originOf({}, { ...changes, referenceValues: configured })).toBe('policy_not_pinned')
   })
 
   test('cannot make up for a missing pin by naming an anchor', () => {
     const claims = { aikTrustAnchor: one.fingerprint }
-    const changes = { issuer: AZURE, policyHash: HASH, claims }
+    const changes = { issuer: AZURE, attestationPolicyHash: HASH, claims }
     expect(originOf({ trust_anchors: [one.entry()] }, changes)).toBe('policy_not_pinned')
   })
 })

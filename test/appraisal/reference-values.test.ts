@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseReferenceValues, pinnedPolicies } from '../../src/appraisal/reference-values.ts'
-import { nameDocument, nameKeptDocument } from '../../src/policy/document/document-hash.ts'
+import { nameDocument, nameKeptDocument } from '../../src/base/document-hash.ts'
 import { AUTHOR, agent, FAMILY, IMAGE } from '../policy/healthy-device.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 

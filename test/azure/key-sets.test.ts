@@ -357,7 +357,7 @@ describeVectors('real key sets', () => {
     const keys = expectOk(await sets.keySetFor(issuer, kid))
     const hash = 'ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc'
     const verified = await verifyAttestationToken(token, {
-      issuers: [{ issuer, keys, policyHashes: [hash] }],
+      issuers: [{ issuer, keys, attestationPolicyHashes: [hash] }],
       now: new Date('2022-11-17T20:30:00Z'),
       maxAgeSeconds: 3600,
       clockSkewSeconds: 60,

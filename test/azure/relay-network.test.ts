@@ -86,7 +86,7 @@ describe('both messages of a device', () => {
     expect(decodeJwt(report.payload.report)).toMatchObject({
       iss: provider.url,
       nonce: RP_DATA,
-      'x-ms-policy-hash': provider.policyHash(),
+      'x-ms-policy-hash': provider.attestationPolicyHash(),
     })
     expect(azure.tokenRequests.length - before).toBe(1)
     expect(azure.tokenRequests.at(-1)?.form).toMatchObject({ scope: SCOPE })

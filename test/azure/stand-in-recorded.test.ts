@@ -64,7 +64,7 @@ describeVectors('as recorded', () => {
     for (const number of [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) {
       provider.setPolicy(vectorText(`maa/policy/tpm-attestation-sample-policies-${number}.txt`))
     }
-    expect(provider.policyHash()).toMatch(/^[\w-]{43}$/)
+    expect(provider.attestationPolicyHash()).toMatch(/^[\w-]{43}$/)
   })
 
   test('the challenge', async () => {

@@ -175,7 +175,7 @@ describe("Azure's administration client", () => {
     expect(set.body.policyResolution).toBe('Updated')
     expect(Buffer.from(set.body.policyTokenHash)).toEqual(hash)
     expect((await client.getPolicy(TPM)).body).toBe(BUILT_IN_POLICY)
-    expect(provider.policyHash()).toBe(policyHashOf(BUILT_IN_POLICY))
+    expect(provider.attestationPolicyHash()).toBe(policyHashOf(BUILT_IN_POLICY))
     await attest(provider)
     expect((await client.resetPolicy(TPM)).body.policyResolution).toBe('Removed')
     await expect(attest(provider)).rejects.toMatchObject({ code: 'PolicyEvaluationError' })
@@ -213,7 +213,7 @@ describe("Azure's administration client", () => {
     expect(decodeJwt(await attest(isolated))).toHaveProperty('x-ms-policy-signer')
     await expect(client.resetPolicy(TPM)).rejects.toMatchObject({ code: 'InvalidOperation' })
     await client.resetPolicy(TPM, { certificate, privateKey })
-    expect(isolated.policyHash()).toBe(policyHashOf(''))
+    expect(isolated.attestationPolicyHash()).toBe(policyHashOf(''))
   })
 
   test('manages the signers of an isolated provider, and of no other', async () => {

@@ -3,6 +3,7 @@ import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
 import { deviceIdOf } from '../../src/access/device-id.ts'
 import { digest } from '../../src/base/digest.ts'
 import { toBase64, toBase64Url, toHex, toUtf8 } from '../../src/base/encoding.ts'
+import { createNodeLog } from '../../src/compose/node-service.ts'
 import { createServices, type Services } from '../../src/compose/services.ts'
 import { type Config, parseConfig } from '../../src/config/config.ts'
 import { sealNonce } from '../../src/evidence/nonce.ts'
@@ -12,12 +13,12 @@ import {
   newClientSecret,
 } from '../../src/keys/client-secret.ts'
 import { parseMasterSecret } from '../../src/keys/master-secret.ts'
-import { createNodeLog } from '../../src/node.ts'
 import { recordAttestation } from '../../src/operations/attest/record-attestation.ts'
 import { type Submission, verifySubmission } from '../../src/operations/attest/submission.ts'
 import { makeDpopProof } from '../../src/simulator/dpop-proof.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
+import { listSimulatorReferenceValues } from '../../src/simulator/virtual-enclave.ts'
 import type { AttestationToRecord } from '../../src/store/devices/recording.ts'
 import { openStore } from '../../src/store/drivers/open-store.ts'
 import { handleAttestMessage } from '../../src/verifier/verifier.ts'
@@ -84,7 +85,14 @@ export async function openServices(environment: Fleet['environment']): Promise<S
   if (masterSecret === undefined) throw new TypeError('no master secret')
   const store = await openStore(config.database)
   const log = createNodeLog(config)
-  return createServices({ config, log, store, masterSecret, clock: () => new Date() })
+  return createServices({
+    config,
+    log,
+    store,
+    masterSecret,
+    clock: () => new Date(),
+    simulatedHardware: listSimulatorReferenceValues(),
+  })
 }
 
 /** 32 bytes, as the hash of a key would be. */

@@ -76,5 +76,5 @@ function prepareInput(claims: AttestationClaims): PolicyInput {
   const referenceValues = unwrap(parseReferenceValues({ enclaves }))
   const result = appraise({ claims, referenceValues, now })
   const times = { attestedAt: now, validUntil: now }
-  return { attestation: { claims, result, issuer: '', policyHash: '', ...times }, now }
+  return { attestation: { claims, result, issuer: '', attestationPolicyHash: '', ...times }, now }
 }

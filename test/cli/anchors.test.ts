@@ -260,7 +260,7 @@ describe('anchors import', () => {
       ...recorded,
       attestation: {
         ...recorded.attestation,
-        policyHash: BUILT_IN_POLICY_HASH,
+        attestationPolicyHash: BUILT_IN_POLICY_HASH,
         attestedAt: new Date(now - 1000),
         validUntil: new Date(now + 3_600_000),
       },

@@ -180,7 +180,7 @@ describe('countersign azure policy set', () => {
     expect(stdout).toContain('Not published: this policy is not pinned')
     expect(stdout).toContain(`policy pin --provider ${provider.url} --recommended`)
     expect(published()).toHaveLength(before)
-    expect(provider.policyHash()).toBe(OLD_HASH)
+    expect(provider.attestationPolicyHash()).toBe(OLD_HASH)
     expect(await pinnedHashes()).toEqual([])
     const json = await azurePolicy('set', '--yes', '--json')
     expect(json.code).toBe(2)
@@ -191,7 +191,7 @@ describe('countersign azure policy set', () => {
     await bringIntoForce({ enclaves: [], azure_policies: [pin(OLD_HASH)] })
     const { code, stdout } = await azurePolicy('set', '--pin', '--yes')
     expect(code).toBe(0)
-    expect(provider.policyHash()).toBe(RECOMMENDED_POLICY_HASH)
+    expect(provider.attestationPolicyHash()).toBe(RECOMMENDED_POLICY_HASH)
     expect(await inForce()).toEqual({
       enclaves: [],
       azure_policies: [pin(OLD_HASH), { ...pin(RECOMMENDED_POLICY_HASH), name: 'recommended' }],
@@ -241,12 +241,12 @@ describe('countersign azure policy set', () => {
     const { code, stdout } = await azurePolicy('set', '--file', weak, '--pin', '--yes')
     expect(code).toBe(0)
     expect(stdout).toMatch(/It does not issue aikPubHash/)
-    expect(provider.policyHash()).toBe(policyHashOf(`${OLD_POLICY}// mine\n`))
+    expect(provider.attestationPolicyHash()).toBe(policyHashOf(`${OLD_POLICY}// mine\n`))
   })
 
   test('asks nobody where nobody is', async () => {
     await expect(azurePolicy('set', '--pin')).rejects.toThrow('nobody can be asked here: say --yes')
-    expect(provider.policyHash()).toBe(OLD_HASH)
+    expect(provider.attestationPolicyHash()).toBe(OLD_HASH)
     expect(await pinnedHashes()).toEqual([])
   })
 
@@ -330,7 +330,7 @@ describe('countersign azure policy pin', () => {
     }
     await enforce(store, 'policy', { body: BASELINE_POLICY, now })
     await bringIntoForce(values)
-    const change = { issuer: other.url, policyHash: RECOMMENDED_POLICY_HASH }
+    const change = { issuer: other.url, attestationPolicyHash: RECOMMENDED_POLICY_HASH }
     await recordFleet(store, { devices: 3, now, change })
     vi.stubEnv('VERIFIERS', other.url)
     const remove = (hash: string, ...args: readonly string[]) =>

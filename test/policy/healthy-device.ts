@@ -84,7 +84,7 @@ export function inputOf(
     claims,
     result: appraised(claims),
     issuer: 'https://verifier.example',
-    policyHash: 'hash',
+    attestationPolicyHash: 'hash',
     attestedAt: ATTESTED_AT,
     validUntil: VALID_UNTIL,
   }

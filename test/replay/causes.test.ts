@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Rules } from '../../src/access/assess.ts'
+import type { Documents } from '../../src/access/assess.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import {
@@ -33,7 +33,7 @@ const minutes = (count: number) => new Date(NOW.getTime() + count * MINUTE)
 
 type Changes = {
   readonly claims?: AttestationClaims
-  readonly policyHash?: string
+  readonly attestationPolicyHash?: string
   /** Minutes from now. */
   readonly attested?: number
   readonly failed?: Readonly<Record<string, number>>
@@ -41,7 +41,7 @@ type Changes = {
 }
 
 function recordOf(id: number | string, changes: Changes = {}): AttestedRecord {
-  const { claims = HEALTHY, policyHash = BUILT_IN_POLICY_HASH, attested = -60 } = changes
+  const { claims = HEALTHY, attestationPolicyHash = BUILT_IN_POLICY_HASH, attested = -60 } = changes
   const { failed = {}, labels = [] } = changes
   const noted = Object.entries(failed).map(([clause, at]) => [clause, minutes(at).toISOString()])
   return {
@@ -54,7 +54,7 @@ function recordOf(id: number | string, changes: Changes = {}): AttestedRecord {
     attestation: {
       claims,
       issuer: ISSUER,
-      policyHash,
+      attestationPolicyHash,
       attestedAt: minutes(attested),
       validUntil: minutes(attested + 480),
     },
@@ -67,7 +67,7 @@ function fleetOf(size: number, changes: Changes = {}, from = 0): readonly Attest
 
 function find(
   records: readonly AttestedRecord[],
-  changes: Partial<Parameters<typeof searchCorrelations>[0]> & { readonly rules?: Rules } = {},
+  changes: Partial<Parameters<typeof searchCorrelations>[0]> & { readonly rules?: Documents } = {},
 ) {
   const { rules = BASELINE, ...rest } = changes
   const search = searchCorrelations({
@@ -111,7 +111,7 @@ describe('the causes that speak against a device', () => {
   })
 
   test('are a policy of a verifier that is not pinned, and a root that is not listed', () => {
-    const unpinned = recordOf('a', { policyHash: PIN })
+    const unpinned = recordOf('a', { attestationPolicyHash: PIN })
     expect(causesOf(unpinned, BASELINE, NOW)).toEqual([
       { kind: 'policy_not_pinned', issuer: ISSUER },
     ])
@@ -126,7 +126,11 @@ describe('the causes that speak against a device', () => {
   })
 
   test('are all there are, the age of the evidence left aside', () => {
-    const record = recordOf('a', { policyHash: PIN, claims: INSECURE, attested: -10_000 })
+    const record = recordOf('a', {
+      attestationPolicyHash: PIN,
+      claims: INSECURE,
+      attested: -10_000,
+    })
     expect(causesOf(record, BASELINE, NOW)).toHaveLength(2)
   })
 })
@@ -154,7 +158,7 @@ describe('a cause that many good devices meet at once is found', () => {
   test('for a pin that expires', () => {
     const pin = { issuer: ISSUER, hash: PIN, valid_until: minutes(10).toISOString() }
     const rules = valuesOf({ azure_policies: [pin] })
-    const records = fleetOf(50, { policyHash: PIN })
+    const records = fleetOf(50, { attestationPolicyHash: PIN })
     const cause = { kind: 'policy_not_pinned', issuer: ISSUER }
     expect(find(records, { rules })).toMatchObject([{ cause, devices: 50, good: 50 }])
     expect(find(records, { rules, lookAheadMs: 9 * MINUTE })).toEqual([])

@@ -101,7 +101,9 @@ export class StandInService {
     const clock = { now: this.now(), maxAgeSeconds: 600, clockSkewSeconds: 60 }
     const token = await verifyAttestationToken(body.token, {
       ...clock,
-      issuers: [{ issuer: this.url, keys: await this.#keySet(), policyHashes: 'unpinned' }],
+      issuers: [
+        { issuer: this.url, keys: await this.#keySet(), attestationPolicyHashes: 'unpinned' },
+      ],
     })
     if (!token.ok) return problem(400, token.failure.reason)
     const { confirmation, nonce: nonceBytes, payload } = token.value

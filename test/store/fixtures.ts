@@ -55,7 +55,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
       attestedAt: at(seconds),
       validUntil: at(seconds + VALIDITY_SECONDS),
       issuer: 'https://verifier.example',
-      policyHash: 'verifier-policy',
+      attestationPolicyHash: 'verifier-policy',
       confirmationKey: confirmationKey ?? 'confirmation-key',
       claims: claims ?? { secureBootEnabled: true, bootCounter: 7, elamDrivers: ['a', 'b'] },
     },
@@ -83,7 +83,7 @@ export function refusalOf(deviceId: string, changes: Partial<RefusalToRecord>): 
     digests: {},
     trace: null,
     issuer: null,
-    policyHash: null,
+    attestationPolicyHash: null,
     referenceValuesHash: null,
     ...changes,
   }

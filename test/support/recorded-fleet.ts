@@ -31,7 +31,9 @@ export async function recordFleet(
     readonly devices: number
     readonly now: Date
     /** What is otherwise about all of them. */
-    readonly change?: Partial<Pick<AttestationToRecord['attestation'], 'issuer' | 'policyHash'>>
+    readonly change?: Partial<
+      Pick<AttestationToRecord['attestation'], 'issuer' | 'attestationPolicyHash'>
+    >
   },
 ): Promise<readonly string[]> {
   const { devices, now, change } = fleet
@@ -45,7 +47,7 @@ export async function recordFleet(
       attestedAt: now,
       validUntil: new Date(now.getTime() + VALIDITY_MS),
       issuer: 'http://localhost:8080',
-      policyHash: BUILT_IN_POLICY_HASH,
+      attestationPolicyHash: BUILT_IN_POLICY_HASH,
       confirmationKey: 'key',
       claims: HEALTHY,
       ...change,

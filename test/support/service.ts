@@ -16,6 +16,7 @@ import {
   type VirtualDevice,
   type VirtualDeviceOptions,
 } from '../../src/simulator/virtual-device.ts'
+import { listSimulatorReferenceValues } from '../../src/simulator/virtual-enclave.ts'
 import type { Scope, Store } from '../../src/store/store.ts'
 import type { Json } from './json.ts'
 import { expectOk } from './refusal.ts'
@@ -95,7 +96,15 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
   const level = config.logLevel
   const log = createLog({ level, write: (line) => logs.push(line), clock: clock.now })
   const store = recordCalls(wrap(database.store), calls)
-  const input = { config, log, store, masterSecret: MASTER_SECRET, clock: clock.now }
+  const simulatedHardware = listSimulatorReferenceValues()
+  const input = {
+    config,
+    log,
+    store,
+    masterSecret: MASTER_SECRET,
+    clock: clock.now,
+    simulatedHardware,
+  }
   const services = alter(await createServices(input))
   const app = createApp(services)
   const route = app.fetch

@@ -116,12 +116,12 @@ describe('attestation', () => {
 
   test('the token passes every check of a relying party', async () => {
     const keys = expectOk(await importKeySet(listCertificates([verifier.keys.tokenSigning])))
-    const policyHashes = [BUILT_IN_POLICY_HASH]
+    const attestationPolicyHashes = [BUILT_IN_POLICY_HASH]
     for (const version of [1, 2] as const) {
       const { token, claims } = await attest({ version })
       const verified = expectOk(
         await verifyAttestationToken(token, {
-          issuers: [{ issuer: ISSUER, keys, policyHashes }],
+          issuers: [{ issuer: ISSUER, keys, attestationPolicyHashes }],
           now: NOW,
           maxAgeSeconds: 3_600,
           clockSkewSeconds: 0,

@@ -80,8 +80,8 @@ describePostgres('the relay in workerd', () => {
 
   /** Puts the simulator's enclave and the policies of these providers into force. */
   async function pin(...providers: readonly StandInProvider[]): Promise<void> {
-    const azure_policies = providers.map(({ url, policyHash }) => {
-      return { issuer: url, hash: policyHash() }
+    const azure_policies = providers.map(({ url, attestationPolicyHash }) => {
+      return { issuer: url, hash: attestationPolicyHash() }
     })
     const body = { ...listSimulatorReferenceValues(), azure_policies }
     const { hash } = expectOk(parseReferenceValues(body))

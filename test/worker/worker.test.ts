@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import type { Invocation } from '../../src/compose/worker-service.ts'
 import type { WorkerBindings } from '../../src/config/worker-config.ts'
 import { migratePostgres } from '../../src/store/system/migrate.ts'
-import type { Invocation } from '../../src/worker.ts'
 import {
   createHolder,
   DEVICE,

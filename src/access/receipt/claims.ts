@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isNumericDate } from '../../base/numeric-date.ts'
-import type { Circumstances } from '../relief.ts'
+import type { Reliefs } from '../relief.ts'
 import { type TrustRecord, VERDICTS } from '../trust-record.ts'
 
 /** SHA-256 in 64 lower-case hexadecimal digits. */
@@ -27,7 +27,7 @@ const causeSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('stale'), issuer: z.string() }),
 ])
 
-const circumstancesSchema = z.strictObject({
+const reliefsSchema = z.strictObject({
   policy_since: instant,
   outage_grace_seconds: z.number(),
   allowed_until: instant.nullable(),
@@ -49,13 +49,13 @@ const rolloutSchema = z.strictObject({
   stage: z.int(),
 })
 
-export type CircumstancesClaim = z.infer<typeof circumstancesSchema>
+export type ReliefsClaim = z.infer<typeof reliefsSchema>
 
-export function describeCircumstances(
-  circumstances: Circumstances,
+export function describeReliefs(
+  reliefs: Reliefs,
   firstFailedAt: TrustRecord['firstFailedAt'],
-): CircumstancesClaim {
-  const { policySince, outageGraceMs, allowedUntil, holds } = circumstances
+): ReliefsClaim {
+  const { policySince, outageGraceMs, allowedUntil, holds } = reliefs
   return {
     policy_since: policySince.toISOString(),
     outage_grace_seconds: outageGraceMs / 1000,
@@ -67,8 +67,8 @@ export function describeCircumstances(
   }
 }
 
-/** The circumstances that `describeCircumstances` told of. */
-export function circumstancesOfClaim(claim: CircumstancesClaim): Circumstances {
+/** The reliefs that `describeReliefs` told of. */
+export function reliefsOfClaim(claim: ReliefsClaim): Reliefs {
   return {
     policySince: new Date(claim.policy_since),
     outageGraceMs: claim.outage_grace_seconds * 1000,
@@ -100,7 +100,7 @@ export const receiptSchema = z.looseObject({
    * What could keep access open although something is wrong, at that moment. Like the time of the
    * decision it is the issuer's word, and what follows from it can be computed again.
    */
-  circumstances: circumstancesSchema,
+  reliefs: reliefsSchema,
   /** What of it did. */
   relief: z.array(reliefSchema),
   /** Rollouts that the device took part in. In pass `audit` the new document did not decide. */
@@ -126,7 +126,7 @@ export const receiptSchema = z.looseObject({
   verifier: z.string().optional(),
   /**
    * The key that the device had proven last, and its generation: a device token of another one does
-   * not count. Like the circumstances it is the issuer's word.
+   * not count. Like the reliefs it is the issuer's word.
    */
   device_key: z.strictObject({ jkt: z.string(), generation: z.int() }).optional(),
   /** Of the RFC 8785 form of an `EvidenceInput`. */

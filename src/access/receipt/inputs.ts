@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
-import { nameDocument } from '../../policy/document/document-hash.ts'
+import { nameDocument } from '../../base/document-hash.ts'
 import type { EvaluationRequest } from '../authzen.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'
@@ -72,7 +72,7 @@ export function describeEvidence(
     attested_at: attestation.attestedAt.toISOString(),
     valid_until: attestation.validUntil.toISOString(),
     issuer: attestation.issuer,
-    policy_hash: attestation.policyHash,
+    policy_hash: attestation.attestationPolicyHash,
     claims: attestation.claims,
   }
 }
@@ -107,7 +107,7 @@ export function recordOfInputs(
       attestedAt: new Date(evidence.attested_at),
       validUntil: new Date(evidence.valid_until),
       issuer: evidence.issuer,
-      policyHash: evidence.policy_hash,
+      attestationPolicyHash: evidence.policy_hash,
       confirmationKey: told.key?.jkt ?? '',
       claims: evidence.claims as AttestationClaims,
     },

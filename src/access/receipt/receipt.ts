@@ -1,12 +1,12 @@
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
-import { assess, type Rules } from '../assess.ts'
+import { assess, type Documents } from '../assess.ts'
 import type { EvaluationRequest } from '../authzen.ts'
 import type { Decision } from '../decide.ts'
-import type { Circumstances } from '../relief.ts'
+import type { Reliefs } from '../relief.ts'
 import type { TrustRecord } from '../trust-record.ts'
-import { type ClauseResult, describeCircumstances, type ReceiptClaims } from './claims.ts'
+import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
 import { describeDevice, describeEvidence, digestInput } from './inputs.ts'
 import { MAX_RECEIPT_CAUSE_CHARS } from './limits.ts'
 
@@ -29,13 +29,13 @@ export type ReceiptSigner = {
 /** What a receipt says of a decision. The same inputs give the same facts, here and offline. */
 export type DecisionFacts = Omit<ReceiptClaims, 'iss' | 'jti'>
 
-export type DecisionToDescribe = Rules & {
+export type DecisionToDescribe = Documents & {
   /** `null` where the request named no device, or one that nobody knows. */
   readonly record: TrustRecord | null
   readonly request: EvaluationRequest
   /** `digestRequest` of it. */
   readonly requestDigest: string
-  readonly circumstances: Circumstances
+  readonly reliefs: Reliefs
   /** Open rollouts that the device took part in. */
   readonly trials: readonly Trial[]
   readonly now: Date
@@ -55,7 +55,7 @@ export function describeDecision(input: DecisionToDescribe): DecisionFacts {
     reasons: [...new Set(decision.context.reasons.map(({ code }) => code))],
     mode: 'enforce',
     decided_at: now.toISOString(),
-    circumstances: describeCircumstances(input.circumstances, record?.firstFailedAt ?? {}),
+    reliefs: describeReliefs(input.reliefs, record?.firstFailedAt ?? {}),
     relief: [...(decision.context.relief ?? [])],
     rollouts: input.trials.map(({ rolloutId, kind, pass, stage }) => {
       return { rollout_id: rolloutId, kind, pass, stage }

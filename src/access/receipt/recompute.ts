@@ -1,14 +1,14 @@
 import { parseReferenceValues, problemsOf } from '../../appraisal/reference-values.ts'
+import { nameDocument } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { compilePolicy } from '../../policy/document/compile.ts'
-import { nameDocument } from '../../policy/document/document-hash.ts'
-import type { Rules } from '../assess.ts'
+import type { Documents } from '../assess.ts'
 import { type EvaluationRequest, parseEvaluation } from '../authzen.ts'
 import { type Decision, decide, denyWithoutDevice } from '../decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
 import { type VerifiedDeviceToken, verifyDeviceToken } from '../device-token.ts'
 import type { TrustRecord } from '../trust-record.ts'
-import { circumstancesOfClaim } from './claims.ts'
+import { reliefsOfClaim } from './claims.ts'
 import { digestInput, digestRequest, inputsSchema, recordOfInputs } from './inputs.ts'
 import type { ReceiptKeys } from './keys.ts'
 import { MAX_TOKEN_LEAD_MS } from './limits.ts'
@@ -44,7 +44,7 @@ type Read<T> = Result<T, RecomputeFailure>
 
 /** The inputs of a decision, read for deciding again. */
 type Case = {
-  readonly rules: Rules
+  readonly rules: Documents
   readonly record: TrustRecord | null
   readonly request: EvaluationRequest
 }
@@ -67,7 +67,7 @@ export async function recomputeReceipt(input: {
   if (!read.ok) return read
   const { rules, record, request } = read.value
   const now = new Date(receipt.claims.decided_at)
-  const circumstances = circumstancesOfClaim(receipt.claims.circumstances)
+  const reliefs = reliefsOfClaim(receipt.claims.reliefs)
   // Who took part in which rollout decided nothing beyond the documents, which are named.
   const trials = receipt.claims.rollouts.map(({ rollout_id, ...rest }) => {
     return { rolloutId: rollout_id, ...rest }
@@ -80,11 +80,11 @@ export async function recomputeReceipt(input: {
     return err({ reason: 'receipt_decision_differs', ...told })
   }
   const decision = named.ok
-    ? decide({ ...rules, record, request, token: token ?? undefined, circumstances, now })
+    ? decide({ ...rules, record, request, token: token ?? undefined, reliefs, now })
     : denyWithoutDevice({ ...rules, reason: named.failure.reason, request })
   const requestDigest = receipt.claims.request_digest
   const decided = { ...rules, record, request, requestDigest, now, decision }
-  const facts = describeDecision({ ...decided, circumstances, trials })
+  const facts = describeDecision({ ...decided, reliefs, trials })
   const difference = findDifference(receipt.payload, facts)
   return difference === undefined ? ok(decision) : err(difference)
 }
@@ -124,7 +124,7 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
       device === null
         ? null
         : recordOfInputs(device, evidence, {
-            firstFailedAt: claims.circumstances.first_failed_at,
+            firstFailedAt: claims.reliefs.first_failed_at,
             key: claims.device_key,
           }),
     request: request.value,

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import type { Store } from '../../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from '../framework/arguments.ts'
 import { confirm } from '../framework/confirm.ts'

@@ -1,7 +1,7 @@
 import { KNOWN_ANCHORS } from '../../appraisal/known-anchors.ts'
 import { parseReferenceValues } from '../../appraisal/reference-values.ts'
 import type { Config } from '../../config/config.ts'
-import { readTrustAnchors } from '../../operations/attest/trust-in-force.ts'
+import { readTrustAnchors } from '../../config/trust-anchors.ts'
 import type { Store } from '../../store/store.ts'
 import { readInForce } from '../policy/in-force.ts'
 import { type Root, rootOfCertificate, rootOfEntry, rootOfKnown } from './read-roots.ts'

@@ -2,7 +2,7 @@ import { type PolicySigner, readPolicySigner } from '../../azure/provider-policy
 import type { PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
 import { fromBase64Url } from '../../base/encoding.ts'
 import type { Config } from '../../config/config.ts'
-import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import type { Store } from '../../store/store.ts'
 import { type Command, readArguments, readCount, UsageError } from '../framework/arguments.ts'
 import { confirm } from '../framework/confirm.ts'

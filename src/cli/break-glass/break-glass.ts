@@ -1,25 +1,8 @@
 import { type Command, readArguments, UsageError } from '../framework/arguments.ts'
 import { keygen } from './keygen.ts'
+import { OPTIONS } from './options.ts'
 import { show } from './show.ts'
 import { sign } from './sign.ts'
-
-const OPTIONS = {
-  out: { type: 'string' },
-  key: { type: 'string' },
-  'passphrase-file': { type: 'string' },
-  audience: { type: 'string' },
-  device: { type: 'string' },
-  'all-devices': { type: 'boolean', default: false },
-  reason: { type: 'string' },
-  for: { type: 'string' },
-  issuer: { type: 'string' },
-  add: { type: 'string' },
-  keys: { type: 'string' },
-  threshold: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
-
-export type BreakGlassValues = ReturnType<typeof readArguments<typeof OPTIONS>>['values']
 
 export const command: Command = {
   options: OPTIONS,

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { UsageError } from '../framework/arguments.ts'
 import { printJson } from '../framework/output.ts'
-import type { BreakGlassValues } from './break-glass.ts'
 import { encodePrivateKey, publicJwkOf, readPassphrase, writeNewSecret } from './key-file.ts'
+import type { BreakGlassValues } from './options.ts'
 
 /** Makes the key of one signer: the private half into a file, the public half to print. */
 export function keygen(values: BreakGlassValues): number {

@@ -21,8 +21,8 @@ import { readCount, UsageError } from '../framework/arguments.ts'
 import { fields } from '../framework/fields.ts'
 import { readTextFile } from '../framework/read-text.ts'
 import { report, verdictOf } from '../inspect/finding.ts'
-import type { BreakGlassValues } from './break-glass.ts'
 import { describeClaims, readAudience, readToken } from './describe-token.ts'
+import type { BreakGlassValues } from './options.ts'
 
 const PRESET_THRESHOLD = 2
 /** What the service allows unless told otherwise. */

@@ -15,9 +15,9 @@ import { addSignature, signBreakGlass } from '../../access/break-glass/sign.ts'
 import { decodeBreakGlass } from '../../access/break-glass/token.ts'
 import { toBase32 } from '../../base/encoding.ts'
 import { UsageError } from '../framework/arguments.ts'
-import type { BreakGlassValues } from './break-glass.ts'
 import { describeClaims, readAudience, readToken } from './describe-token.ts'
 import { readPassphrase, readSigner } from './key-file.ts'
+import type { BreakGlassValues } from './options.ts'
 
 /** Prints a token with one more signature, and to standard error what it is about. */
 export function sign(values: BreakGlassValues): Promise<number> {

@@ -1,6 +1,6 @@
 import { toBase64, toUtf8 } from '../../base/encoding.ts'
+import type { NodeService } from '../../compose/node-service.ts'
 import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../../keys/client-secret.ts'
-import type { NodeService } from '../../node.ts'
 import { AttestationAgent } from '../../simulator/agent.ts'
 import { createAkAuthority } from '../../simulator/ak-authority.ts'
 import { independentKeys } from '../../simulator/key-source.ts'

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog } from '../../base/log.ts'
+import { type NodeService, startNodeService } from '../../compose/node-service.ts'
 import { readNodeConfig } from '../../config/node-config.ts'
-import { type NodeService, startNodeService } from '../../node.ts'
 import type { ScenarioOutcome } from '../../simulator/scenario.ts'
 import { SCENARIOS } from '../../simulator/scenarios.ts'
+import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
 import { type Command, readArguments } from '../framework/arguments.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
@@ -69,7 +70,11 @@ before that.
 async function startDemoService(folder: string, clock: () => Date): Promise<NodeService> {
   const config = await readNodeConfig({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'error' })
   const write = (line: string) => process.stderr.write(line)
-  return startNodeService(config, { clock, log: createLog({ level: 'error', write, clock }) })
+  return startNodeService(config, {
+    simulatedHardware: listSimulatorReferenceValues(),
+    clock,
+    log: createLog({ level: 'error', write, clock }),
+  })
 }
 
 async function play(

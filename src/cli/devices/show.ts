@@ -1,6 +1,6 @@
-import { tellReason } from '../../access/reason-text.ts'
+import { describeReason } from '../../access/reason-text.ts'
 import { deriveVerdict, type VerdictReason } from '../../access/verdict.ts'
-import { createRulesInForce } from '../../operations/release/rules-in-force.ts'
+import { createRulesReader } from '../../operations/release/rules-in-force.ts'
 import type { DeviceDetail, HistoryEntry } from '../../store/devices/device-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
@@ -73,13 +73,13 @@ async function describeReasons(store: Store, detail: DeviceDetail, now: Date): P
   const standing = deriveVerdict({ record, clauseOutcomes: [], now }).reasons
   const reasons = [...standing, ...(detail.reasons as unknown as readonly VerdictReason[])]
   if (reasons.length === 0) return []
-  const { active } = await createRulesInForce(store, { clock: () => now }).recent()
+  const { active } = await createRulesReader(store, { clock: () => now }).recent()
   const { policy } = active
   return reasons.map((reason) => {
     const name = 'clause' in reason ? reason.clause : reason.code
     // The policy may have changed since: a clause that is gone has no text any more.
     if ('clause' in reason && !policy.clauseById.has(reason.clause)) return `  ${name}\n`
-    const { title, repair } = tellReason(reason, policy, [])
+    const { title, repair } = describeReason(reason, policy, [])
     return `  ${name}: ${title}\n    ${repair}\n`
   })
 }

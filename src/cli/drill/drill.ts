@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import { drillOutage } from '../../operations/release/outage-drill.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
 import type { Store } from '../../store/store.ts'

@@ -1,6 +1,6 @@
 import { BUILT_IN } from '../../azure/settings.ts'
 import type { Config } from '../../config/config.ts'
-import type { Outage } from '../../replay/outage/drill.ts'
+import type { Outage } from '../../replay/outage/outage.ts'
 import { UsageError } from '../framework/arguments.ts'
 import { readDuration } from '../framework/duration.ts'
 

@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { toBase64, toBase64Url } from '../../base/encoding.ts'
+import { ensureDocuments } from '../../compose/first-documents.ts'
 import { type Config, SETTING_NAMES } from '../../config/config.ts'
 import { readNodeConfig } from '../../config/node-config.ts'
+import { provesHardware } from '../../config/trust-anchors.ts'
 import { NODE_ONLY } from '../../config/worker-config.ts'
 import { loadOrCreateSecretFile } from '../../keys/secret-file.ts'
+import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
 import { ownEmbeddedDatabase } from '../../store/drivers/embedded.ts'
 import { listenForPostgres } from '../../store/drivers/embedded-socket.ts'
+import { openStore } from '../../store/drivers/open-store.ts'
 import { checkPostgres, migratePostgres } from '../../store/system/migrate.ts'
 import { explainFault } from '../framework/explain-fault.ts'
 import { listenForStop } from '../framework/signals.ts'
@@ -45,6 +49,7 @@ async function main(): Promise<number> {
   const database = await openDatabase(config).catch((error) => {
     throw explainFault(error, config)
   })
+  if (!provesHardware(config)) await admitSimulator(config)
   const folder = await mkdtemp(join(tmpdir(), 'countersign-edge-'))
   try {
     const settings = join(folder, 'settings.env')
@@ -82,6 +87,16 @@ async function openEmbedded(dataDir: string): Promise<Database> {
       await socket.close()
       await owned.close()
     },
+  }
+}
+
+/** The Worker itself knows no simulated device. What is in force already stays so. */
+async function admitSimulator({ database }: Config): Promise<void> {
+  const store = await openStore(database)
+  try {
+    await ensureDocuments(store, new Date(), listSimulatorReferenceValues())
+  } finally {
+    await store.close()
   }
 }
 

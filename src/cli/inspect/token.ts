@@ -38,7 +38,7 @@ export async function inspectToken(args: readonly string[]): Promise<number> {
   const jwt = readJudgedText(positionals[0], 'the token file')
   const keys = await importKeySet(readJsonFile(values.jwks, '--jwks'))
   if (!keys.ok) throw new UsageError(`${values.jwks} is no usable key set: ${keys.failure.reason}`)
-  const policyHash = values['policy-hash']
+  const attestationPolicyHash = values['policy-hash']
   const issuer = values.issuer ?? ''
   if (issuer === '') throw new UsageError('--issuer is missing')
   const verified = await verifyAttestationToken(jwt, {
@@ -46,14 +46,15 @@ export async function inspectToken(args: readonly string[]): Promise<number> {
       {
         issuer,
         keys: keys.value,
-        policyHashes: policyHash === undefined ? 'unpinned' : [policyHash],
+        attestationPolicyHashes:
+          attestationPolicyHash === undefined ? 'unpinned' : [attestationPolicyHash],
       },
     ],
     now: readTime(values.at),
     maxAgeSeconds: ANY_AGE_SECONDS,
     clockSkewSeconds: 0,
   })
-  const finding = describe(jwt, checkNonce(verified, values.nonce), policyHash)
+  const finding = describe(jwt, checkNonce(verified, values.nonce), attestationPolicyHash)
   return report(finding, { json: values.json, text: explain(finding) })
 }
 
@@ -75,7 +76,11 @@ function checkNonce(verified: Inspected, nonce: string | undefined): Inspected {
     : err({ reason: 'token_nonce_differs' })
 }
 
-function describe(jwt: string, outcome: Inspected, policyHash: string | undefined): Finding {
+function describe(
+  jwt: string,
+  outcome: Inspected,
+  attestationPolicyHash: string | undefined,
+): Finding {
   const decoded = decodeAttestationToken(jwt)
   const token = decoded.ok ? decoded.value : undefined
   const { kind, payload, header } = token ?? {}
@@ -92,7 +97,7 @@ function describe(jwt: string, outcome: Inspected, policyHash: string | undefine
     nonce: outcome.ok && outcome.value.nonce ? toBase64Url(outcome.value.nonce) : undefined,
     confirmation_key: outcome.ok ? outcome.value.confirmation?.thumbprint : undefined,
     claims: payload,
-    remarks: remarksOn(outcome, policyHash),
+    remarks: remarksOn(outcome, attestationPolicyHash),
   }
 }
 
@@ -106,11 +111,11 @@ const SERVES: Readonly<Record<AttestationTokenKind, string>> = {
   unknown: 'its kind is not known',
 }
 
-function remarksOn(outcome: Inspected, policyHash: string | undefined): string[] {
+function remarksOn(outcome: Inspected, attestationPolicyHash: string | undefined): string[] {
   const remarks: string[] = []
-  if (outcome.ok && policyHash === undefined) {
+  if (outcome.ok && attestationPolicyHash === undefined) {
     remarks.push(
-      `the policy is not pinned: the service accepts only hashes on its list (--policy-hash ${outcome.value.policyHash})`,
+      `the policy is not pinned: the service accepts only hashes on its list (--policy-hash ${outcome.value.attestationPolicyHash})`,
     )
   }
   if (outcome.ok && outcome.value.nonce === undefined) {

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import { LARGE_FLEET } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'

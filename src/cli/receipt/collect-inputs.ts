@@ -100,10 +100,17 @@ async function findInHistory(
     const page = await store.deviceHistory(device_id, { limit: PAGE_ROWS_MOST, ...from })
     const entry = page.entries.find(({ attestationId }) => attestationId === name)
     if (entry !== undefined) {
-      const { at, issuer, policyHash, claims } = entry
-      if (issuer === null || policyHash === null || claims === null) return undefined
+      const { at, issuer, attestationPolicyHash, claims } = entry
+      if (issuer === null || attestationPolicyHash === null || claims === null) return undefined
       const validUntil = new Date(valid_until)
-      return { attestationId: name, attestedAt: at, validUntil, issuer, policyHash, claims }
+      return {
+        attestationId: name,
+        attestedAt: at,
+        validUntil,
+        issuer,
+        attestationPolicyHash,
+        claims,
+      }
     }
     const isPast = (page.entries.at(-1)?.at.getTime() ?? 0) < Date.parse(attested_at)
     before = isPast ? null : page.nextBefore

@@ -1,6 +1,6 @@
 import {
+  type CommandedRollout,
   ROLLOUT_VERBS,
-  type Steered,
   type SteerFailure,
   steer,
 } from '../../operations/release/steer.ts'
@@ -25,15 +25,15 @@ export async function steerRollout(
   const { rolloutId, reason, json, now } = options
   const verb = ROLLOUT_VERBS.find((one) => one === options.verb)
   if (verb === undefined) throw new TypeError(`${options.verb} steers no rollout`)
-  const steered = await steer(store, { rolloutId, verb, by: COMMAND_LINE, reason, now })
-  if (!steered.ok) throw new Error(describeFailure(rolloutId, steered.failure))
-  const { rollout, changed } = steered.value
+  const rulesInForce = await steer(store, { rolloutId, verb, by: COMMAND_LINE, reason, now })
+  if (!rulesInForce.ok) throw new Error(describeFailure(rolloutId, rulesInForce.failure))
+  const { rollout, changed } = rulesInForce.value
   if (json) printJson({ ...showRollout(rollout, now), changed })
-  else printText(describe(steered.value, verb))
+  else printText(describe(rulesInForce.value, verb))
   return 0
 }
 
-function describe({ rollout, changed }: Steered, verb: string): string {
+function describe({ rollout, changed }: CommandedRollout, verb: string): string {
   const { rolloutId, state, from, to } = rollout
   const unchanged = changed ? '' : ' already: nothing was changed'
   if (state === 'done') {

@@ -1,3 +1,4 @@
+import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
 import { type Command, readArguments } from '../framework/arguments.ts'
 import { explainFault } from '../framework/explain-fault.ts'
 import { DATA_OPTION, PORT_OPTION, readSettings } from '../framework/settings.ts'
@@ -22,8 +23,10 @@ Exit status: 0 stopped when asked to, 1 could not start.
     const config = await readSettings(values)
     const stop = listenForStop()
     // Loaded after the settings are known to be right: it is most of what there is.
-    const { startNodeService } = await import('../../node.ts')
-    const service = await startNodeService(config).catch((error) => {
+    const { startNodeService } = await import('../../compose/node-service.ts')
+    const service = await startNodeService(config, {
+      simulatedHardware: listSimulatorReferenceValues(),
+    }).catch((error) => {
       throw explainFault(error, config)
     })
     if (process.stdout.isTTY) process.stderr.write(welcome(service.url, config.publicUrl))

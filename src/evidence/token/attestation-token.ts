@@ -48,7 +48,7 @@ export type TokenIssuer = {
   readonly issuer: string
   readonly keys: KeySet
   /** An empty list accepts nothing; `unpinned` is for explaining tokens, not for trusting them. */
-  readonly policyHashes: readonly string[] | 'unpinned'
+  readonly attestationPolicyHashes: readonly string[] | 'unpinned'
 }
 
 export type VerifyTokenOptions = {
@@ -67,7 +67,7 @@ export type VerifiedAttestationToken = {
   readonly nonce: Uint8Array | undefined
   /** The attested key, whose possession is still to be proven. */
   readonly confirmation: { readonly jwk: JsonWebKey; readonly thumbprint: string } | undefined
-  readonly policyHash: string
+  readonly attestationPolicyHash: string
   /** Absent in TPM and VBS tokens. */
   readonly attestationType: string | undefined
   readonly issuedAt: Date
@@ -152,9 +152,9 @@ function readClaims(
   if (attestationType !== undefined && !isName(attestationType)) {
     return refuse('token_claims_malformed', 'x-ms-attestation-type')
   }
-  const policyHash = payload['x-ms-policy-hash']
-  if (!isName(policyHash)) return refuse('token_policy_missing')
-  const refused = checkPolicy(policyHash, issuer) ?? checkTimes(times, options)
+  const attestationPolicyHash = payload['x-ms-policy-hash']
+  if (!isName(attestationPolicyHash)) return refuse('token_policy_missing')
+  const refused = checkPolicy(attestationPolicyHash, issuer) ?? checkTimes(times, options)
   if (refused !== undefined) return refused
   const nonce = readNonce(payload)
   if (!nonce.ok) return nonce
@@ -165,7 +165,7 @@ function readClaims(
     payload: Object.freeze(payload),
     nonce: nonce.value,
     confirmation: confirmation.value,
-    policyHash,
+    attestationPolicyHash,
     attestationType,
     issuedAt: new Date(times.issuedAt * 1000),
     expiresAt: new Date(times.expiresAt * 1000),
@@ -173,9 +173,16 @@ function readClaims(
   })
 }
 
-function checkPolicy(policyHash: string, { policyHashes }: TokenIssuer): Refused | undefined {
-  if (policyHashes === 'unpinned' || policyHashes.includes(policyHash)) return undefined
-  return refuse('policy_not_pinned', policyHash)
+function checkPolicy(
+  attestationPolicyHash: string,
+  { attestationPolicyHashes }: TokenIssuer,
+): Refused | undefined {
+  if (
+    attestationPolicyHashes === 'unpinned' ||
+    attestationPolicyHashes.includes(attestationPolicyHash)
+  )
+    return undefined
+  return refuse('policy_not_pinned', attestationPolicyHash)
 }
 
 function readTimes({ iat, nbf, exp }: JsonObject): Times | undefined {

@@ -21,8 +21,8 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import { describeFault } from '../../base/log.ts'
 import { ok, type Result } from '../../base/result.ts'
 import type { Services } from '../../compose/services.ts'
-import { reportTrials } from '../../operations/jobs/round.ts'
-import type { Steered } from '../../operations/release/rules-in-force.ts'
+import { reportShadowDecisions } from '../../operations/jobs/round.ts'
+import type { RulesInForce } from '../../operations/release/rules-in-force.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { type BreakGlassServices, breakGlass } from '../middleware/break-glass.ts'
@@ -119,16 +119,16 @@ async function answerOne(
   const { device } = question.value
   // Without a device the hashes alone are read: what is in force names the answer all the same.
   const found = await services.store.trustRecord(device.ok ? device.value : '')
-  const steered = await services.rules.steer(found)
+  const rulesInForce = await services.rules.at(found)
   const language = c.req.header('accept-language')
-  const known = { steered, record: found.record, language }
+  const known = { rulesInForce, record: found.record, language }
   const answer = await answerQuestion(services, question.value, known)
   await reportIfDue(services)
   return c.json(answer)
 }
 
 type Known = {
-  readonly steered: Steered
+  readonly rulesInForce: RulesInForce
   readonly record: TrustRecord | null
   readonly language: string | undefined
 }
@@ -136,32 +136,32 @@ type Known = {
 function answerQuestion(
   services: Services,
   question: Question,
-  { steered, record, language }: Known,
+  { rulesInForce, record, language }: Known,
 ): Decision | Promise<Decision> {
   const { request, device, token, requestDigest } = question
   const now = services.clock()
-  const { rules, circumstances, trials } = steered.courseOf(record, now)
+  const { rules, reliefs, trials } = rulesInForce.rulesFor(record, now)
   const decision = device.ok
-    ? decide({ ...rules, record, request, token, circumstances, now, language })
+    ? decide({ ...rules, record, request, token, reliefs, now, language })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request, language })
   const { verdict, relief = [] } = decision.context
   services.metrics.decisions.labels(String(decision.decision), verdict).inc()
   for (const { kind } of relief) services.metrics.relieved.labels(kind).inc()
   if (record !== null && trials.length > 0) {
-    services.trials.observe({
-      steered,
+    services.shadow.observe({
+      rulesInForce,
       trials,
       rules,
       record,
       request,
       token,
-      circumstances,
+      reliefs,
       now,
       decision,
     })
   }
   if (requestDigest === undefined) return decision
-  const decided = { ...rules, record, request, circumstances, requestDigest, now, decision }
+  const decided = { ...rules, record, request, reliefs, requestDigest, now, decision }
   return addReceipt(services, { ...decided, trials })
 }
 
@@ -185,12 +185,12 @@ async function answerBatch(
     question.ok && question.value.device.ok ? [question.value.device.value] : [],
   )
   const found = await services.store.trustRecords([...new Set(ids)])
-  const steered = await services.rules.steer(found)
+  const rulesInForce = await services.rules.at(found)
   const answers: unknown[] = []
   for (const question of questions) {
     const answer = question.ok
       ? await answerQuestion(services, question.value, {
-          steered,
+          rulesInForce,
           record: recordIn(found.records, question.value),
           language,
         })
@@ -204,9 +204,9 @@ async function answerBatch(
 
 /** While a rollout is open, one answer in a while carries what was seen of it to the database. */
 async function reportIfDue(services: Services): Promise<void> {
-  if (!services.trials.isDue(services.clock())) return
+  if (!services.shadow.isDue(services.clock())) return
   try {
-    await reportTrials(services)
+    await reportShadowDecisions(services)
   } catch (error) {
     // Nothing about the answer hangs on it, and it is told again.
     services.log.error('report_failed', describeFault(error))

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Services } from '../../compose/services.ts'
-import { requiresHardware } from '../../operations/attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import { previewDocument } from '../../operations/release/preview.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'

@@ -112,9 +112,9 @@ async function steerOne(
     const waits = await awaitSecond(c, services, { body: body.value, seen })
     if (waits !== undefined) return waits
   }
-  const steered = await steer(services.store, { ...body.value, rolloutId, verb, by, now })
-  if (!steered.ok) return answerSteerFailure(c, steered.failure)
-  const { rollout, changed } = steered.value
+  const rulesInForce = await steer(services.store, { ...body.value, rolloutId, verb, by, now })
+  if (!rulesInForce.ok) return answerSteerFailure(c, rulesInForce.failure)
+  const { rollout, changed } = rulesInForce.value
   if (changed) {
     const request_id = c.get('requestId')
     services.log.warn('rollout_steered', { request_id, rollout_id: rolloutId, verb, by })

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
+import { nameDocument } from '../../base/document-hash.ts'
 import type { Services } from '../../compose/services.ts'
-import { nameDocument } from '../../policy/document/document-hash.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'

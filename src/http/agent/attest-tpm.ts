@@ -118,7 +118,7 @@ async function keepRefusal(
     digests,
     trace: trace.map(({ step, outcome, detail }) => ({ step, outcome, detail })),
     issuer: services.verifier.config.issuer,
-    policyHash: null,
+    attestationPolicyHash: null,
     referenceValuesHash: null,
   })
   if (answer === 'unknown') services.metrics.refusalsNotKept.labels('evidence').inc()

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { explainToDevice } from '../../access/explain.ts'
 import { readLanguages } from '../../access/language.ts'
-import { tellReason } from '../../access/reason-text.ts'
+import { describeReason } from '../../access/reason-text.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import type { LogFields } from '../../base/log.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -130,7 +130,7 @@ async function refuse(
       digests: device.digests,
       trace: [{ step: 'submission', outcome: 'failed', detail: reason }],
       issuer: device.token.issuer,
-      policyHash: device.token.policyHash,
+      attestationPolicyHash: device.token.attestationPolicyHash,
       referenceValuesHash: null,
     })
     if (answer === 'unknown') services.metrics.refusalsNotKept.labels('submission').inc()
@@ -210,7 +210,7 @@ async function answerRecorded(
     code: told.code,
     restart: told.restart,
     reasons: verdict.reasons.map((reason) => {
-      const { code, clause, title, repair } = tellReason(reason, rules.policy, languages)
+      const { code, clause, title, repair } = describeReason(reason, rules.policy, languages)
       return { code: clause ?? code, title, repair }
     }),
     device_token: token,

@@ -106,7 +106,7 @@ async function answerBatch(
     const decision = item.ok ? await decideOne(glass, item.value) : item
     if (decision.ok) decided.push(decision.value)
     else if (!('message' in decision.failure)) refusal = decision.failure
-    const told = decision.ok ? decision.value : tellFailure(glass, decision.failure, languages)
+    const told = decision.ok ? decision.value : describeFailure(glass, decision.failure, languages)
     evaluations.push(told)
     if (endsBatch(batch.semantic, told.decision)) break
   }
@@ -125,7 +125,7 @@ async function decideOne(
   return decideBreakGlass(verified, deviceOfRequest({ subject, tokenDeviceId }))
 }
 
-function tellFailure(
+function describeFailure(
   { verified }: Glass,
   failure: BreakGlassFailure | AuthzenFailure,
   languages: readonly LanguageRange[],

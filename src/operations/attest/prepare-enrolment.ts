@@ -1,5 +1,6 @@
 import { fromBase64 } from '../../base/encoding.ts'
 import type { Config } from '../../config/config.ts'
+import { readTrustAnchors } from '../../config/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import type { MasterSecret } from '../../keys/master-secret.ts'
@@ -10,7 +11,6 @@ import type { EnrolmentTrust } from '../../verifier/enrolment/enrolled-key.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
 import type { EnrolmentServices } from './enrolment-services.ts'
 import type { IssuerDirectory } from './issuer-directory.ts'
-import { readTrustAnchors } from './trust-in-force.ts'
 
 /** Puts together what enrolments are made with, and what makes the verifier believe in them. */
 export function prepareEnrolment(input: {

@@ -1,7 +1,7 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
 import { deviceIdOf } from '../../access/device-id.ts'
-import type { Circumstances } from '../../access/relief.ts'
+import type { Reliefs } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { appraiseOrigin } from '../../appraisal/origin.ts'
@@ -10,7 +10,7 @@ import { err, ok, type Result } from '../../base/result.ts'
 import type { Services } from '../../compose/services.ts'
 import type { RecordingAnswer } from '../../store/devices/recording.ts'
 import type { RecordedVerdict } from '../../store/schema/schema.ts'
-import type { Course } from '../release/rules-in-force.ts'
+import type { DeviceRules } from '../release/rules-in-force.ts'
 import { linkTpm } from './link-tpm.ts'
 import type { VerifiedSubmission } from './submission.ts'
 import type { UnvouchedFailure } from './unvouched-devices.ts'
@@ -33,7 +33,7 @@ export type Recorded = {
   readonly deviceId: string
   readonly attestation: RecordedAttestation
   readonly verdict: DerivedVerdict
-  readonly rules: Rules
+  readonly rules: Documents
   /** What a device token for the proven key has to be of. */
   readonly generation: number
 }
@@ -73,8 +73,8 @@ async function recordUnder(
   now: Date,
 ): Promise<Result<Recorded, RecordingFailure> | AnotherName> {
   const { deviceId, deviceKey, identity, keyKind } = submission
-  const { course, record } = await findCourse(services, submission, now)
-  const { rules, circumstances } = course
+  const { deviceRules, record } = await findDeviceRules(services, submission, now)
+  const { rules, reliefs } = deviceRules
   const attestation = describeAttestation(services, submission, now)
   const assessment = verdictOfAttestation({ ...rules, attestation, record, now })
   const entry = await services.unvouched.mayEnter(attestation, rules.referenceValues, now)
@@ -89,9 +89,7 @@ async function recordUnder(
     nonce: submission.nonce,
     attestation,
     ...describeAssessment(assessment),
-    announcedVerdict: mayBeRelieved(assessment, circumstances)
-      ? null
-      : recordable(assessment.verdict),
+    announcedVerdict: mayBeRelieved(assessment, reliefs) ? null : recordable(assessment.verdict),
     digests: submission.digests,
     evaluatedPolicyHash: rules.policy.hash,
     referenceValuesHash: rules.referenceValues.hash,
@@ -151,33 +149,33 @@ function describeAttestation(
     attestedAt: now,
     validUntil: new Date(now.getTime() + attestationValiditySeconds * 1000),
     issuer: token.issuer,
-    policyHash: token.policyHash,
+    attestationPolicyHash: token.attestationPolicyHash,
     confirmationKey,
     claims,
   }
 }
 
 /** What decides for this device, and its record where that is read. */
-async function findCourse(
+async function findDeviceRules(
   services: Services,
   submission: VerifiedSubmission,
   now: Date,
-): Promise<{ readonly course: Course; readonly record: TrustRecord | null }> {
-  const steered = await services.rules.recent()
+): Promise<{ readonly deviceRules: DeviceRules; readonly record: TrustRecord | null }> {
+  const rulesInForce = await services.rules.recent()
   // The ring of a device that is known by another name is in its record, and not in this one.
   const isOther = submission.deviceId !== deviceIdOf(submission.identity)
-  if (steered.dependsOnLabels || isOther) {
+  if (rulesInForce.dependsOnLabels || isOther) {
     const record = await readDevice(services, submission, now)
-    return { course: steered.courseOf(record, now), record }
+    return { deviceRules: rulesInForce.rulesFor(record, now), record }
   }
   const newcomer = {
     deviceId: submission.deviceId,
     labels: [],
     ring: services.ringOf(submission.identity),
   }
-  const course = steered.courseOf(newcomer, now)
-  const { usesDevice } = course.rules.policy
-  return { course, record: usesDevice ? await readDevice(services, submission, now) : null }
+  const deviceRules = rulesInForce.rulesFor(newcomer, now)
+  const { usesDevice } = deviceRules.rules.policy
+  return { deviceRules, record: usesDevice ? await readDevice(services, submission, now) : null }
 }
 
 /**
@@ -229,7 +227,7 @@ function describeAssessment({ verdict, reasons, clauseOutcomes, result }: Assess
  */
 function mayBeRelieved(
   { verdict, clauseOutcomes }: Assessment,
-  { holds, allowedUntil }: Circumstances,
+  { holds, allowedUntil }: Reliefs,
 ): boolean {
   if (verdict === 'trusted') return false
   if (holds.length > 0 || allowedUntil !== null) return true

@@ -3,7 +3,7 @@ import type { KeySets, KeySetsFailure } from '../../azure/key-sets.ts'
 import { ok, type Result } from '../../base/result.ts'
 import type { TokenIssuer } from '../../evidence/token/attestation-token.ts'
 import { decodeAttestationToken } from '../../evidence/token/attestation-token-kind.ts'
-import type { RulesInForce } from '../release/rules-in-force.ts'
+import type { RulesReader } from '../release/rules-in-force.ts'
 
 /** Whose attestation tokens are accepted. */
 export type TokenIssuers = {
@@ -21,7 +21,7 @@ export function createTokenIssuers(input: {
   /** URLs of Azure providers. */
   readonly providers: readonly string[]
   readonly keySets: KeySets
-  readonly rules: RulesInForce
+  readonly rules: RulesReader
   readonly clock: () => Date
 }): TokenIssuers {
   const { builtIn, providers, keySets, rules, clock } = input
@@ -40,8 +40,10 @@ export function createTokenIssuers(input: {
       // Which of the versions in force is the device's is known when it is: that one appraises it.
       const { referenceValues } = await rules.recent()
       const now = clock()
-      const policyHashes = referenceValues.flatMap((values) => pinnedPolicies(values, issuer, now))
-      return ok([{ issuer, keys: keys.value, policyHashes }])
+      const attestationPolicyHashes = referenceValues.flatMap((values) =>
+        pinnedPolicies(values, issuer, now),
+      )
+      return ok([{ issuer, keys: keys.value, attestationPolicyHashes }])
     },
   }
 }

@@ -1,21 +1,21 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import type { EvaluationRequest } from '../../access/authzen.ts'
 import { type Decision, decide } from '../../access/decide.ts'
 import type { VerifiedDeviceToken } from '../../access/device-token.ts'
-import type { Circumstances } from '../../access/relief.ts'
+import type { Reliefs } from '../../access/relief.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { exceedsBudget, type Rollout } from '../../rollout/rollout.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
 import { haltRollout } from '../release/drive-rollout.ts'
-import type { Steered } from '../release/rules-in-force.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
 
 /**
  * What rollouts do to real questions. A replay of recorded claims cannot see what a clause about
  * requests does; here each question of a device in the stage is answered a second time, under the
  * other document, and the device counts if the old one allows what the new one denies.
  */
-export type Trials = {
+export type ShadowDecisions = {
   /** After the answer is known; changes nothing about it. */
   readonly observe: (decided: DecidedOnTrial) => void
   /**
@@ -31,14 +31,14 @@ export type Trials = {
 }
 
 export type DecidedOnTrial = {
-  readonly steered: Steered
+  readonly rulesInForce: RulesInForce
   readonly trials: readonly Rollout[]
-  readonly rules: Rules
+  readonly rules: Documents
   readonly record: TrustRecord
   readonly request: EvaluationRequest
   /** The token that the device was named by: whether it counts is no matter of documents. */
   readonly token: VerifiedDeviceToken | undefined
-  readonly circumstances: Circumstances
+  readonly reliefs: Reliefs
   readonly now: Date
   readonly decision: Decision
 }
@@ -61,13 +61,13 @@ const EXAMPLES = 5
 const MAX_REVISIONS = 8
 const REPORT_EVERY_MS = 5000
 
-export function createTrials(options: {
+export function createShadowDecisions(options: {
   readonly store: Pick<Store, 'observeRollout' | 'stepRollout' | 'recordRolloutHealth'>
   /** Names this process. */
   readonly reporter: string
   /** Whether the device counts against the budget of a rollout. */
   readonly counts: (decided: DecidedOnTrial) => boolean
-}): Trials {
+}): ShadowDecisions {
   const { store, reporter, counts } = options
   const seen = new Map<string, Seen>()
   let reportedAt = -Infinity
@@ -98,7 +98,7 @@ export function createTrials(options: {
       const faults: unknown[] = []
       for (const tally of seen.values()) {
         // A halt waits for no report, and no rollout for another.
-        await tellSeen(tally, { store, reporter }).catch((fault: unknown) => faults.push(fault))
+        await reportSeen(tally, { store, reporter }).catch((fault: unknown) => faults.push(fault))
         if (tally.halt !== 'wanted') continue
         const newlyDenied = tally.devices.size
         const answer = await haltRollout(store, tally.rollout, { newlyDenied, now })
@@ -111,7 +111,7 @@ export function createTrials(options: {
   }
 }
 
-async function tellSeen(
+async function reportSeen(
   tally: Seen,
   { store, reporter }: { readonly store: Pick<Store, 'observeRollout'>; readonly reporter: string },
 ): Promise<void> {
@@ -143,23 +143,27 @@ function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
 
 /** Why the new document denies what the old one allows; `undefined` where it does not. */
 function findLoss(rollout: Rollout, decided: DecidedOnTrial): readonly string[] | undefined {
-  const { rules, decision, record, request, token, circumstances, now } = decided
+  const { rules, decision, record, request, token, reliefs, now } = decided
   const isNew = rollout.pass === 'enforce'
   // What decided is one of the two, unless a pin decides for the device: then nothing is on trial.
   const inUse = rollout.kind === 'policy' ? rules.policy.hash : rules.referenceValues.hash
   if (inUse !== (isNew ? rollout.to : rollout.from)) return undefined
   if (decision.decision === isNew) return undefined
   const otherRules = exchange(decided, rollout.kind, isNew ? rollout.from : rollout.to)
-  const other = decide({ ...otherRules, record, request, token, circumstances, now })
+  const other = decide({ ...otherRules, record, request, token, reliefs, now })
   const [before, after] = isNew ? [other, decision] : [decision, other]
   if (!before.decision || after.decision) return undefined
   return after.context.reasons.map(({ clause, code }) => clause ?? code)
 }
 
-function exchange({ steered, rules }: DecidedOnTrial, kind: Rollout['kind'], hash: string): Rules {
+function exchange(
+  { rulesInForce, rules }: DecidedOnTrial,
+  kind: Rollout['kind'],
+  hash: string,
+): Documents {
   return kind === 'policy'
-    ? steered.rulesOf(hash, rules.referenceValues.hash)
-    : steered.rulesOf(rules.policy.hash, hash)
+    ? rulesInForce.rulesOf(hash, rules.referenceValues.hash)
+    : rulesInForce.rulesOf(rules.policy.hash, hash)
 }
 
 function describe(tally: Seen, reporter: string): RolloutObservation {

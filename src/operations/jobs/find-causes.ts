@@ -4,7 +4,7 @@ import { type AttestedRecord, type Correlation, searchCorrelations } from '../..
 import { isEnforcing } from '../../rollout/rollout.ts'
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { Store } from '../../store/store.ts'
-import type { Steered } from '../release/rules-in-force.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
 import { isAttested } from '../release/stage-health.ts'
 
 /** Devices that are looked at in one round. One in a hundred is then twenty of them. */
@@ -20,7 +20,7 @@ export const WINDOW_MS = 30 * 60_000
 export async function findHeldCauses(
   store: Pick<Store, 'fleetPage'>,
   input: {
-    readonly steered: Steered
+    readonly rulesInForce: RulesInForce
     readonly after: string
     /** For how long an attestation counts: after that all of the fleet has attested under the rules. */
     readonly validityMs: number
@@ -29,18 +29,18 @@ export async function findHeldCauses(
     readonly now: Date
   },
 ): Promise<{ readonly found: readonly Correlation[]; readonly last: string }> {
-  const { steered, now } = input
+  const { rulesInForce, now } = input
   const { records, last } = await readSample(store, { after: input.after, most: SAMPLE })
   const attested: AttestedRecord[] = records
     .filter(isAttested)
     .filter((record) => input.counts(record) && isActiveAt(record, now))
-  const { active, rollouts } = steered.control
+  const { active, rollouts } = rulesInForce.control
   // Else devices that fail for the first time may only have been asked for the first time.
   const isSettled = active.every(({ activatedAt }) => {
     return activatedAt.getTime() + input.validityMs + WINDOW_MS <= now.getTime()
   })
   const search = searchCorrelations({
-    rulesOf: (record) => steered.courseOf(record, now).rules,
+    rulesOf: (record) => rulesInForce.rulesFor(record, now).rules,
     now,
     lookAheadMs: LOOK_AHEAD_MS,
     since: new Date(now.getTime() - WINDOW_MS),

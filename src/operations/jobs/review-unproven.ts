@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { describeFault } from '../../base/log.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import type { Services } from '../../compose/services.ts'
@@ -67,14 +67,14 @@ export async function reviewUnproven(services: Services): Promise<void> {
 }
 
 /** The same rules as if the configuration named no anchors; the same object where that is no change. */
-function withoutConfiguration(rules: Rules): Rules {
+function withoutConfiguration(rules: Documents): Documents {
   const { referenceValues } = rules
   const listsAnchors = referenceValues.anchors.size > 0
   if (referenceValues.requiresHardware === listsAnchors) return rules
   return { ...rules, referenceValues: { ...referenceValues, requiresHardware: listsAnchors } }
 }
 
-async function previewSample({ store, clock }: Services, inForce: Rules, candidate: Rules) {
+async function previewSample({ store, clock }: Services, inForce: Documents, candidate: Documents) {
   const leaveOut = listUnreadClaims([inForce, candidate])
   const { records } = await readSample(store, { after: '', most: SAMPLE, leaveOut })
   const preview = createPreview({ inForce, candidate, now: clock() })

@@ -4,7 +4,7 @@ import { isOpen, type Rollout } from '../../rollout/rollout.ts'
 import type { Json } from '../../store/json.ts'
 import { driveRollout, SERVICE } from '../release/drive-rollout.ts'
 import { newControlId } from '../release/release.ts'
-import type { Steered } from '../release/rules-in-force.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
 import { checkStage } from '../release/stage-health.ts'
 import { findHeldCauses, WINDOW_MS } from './find-causes.ts'
 import { sweepFleet } from './sweep.ts'
@@ -24,7 +24,7 @@ const REST_MS = 24 * 3_600_000
  */
 export async function runControl(services: Services, signal?: AbortSignal): Promise<void> {
   const rounds: Readonly<Record<string, (services: Services) => Promise<void>>> = {
-    report_trials: reportTrials,
+    report_shadow_decisions: reportShadowDecisions,
     end_expired: endExpired,
     drive_rollouts: (all) => exclusively(all, 'drive_rollouts', driveRollouts),
     hold_causes: (all) => exclusively(all, 'hold_causes', holdCauses),
@@ -42,8 +42,8 @@ export async function runControl(services: Services, signal?: AbortSignal): Prom
 }
 
 /** Tells what this process saw of rollouts; called between rounds too, where that cannot wait. */
-export async function reportTrials(services: Services): Promise<void> {
-  const halted = await services.trials.report(services.clock())
+export async function reportShadowDecisions(services: Services): Promise<void> {
+  const halted = await services.shadow.report(services.clock())
   for (const rollout of halted) logHalt(services, rollout, 'denied_questions')
 }
 
@@ -68,16 +68,16 @@ async function exclusively(
 
 async function driveRollouts(services: Services, position: string): Promise<string> {
   const { store, clock } = services
-  const steered = await services.rules.steer(await store.trustRecord(''))
-  for (const hash of steered.unusable) {
+  const rulesInForce = await services.rules.at(await store.trustRecord(''))
+  for (const hash of rulesInForce.unusable) {
     services.log.error('document_unusable', { hash, remedy: 'countersign rollout list' })
   }
-  const { budgets: counts } = whoSteers(services.config, steered.active.referenceValues)
+  const { budgets: counts } = whoSteers(services.config, rulesInForce.active.referenceValues)
   let last = position
-  for (const rollout of steered.control.rollouts) {
+  for (const rollout of rulesInForce.control.rollouts) {
     if (!isOpen(rollout.state)) continue
     const now = clock()
-    const checked = await checkStage(store, { rollout, steered, after: position, counts, now })
+    const checked = await checkStage(store, { rollout, rulesInForce, after: position, counts, now })
     const { health } = checked
     last = checked.last
     const { step, answer } = await driveRollout(store, rollout, { health, now: clock() })
@@ -92,11 +92,11 @@ async function holdCauses(services: Services, position: string): Promise<string>
   const { store, clock, config } = services
   if (config.holdSeconds === 0) return position
   const now = clock()
-  const steered = await services.rules.steer(await store.trustRecord(''))
+  const rulesInForce = await services.rules.at(await store.trustRecord(''))
   const { found, last } = await findHeldCauses(store, {
-    steered,
+    rulesInForce,
     after: position,
-    counts: whoSteers(config, steered.active.referenceValues).holds,
+    counts: whoSteers(config, rulesInForce.active.referenceValues).holds,
     validityMs: config.attestationValiditySeconds * 1000,
     now,
   })
@@ -137,7 +137,7 @@ async function endExpired(services: Services): Promise<void> {
   }
 }
 
-function describeCause(cause: Steered['control']['holds'][number]['cause']): string {
+function describeCause(cause: RulesInForce['control']['holds'][number]['cause']): string {
   return Object.values(cause).join(' ')
 }
 

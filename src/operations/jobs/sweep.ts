@@ -12,7 +12,7 @@ import {
   type FleetRow,
 } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
-import type { Steered } from '../release/rules-in-force.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
 
 /** Devices that one round looks at. What is left waits for the next round. */
 export const SWEEP_DEVICES_A_ROUND = 20_000
@@ -33,13 +33,13 @@ export async function sweepFleet(services: SweepServices, position: string): Pro
   let { since, after } = readPosition(position, clock())
   const toRecord = createRecordReader()
   for (let looked = 0; looked < SWEEP_DEVICES_A_ROUND; looked += FLEET_PAGE_ROWS) {
-    const steered = await services.rules.steer(await store.trustRecord(''))
-    const leaveOut = listUnreadClaims(rulesInForce(steered))
+    const rulesInForce = await services.rules.at(await store.trustRecord(''))
+    const leaveOut = listUnreadClaims(documentsOf(rulesInForce))
     const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
     const now = clock()
-    const changes = await findChanges(rows, { toRecord, steered, now })
+    const changes = await findChanges(rows, { toRecord, rulesInForce, now })
     if (changes.length > 0) {
-      const { revision } = steered.control
+      const { revision } = rulesInForce.control
       const told = await store.announceVerdicts({ changes, revision, now })
       // Other rules are in force by now: the same page again, under these.
       if (told === 'superseded') continue
@@ -61,7 +61,7 @@ function readPosition(position: string, now: Date): { readonly since: number; af
   return after === undefined ? { since: now.getTime(), after: '' } : { since: Number(since), after }
 }
 
-function rulesInForce({ control, rulesOf }: Steered) {
+function documentsOf({ control, rulesOf }: RulesInForce) {
   const values = versionsInForce(control, 'reference-values')
   return versionsInForce(control, 'policy').flatMap((policy) =>
     values.map((referenceValues) => rulesOf(policy, referenceValues)),
@@ -73,23 +73,27 @@ async function findChanges(
   rows: readonly FleetRow[],
   input: {
     readonly toRecord: (row: FleetRow) => FleetRecord
-    readonly steered: Steered
+    readonly rulesInForce: RulesInForce
     readonly now: Date
   },
 ): Promise<readonly VerdictChange[]> {
-  const { toRecord, steered, now } = input
+  const { toRecord, rulesInForce, now } = input
   const changes: VerdictChange[] = []
   await visitInSlices(rows, (row) => {
-    const change = changeOf(toRecord(row), steered, now)
+    const change = changeOf(toRecord(row), rulesInForce, now)
     if (change !== undefined) changes.push(change)
   })
   return changes
 }
 
-function changeOf(found: FleetRecord, steered: Steered, now: Date): VerdictChange | undefined {
+function changeOf(
+  found: FleetRecord,
+  rulesInForce: RulesInForce,
+  now: Date,
+): VerdictChange | undefined {
   const record = toTrustRecord(found)
-  const { rules, circumstances } = steered.courseOf(record, now)
-  const { verdict, reasons } = assess({ ...rules, record, circumstances, now })
+  const { rules, reliefs } = rulesInForce.rulesFor(record, now)
+  const { verdict, reasons } = assess({ ...rules, record, reliefs, now })
   const { deviceId, announcedVerdict: previous, attestation } = found
   if (verdict === previous) return undefined
   const attestationId = attestation?.attestationId ?? null

@@ -2,7 +2,7 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import { BUILT_IN } from '../../azure/settings.ts'
 import type { Config } from '../../config/config.ts'
-import { requiresHardware } from '../attest/trust-in-force.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 
 type Device = Pick<TrustRecord, 'vouched'>
 

@@ -1,12 +1,13 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import { createDrill, type Outage } from '../../replay/outage/drill.ts'
+import { createDrill } from '../../replay/outage/drill.ts'
+import type { Outage } from '../../replay/outage/outage.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import { readFleet } from '../../store/devices/fleet-reads.ts'
 import type { Store } from '../../store/store.ts'
-import { createRulesInForce, type Steered } from './rules-in-force.ts'
+import { createRulesReader, type RulesInForce } from './rules-in-force.ts'
 
 export type DrillProgress = {
   readonly devices: number
@@ -33,14 +34,14 @@ export async function drillOutage(input: {
 }): Promise<DrillSummary> {
   const { store, now, outage, onProgress, signal } = input
   signal?.throwIfAborted()
-  const steered = await createRulesInForce(store, { ...input, clock: () => now }).recent()
-  const rules = rulesOf(steered)
+  const rulesInForce = await createRulesReader(store, { ...input, clock: () => now }).recent()
+  const rules = rulesOf(rulesInForce)
   const drill = createDrill({
     outage,
     now,
-    courseOf: steered.courseOf,
+    rulesFor: rulesInForce.rulesFor,
     rules,
-    changes: steered.control.overrides.map(({ expiresAt }) => expiresAt),
+    changes: rulesInForce.control.overrides.map(({ expiresAt }) => expiresAt),
   })
   const { devices: byVerdict } = await store.counts(now)
   const total = Object.values(byVerdict).reduce((sum, devices) => sum + devices, 0)
@@ -56,7 +57,12 @@ export async function drillOutage(input: {
 }
 
 /** Each document that decides for somebody is in one of them. */
-function rulesOf({ control, active, rulesOf: find, referenceValues }: Steered): readonly Rules[] {
+function rulesOf({
+  control,
+  active,
+  rulesOf: find,
+  referenceValues,
+}: RulesInForce): readonly Documents[] {
   return [
     ...versionsInForce(control, 'policy').map((hash) => find(hash, active.referenceValues.hash)),
     ...referenceValues.map((values) => ({ policy: active.policy, referenceValues: values })),

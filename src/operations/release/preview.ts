@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import {
   parseReferenceValues,
   type ReferenceValuesFailure,
@@ -14,7 +14,7 @@ import type { DocumentKind } from '../../rollout/in-force.ts'
 import { readFleet } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
-import { createRulesInForce } from './rules-in-force.ts'
+import { createRulesReader } from './rules-in-force.ts'
 
 export type PreviewProgress = {
   readonly devices: number
@@ -48,7 +48,7 @@ export async function previewDocument(input: {
   const { store, kind, by, clock, onProgress, signal } = input
   signal?.throwIfAborted()
   const hashes = await store.trustRecord('')
-  const inForce = await createRulesInForce(store, input).ofHashes(hashes)
+  const inForce = await createRulesReader(store, input).ofHashes(hashes)
   const compiled = withCandidate(inForce, input)
   if (!compiled.ok) return compiled
   const candidate = compiled.value
@@ -79,9 +79,9 @@ export async function previewDocument(input: {
 }
 
 function withCandidate(
-  inForce: Rules,
+  inForce: Documents,
   input: ReferenceValuesOptions & { readonly kind: DocumentKind; readonly candidate: unknown },
-): Result<Rules, PreviewFailure> {
+): Result<Documents, PreviewFailure> {
   const { kind, candidate } = input
   if (kind === 'policy') {
     const policy = compilePolicy(candidate)

@@ -1,5 +1,5 @@
-import type { Rules } from '../../access/assess.ts'
-import type { Circumstances } from '../../access/relief.ts'
+import type { Documents } from '../../access/assess.ts'
+import type { Reliefs } from '../../access/relief.ts'
 import {
   parseReferenceValues,
   type ReferenceValues,
@@ -16,7 +16,7 @@ import {
   versionsInForce,
 } from '../../rollout/in-force.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
-import type { ActiveHashes, Steering } from '../../store/devices/trust-records.ts'
+import type { ActiveHashes, InForceRevision } from '../../store/devices/trust-records.ts'
 import type { Store } from '../../store/store.ts'
 
 /**
@@ -24,33 +24,33 @@ import type { Store } from '../../store/store.ts'
  * is kept by its revision. A decision reads the revision with the trust record, in the same
  * statement, so a change is effective with the next request and costs reads only for the first one.
  */
-export type RulesInForce = {
-  readonly steer: (steering: Steering) => Steered | Promise<Steered>
+export type RulesReader = {
+  readonly at: (revision: InForceRevision) => RulesInForce | Promise<RulesInForce>
   /** For a caller that has read no record yet. May be older than the last change by `maxAgeMs`. */
-  readonly recent: () => Promise<Steered>
-  readonly ofHashes: (hashes: ActiveHashes) => Rules | Promise<Rules>
+  readonly recent: () => Promise<RulesInForce>
+  readonly ofHashes: (hashes: ActiveHashes) => Documents | Promise<Documents>
 }
 
 /** One revision of what steers, with every document that it names at hand. */
-export type Steered = {
+export type RulesInForce = {
   readonly control: Control
   /** Documents on trial or pinned that are lost or do not compile: what names them is passed over. */
   readonly unusable: readonly string[]
   /** What is active, and decides for whoever is in no rollout and has no pin. */
-  readonly active: Rules
+  readonly active: Documents
   /** What decides for a device; without one, what is active. */
-  readonly courseOf: (device: SteeredDevice | null, now: Date) => Course
+  readonly rulesFor: (device: SteeredDevice | null, now: Date) => DeviceRules
   /** Any of the documents that are in force for somebody or on trial. */
-  readonly rulesOf: (policyHash: string, referenceValuesHash: string) => Rules
+  readonly rulesOf: (policyHash: string, referenceValuesHash: string) => Documents
   /** All of them of the second kind: evidence is let in if any of them believes it. */
   readonly referenceValues: readonly ReferenceValues[]
   /** Whether a device has to be read before it can be said what decides for it. */
   readonly dependsOnLabels: boolean
 }
 
-export type Course = {
-  readonly rules: Rules
-  readonly circumstances: Circumstances
+export type DeviceRules = {
+  readonly rules: Documents
+  readonly reliefs: Reliefs
   /** Open rollouts that the device takes part in, whichever document decides in them. */
   readonly trials: readonly Rollout[]
 }
@@ -59,67 +59,73 @@ export type Course = {
 const KEPT = 8
 const MAX_AGE_MS = 1000
 
-export function createRulesInForce(
+export function createRulesReader(
   store: Pick<Store, 'document' | 'trustRecord' | 'control'>,
   options: ReferenceValuesOptions & {
     readonly clock: () => Date
     readonly outageGraceMs?: number
   },
-): RulesInForce {
+): RulesReader {
   const { clock, outageGraceMs = 0 } = options
   const documents = createDocuments(store, options)
-  let latest: { readonly steered: Steered; readonly at: number } | undefined
+  let latest: { readonly rulesInForce: RulesInForce; readonly at: number } | undefined
 
   const load = async () => {
     const control = await store.control(clock())
-    const steered = await steerBy(control, { documents, outageGraceMs })
-    latest = { steered, at: clock().getTime() }
-    return steered
+    const rulesInForce = await steerBy(control, { documents, outageGraceMs })
+    latest = { rulesInForce, at: clock().getTime() }
+    return rulesInForce
   }
-  const steer = ({ controlRevision }: Steering) => {
-    if (latest?.steered.control.revision === controlRevision) return latest.steered
+  const at = ({ controlRevision }: InForceRevision) => {
+    if (latest?.rulesInForce.control.revision === controlRevision) return latest.rulesInForce
     // Each request loads for itself: on Workers none may wait for what another one began.
     return load()
   }
 
   return {
-    steer,
+    at,
     ofHashes: documents.rulesOf,
     async recent() {
       const now = clock().getTime()
-      if (latest !== undefined && Math.abs(now - latest.at) < MAX_AGE_MS) return latest.steered
-      const steered = await steer(await store.trustRecord(''))
-      latest = { steered, at: now }
-      return steered
+      if (latest !== undefined && Math.abs(now - latest.at) < MAX_AGE_MS) return latest.rulesInForce
+      const rulesInForce = await at(await store.trustRecord(''))
+      latest = { rulesInForce, at: now }
+      return rulesInForce
     },
   }
 }
 
-type Documents = ReturnType<typeof createDocuments>
+type CompiledDocuments = ReturnType<typeof createDocuments>
 
 async function steerBy(
   stored: Control,
-  { documents, outageGraceMs }: { documents: Documents; outageGraceMs: number },
-): Promise<Steered> {
+  { documents, outageGraceMs }: { documents: CompiledDocuments; outageGraceMs: number },
+): Promise<RulesInForce> {
   const policies = await documents.policies(versionsInForce(stored, 'policy'))
   const values = await documents.referenceValues(versionsInForce(stored, 'reference-values'))
   const { control, unusable } = withoutUnusable(stored, [...policies.keys(), ...values.keys()])
-  const rulesOf = (policyHash: string, referenceValuesHash: string): Rules => {
+  const rulesOf = (policyHash: string, referenceValuesHash: string): Documents => {
     const policy = policies.get(policyHash)
     const referenceValues = values.get(referenceValuesHash)
     if (policy === undefined || referenceValues === undefined) throw new Error(NOTHING_USABLE)
     return { policy, referenceValues }
   }
-  const ordinary = courseFor({ control, device: null, now: new Date(0), rulesOf, outageGraceMs })
+  const ordinary = rulesForDevice({
+    control,
+    device: null,
+    now: new Date(0),
+    rulesOf,
+    outageGraceMs,
+  })
   const isPlain = control.rollouts.length === 0 && control.overrides.length === 0
   return {
     control,
     unusable,
     active: ordinary.rules,
-    courseOf: (device, now) =>
+    rulesFor: (device, now) =>
       isPlain || device === null
         ? ordinary
-        : courseFor({ control, device, now, rulesOf, outageGraceMs }),
+        : rulesForDevice({ control, device, now, rulesOf, outageGraceMs }),
     rulesOf,
     referenceValues: [...values.values()],
     dependsOnLabels: dependsOnLabels(control),
@@ -151,20 +157,20 @@ function withoutUnusable(
 const NOTHING_USABLE = 'an active document is missing or does not compile'
 const NOTHING_ACTIVE = 'no policy or no reference values are active'
 
-function courseFor(input: {
+function rulesForDevice(input: {
   readonly control: Control
   readonly device: SteeredDevice | null
   readonly now: Date
-  readonly rulesOf: Steered['rulesOf']
+  readonly rulesOf: RulesInForce['rulesOf']
   readonly outageGraceMs: number
-}): Course {
+}): DeviceRules {
   const { control, device, now, rulesOf, outageGraceMs } = input
   const policy = versionFor(control, 'policy', device, now)
   const referenceValues = versionFor(control, 'reference-values', device, now)
   if (policy === undefined || referenceValues === undefined) throw new Error(NOTHING_ACTIVE)
   return {
     rules: rulesOf(policy.hash, referenceValues.hash),
-    circumstances: {
+    reliefs: {
       policySince: policy.since,
       holds: control.holds,
       allowedUntil: device === null ? null : allowedUntil(control, device, now),
@@ -178,7 +184,7 @@ function createDocuments(store: Pick<Store, 'document'>, options: ReferenceValue
   const parse = (body: unknown) => parseReferenceValues(body, options)
   const policies = createKept('policy', compilePolicy, store)
   const values = createKept('reference-values', parse, store)
-  const load = async (policyHash: string, referenceValuesHash: string): Promise<Rules> => {
+  const load = async (policyHash: string, referenceValuesHash: string): Promise<Documents> => {
     const [policy, referenceValues] = await Promise.all([
       policies.load(policyHash),
       values.load(referenceValuesHash),
@@ -188,7 +194,7 @@ function createDocuments(store: Pick<Store, 'document'>, options: ReferenceValue
   return {
     policies: policies.loadAll,
     referenceValues: values.loadAll,
-    rulesOf({ policyHash, referenceValuesHash }: ActiveHashes): Rules | Promise<Rules> {
+    rulesOf({ policyHash, referenceValuesHash }: ActiveHashes): Documents | Promise<Documents> {
       if (policyHash === null || referenceValuesHash === null) throw new Error(NOTHING_ACTIVE)
       const policy = policies.get(policyHash)
       const referenceValues = values.get(referenceValuesHash)

@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { type AttestedRecord, shift } from '../../replay/causes.ts'
 import { createPreview } from '../../replay/preview/preview.ts'
@@ -7,7 +7,7 @@ import type { Rollout, RolloutHealth, RolloutStage } from '../../rollout/rollout
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
-import type { Steered } from './rules-in-force.ts'
+import type { RulesInForce } from './rules-in-force.ts'
 
 /** Devices that one check replays. A stage of no more is replayed whole. */
 const SAMPLE = 5000
@@ -25,7 +25,7 @@ export async function checkStage(
   store: Pick<Store, 'fleetPage' | 'rolloutObservations'>,
   input: {
     readonly rollout: Rollout
-    readonly steered: Steered
+    readonly rulesInForce: RulesInForce
     /** Where the last check of this stage ended. */
     readonly after: string
     /** Whether a device counts against the budget. */
@@ -33,11 +33,11 @@ export async function checkStage(
     readonly now: Date
   },
 ): Promise<{ readonly health: RolloutHealth; readonly last: string }> {
-  const { rollout, steered, after, now } = input
+  const { rollout, rulesInForce, after, now } = input
   const stage = wholeStage(rollout)
   const sample = await readSample(store, { after, most: SAMPLE, stage })
   const records = sample.records.filter(input.counts)
-  const rules = rulesOfRollout(rollout, steered)
+  const rules = rulesOfRollout(rollout, rulesInForce)
   const today = await replay(records, { ...rules, now, aheadMs: 0 })
   const tomorrow = await replay(records, { ...rules, now, aheadMs: LOOK_AHEAD_MS })
   const worse = countLosses(tomorrow) > countLosses(today) ? tomorrow : today
@@ -67,7 +67,7 @@ function wholeStage({ plan, stage }: Rollout): RolloutStage {
   }
 }
 
-function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: Steered) {
+function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: RulesInForce) {
   const { policy, referenceValues } = active
   const withVersion = (hash: string) =>
     kind === 'policy' ? rulesOf(hash, referenceValues.hash) : rulesOf(policy.hash, hash)
@@ -77,8 +77,8 @@ function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: Steere
 async function replay(
   records: readonly FleetRecord[],
   input: {
-    readonly inForce: Rules
-    readonly candidate: Rules
+    readonly inForce: Documents
+    readonly candidate: Documents
     readonly now: Date
     readonly aheadMs: number
   },

@@ -21,7 +21,7 @@ export type SteerFailure =
   | Extract<ReleaseFailure, { readonly reason: 'superseded' }>
   | StoredDocumentFailure
 
-export type Steering = {
+export type RolloutCommand = {
   readonly rolloutId: string
   readonly verb: RolloutVerb
   /** Of the rollout as somebody saw it: a promotion that was asked for twice goes one stage. */
@@ -31,7 +31,7 @@ export type Steering = {
   readonly now: Date
 }
 
-export type Steered = { readonly rollout: Rollout; readonly changed: boolean }
+export type CommandedRollout = { readonly rollout: Rollout; readonly changed: boolean }
 
 /** As often as the service can take a step between two looks, and more. */
 const MAX_TRIES = 5
@@ -43,17 +43,17 @@ const MAX_TRIES = 5
  */
 export async function steer(
   store: Store,
-  steering: Steering,
-): Promise<Result<Steered, SteerFailure>> {
-  const { rolloutId, verb, revision } = steering
+  command: RolloutCommand,
+): Promise<Result<CommandedRollout, SteerFailure>> {
+  const { rolloutId, verb, revision } = command
   const mayRepeat = verb === 'pause' || verb === 'revert'
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const rollout = await store.rollout(rolloutId)
     if (rollout === null) return err({ reason: 'rollout_not_found' })
     if (revision !== undefined && revision !== rollout.revision) break
     if (isSteered(rollout, verb)) return ok({ rollout, changed: false })
-    if (verb === 'revert' && rollout.state === 'done') return bringBack(store, rollout, steering)
-    const answer = await steerRollout(store, rollout, steering)
+    if (verb === 'revert' && rollout.state === 'done') return bringBack(store, rollout, command)
+    const answer = await steerRollout(store, rollout, command)
     if (answer === 'not_now') {
       return err({ reason: 'rollout_state_refused', state: rollout.state })
     }
@@ -83,9 +83,9 @@ function isSteered({ state }: Rollout, verb: RolloutVerb): boolean {
 async function bringBack(
   store: Store,
   rollout: Rollout,
-  { by: author, reason, now }: Steering,
-): Promise<Result<Steered, SteerFailure>> {
-  if (isOpen(rollout.state)) throw new TypeError('a rollout that is open is steered')
+  { by: author, reason, now }: RolloutCommand,
+): Promise<Result<CommandedRollout, SteerFailure>> {
+  if (isOpen(rollout.state)) throw new TypeError('a rollout that is open is rulesInForce')
   const { kind, from: hash, to: expected } = rollout
   const before = await findUsable(store, kind, hash)
   if (!before.ok) return before

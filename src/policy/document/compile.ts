@@ -1,5 +1,6 @@
 import type { MeasuredAt } from '../../appraisal/claims.ts'
 import { type DocumentProblem, problemsOf } from '../../appraisal/reference-values.ts'
+import { nameKeptDocument } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import {
   compileExpression,
@@ -15,7 +16,6 @@ import {
   type Severity,
   type Texts,
 } from './document.ts'
-import { nameKeptDocument } from './document-hash.ts'
 
 /** A policy that is ready to be evaluated. Immutable, and named by the hash of its document. */
 export type CompiledPolicy = {

@@ -30,7 +30,7 @@ export type AttestationFacts = {
   readonly claims: AttestationClaims
   readonly result: AttestationResult
   readonly issuer: string
-  readonly policyHash: string
+  readonly attestationPolicyHash: string
   readonly attestedAt: Date
   readonly validUntil: Date
 }
@@ -83,7 +83,7 @@ const ATTESTATION: Getters<AttestationFacts> = {
   vector: ({ result }) => result,
   enclave: ({ result }) => result,
   issuer: (attestation) => attestation.issuer,
-  policy_hash: (attestation) => attestation.policyHash,
+  policy_hash: (attestation) => attestation.attestationPolicyHash,
   attested_at: (attestation) => attestation.attestedAt,
   valid_until: (attestation) => attestation.validUntil,
 }

@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { appraise } from '../../appraisal/appraise.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { CompiledClause, CompiledPolicy } from '../../policy/document/compile.ts'
@@ -10,7 +10,7 @@ import { dependsOnClaimsAlone } from '../preview/read-claims.ts'
 /** The outcomes of enforced device clauses that do not let a device pass at a moment. */
 export type FindBlockers = (
   record: AttestedRecord,
-  rules: Rules,
+  rules: Documents,
   moment: number,
 ) => readonly ClauseOutcome[]
 
@@ -66,7 +66,7 @@ function checksOf(policy: CompiledPolicy): Checks {
 
 function evaluate(
   policy: CompiledPolicy,
-  input: { readonly record: AttestedRecord; readonly rules: Rules; readonly moment: number },
+  input: { readonly record: AttestedRecord; readonly rules: Documents; readonly moment: number },
 ): readonly ClauseOutcome[] {
   if (policy.deviceClauses.length === 0) return NONE
   const { record, rules, moment } = input

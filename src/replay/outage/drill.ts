@@ -1,9 +1,16 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { isStanding } from '../../access/verdict.ts'
 import type { AttestedRecord } from '../causes.ts'
 import { createBlockers } from './blockers.ts'
 import { createCounts } from './counts.ts'
-import { type CourseOf, createTrial, type Trial, withGrace, withoutGrace } from './find-loss.ts'
+import {
+  createOutageProbe,
+  type OutageProbe,
+  type RulesFor,
+  withGrace,
+  withoutGrace,
+} from './find-loss.ts'
+import type { Outage } from './outage.ts'
 import type { DrillSummary, NotCounted } from './summary.ts'
 import { createTimeline } from './timeline.ts'
 
@@ -19,18 +26,6 @@ export type DrillRecord = Omit<AttestedRecord, 'attestation'> & {
   readonly attestation: AttestedRecord['attestation'] | null
 }
 
-/** What is assumed. */
-export type Outage = {
-  /** Issuer; `undefined` for all of them. */
-  readonly verifier: string | undefined
-  /** Not before now. */
-  readonly from: Date
-  /** After `from`. */
-  readonly until: Date
-  readonly stepMs: number
-  readonly graceMs: number
-}
-
 /**
  * Asks of each device that is trusted when the outage begins when it is not any more, without the
  * grace and with it. Nobody attests in the meantime, and with the grace the outage is known from its
@@ -39,22 +34,22 @@ export type Outage = {
 export function createDrill(input: {
   readonly outage: Outage
   readonly now: Date
-  readonly courseOf: CourseOf
-  /** All that `courseOf` may answer with. */
-  readonly rules: readonly Rules[]
+  readonly rulesFor: RulesFor
+  /** All that `rulesFor` may answer with. */
+  readonly rules: readonly Documents[]
   /** When it may begin to answer with others of them. */
   readonly changes: readonly Date[]
 }): Drill {
-  const { outage, now, courseOf, rules, changes } = input
+  const { outage, now, rulesFor, rules, changes } = input
   checkOutage(outage, now)
   const from = outage.from.getTime()
-  const trial = createTrial({
-    courseOf,
+  const probe = createOutageProbe({
+    rulesFor,
     findBlockers: createBlockers(),
     timeline: createTimeline({ ...outage, now, rules, changes }),
     until: outage.until.getTime(),
   })
-  const whyLeftOut = createSelection(trial, outage, now)
+  const whyLeftOut = createSelection(probe, outage, now)
   const counts = createCounts(outage)
   return {
     add(record) {
@@ -64,9 +59,9 @@ export function createDrill(input: {
         return
       }
       const { issuer } = record.attestation
-      const lost = trial.findLoss(record, from, withoutGrace)
+      const lost = probe.findLoss(record, from, withoutGrace)
       // What is trusted without the grace is so with it.
-      const lostWith = lost && trial.findLoss(record, lost.at, withGrace(issuer, outage.graceMs))
+      const lostWith = lost && probe.findLoss(record, lost.at, withGrace(issuer, outage.graceMs))
       counts.add(record, lost, lostWith)
     },
     summary: () => counts.summary(now),
@@ -74,18 +69,18 @@ export function createDrill(input: {
 }
 
 /** Says why a device is not counted; nothing if it has access that the outage can end. */
-function createSelection(trial: Trial, { verifier, from }: Outage, now: Date) {
+function createSelection(probe: OutageProbe, { verifier, from }: Outage, now: Date) {
   return (record: DrillRecord): NotCounted | undefined => {
     if (record.quarantine !== null) return 'quarantined'
     if (record.enrolment !== 'admitted') return 'enrolment_pending'
     if (!isAttested(record)) return 'never_attested'
-    const { verdict, reasons } = trial.verdictAt(record, now.getTime())
+    const { verdict, reasons } = probe.verdictAt(record, now.getTime())
     const [reason] = reasons
     if (verdict !== 'trusted') {
       return reason !== undefined && isStanding(reason.code) ? reason.code : 'denied'
     }
     if (verifier !== undefined && record.attestation.issuer !== verifier) return 'other_verifier'
-    const begun = trial.verdictAt(record, from.getTime())
+    const begun = probe.verdictAt(record, from.getTime())
     return begun.verdict === 'trusted' ? undefined : 'before_outage'
   }
 }

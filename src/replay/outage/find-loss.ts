@@ -1,5 +1,5 @@
-import type { Rules } from '../../access/assess.ts'
-import type { Circumstances, HeldCause } from '../../access/relief.ts'
+import type { Documents } from '../../access/assess.ts'
+import type { HeldCause, Reliefs } from '../../access/relief.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { appraiseOrigin } from '../../appraisal/origin.ts'
 import type { AttestedRecord } from '../causes.ts'
@@ -7,17 +7,17 @@ import type { FindBlockers } from './blockers.ts'
 import type { Timeline } from './timeline.ts'
 
 /** What decides for a device at a time. */
-export type DrillCourse = { readonly rules: Rules; readonly circumstances: Circumstances }
+export type OutageRules = { readonly rules: Documents; readonly reliefs: Reliefs }
 
-export type CourseOf = (record: AttestedRecord, at: Date) => DrillCourse
+export type RulesFor = (record: AttestedRecord, at: Date) => OutageRules
 
 /** When a device is no longer trusted, in milliseconds of the epoch, and by what. */
 export type Loss = { readonly at: number; readonly reason: string }
 
-type Change = (circumstances: Circumstances) => Circumstances
+type Change = (reliefs: Reliefs) => Reliefs
 
-export type Trial = {
-  /** As a decision would find it: `change` is what would be otherwise about the circumstances. */
+export type OutageProbe = {
+  /** As a decision would find it: `change` is what would be otherwise about the reliefs. */
   readonly verdictAt: (record: AttestedRecord, at: number, change?: Change) => DerivedVerdict
   /** From `start` to the end of the outage, both of them included. */
   readonly findLoss: (record: AttestedRecord, start: number, change: Change) => Loss | undefined
@@ -28,20 +28,20 @@ export type Trial = {
  * a relief ends, or the timeline has a moment. The verdicts are those of `deriveVerdict`, so that
  * the rehearsal cannot differ from what it rehearses.
  */
-export function createTrial(input: {
-  readonly courseOf: CourseOf
+export function createOutageProbe(input: {
+  readonly rulesFor: RulesFor
   readonly findBlockers: FindBlockers
   readonly timeline: Timeline
   /** Milliseconds of the epoch. */
   readonly until: number
-}): Trial {
-  const { courseOf, findBlockers, timeline, until } = input
+}): OutageProbe {
+  const { rulesFor, findBlockers, timeline, until } = input
   const verdictAt = (record: AttestedRecord, time: number, change: Change = unchanged) => {
     const now = new Date(time)
-    const { rules, circumstances } = courseOf(record, now)
+    const { rules, reliefs } = rulesFor(record, now)
     const moment = timeline.momentOf(time)
     const { enrolment, attestation } = record
-    const { claims, issuer, policyHash } = attestation
+    const { claims, issuer, attestationPolicyHash } = attestation
     const { referenceValues } = rules
     return deriveVerdict({
       record: { enrolment, attestation, quarantine: null },
@@ -49,11 +49,11 @@ export function createTrial(input: {
       origin: appraiseOrigin({
         claims,
         issuer,
-        policyHash,
+        attestationPolicyHash,
         referenceValues,
         now: new Date(moment),
       }),
-      relief: { record, circumstances: change(circumstances) },
+      relief: { record, reliefs: change(reliefs) },
       now,
     })
   }
@@ -74,22 +74,22 @@ export function createTrial(input: {
 }
 
 /** The verifier is out and nobody knows, or nothing is made of it. */
-export function withoutGrace(circumstances: Circumstances): Circumstances {
-  return { ...circumstances, outageGraceMs: 0 }
+export function withoutGrace(reliefs: Reliefs): Reliefs {
+  return { ...reliefs, outageGraceMs: 0 }
 }
 
 /** The verifiers are known to be out. */
 export function withGrace(issuer: string, graceMs: number): Change {
   const hold: HeldCause = { cause: { kind: 'stale', issuer }, covers: new Date(0), until: NEVER }
-  return (circumstances) => {
-    return { ...circumstances, outageGraceMs: graceMs, holds: [hold, ...circumstances.holds] }
+  return (reliefs) => {
+    return { ...reliefs, outageGraceMs: graceMs, holds: [hold, ...reliefs.holds] }
   }
 }
 
 const NEVER = new Date(8.64e15)
 
-function unchanged(circumstances: Circumstances): Circumstances {
-  return circumstances
+function unchanged(reliefs: Reliefs): Reliefs {
+  return reliefs
 }
 
 function reasonOf({ reasons: [reason] }: DerivedVerdict): string {

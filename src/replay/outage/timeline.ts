@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import type { Validity } from '../../appraisal/validity.ts'
 import type { CompiledPolicy } from '../../policy/document/compile.ts'
 
@@ -23,7 +23,7 @@ export function createTimeline(input: {
   readonly until: Date
   readonly stepMs: number
   /** All that decide for some device. */
-  readonly rules: readonly Rules[]
+  readonly rules: readonly Documents[]
   readonly changes: readonly Date[]
 }): Timeline {
   const { stepMs, rules } = input
@@ -64,7 +64,7 @@ function readsClock({ deviceClauses }: CompiledPolicy): boolean {
   })
 }
 
-function boundariesOf(rules: readonly Rules[]): readonly number[] {
+function boundariesOf(rules: readonly Documents[]): readonly number[] {
   return rules
     .flatMap(({ referenceValues }) => {
       const { enclavesByAuthor, pinsByIssuer, anchors } = referenceValues

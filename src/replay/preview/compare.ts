@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { type DerivedVerdict, deriveVerdict, type VerdictRecord } from '../../access/verdict.ts'
 import { type AttestationResult, appraise } from '../../appraisal/appraise.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
@@ -33,8 +33,8 @@ type Attested = PreviewRecord & { readonly attestation: PreviewAttestation }
  * claims alone once for each claims object: records may share them.
  */
 export function createComparison(input: {
-  readonly inForce: Rules
-  readonly candidate: Rules
+  readonly inForce: Documents
+  readonly candidate: Documents
   readonly now: Date
 }): (record: Attested) => Comparison {
   const { now } = input
@@ -110,7 +110,7 @@ type Side = {
 }
 
 /** Of what is in force only enforced clauses count; of the candidate all are told about. */
-function planChecks({ inForce, candidate }: { inForce: Rules; candidate: Rules }) {
+function planChecks({ inForce, candidate }: { inForce: Documents; candidate: Documents }) {
   const isSameReference = inForce.referenceValues.hash === candidate.referenceValues.hash
   const enforced = inForce.policy.deviceClauses.filter(({ severity }) => severity === 'enforce')
   const before = enforced.map((clause, slot) => [clause, slot] as const)
@@ -142,7 +142,7 @@ function isSameTest(one: CompiledClause, other: CompiledClause): boolean {
 }
 
 function sideOf(
-  { policy }: Rules,
+  { policy }: Documents,
   evaluated: readonly (readonly [CompiledClause, number])[],
   clauses: Side['clauses'],
 ): Side {

@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { deriveVerdict, isStanding, type Standing } from '../../access/verdict.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
@@ -20,8 +20,8 @@ export type Preview = {
 }
 
 export function createPreview(input: {
-  readonly inForce: Rules
-  readonly candidate: Rules
+  readonly inForce: Documents
+  readonly candidate: Documents
   readonly now: Date
 }): Preview {
   const { inForce, candidate, now } = input
@@ -169,7 +169,7 @@ function noAges(): Record<keyof AgeCounts, number> {
   return { under_1h: 0, under_8h: 0, under_1d: 0, under_7d: 0, older: 0 }
 }
 
-function hashesOf({ policy, referenceValues }: Rules): RuleHashes {
+function hashesOf({ policy, referenceValues }: Documents): RuleHashes {
   return { policy: policy.hash, reference_values: referenceValues.hash }
 }
 

@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { CLAIM_NAMES, type ClaimName } from '../../appraisal/claims.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
 
@@ -28,7 +28,7 @@ export const APPRAISED_CLAIMS: readonly ClaimName[] = [
 const ORIGIN_CLAIMS: readonly ClaimName[] = ['aikEnrolled', 'aikPurposeNamed', 'aikTrustAnchor']
 
 /** Claims that nothing depends on under any of these rules. */
-export function listUnreadClaims(rules: readonly Rules[]): readonly ClaimName[] {
+export function listUnreadClaims(rules: readonly Documents[]): readonly ClaimName[] {
   const clauses = rules.flatMap(({ policy }) => policy.deviceClauses)
   const listsAnchors = rules.some(({ referenceValues }) => referenceValues.anchors.size > 0)
   const appraised = listsAnchors ? [...APPRAISED_CLAIMS, ...ORIGIN_CLAIMS] : APPRAISED_CLAIMS

@@ -1,4 +1,4 @@
-import type { Rules } from '../../access/assess.ts'
+import type { Documents } from '../../access/assess.ts'
 import { appraiseOrigin, type Origin } from '../../appraisal/origin.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import { keepExample, shareOf } from './clause-changes.ts'
@@ -8,8 +8,8 @@ import { compareKeys } from './tally.ts'
 
 /** Devices whose evidence is believed now, and would not be under the candidate. */
 export function createRefusals(input: {
-  readonly inForce: Rules
-  readonly candidate: Rules
+  readonly inForce: Documents
+  readonly candidate: Documents
   readonly now: Date
 }) {
   const { inForce, candidate, now } = input
@@ -22,17 +22,17 @@ export function createRefusals(input: {
 
   return {
     /** Whether the evidence is believed, under what is in force and under the candidate. */
-    originsOf({ issuer, policyHash, claims }: PreviewAttestation): Origins {
-      const origin = { issuer, policyHash, claims, now }
+    originsOf({ issuer, attestationPolicyHash, claims }: PreviewAttestation): Origins {
+      const origin = { issuer, attestationPolicyHash, claims, now }
       const first = appraiseOrigin({ ...origin, referenceValues: before })
       if (areSame) return { before: first, after: first }
       return { before: first, after: appraiseOrigin({ ...origin, referenceValues: after }) }
     },
     add(deviceId: string, attestation: PreviewAttestation, origin: Refused): void {
       if (origin === 'policy_not_pinned') {
-        const { issuer, policyHash } = attestation
-        policies.add(deviceId, `${issuer}\n${policyHash}`, () => {
-          return { issuer, policy_hash: policyHash }
+        const { issuer, attestationPolicyHash } = attestation
+        policies.add(deviceId, `${issuer}\n${attestationPolicyHash}`, () => {
+          return { issuer, policy_hash: attestationPolicyHash }
         })
       } else {
         const isProven = origin === 'anchor_not_listed'

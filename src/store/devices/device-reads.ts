@@ -98,7 +98,7 @@ export type HistoryEntry = {
   readonly digests: Readonly<Record<string, string>>
   readonly trace: Json
   readonly issuer: string | null
-  readonly policyHash: string | null
+  readonly attestationPolicyHash: string | null
   readonly evaluatedPolicyHash: string | null
   readonly referenceValuesHash: string | null
 }
@@ -200,7 +200,7 @@ const attestationColumns = {
   digests: attestation.digests,
   trace: attestation.trace,
   issuer: attestation.issuer,
-  policyHash: attestation.policyHash,
+  attestationPolicyHash: attestation.attestationPolicyHash,
   evaluatedPolicyHash: attestation.evaluatedPolicyHash,
   referenceValuesHash: attestation.referenceValuesHash,
 }

@@ -41,7 +41,7 @@ export type FleetRow = Pick<
   readonly attestedAt: number | null
   readonly validUntil: number | null
   readonly issuer: string | null
-  readonly policyHash: string | null
+  readonly attestationPolicyHash: string | null
   readonly claims: string | null
 }
 
@@ -56,7 +56,7 @@ export type FleetRecord = Omit<TrustRecord, 'attestation' | 'quarantine' | 'gene
 
 export type FleetAttestation = Pick<
   RecordedAttestation,
-  'attestationId' | 'attestedAt' | 'validUntil' | 'issuer' | 'policyHash' | 'claims'
+  'attestationId' | 'attestedAt' | 'validUntil' | 'issuer' | 'attestationPolicyHash' | 'claims'
 >
 
 export function prepareFleetReads(db: Database): FleetReads {
@@ -73,7 +73,7 @@ export function prepareFleetReads(db: Database): FleetReads {
           ${device.attestationId} as "attestationId",
           ${millisecondsOf(device.attestedAt)} as "attestedAt",
           ${millisecondsOf(device.validUntil)} as "validUntil",
-          ${device.issuer}, ${device.policyHash} as "policyHash",
+          ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
           ${device.firstFailedAt}::text as "firstFailedAt",
           ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
           -- Looked at once: each look would fetch it anew from where large values are kept.
@@ -210,18 +210,18 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
 const QUARANTINED = {}
 
 function attestationOf(
-  { attestationId, attestedAt, validUntil, issuer, policyHash, claims }: FleetRow,
+  { attestationId, attestedAt, validUntil, issuer, attestationPolicyHash, claims }: FleetRow,
   parseClaims: (text: string) => AttestationClaims,
 ): FleetAttestation | null {
   // A constraint of the table makes these null together.
   if (attestationId === null || attestedAt === null || validUntil === null) return null
-  if (issuer === null || policyHash === null || claims === null) return null
+  if (issuer === null || attestationPolicyHash === null || claims === null) return null
   return {
     attestationId,
     attestedAt: toDate(attestedAt),
     validUntil: toDate(validUntil),
     issuer,
-    policyHash,
+    attestationPolicyHash,
     claims: parseClaims(claims),
   }
 }

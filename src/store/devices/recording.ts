@@ -111,7 +111,7 @@ export type RefusalToRecord = {
   readonly digests: Readonly<Record<string, string>>
   readonly trace: Json
   readonly issuer: string | null
-  readonly policyHash: string | null
+  readonly attestationPolicyHash: string | null
   readonly referenceValuesHash: string | null
 }
 
@@ -216,7 +216,7 @@ function attestationArguments(
     p_attested_at: attestation.attestedAt.toISOString(),
     p_valid_until: attestation.validUntil.toISOString(),
     p_issuer: encodeText(attestation.issuer),
-    p_policy_hash: encodeText(attestation.policyHash),
+    p_policy_hash: encodeText(attestation.attestationPolicyHash),
     p_confirmation_key: attestation.confirmationKey,
     p_claims: encodeJson(attestation.claims),
     p_verdict: input.verdict,
@@ -261,7 +261,8 @@ function refusalArguments(input: RefusalToRecord): Arguments<typeof REFUSAL_PARA
     p_digests: encodeJson(input.digests),
     p_trace: encodeJson(input.trace),
     p_issuer: input.issuer === null ? null : encodeText(input.issuer),
-    p_policy_hash: input.policyHash === null ? null : encodeText(input.policyHash),
+    p_policy_hash:
+      input.attestationPolicyHash === null ? null : encodeText(input.attestationPolicyHash),
     p_reference_values_hash: input.referenceValuesHash,
     p_vouched: input.isVouched,
     p_keep: REFUSALS_KEPT_PER_DEVICE,

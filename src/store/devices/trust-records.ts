@@ -18,9 +18,9 @@ export type TrustRecordReads = {
   readonly trustRecords: (deviceIds: readonly string[]) => Promise<TrustRecordsAnswer>
 }
 
-export type TrustRecordAnswer = Steering & { readonly record: TrustRecord | null }
+export type TrustRecordAnswer = InForceRevision & { readonly record: TrustRecord | null }
 
-export type TrustRecordsAnswer = Steering & {
+export type TrustRecordsAnswer = InForceRevision & {
   readonly records: ReadonlyMap<string, TrustRecord>
 }
 
@@ -30,7 +30,7 @@ export type ActiveHashes = {
 }
 
 /** What steers decisions at the moment of a read. */
-export type Steering = ActiveHashes & {
+export type InForceRevision = ActiveHashes & {
   /** Of everything else that does (`control`). */
   readonly controlRevision: number
 }
@@ -51,7 +51,7 @@ export const recordColumns = {
   attestedAt: device.attestedAt,
   validUntil: device.validUntil,
   issuer: device.issuer,
-  policyHash: device.policyHash,
+  attestationPolicyHash: device.attestationPolicyHash,
   confirmationKey: device.confirmationKey,
   claims: device.claims,
   firstFailedAt: device.firstFailedAt,
@@ -152,12 +152,28 @@ export function quarantineOf(
 }
 
 function attestationOf(row: RecordRow): RecordedAttestation | null {
-  const { attestationId, attestedAt, validUntil, issuer, policyHash, confirmationKey, claims } = row
+  const {
+    attestationId,
+    attestedAt,
+    validUntil,
+    issuer,
+    attestationPolicyHash,
+    confirmationKey,
+    claims,
+  } = row
   // A constraint of the table makes these null together.
   if (attestationId === null || attestedAt === null || validUntil === null) return null
-  if (issuer === null || policyHash === null || confirmationKey === null) return null
+  if (issuer === null || attestationPolicyHash === null || confirmationKey === null) return null
   if (claims === null) return null
-  return { attestationId, attestedAt, validUntil, issuer, policyHash, confirmationKey, claims }
+  return {
+    attestationId,
+    attestedAt,
+    validUntil,
+    issuer,
+    attestationPolicyHash,
+    confirmationKey,
+    claims,
+  }
 }
 
 function activeHash(kind: DocumentKind): SQL<string | null> {
@@ -169,7 +185,7 @@ function steeringOf(row: {
   activePolicy: string | null
   activeReferenceValues: string | null
   controlRevision: number
-}): Steering {
+}): InForceRevision {
   const { activePolicy: policyHash, activeReferenceValues: referenceValuesHash } = row
   return { policyHash, referenceValuesHash, controlRevision: row.controlRevision }
 }

@@ -7,7 +7,7 @@ import { newRecordId } from '../record-id.ts'
 import { activeDocument, document } from '../schema/steering-schema.ts'
 
 /** Policies and sets of reference values: immutable, named by their hash, one of each kind active. */
-export type Documents = {
+export type StoredDocuments = {
   readonly activeDocument: (kind: DocumentKind) => Promise<ActiveDocument | null>
   readonly document: (kind: DocumentKind, hash: string) => Promise<StoredDocument | null>
   /** All documents of a kind without their bodies, the newest first. */
@@ -83,7 +83,7 @@ const PROPOSE = [
 /** For `expected`: that no document of the kind is active. */
 const NONE = ''
 
-export function prepareDocuments(db: Database): Documents {
+export function prepareDocuments(db: Database): StoredDocuments {
   const activate = prepareChange<(typeof ACTIVATE)[number], Activation>(
     db,
     'activate_document',

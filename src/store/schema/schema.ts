@@ -16,7 +16,7 @@ import {
 import type { DeviceKeyKind, Enrolment, Verdict } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { Json } from '../json.ts'
-import type { Scope } from '../system/clients.ts'
+import type { Scope } from '../system/scopes.ts'
 import { asciiText, instant } from './columns.ts'
 
 /**
@@ -51,7 +51,7 @@ export const device = pgTable(
     attestedAt: instant('attested_at'),
     validUntil: instant('valid_until'),
     issuer: text('issuer'),
-    policyHash: text('policy_hash'),
+    attestationPolicyHash: text('policy_hash'),
     confirmationKey: asciiText('confirmation_key'),
     claims: jsonb('claims').$type<AttestationClaims>(),
     verdict: text('verdict').$type<RecordedVerdict>(),
@@ -93,7 +93,7 @@ export const device = pgTable(
     check('device_verdict', sql`${table.verdict} in ('trusted', 'untrusted', 'unknown')`),
     check(
       'device_attestation_whole',
-      sql`num_nulls(${table.attestationId}, ${table.attestedAt}, ${table.validUntil}, ${table.issuer}, ${table.policyHash}, ${table.confirmationKey}, ${table.claims}, ${table.verdict}, ${table.reasons}) in (0, 9)`,
+      sql`num_nulls(${table.attestationId}, ${table.attestedAt}, ${table.validUntil}, ${table.issuer}, ${table.attestationPolicyHash}, ${table.confirmationKey}, ${table.claims}, ${table.verdict}, ${table.reasons}) in (0, 9)`,
     ),
     check(
       'device_quarantine_whole',
@@ -159,7 +159,7 @@ export const attestation = pgTable(
     digests: jsonb('digests').$type<Readonly<Record<string, string>>>().notNull(),
     trace: jsonb('trace').$type<Json>(),
     issuer: text('issuer'),
-    policyHash: text('policy_hash'),
+    attestationPolicyHash: text('policy_hash'),
     evaluatedPolicyHash: text('evaluated_policy_hash'),
     referenceValuesHash: text('reference_values_hash'),
   },

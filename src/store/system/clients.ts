@@ -4,11 +4,7 @@ import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { client } from '../schema/schema.ts'
-
-/** What an API client may do. */
-export const SCOPES = ['access.evaluate', 'admin.read', 'admin.write'] as const
-
-export type Scope = (typeof SCOPES)[number]
+import type { Scope } from './scopes.ts'
 
 export type Clients = {
   readonly createClient: (input: ClientToCreate) => Promise<void>

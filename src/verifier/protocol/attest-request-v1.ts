@@ -9,8 +9,8 @@ import {
 } from '../limits.ts'
 import type { AikEvidence, BootEvidence, QuotedPcrs } from '../steps/attestation-evidence.ts'
 import { readPublicJwk, readRsaJwk } from '../steps/public-jwk.ts'
-import type { RequestData, RequestDataFailure, RequestType } from './attest-request.ts'
 import type { Accept, MessageReader } from './message-reader.ts'
+import type { RequestData, RequestDataFailure, RequestType } from './request-data.ts'
 
 /**
  * Reads the members of a version 1 request.

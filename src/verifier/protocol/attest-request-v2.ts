@@ -20,9 +20,9 @@ import type {
   RequestKeyBinding,
 } from '../steps/attestation-evidence.ts'
 import { readRsaJwk } from '../steps/public-jwk.ts'
-import type { RequestData, RequestDataFailure, RequestType } from './attest-request.ts'
 import { readAik } from './attest-request-v1.ts'
 import type { Accept, MessageReader } from './message-reader.ts'
+import type { RequestData, RequestDataFailure, RequestType } from './request-data.ts'
 
 /** The names that `info.tpm_quote.hash_alg` may have. */
 const QUOTE_HASHES: ReadonlyMap<string, HashAlgorithm> = new Map([

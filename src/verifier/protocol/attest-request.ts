@@ -1,5 +1,4 @@
 import type { Result } from '../../base/result.ts'
-import type { ParseFailure } from '../../evidence/bytes.ts'
 import {
   MAX_CHALLENGE_BYTES,
   MAX_CUSTOM_CLAIMS,
@@ -9,8 +8,6 @@ import {
   MAX_SERVICE_CONTEXT_CHARS,
 } from '../limits.ts'
 import type { AttestationEvidence, EnclaveEvidence } from '../steps/attestation-evidence.ts'
-import type { KeyBindingFailure } from '../steps/key-binding.ts'
-import type { JwkFailure } from '../steps/public-jwk.ts'
 import { readDataV1 } from './attest-request-v1.ts'
 import { readDataV2 } from './attest-request-v2.ts'
 import {
@@ -20,10 +17,8 @@ import {
   readMessage,
 } from './message-reader.ts'
 import type { JsonFailure } from './raw-json.ts'
+import type { RequestData, RequestDataFailure, RequestType } from './request-data.ts'
 import type { RequestJws } from './request-jws.ts'
-
-/** A key, its binding or a platform statement inside a request can have faults of its own. */
-export type RequestDataFailure = JwkFailure | ParseFailure | KeyBindingFailure
 
 const MAX_TYPE_CHARS = 16
 
@@ -59,14 +54,6 @@ export function readAttestRequest(
     },
   )
 }
-
-/** What the two versions write differently. */
-export type RequestData = Pick<
-  AttestationEvidence,
-  'current' | 'beforeHibernation' | 'requestKey' | 'otherKeys'
->
-
-export type RequestType = 'basic' | 'vbs'
 
 type ReadData = (
   signed: MessageReader,

@@ -1,9 +1,10 @@
 import { ok, type Result } from '../../base/result.ts'
 import { type ApiVersionFailure, readApiVersion } from './api-version.ts'
-import { type RequestDataFailure, readAttestRequest } from './attest-request.ts'
+import { readAttestRequest } from './attest-request.ts'
 import type { MessageFailure } from './message-reader.ts'
 import { readAgentMessage } from './protocol.ts'
 import type { JsonFailure } from './raw-json.ts'
+import type { RequestDataFailure } from './request-data.ts'
 import { type RequestJwsFailure, readRequestJws } from './request-jws.ts'
 import { isSealedBy } from './service-context.ts'
 

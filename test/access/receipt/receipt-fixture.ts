@@ -1,4 +1,4 @@
-import type { Rules } from '../../../src/access/assess.ts'
+import type { Documents } from '../../../src/access/assess.ts'
 import { parseEvaluation } from '../../../src/access/authzen.ts'
 import { decide, denyWithoutDevice } from '../../../src/access/decide.ts'
 import { deviceOfRequest } from '../../../src/access/device-of-request.ts'
@@ -16,7 +16,7 @@ import {
   type Trial,
 } from '../../../src/access/receipt/receipt.ts'
 import { type VerifiedReceipt, verifyReceipt } from '../../../src/access/receipt/verify.ts'
-import type { Circumstances } from '../../../src/access/relief.ts'
+import type { Reliefs } from '../../../src/access/relief.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
 import { NOW, policyOf, referenceValues, withoutClaim } from '../../policy/healthy-device.ts'
@@ -29,7 +29,7 @@ export const KID = 'key-1'
 export const JTI = `rcp_${'a'.repeat(26)}`
 
 /** Clauses of every kind of outcome, about devices and about requests. */
-export const RULES: Rules = {
+export const RULES: Documents = {
   policy: policyOf(
     'attestation.secureBootEnabled',
     'attestation.hvciEnabled',
@@ -85,7 +85,7 @@ export async function signJws(
 }
 
 /** Nothing out of the ordinary. */
-const ORDINARY: Circumstances = {
+const ORDINARY: Reliefs = {
   policySince: new Date('2026-01-01T00:00:00Z'),
   outageGraceMs: 14_400_000,
   allowedUntil: null,
@@ -104,25 +104,25 @@ export async function makeReceipt(
   change: {
     readonly record?: TrustRecord | null
     readonly question?: object
-    readonly rules?: Rules
+    readonly rules?: Documents
     /** `null` for one that is refused. */
     readonly token?: VerifiedDeviceToken | null
-    readonly circumstances?: Circumstances
+    readonly reliefs?: Reliefs
     readonly trials?: readonly Trial[]
     readonly now?: Date
   } = {},
 ): Promise<Made> {
   const { record = RECORD, question = QUESTION, rules = RULES, now = NOW } = change
   const request = expectOk(parseEvaluation(question))
-  const { token, circumstances = ORDINARY, trials = [] } = change
+  const { token, reliefs = ORDINARY, trials = [] } = change
   const tokenDeviceId = token ? token.deviceId : token
   const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
   const decision = device.ok
-    ? decide({ ...rules, record, request, token: token ?? undefined, circumstances, now })
+    ? decide({ ...rules, record, request, token: token ?? undefined, reliefs, now })
     : denyWithoutDevice({ ...rules, reason: device.failure.reason, request })
   const requestDigest = digestRequest(request) ?? ''
   const decided = { ...rules, record, request, requestDigest, now, decision }
-  const facts = describeDecision({ ...decided, circumstances, trials })
+  const facts = describeDecision({ ...decided, reliefs, trials })
   const signer = { kid: KID, sign: signing.sign }
   const text = await issueReceipt(facts, { issuer: ISSUER, jti: JTI, signer })
   const inputs = {

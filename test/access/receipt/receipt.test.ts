@@ -59,7 +59,7 @@ describe('a receipt', () => {
       reasons: ['clause_undecidable'],
       mode: 'enforce',
       decided_at: NOW.toISOString(),
-      circumstances: {
+      reliefs: {
         policy_since: '2026-01-01T00:00:00.000Z',
         outage_grace_seconds: 14_400,
         allowed_until: null,

@@ -187,7 +187,7 @@ describe('a receipt that its issuer signed wrongly', () => {
     const { payload } = await verified(signing, made.text)
     // The issuer's word, all of it: of `mode` there is one value, and the others are what the
     // decision was made in, as its time is.
-    const made_in = ['circumstances', 'rollouts', 'device_key', 'hardware_required']
+    const made_in = ['reliefs', 'rollouts', 'device_key', 'hardware_required']
     const free = ['iss', 'jti', 'mode', ...made_in]
     for (const path of leavesOf(payload)) {
       const member = String(path[0])

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Rules } from '../../../src/access/assess.ts'
+import type { Documents } from '../../../src/access/assess.ts'
 import { MAX_RECEIPT_CHARS } from '../../../src/access/receipt/limits.ts'
 import { recomputeReceipt } from '../../../src/access/receipt/recompute.ts'
 import { verifyReceipt } from '../../../src/access/receipt/verify.ts'
-import type { Circumstances } from '../../../src/access/relief.ts'
+import type { Reliefs } from '../../../src/access/relief.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import { MAX_CLAUSE_ID_CHARS, MAX_CLAUSES } from '../../../src/policy/limits.ts'
 import { HEALTHY, NOW, TEXTS, VALID_UNTIL } from '../../policy/healthy-device.ts'
@@ -26,7 +26,7 @@ const later = (ms: number) => new Date(NOW.getTime() + ms)
 const verifier = 'https://verifier.example'
 
 /** Three clauses that fail: one has grace, and one is held. */
-function rulesOf(...clauses: readonly object[]): Rules {
+function rulesOf(...clauses: readonly object[]): Documents {
   const whole = clauses.map((clause) => ({ severity: 'enforce', texts: TEXTS, ...clause }))
   return { ...RULES, policy: expectOk(compilePolicy({ name: 'Relieved', clauses: whole })) }
 }
@@ -37,7 +37,7 @@ const FAILING = [
 ]
 const CLAIMS = { ...HEALTHY, secureBootEnabled: false, vbsEnabled: false }
 const NOTED = { graceful: later(-HOUR).toISOString(), held: later(-1000).toISOString() }
-const RELIEVED: Circumstances = {
+const RELIEVED: Reliefs = {
   policySince: later(-24 * HOUR),
   outageGraceMs: HOUR,
   allowedUntil: null,
@@ -52,11 +52,11 @@ beforeAll(async () => {
   signing = await createSigning()
 })
 
-const makeRelieved = (changes: { circumstances?: Circumstances; now?: Date } = {}) =>
+const makeRelieved = (changes: { reliefs?: Reliefs; now?: Date } = {}) =>
   makeReceipt(signing, {
     rules: rulesOf(...FAILING),
     record: recordOf(CLAIMS, { firstFailedAt: NOTED }),
-    circumstances: RELIEVED,
+    reliefs: RELIEVED,
     ...changes,
   })
 
@@ -66,19 +66,19 @@ async function recompute({ text, inputs }: Made) {
   return recomputeReceipt({ receipt, inputs, keys })
 }
 
-/** Signed by the issuer with other circumstances than there were. */
+/** Signed by the issuer with other reliefs than there were. */
 async function resigned(
   made: Made,
-  change: (circumstances: Json) => Json,
+  change: (reliefs: Json) => Json,
 ): Promise<Awaited<ReturnType<typeof recompute>>> {
   const { payload } = await verified(signing, made.text)
-  const { circumstances } = payload as { circumstances: Json }
-  const text = await signJws(signing, { ...payload, circumstances: change(circumstances) })
+  const { reliefs } = payload as { reliefs: Json }
+  const text = await signJws(signing, { ...payload, reliefs: change(reliefs) })
   return recompute({ ...made, text })
 }
 
 describe('the receipt of a decision that was relieved', () => {
-  test('says of what, until when, and from which circumstances that follows', async () => {
+  test('says of what, until when, and from which reliefs that follows', async () => {
     const made = await makeRelieved()
     const { claims } = await verified(signing, made.text)
     expect(claims).toMatchObject({
@@ -95,7 +95,7 @@ describe('the receipt of a decision that was relieved', () => {
 
   test('of a device that is allowed, or whose verifier is away, can be recomputed', async () => {
     const allowed = await makeRelieved({
-      circumstances: { ...RELIEVED, holds: [], allowedUntil: later(HOUR) },
+      reliefs: { ...RELIEVED, holds: [], allowedUntil: later(HOUR) },
     })
     expect((await verified(signing, allowed.text)).claims.relief).toEqual([
       { kind: 'allowance', until: later(HOUR).toISOString() },
@@ -104,7 +104,7 @@ describe('the receipt of a decision that was relieved', () => {
     const stale = await makeReceipt(signing, {
       rules: rulesOf({ id: 'any', require: 'true' }),
       record: recordOf(),
-      circumstances: RELIEVED,
+      reliefs: RELIEVED,
       now: VALID_UNTIL,
     })
     expect((await verified(signing, stale.text)).claims.relief).toMatchObject([
@@ -113,9 +113,9 @@ describe('the receipt of a decision that was relieved', () => {
     expectOk(await recompute(stale))
   })
 
-  test('does not hold with circumstances that do not relieve it', async () => {
+  test('does not hold with reliefs that do not relieve it', async () => {
     const made = await makeRelieved()
-    const changes: readonly ((circumstances: Json) => Json)[] = [
+    const changes: readonly ((reliefs: Json) => Json)[] = [
       (all) => ({ ...all, holds: [] }),
       (all) => ({
         ...all,
@@ -160,7 +160,7 @@ describe('the receipt of a decision that was relieved', () => {
     const made = await makeReceipt(signing, {
       rules: rulesOf(...clauses),
       record: recordOf(HEALTHY, { firstFailedAt: Object.fromEntries(noted) }),
-      circumstances: RELIEVED,
+      reliefs: RELIEVED,
     })
     const { claims } = await verified(signing, made.text)
     expect(claims.relief).toHaveLength(MAX_CLAUSES)

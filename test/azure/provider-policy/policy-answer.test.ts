@@ -156,7 +156,7 @@ describeVectors('real answers of 2022', () => {
     const keys = await realKeys()
     expectRefusal(await verify(token(result), { issuer, keys, now }), 'policy_answer_not_one')
     const trusting = {
-      issuers: [{ issuer, keys, policyHashes: 'unpinned' as const }],
+      issuers: [{ issuer, keys, attestationPolicyHashes: 'unpinned' as const }],
       now,
       maxAgeSeconds: 86_400,
       clockSkewSeconds: 60,

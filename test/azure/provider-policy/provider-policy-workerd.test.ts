@@ -128,7 +128,7 @@ describe('publishing a policy, in a Worker', () => {
   test('puts our JWS in force as it is, and reads it again', async () => {
     const inForce = { text: RECOMMENDED_POLICY, hash: RECOMMENDED_POLICY_HASH, isSigned: false }
     expect(expectOk(await publish(RECOMMENDED_POLICY))).toEqual(inForce)
-    expect(provider.policyHash()).toBe(RECOMMENDED_POLICY_HASH)
+    expect(provider.attestationPolicyHash()).toBe(RECOMMENDED_POLICY_HASH)
     const token = await createPolicyToken(RECOMMENDED_POLICY, undefined)
     expect(sentOf('PUT').map(({ body }) => body)).toEqual([token])
     expect(expectOk(await readPolicy())).toEqual(inForce)
@@ -138,7 +138,7 @@ describe('publishing a policy, in a Worker', () => {
     provider.setPolicy(RECOMMENDED_POLICY)
     const text = `// žluťoučký 🦊\tĸůň\r\n${NOTHING_PERMITTED}`
     expect(expectOk(await publish(text))).toMatchObject({ text, hash: policyHashOf(text) })
-    expect(provider.policyHash()).toBe(policyHashOf(text))
+    expect(provider.attestationPolicyHash()).toBe(policyHashOf(text))
   })
 
   test('is refused where the provider cannot parse it, and the policy before stays', async () => {
@@ -181,7 +181,7 @@ describe('an isolated provider, asked from a Worker', () => {
     const { privateKeyPem: keyPem, certificatePem } = provider.policySigner
     const inForce = { text: RECOMMENDED_POLICY, hash: RECOMMENDED_POLICY_HASH, isSigned: true }
     expect(expectOk(await publish(RECOMMENDED_POLICY, { keyPem, certificatePem }))).toEqual(inForce)
-    expect(provider.policyHash()).toBe(RECOMMENDED_POLICY_HASH)
+    expect(provider.attestationPolicyHash()).toBe(RECOMMENDED_POLICY_HASH)
     expect(expectOk(await readPolicy())).toEqual(inForce)
   })
 

@@ -32,7 +32,7 @@ import {
 const trusted: TokenIssuer = {
   issuer: ISSUER,
   keys: await keySetOf({ ...signingJwk, kid: KID }),
-  policyHashes: ['another', POLICY_HASH],
+  attestationPolicyHashes: ['another', POLICY_HASH],
 }
 const at = (seconds: number) => ({ now: new Date((ISSUED_AT + seconds) * 1000) })
 const settings: VerifyTokenOptions = {
@@ -50,7 +50,7 @@ const verifyClaims = async (change: Claims, options: Partial<VerifyTokenOptions>
 describe('an attestation token is accepted', () => {
   test('with everything that later rooms need', async () => {
     const token = expectOk(await verify(await signToken()))
-    expect(token).toMatchObject({ issuer: ISSUER, policyHash: POLICY_HASH })
+    expect(token).toMatchObject({ issuer: ISSUER, attestationPolicyHash: POLICY_HASH })
     expect(token.nonce).toEqual(Buffer.from([1, 2, 3, 4]))
     expect(token.confirmation?.jwk).toEqual(confirmationJwk)
     expect(token.confirmation?.thumbprint).toMatch(/^[\w-]{43}$/)
@@ -209,7 +209,7 @@ describe('an attestation token is refused by its origin', () => {
     const other: TokenIssuer = {
       issuer: 'https://other.example',
       keys: await keySetOf({ ...jwk, kid: 'theirs' }),
-      policyHashes: [POLICY_HASH],
+      attestationPolicyHashes: [POLICY_HASH],
     }
     const jwt = await signToken(tpmClaims(), { kid: 'theirs' }, keys.privateKey)
     expectRefusal(await verify(jwt, { issuers: [trusted, other] }), 'token_key_unknown')
@@ -331,12 +331,12 @@ describe('an attestation token is refused by its claims', () => {
     const change = { 'x-ms-policy-hash': policyHashOf('=> permit()') }
     const failure = expectRefusal(await verifyClaims(change), 'policy_not_pinned')
     expect(failure.detail).toBe(policyHashOf('=> permit()'))
-    const unpinned: TokenIssuer = { ...trusted, policyHashes: 'unpinned' }
+    const unpinned: TokenIssuer = { ...trusted, attestationPolicyHashes: 'unpinned' }
     expectOk(await verifyClaims(change, { issuers: [unpinned] }))
   })
 
   test('when no policy is pinned at all: an empty list is never a pass', async () => {
-    const empty: TokenIssuer = { ...trusted, policyHashes: [] }
+    const empty: TokenIssuer = { ...trusted, attestationPolicyHashes: [] }
     expectRefusal(await verify(await signToken(), { issuers: [empty] }), 'policy_not_pinned')
   })
 

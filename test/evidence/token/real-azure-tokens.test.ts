@@ -28,10 +28,10 @@ describeVectors('real tokens of Azure Attestation', () => {
   async function provider(
     issuer: string,
     set: 'shared' | 'isolated' | 'aad',
-    policyHashes: TokenIssuer['policyHashes'] = [POLICY],
+    attestationPolicyHashes: TokenIssuer['attestationPolicyHashes'] = [POLICY],
   ): Promise<TokenIssuer> {
     const json = vectorJson(`maa/jwks/jwks-wus-${set}-2022-11-17.json`)
-    return { issuer, keys: expectOk(await importKeySet(json)), policyHashes }
+    return { issuer, keys: expectOk(await importKeySet(json)), attestationPolicyHashes }
   }
 
   const verifyReal = (name: string, ...issuers: TokenIssuer[]) =>
@@ -48,7 +48,7 @@ describeVectors('real tokens of Azure Attestation', () => {
       [sgxIsolated, await provider(ISOLATED, 'isolated')],
     ] as const) {
       const token = expectOk(await verifyReal(name, issuer))
-      expect(token).toMatchObject({ attestationType: 'sgx', policyHash: POLICY })
+      expect(token).toMatchObject({ attestationType: 'sgx', attestationPolicyHash: POLICY })
       expect(token.confirmation).toBeUndefined()
       expect(canServeDevice(kindOfAttestationToken(token.payload))).toBe(false)
     }

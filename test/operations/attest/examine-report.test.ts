@@ -22,7 +22,9 @@ function open(change: { readonly of?: TokenIssuers['of']; readonly fails?: boole
   const logs: string[] = []
   const keys: KeySet = { keys: new Map(), ignored: [] }
   const examiner = createReportExaminer({
-    issuers: { of: change.of ?? (async () => ok([{ issuer: ISSUER, keys, policyHashes: [] }])) },
+    issuers: {
+      of: change.of ?? (async () => ok([{ issuer: ISSUER, keys, attestationPolicyHashes: [] }])),
+    },
     store: {
       async observeVerifier(input) {
         if (change.fails) throw new Error('the database is away')

@@ -37,7 +37,7 @@ const demanding = () => policyWith(`context.network == "${newId('net')}"`)
 /** What the database was told of the rollout as it is, after the next report is due. */
 async function told({ rolloutId }: Rollout) {
   service.clock.advance(5)
-  await service.services.trials.report(service.clock.now())
+  await service.services.shadow.report(service.clock.now())
   const { revision } = await fleet.rollout(rolloutId)
   const [observed, ...others] = await store.rolloutObservations(rolloutId, revision)
   expect(others).toEqual([])
@@ -289,7 +289,7 @@ describe('a report that fails', () => {
       } as const
       const now = service.clock.now()
       expect(await store.stepRollout({ ...step, note: '', health: null, by, now })).toBe('applied')
-      expect(await service.services.trials.report(now)).toEqual([])
+      expect(await service.services.shadow.report(now)).toEqual([])
       expect(await fleet.rollout(rolloutId)).toMatchObject({ state: 'running', stage: 1 })
       expect(await told(rollout)).toMatchObject({ decisions: 0 })
     })
@@ -297,20 +297,20 @@ describe('a report that fails', () => {
 })
 
 test('nothing is due where nothing is on trial, and once everything was told', async () => {
-  const { trials, clock } = service.services
-  await trials.report(clock())
+  const { shadow, clock } = service.services
+  await shadow.report(clock())
   service.clock.advance(60)
   await ask(first)
-  expect(trials.isDue(clock())).toBe(false)
+  expect(shadow.isDue(clock())).toBe(false)
   await withRollout(denying(), {}, async () => {
     await ask(first)
-    expect(trials.isDue(clock())).toBe(false)
+    expect(shadow.isDue(clock())).toBe(false)
     await ask(first)
-    expect(trials.isDue(clock())).toBe(false)
+    expect(shadow.isDue(clock())).toBe(false)
     service.clock.advance(5)
-    expect(trials.isDue(clock())).toBe(true)
-    await trials.report(clock())
+    expect(shadow.isDue(clock())).toBe(true)
+    await shadow.report(clock())
     service.clock.advance(60)
-    expect(trials.isDue(clock())).toBe(false)
+    expect(shadow.isDue(clock())).toBe(false)
   })
 })

@@ -88,7 +88,7 @@ export function recordingOf(
   const claims = { ...HEALTHY, enclaveSvn: svn }
   const input = attestationOf({ deviceId, at: seconds, claims, announcedVerdict: verdict })
   const recorded = verdict ?? 'untrusted'
-  const attestation = { ...input.attestation, policyHash: BUILT_IN_POLICY_HASH }
+  const attestation = { ...input.attestation, attestationPolicyHash: BUILT_IN_POLICY_HASH }
   return { ...input, attestation, verdict: recorded } as const
 }
 

@@ -152,7 +152,7 @@ describe.each(DATABASES)('processes on one store, %s', (_, open) => {
 
   test('notice a provider whose tokens none of them believes, by what it gives themselves', async () => {
     await recover()
-    const before = fleet.provider.policyHash()
+    const before = fleet.provider.attestationPolicyHash()
     fleet.provider.setPolicy(`${RECOMMENDED_POLICY}\n`)
     for (let tries = 0; tries < 4; tries++) {
       for (const through of [fleet.a, fleet.b]) {
@@ -170,7 +170,7 @@ describe.each(DATABASES)('processes on one store, %s', (_, open) => {
     fleet.clock.advance(VALIDITY - 600)
     await fleet.pass(INTERVAL)
     // An administrator pins it, and the next device that attests ends the grace.
-    await fleet.pin(before, fleet.provider.policyHash())
+    await fleet.pin(before, fleet.provider.attestationPolicyHash())
     fleet.clock.advance(2)
     for (const through of [fleet.a, fleet.b]) await fleet.attest(through, await startDevice())
     await fleet.pass(INTERVAL)

@@ -75,7 +75,7 @@ export async function openWatchedFleet(
   const [a, b] = [await startProcess(), await startProcess()]
   const device = await startDevice()
   const pin = (...hashes: readonly string[]) => pinPolicies(a, provider, hashes)
-  await pin(provider.policyHash())
+  await pin(provider.attestationPolicyHash())
   return {
     clock,
     provider,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { drillOutage } from '../../../src/operations/release/outage-drill.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
-import type { Outage } from '../../../src/replay/outage/drill.ts'
+import type { Outage } from '../../../src/replay/outage/outage.ts'
 import type { DrillSummary } from '../../../src/replay/outage/summary.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
   ;({ store, query, close } = database)
   await enforceFleetDocuments(store, NOW)
   const recorded = attestationOf({ deviceId: newDeviceId(), claims: HEALTHY })
-  const attestation = { ...recorded.attestation, policyHash: BUILT_IN_POLICY_HASH }
+  const attestation = { ...recorded.attestation, attestationPolicyHash: BUILT_IN_POLICY_HASH }
   await store.recordAttestation({ ...recorded, attestation })
   await query(`
     insert into device (device_id, key_kind, device_key_hash, enrolment, owner, labels, ring,

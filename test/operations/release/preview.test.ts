@@ -31,7 +31,10 @@ beforeAll(async () => {
   const deviceId = newDeviceId()
   const recorded = attestationOf({ deviceId, claims: HEALTHY })
   // Of the built-in verifier: what a verifier said that is not pinned counts for nothing.
-  const ours = { issuer: service.services.config.publicUrl, policyHash: BUILT_IN_POLICY_HASH }
+  const ours = {
+    issuer: service.services.config.publicUrl,
+    attestationPolicyHash: BUILT_IN_POLICY_HASH,
+  }
   await database.store.recordAttestation({
     ...recorded,
     attestation: { ...recorded.attestation, ...ours },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
-import { createRulesInForce } from '../../../src/operations/release/rules-in-force.ts'
+import { createRulesReader } from '../../../src/operations/release/rules-in-force.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import type { Control } from '../../../src/rollout/in-force.ts'
@@ -84,9 +84,9 @@ function start() {
   const clock = testClock()
   const policyHash = documents.putPolicy(BASELINE_POLICY)
   const referenceValuesHash = documents.putValues(VALUES)
-  const rules = createRulesInForce(documents.store, { clock: clock.now, outageGraceMs: 1234 })
-  const steered = async () => rules.steer(await documents.store.trustRecord(''))
-  return { ...documents, clock, rules, steered, hashes: { policyHash, referenceValuesHash } }
+  const rules = createRulesReader(documents.store, { clock: clock.now, outageGraceMs: 1234 })
+  const rulesInForce = async () => rules.at(await documents.store.trustRecord(''))
+  return { ...documents, clock, rules, rulesInForce, hashes: { policyHash, referenceValuesHash } }
 }
 
 describe('the rules of given hashes', () => {
@@ -143,20 +143,20 @@ describe('what steers decisions', () => {
   test('is read once for each revision', async () => {
     const { rules, reads, store, hashes, putPolicy } = start()
     const steering = await store.trustRecord('')
-    const steered = await rules.steer(steering)
-    expect(steered.active.policy.hash).toBe(hashes.policyHash)
-    expect(rules.steer(steering)).toBe(steered)
+    const rulesInForce = await rules.at(steering)
+    expect(rulesInForce.active.policy.hash).toBe(hashes.policyHash)
+    expect(rules.at(steering)).toBe(rulesInForce)
     expect(reads.controls).toBe(1)
     const strict = putPolicy(documentOf('false'))
-    expect((await rules.steer(await store.trustRecord(''))).active.policy.hash).toBe(strict)
+    expect((await rules.at(await store.trustRecord(''))).active.policy.hash).toBe(strict)
     expect(reads.controls).toBe(2)
   })
 
   test('follows a database that was set back to an older revision', async () => {
     const { rules, reads, store } = start()
     const steering = await store.trustRecord('')
-    await rules.steer(steering)
-    await rules.steer({ ...steering, controlRevision: steering.controlRevision - 1 })
+    await rules.at(steering)
+    await rules.at({ ...steering, controlRevision: steering.controlRevision - 1 })
     expect(reads.controls).toBe(2)
   })
 })
@@ -168,12 +168,12 @@ describe('the course of a device', () => {
   const seconds = (count: number) => new Date(START.getTime() + count * 1000)
 
   test('is what is active, where nothing else steers', async () => {
-    const { steered, hashes } = start()
-    const { courseOf, active } = await steered()
+    const { rulesInForce, hashes } = start()
+    const { rulesFor, active } = await rulesInForce()
     for (const device of [DEVICE, OTHER, null]) {
-      expect(courseOf(device, seconds(10))).toEqual({
+      expect(rulesFor(device, seconds(10))).toEqual({
         rules: active,
-        circumstances: {
+        reliefs: {
           policySince: START,
           holds: [],
           allowedUntil: null,
@@ -186,25 +186,25 @@ describe('the course of a device', () => {
   })
 
   test('is the new document of a rollout, since its beginning, once that enforces', async () => {
-    const { steered, steerBy, keepPolicy, hashes } = start()
+    const { rulesInForce, steerBy, keepPolicy, hashes } = start()
     const to = keepPolicy(documentOf('false'))
     const names = { from: hashes.policyHash, to, createdAt: seconds(-7) }
     const audit = rolloutOf(names)
     steerBy({ rollouts: [audit] })
-    const before = (await steered()).courseOf(DEVICE, seconds(10))
+    const before = (await rulesInForce()).rulesFor(DEVICE, seconds(10))
     expect(before.rules.policy.hash).toBe(hashes.policyHash)
-    expect(before.circumstances.policySince).toEqual(START)
+    expect(before.reliefs.policySince).toEqual(START)
     expect(before.trials).toEqual([audit])
     const enforcing = rolloutOf({ ...names, pass: 'enforce' })
     steerBy({ rollouts: [enforcing] })
-    const { courseOf, active, rulesOf } = await steered()
-    const course = courseOf(DEVICE, seconds(10))
+    const { rulesFor, active, rulesOf } = await rulesInForce()
+    const course = rulesFor(DEVICE, seconds(10))
     expect(course.rules.policy.hash).toBe(to)
     expect(course.rules.referenceValues).toBe(active.referenceValues)
-    expect(course.circumstances.policySince).toEqual(seconds(-7))
+    expect(course.reliefs.policySince).toEqual(seconds(-7))
     expect(course.trials).toEqual([enforcing])
     for (const device of [OTHER, null]) {
-      expect(courseOf(device, seconds(10))).toMatchObject({
+      expect(rulesFor(device, seconds(10))).toMatchObject({
         rules: { policy: { hash: hashes.policyHash } },
         trials: [],
       })
@@ -215,69 +215,68 @@ describe('the course of a device', () => {
   })
 
   test('is the old document again as soon as the rollout is over', async () => {
-    const { steered, steerBy, keepPolicy, hashes } = start()
+    const { rulesInForce, steerBy, keepPolicy, hashes } = start()
     const to = keepPolicy(documentOf('false'))
     const names = { from: hashes.policyHash, to, pass: 'enforce' } as const
     steerBy({ rollouts: [rolloutOf(names)] })
-    expect((await steered()).courseOf(DEVICE, seconds(1)).rules.policy.hash).toBe(to)
+    expect((await rulesInForce()).rulesFor(DEVICE, seconds(1)).rules.policy.hash).toBe(to)
     steerBy({ rollouts: [rolloutOf({ ...names, state: 'halted' })] })
-    const { rules, trials } = (await steered()).courseOf(DEVICE, seconds(1))
+    const { rules, trials } = (await rulesInForce()).rulesFor(DEVICE, seconds(1))
     expect({ hash: rules.policy.hash, trials }).toEqual({ hash: hashes.policyHash, trials: [] })
   })
 
   test('is the pinned document until the pin expires, whatever is on trial', async () => {
-    const { steered, steerBy, keepPolicy, hashes } = start()
+    const { rulesInForce, steerBy, keepPolicy, hashes } = start()
     const [to, hash] = [keepPolicy(documentOf('false')), keepPolicy(documentOf('1 == 1'))]
     const times = { createdAt: seconds(3), expiresAt: seconds(60) }
     const pin = overrideOf(target, { action: 'pin', kind: 'policy', hash }, times)
     const rollout = rolloutOf({ from: hashes.policyHash, to, pass: 'enforce' })
     steerBy({ rollouts: [rollout], overrides: [pin] })
-    const { courseOf } = await steered()
-    const pinned = courseOf(DEVICE, seconds(59))
+    const { rulesFor } = await rulesInForce()
+    const pinned = rulesFor(DEVICE, seconds(59))
     expect(pinned.rules.policy.hash).toBe(hash)
-    expect(pinned.circumstances.policySince).toEqual(seconds(3))
+    expect(pinned.reliefs.policySince).toEqual(seconds(3))
     expect(pinned.trials).toEqual([rollout])
-    expect(courseOf(DEVICE, seconds(60)).rules.policy.hash).toBe(to)
-    expect(courseOf({ ...OTHER, ring: 0 }, seconds(1)).rules.policy.hash).toBe(to)
+    expect(rulesFor(DEVICE, seconds(60)).rules.policy.hash).toBe(to)
+    expect(rulesFor({ ...OTHER, ring: 0 }, seconds(1)).rules.policy.hash).toBe(to)
   })
 
   test('tells of an allowance, and of every hold', async () => {
-    const { steered, steerBy } = start()
+    const { rulesInForce, steerBy } = start()
     const cause = { kind: 'clause', clause: 'added' } as const
     const times = { covers: seconds(-60), since: seconds(0), until: seconds(60) }
     const held = { holdId: 'hld_a', cause, ...times }
     const allowance = overrideOf(target, undefined, { expiresAt: seconds(60) })
     steerBy({ overrides: [allowance], holds: [held] })
-    const { courseOf } = await steered()
-    const circumstancesOf = (device: typeof DEVICE | null, now: Date) =>
-      courseOf(device, now).circumstances
-    expect(circumstancesOf(DEVICE, seconds(59))).toMatchObject({
+    const { rulesFor } = await rulesInForce()
+    const reliefsOf = (device: typeof DEVICE | null, now: Date) => rulesFor(device, now).reliefs
+    expect(reliefsOf(DEVICE, seconds(59))).toMatchObject({
       allowedUntil: seconds(60),
       holds: [{ cause, covers: times.covers, until: times.until }],
     })
-    expect(circumstancesOf(DEVICE, seconds(60)).allowedUntil).toBeNull()
-    expect(circumstancesOf(null, seconds(1))).toMatchObject({ allowedUntil: null, holds: [held] })
+    expect(reliefsOf(DEVICE, seconds(60)).allowedUntil).toBeNull()
+    expect(reliefsOf(null, seconds(1))).toMatchObject({ allowedUntil: null, holds: [held] })
   })
 
   test('is a fault, and never a pass, where the active document is lost', async () => {
-    const { steered, active } = start()
+    const { rulesInForce, active } = start()
     active.policyHash = 'lost'
-    await expect(steered()).rejects.toThrow(/missing/)
+    await expect(rulesInForce()).rejects.toThrow(/missing/)
   })
 
   test('passes over a pinned document or one on trial that is lost, and says so', async () => {
-    const { steered, steerBy, hashes } = start()
+    const { rulesInForce, steerBy, hashes } = start()
     const pin = overrideOf(target, { action: 'pin', kind: 'policy', hash: 'lost' })
     const rollout = rolloutOf({ from: hashes.policyHash, to: 'gone', pass: 'enforce', stage: 4 })
     steerBy({ overrides: [pin], rollouts: [rollout] })
-    const { courseOf, control, unusable } = await steered()
-    expect(courseOf(DEVICE, seconds(1)).rules.policy.hash).toBe(hashes.policyHash)
+    const { rulesFor, control, unusable } = await rulesInForce()
+    expect(rulesFor(DEVICE, seconds(1)).rules.policy.hash).toBe(hashes.policyHash)
     expect(unusable.toSorted()).toEqual(['gone', 'lost'])
     expect(control).toMatchObject({ overrides: [], rollouts: [] })
   })
 
   test('lets evidence in that any of the reference values in force believes', async () => {
-    const { steered, steerBy, putValues, active, hashes } = start()
+    const { rulesInForce, steerBy, putValues, active, hashes } = start()
     const next = putValues({ enclaves: [agent()] })
     active.referenceValuesHash = hashes.referenceValuesHash
     const rollout = rolloutOf({
@@ -286,26 +285,26 @@ describe('the course of a device', () => {
       to: next,
     })
     steerBy({ rollouts: [rollout] })
-    const { referenceValues, dependsOnLabels } = await steered()
+    const { referenceValues, dependsOnLabels } = await rulesInForce()
     expect(referenceValues.map(({ hash }) => hash).toSorted()).toEqual(
       [hashes.referenceValuesHash, next].toSorted(),
     )
     expect(dependsOnLabels).toBe(false)
     steerBy({ overrides: [overrideOf({ kind: 'label', name: 'vip' })] })
-    expect((await steered()).dependsOnLabels).toBe(true)
+    expect((await rulesInForce()).dependsOnLabels).toBe(true)
   })
 
   test('knows of more documents than are kept', async () => {
-    const { steered, steerBy, keepPolicy } = start()
+    const { rulesInForce, steerBy, keepPolicy } = start()
     const hashes = Array.from({ length: 20 }, (_, i) => keepPolicy(documentOf(`${i} == ${i}`)))
     const overrides = hashes.map((hash, i) =>
       overrideOf({ kind: 'device', name: `dev_${i}` }, { action: 'pin', kind: 'policy', hash }),
     )
     steerBy({ overrides })
-    const { courseOf } = await steered()
+    const { rulesFor } = await rulesInForce()
     for (const [i, hash] of hashes.entries()) {
       const device = { ...OTHER, deviceId: `dev_${i}` }
-      expect(courseOf(device, seconds(1)).rules.policy.hash).toBe(hash)
+      expect(rulesFor(device, seconds(1)).rules.policy.hash).toBe(hash)
     }
   })
 })

@@ -92,7 +92,7 @@ async function makeDevices(
   const ids = Array.from({ length: count }, newDeviceId)
   for (const deviceId of ids) {
     const input = attestationOf({ deviceId, ring, claims: { ...HEALTHY, ...claims } })
-    const attestation = { ...input.attestation, policyHash: BUILT_IN_POLICY_HASH }
+    const attestation = { ...input.attestation, attestationPolicyHash: BUILT_IN_POLICY_HASH }
     await store.recordAttestation({ ...input, attestation })
     if (labels.length === 0) continue
     await store.setDeviceAttributes({ deviceId, changes: { labels }, by: 'test', now: START })

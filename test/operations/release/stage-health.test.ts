@@ -27,10 +27,10 @@ async function begin(
 }
 
 async function check(rollout: Rollout) {
-  const steered = await service.services.rules.steer(await store.trustRecord(''))
+  const rulesInForce = await service.services.rules.at(await store.trustRecord(''))
   const { health } = await checkStage(store, {
     rollout,
-    steered,
+    rulesInForce,
     after: '',
     counts: () => true,
     now: now(),

@@ -1,14 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { assess, type Rules } from '../../../src/access/assess.ts'
-import type { Circumstances } from '../../../src/access/relief.ts'
+import { assess, type Documents } from '../../../src/access/assess.ts'
+import type { Reliefs } from '../../../src/access/relief.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
-import { createDrill, type DrillRecord, type Outage } from '../../../src/replay/outage/drill.ts'
-import type { CourseOf } from '../../../src/replay/outage/find-loss.ts'
+import { createDrill, type DrillRecord } from '../../../src/replay/outage/drill.ts'
+import type { RulesFor } from '../../../src/replay/outage/find-loss.ts'
+import type { Outage } from '../../../src/replay/outage/outage.ts'
 import type { DrillBreakdown, DrillSummary } from '../../../src/replay/outage/summary.ts'
 import { BASELINE, QUARANTINE, recordOf } from '../../access/rules.ts'
 import {
@@ -32,7 +33,7 @@ const OUTAGE: Outage = {
   stepMs: HOUR,
   graceMs: 4 * HOUR,
 }
-const PLAIN: Circumstances = {
+const PLAIN: Reliefs = {
   policySince: ATTESTED_AT,
   holds: [],
   allowedUntil: null,
@@ -40,19 +41,19 @@ const PLAIN: Circumstances = {
 }
 
 type Options = Partial<Outage> & {
-  readonly rules?: Partial<Rules>
-  readonly courseOf?: CourseOf
+  readonly rules?: Partial<Documents>
+  readonly rulesFor?: RulesFor
   readonly changes?: readonly Date[]
 }
 
 function drill(records: readonly DrillRecord[], options: Options = {}): DrillSummary {
-  const { rules: changed, courseOf, changes = [], ...outage } = options
+  const { rules: changed, rulesFor, changes = [], ...outage } = options
   const rules = { ...BASELINE, ...changed }
   const fold = createDrill({
     outage: { ...OUTAGE, ...outage },
     now: NOW,
     rules: [rules],
-    courseOf: courseOf ?? (() => ({ rules, circumstances: PLAIN })),
+    rulesFor: rulesFor ?? (() => ({ rules, reliefs: PLAIN })),
     changes,
   })
   for (const record of records) fold.add(record)
@@ -76,7 +77,7 @@ function ending(
   return { ...record, attestation: told }
 }
 
-function withClause(clause: object): Pick<Rules, 'policy'> {
+function withClause(clause: object): Pick<Documents, 'policy'> {
   const added = { id: 'added', severity: 'enforce', texts: TEXTS, ...clause }
   const clauses = [...BASELINE_POLICY.clauses, added]
   return { policy: expectOk(compilePolicy({ ...BASELINE_POLICY, clauses })) }
@@ -254,7 +255,10 @@ describe('beside the outage', () => {
     )
     const record = ending('a', 20)
     const { attestation } = record
-    const issued = { ...record, attestation: attestation && { ...attestation, policyHash: hash } }
+    const issued = {
+      ...record,
+      attestation: attestation && { ...attestation, attestationPolicyHash: hash },
+    }
     const summary = drill([issued, record], { rules: { referenceValues: pinned } })
     expect(summary).toMatchObject({ trusted: 1, not_counted: { denied: 1 } })
     expect(summary.by_reason).toEqual([
@@ -272,12 +276,12 @@ describe('beside the outage', () => {
   })
 
   test('an allowance keeps access as long as it counts', () => {
-    const courseOf: CourseOf = ({ labels }) => ({
+    const rulesFor: RulesFor = ({ labels }) => ({
       rules: BASELINE,
-      circumstances: { ...PLAIN, allowedUntil: labels.includes('vip') ? hours(10) : null },
+      reliefs: { ...PLAIN, allowedUntil: labels.includes('vip') ? hours(10) : null },
     })
     const records = [ending('a', 1), ending('b', 1, { labels: ['vip'] })]
-    const { examples } = drill(records, { courseOf })
+    const { examples } = drill(records, { rulesFor })
     expect(examples).toEqual([
       { device_id: 'dev_a', without_grace: iso(1), with_grace: iso(5) },
       { device_id: 'dev_b', without_grace: iso(10), with_grace: iso(10) },
@@ -286,19 +290,19 @@ describe('beside the outage', () => {
 
   test('another version that begins to decide is seen at the step after', () => {
     const strict = { ...BASELINE, ...withClause({ require: 'attestation.depPolicy == 1' }) }
-    const courseOf: CourseOf = (_record, at) => ({
+    const rulesFor: RulesFor = (_record, at) => ({
       rules: at < hours(3.5) ? BASELINE : strict,
-      circumstances: PLAIN,
+      reliefs: PLAIN,
     })
-    const summary = drill([ending('a', 20)], { courseOf, changes: [hours(3.5)] })
+    const summary = drill([ending('a', 20)], { rulesFor, changes: [hours(3.5)] })
     expect(summary.with_grace.first).toBe(iso(4))
   })
 
   test('who lives on the grace already is lost at once without it', () => {
     const issuer = 'https://verifier.example'
     const hold = { cause: { kind: 'stale', issuer }, covers: NOW, until: hours(1) } as const
-    const courseOf = () => ({ rules: BASELINE, circumstances: { ...PLAIN, holds: [hold] } })
-    const { examples, trusted, steps } = drill([ending('a', -1)], { courseOf })
+    const rulesFor = () => ({ rules: BASELINE, reliefs: { ...PLAIN, holds: [hold] } })
+    const { examples, trusted, steps } = drill([ending('a', -1)], { rulesFor })
     expect(trusted).toBe(1)
     expect(examples).toEqual([{ device_id: 'dev_a', without_grace: iso(0), with_grace: iso(3) }])
     expect(steps[0]).toMatchObject({ without_grace: 1, with_grace: 0 })
@@ -362,9 +366,9 @@ describe('whatever the fleet is like', () => {
     ...withClause({ require: 'has(attestation.depPolicy)', grace_seconds: 3 * 3600 }),
   }
   const issuers = ['https://verifier.example', 'https://other.example']
-  const courseOf: CourseOf = ({ labels }) => ({
+  const rulesFor: RulesFor = ({ labels }) => ({
     rules,
-    circumstances: {
+    reliefs: {
       ...PLAIN,
       holds: [
         { cause: { kind: 'clause', clause: 'added' }, covers: NOW, until: hours(6.5) },
@@ -410,15 +414,15 @@ describe('whatever the fleet is like', () => {
   test('the counts are those of decisions at each step', () => {
     fc.assert(
       fc.property(fleet, outage, (records, assumed) => {
-        const { trusted, steps } = drill(records, { ...assumed, rules, courseOf })
+        const { trusted, steps } = drill(records, { ...assumed, rules, rulesFor })
         const isTrusted = (record: TrustRecord, now: Date, graceMs?: number) => {
-          const { circumstances } = courseOf(asAttested(record), now)
+          const { reliefs } = rulesFor(asAttested(record), now)
           const issuer = record.attestation?.issuer ?? ''
           const out = { cause: { kind: 'stale', issuer }, covers: NOW, until: hours(1000) } as const
-          const holds = graceMs === undefined ? circumstances.holds : [out, ...circumstances.holds]
-          const outageGraceMs = graceMs ?? circumstances.outageGraceMs
-          const assumedCircumstances = { ...circumstances, holds, outageGraceMs }
-          const asked = { ...rules, record, circumstances: assumedCircumstances, now }
+          const holds = graceMs === undefined ? reliefs.holds : [out, ...reliefs.holds]
+          const outageGraceMs = graceMs ?? reliefs.outageGraceMs
+          const assumedReliefs = { ...reliefs, holds, outageGraceMs }
+          const asked = { ...rules, record, reliefs: assumedReliefs, now }
           return assess(asked).verdict === 'trusted'
         }
         const counted = records.filter(
@@ -440,7 +444,7 @@ describe('whatever the fleet is like', () => {
   test('grace denies nobody earlier, and nobody is lost twice', () => {
     fc.assert(
       fc.property(fleet, outage, (records, assumed) => {
-        const summary = drill(records, { ...assumed, rules, courseOf })
+        const summary = drill(records, { ...assumed, rules, rulesFor })
         const left = Object.values(summary.not_counted).reduce((sum, count) => sum + count, 0)
         expect(summary.trusted + left).toBe(records.length)
         let before = { without_grace: 0, with_grace: 0 }
@@ -464,7 +468,7 @@ describe('whatever the fleet is like', () => {
   test('every device is under its owner, its verifier, its reason and each of its labels', () => {
     fc.assert(
       fc.property(fleet, outage, (records, assumed) => {
-        const summary = drill(records, { ...assumed, rules, courseOf })
+        const summary = drill(records, { ...assumed, rules, rulesFor })
         const { by_owner, by_verifier, by_label, by_reason } = summary
         for (const breakdown of [by_owner, by_verifier]) {
           expect(sumOf(breakdown, 'trusted')).toBe(summary.trusted)
@@ -492,7 +496,7 @@ describe('whatever the fleet is like', () => {
     )
     fc.assert(
       fc.property(shuffled, outage, ([records, others], assumed) => {
-        const options = { ...assumed, rules, courseOf }
+        const options = { ...assumed, rules, rulesFor }
         expect(drill(others, options)).toEqual(drill(records, options))
       }),
     )
@@ -500,7 +504,7 @@ describe('whatever the fleet is like', () => {
 })
 
 /** Only labels are looked at. */
-function asAttested(record: TrustRecord): Parameters<CourseOf>[0] {
+function asAttested(record: TrustRecord): Parameters<RulesFor>[0] {
   const { attestation } = record.attestation === null ? recordOf() : record
   if (attestation === null) throw new TypeError('this one has attested')
   return { ...record, attestation }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { assess, type Rules } from '../../../src/access/assess.ts'
+import { assess, type Documents } from '../../../src/access/assess.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { appraise } from '../../../src/appraisal/appraise.ts'
 import { type AttestationClaims, CLAIM_NAMES } from '../../../src/appraisal/claims.ts'
@@ -32,9 +32,9 @@ import { expectOk } from '../../support/refusal.ts'
 import { makeAnchor } from '../../support/trust-anchors.ts'
 
 function preview(
-  candidate: Partial<Rules>,
+  candidate: Partial<Documents>,
   records: readonly TrustRecord[],
-  inForce: Rules = BASELINE,
+  inForce: Documents = BASELINE,
 ): PreviewSummary {
   const fold = createPreview({ inForce, candidate: { ...inForce, ...candidate }, now: NOW })
   for (const record of records) fold.add(record)
@@ -136,8 +136,8 @@ describe('a preview tells', () => {
         }),
       )
     const { attestation } = recordOf()
-    const issuedUnder = (id: string, policyHash: string) =>
-      named(id, { attestation: attestation && { ...attestation, policyHash } })
+    const issuedUnder = (id: string, attestationPolicyHash: string) =>
+      named(id, { attestation: attestation && { ...attestation, attestationPolicyHash } })
     const inForce = { ...BASELINE, referenceValues: pinned(pin(1), pin(2)) }
     const records = [issuedUnder('a', pin(1)), issuedUnder('b', pin(2)), issuedUnder('c', pin(3))]
     const summary = preview({ referenceValues: pinned(pin(2)) }, records, inForce)
@@ -161,8 +161,10 @@ describe('a preview tells', () => {
     const { attestation } = recordOf()
     const under = (id: string, anchor: string | undefined) => {
       const claims = anchor === undefined ? HEALTHY : { ...HEALTHY, aikTrustAnchor: anchor }
-      const policyHash = BUILT_IN_POLICY_HASH
-      return named(id, { attestation: attestation && { ...attestation, claims, policyHash } })
+      const attestationPolicyHash = BUILT_IN_POLICY_HASH
+      return named(id, {
+        attestation: attestation && { ...attestation, claims, attestationPolicyHash },
+      })
     }
     const [one, two] = ANCHORS
     const records = [
@@ -277,7 +279,7 @@ const recordArbitrary: fc.Arbitrary<TrustRecord> = fc
   })
   .map(({ id, claims, standing, ...facts }) => named(String(id), { ...facts, ...standing }, claims))
 
-const candidates: readonly Partial<Rules>[] = [
+const candidates: readonly Partial<Documents>[] = [
   {},
   withClause('attestation.depPolicy >= 1'),
   withClause('"vip" in device.labels', 'attestation.enclaveSvn > 5'),
@@ -290,7 +292,7 @@ const candidates: readonly Partial<Rules>[] = [
 
 describe('properties of previews', () => {
   const check = (
-    property: (records: TrustRecord[], candidate: Partial<Rules>, inForce: Rules) => void,
+    property: (records: TrustRecord[], candidate: Partial<Documents>, inForce: Documents) => void,
   ) =>
     fc.assert(
       fc.property(
@@ -343,7 +345,7 @@ describe('properties of previews', () => {
   test('its verdicts are those of decisions', () => {
     check((records, candidate, inForce) => {
       const after = { ...inForce, ...candidate }
-      const trusted = (rules: Rules, record: TrustRecord) =>
+      const trusted = (rules: Documents, record: TrustRecord) =>
         assess({ ...rules, record, now: NOW }).verdict === 'trusted'
       const count = (was: boolean, is: boolean) =>
         records.filter((one) => trusted(inForce, one) === was && trusted(after, one) === is).length

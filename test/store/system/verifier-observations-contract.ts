@@ -114,7 +114,7 @@ export function verifierObservationsContract(subject: () => StoreUnderTest): voi
       digests: {},
       trace: [],
       issuer,
-      policyHash: null,
+      attestationPolicyHash: null,
       referenceValuesHash: null,
       isVouched: true,
     })

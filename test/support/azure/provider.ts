@@ -28,7 +28,7 @@ export type StandInProvider = {
   readonly url: string
   readonly requests: readonly ReceivedRequest[]
   /** Of the TPM policy in force. */
-  readonly policyHash: () => string
+  readonly attestationPolicyHash: () => string
   readonly setPolicy: (text: string) => void
   /** Who may sign the policies of an isolated provider. */
   readonly policySigner: { readonly certificatePem: string; readonly privateKeyPem: string }
@@ -96,12 +96,12 @@ export async function startProvider(input: {
     url: () => url,
     key,
     policy: policies.inForce,
-    policyHash: policies.hash,
+    attestationPolicyHash: policies.hash,
     clock,
   })
   return {
     ...server,
-    policyHash: policies.hash,
+    attestationPolicyHash: policies.hash,
     setPolicy: policies.set,
     policySigner: {
       certificatePem: signer.certificate.pem,

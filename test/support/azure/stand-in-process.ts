@@ -31,7 +31,12 @@ writeFileSync(caFile, azure.caPem)
 const { authorityHost, tenantId, clientId, clientSecret } = azure
 const urls = providers.map(({ url }) => url)
 const client = { authorityHost, tenantId, clientId, clientSecret }
-print({ ...client, providers: urls, policyHash: providers[0]?.policyHash(), caFile })
+print({
+  ...client,
+  providers: urls,
+  attestationPolicyHash: providers[0]?.attestationPolicyHash(),
+  caFile,
+})
 
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => {
@@ -59,8 +64,8 @@ function act({ provider: index = 0, do: name, args = [] }: Command) {
         return { result: provider.expireLeaf() ?? null }
       case 'setPolicy':
         return { result: provider.setPolicy(String(args[0])) ?? null }
-      case 'policyHash':
-        return { result: provider.policyHash() }
+      case 'attestationPolicyHash':
+        return { result: provider.attestationPolicyHash() }
       case 'requests':
         return { result: provider.requests }
       case 'failEntra':

@@ -35,7 +35,7 @@ export async function createTpmProtocol(input: {
   /** Signs. */
   readonly key: () => Promise<ProviderKey>
   readonly policy: () => PolicyInForce | undefined
-  readonly policyHash: () => string
+  readonly attestationPolicyHash: () => string
   readonly clock: () => Date
 }): Promise<TpmProtocol> {
   const { url, clock } = input
@@ -87,7 +87,7 @@ export async function createTpmProtocol(input: {
     const token = await writeToken({
       evidence: verified.value.evidence,
       policy,
-      policyHash: input.policyHash(),
+      attestationPolicyHash: input.attestationPolicyHash(),
       issuer: url(),
       key: await input.key(),
       now: clock(),
@@ -111,7 +111,7 @@ function refuseEvidence(failure: VerifierFailure): Answer {
 function writeToken(input: {
   readonly evidence: VerifiedEvidence
   readonly policy: PolicyInForce
-  readonly policyHash: string
+  readonly attestationPolicyHash: string
   readonly issuer: string
   readonly key: ProviderKey
   readonly now: Date
@@ -130,7 +130,7 @@ function writeToken(input: {
     'x-ms-ver': '1.0',
     ...(rpData === undefined ? {} : { rp_data: rpData, nonce: rpData }),
     cnf: { jwk: evidence.requestKey.key.jwk },
-    'x-ms-policy-hash': input.policyHash,
+    'x-ms-policy-hash': input.attestationPolicyHash,
     ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
     ...(requestKey === undefined ? {} : { 'x-ms-tpm-request-key': requestKey }),
     ...(otherKeys.length === 0 ? {} : { 'x-ms-tpm-other-keys': otherKeys }),

@@ -1,6 +1,6 @@
 import canonicalize from 'canonicalize'
-import { digest } from '../../base/digest.ts'
-import { toHex, toUtf8 } from '../../base/encoding.ts'
+import { digest } from './digest.ts'
+import { toHex, toUtf8 } from './encoding.ts'
 
 /** A document in its one canonical form (RFC 8785) and that form's SHA-256, its name. */
 export type NamedDocument = {

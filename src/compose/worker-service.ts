@@ -1,0 +1,149 @@
+import { createLog, describeFault, type Log } from '../base/log.ts'
+import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
+import { createMetrics } from '../base/metrics.ts'
+import { createRandomSource } from '../base/random.ts'
+import { err } from '../base/result.ts'
+import type { Config } from '../config/config.ts'
+import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.ts'
+import { type App, createApp } from '../http/app.ts'
+import { answerUnavailable } from '../http/errors/unavailable.ts'
+import type { BreakGlassServices } from '../http/middleware/break-glass.ts'
+import { parseMasterSecret } from '../keys/master-secret.ts'
+import { runJobs } from '../operations/jobs/retention.ts'
+import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
+import { runControl } from '../operations/jobs/round.ts'
+import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
+import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
+import { createBreakGlass } from './break-glass.ts'
+import { createServices, type Services } from './services.ts'
+
+/** What the runtime hands over with each request and each run. */
+export type Invocation = { readonly waitUntil: (work: Promise<unknown>) => void }
+
+/** The jobs are started each minute: one run is over before the next one begins. */
+const JOBS_RUN_MS = 45_000
+
+/**
+ * What outlives a request: keys, documents and statements are prepared once in an isolate. Only
+ * what is finished is kept, never a promise: no request may wait for what another one began.
+ */
+type Isolate = {
+  readonly config: Config
+  readonly log: Log
+  readonly logBudget: LogBudget
+  readonly database: HyperdriveStore
+  service: Service | undefined
+}
+
+type Service = { readonly services: Services; readonly app: App }
+
+let isolate: Isolate | undefined
+let isReviewed = false
+const random = createRandomSource()
+
+/** Answers one request. */
+export async function answer(
+  request: Request,
+  bindings: WorkerBindings,
+  invocation: Invocation,
+): Promise<Response> {
+  try {
+    return await withService(bindings, invocation, ({ app }) => app.fetch(request))
+  } catch (error) {
+    // All that the app meets it answers itself: there is no app yet.
+    const report = (requestId: string) => logStartFault(error, requestId)
+    return answerUnavailable(request, { random, report, breakGlass: await withoutDatabase() })
+  }
+}
+
+/** Cron calls this; what it leaves undone the next run finds again. */
+export async function runScheduledJobs(
+  _event: unknown,
+  bindings: WorkerBindings,
+  invocation: Invocation,
+): Promise<void> {
+  await withService(bindings, invocation, async ({ services }) => {
+    // Not when the isolate starts: a request would wait for it.
+    if (!isReviewed) await reviewUnproven(services)
+    isReviewed = true
+    const signal = AbortSignal.timeout(JOBS_RUN_MS)
+    const watching = watchVerifiers(services, signal)
+    await runControl(services, signal)
+    await runJobs(services, signal)
+    await watching
+  }).catch((error) => logStartFault(error))
+}
+
+/** Does `work` with the services of this isolate and a database connection of its own. */
+async function withService<T>(
+  bindings: WorkerBindings,
+  invocation: Invocation,
+  work: (service: Service) => T | Promise<T>,
+): Promise<T> {
+  isolate ??= openIsolate(bindings)
+  const here = isolate
+  return here.database.withConnection(
+    async () => {
+      // Of two first requests each starts one, as neither may wait for the other.
+      here.service ??= await startService(here)
+      return work(here.service)
+    },
+    (closing) => invocation.waitUntil(closing),
+  )
+}
+
+/** What of the service stands without its database, once the settings are read. */
+async function withoutDatabase(): Promise<BreakGlassServices | undefined> {
+  if (isolate === undefined) return undefined
+  const { config, log, logBudget } = isolate
+  const clock = () => new Date()
+  return {
+    log,
+    logBudget,
+    clock,
+    breakGlass: await createBreakGlass(config, { log, clock }),
+    // Whose keys are in the database: a device is named by its id then.
+    verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
+    metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
+  }
+}
+
+function openIsolate(bindings: WorkerBindings): Isolate {
+  const config = readWorkerConfig(bindings)
+  if (!config.ok) {
+    throw new Error(`the configuration has mistakes:\n  ${config.failure.mistakes.join('\n  ')}`)
+  }
+  const { database, logLevel } = config.value
+  if (database.kind !== 'postgres') throw new TypeError('a Worker has no other database')
+  const log = createWorkerLog(logLevel)
+  return {
+    config: config.value,
+    log,
+    logBudget: createLogBudget(log),
+    database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
+    service: undefined,
+  }
+}
+
+async function startService({ config, log, database }: Isolate): Promise<Service> {
+  const masterSecret = parseMasterSecret(config.secretKey ?? '')
+  if (masterSecret === undefined) throw new Error('SECRET_KEY: must be 32 bytes in base64')
+  const { store } = database
+  const clock = () => new Date()
+  const services = await createServices({ config, log, store, masterSecret, clock })
+  return { services, app: createApp(services) }
+}
+
+/** The operator is told what is wrong, and nobody else. */
+function logStartFault(error: unknown, requestId?: string): void {
+  const log = isolate?.log ?? createWorkerLog('info')
+  log.error('start_failed', { request_id: requestId, ...describeFault(error) })
+}
+
+function createWorkerLog(level: Config['logLevel']): Log {
+  return createLog({
+    level,
+    write: (line) => console.log(line.trimEnd()),
+    clock: () => new Date(),
+  })
+}

@@ -1,0 +1,4 @@
+/** What an API client may do. */
+export const SCOPES = ['access.evaluate', 'admin.read', 'admin.write'] as const
+
+export type Scope = (typeof SCOPES)[number]
