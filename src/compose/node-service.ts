@@ -14,6 +14,7 @@ import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { DataDirectoryBusyError } from '../store/store-error.ts'
+import { httpServices } from './http.ts'
 import { createServices, type Services } from './services.ts'
 
 /** A running service. */
@@ -117,7 +118,7 @@ async function readMasterSecret(config: Config): Promise<MasterSecret> {
 
 function listen(services: Services, timeoutMs: number): Promise<ServerType> {
   const { host, port } = services.config
-  const app = createApp(services)
+  const app = createApp(httpServices(services))
   return new Promise((resolve, reject) => {
     const serverOptions = {
       requestTimeout: timeoutMs,

@@ -15,6 +15,7 @@ import { runControl } from '../operations/jobs/round.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { createBreakGlass } from './break-glass.ts'
+import { httpServices } from './http.ts'
 import { createServices, type Services } from './services.ts'
 
 /** What the runtime hands over with each request and each run. */
@@ -131,7 +132,7 @@ async function startService({ config, log, database }: Isolate): Promise<Service
   const { store } = database
   const clock = () => new Date()
   const services = await createServices({ config, log, store, masterSecret, clock })
-  return { services, app: createApp(services) }
+  return { services, app: createApp(httpServices(services)) }
 }
 
 /** The operator is told what is wrong, and nobody else. */

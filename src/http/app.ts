@@ -1,45 +1,37 @@
 import { Hono } from 'hono'
+import type { JSONWebKeySet } from 'jose'
 import { describeFault } from '../base/log.ts'
-import type { Services } from '../compose/services.ts'
-import { authzenRoutes } from './access/authzen.ts'
-import { adminDeviceRoutes } from './admin/devices.ts'
-import { adminDocumentRoutes } from './admin/documents.ts'
-import { adminHoldRoutes } from './admin/holds.ts'
-import { adminOverrideRoutes } from './admin/overrides.ts'
-import { adminPreviewRoutes } from './admin/previews.ts'
-import { adminRolloutRoutes } from './admin/rollouts.ts'
-import { secondRequestRoutes } from './admin/second-administrator.ts'
-import { attestTpmRoutes } from './agent/attest-tpm.ts'
-import { attestationRoutes } from './agent/attestations.ts'
-import { challengeRoutes } from './agent/challenge.ts'
-import { enrolmentRoutes } from './agent/enrolments.ts'
+import { type AccessServices, authzenRoutes } from './access/authzen.ts'
+import { type AdminServices, adminRoutes } from './admin/routes.ts'
+import { type AgentServices, agentRoutes } from './agent/routes.ts'
 import type { HttpEnv } from './environment.ts'
 import { answerUnhandled, surfaceOf } from './errors/surface.ts'
-import { operationRoutes } from './health/health.ts'
-import { requestContext } from './middleware/request-context.ts'
+import { type HealthServices, healthRoutes } from './health/health.ts'
+import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { answerPublic } from './public-document.ts'
 
 export type App = Hono<HttpEnv>
 
+/** What the routes work with: each part is declared beside the routes that it is for. */
+export type HttpServices = RequestServices & {
+  readonly access: AccessServices
+  readonly agent: AgentServices
+  readonly admin: AdminServices
+  readonly health: HealthServices
+  /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
+  readonly publishedKeys: JSONWebKeySet
+}
+
 /** Every route of the service, the same on every runtime. */
-export function createApp(services: Services): App {
+export function createApp(services: HttpServices): App {
   const app = new Hono<HttpEnv>()
   app.use(requestContext(services))
   app.use(refuseUnstorableUrl())
-  app.route('/', authzenRoutes(services))
-  app.route('/', challengeRoutes(services))
-  app.route('/', attestTpmRoutes(services))
-  app.route('/', attestationRoutes(services))
-  app.route('/', enrolmentRoutes(services))
-  app.route('/', adminDeviceRoutes(services))
-  app.route('/', adminDocumentRoutes(services))
-  app.route('/', adminPreviewRoutes(services))
-  app.route('/', adminRolloutRoutes(services))
-  app.route('/', adminOverrideRoutes(services))
-  app.route('/', adminHoldRoutes(services))
-  app.route('/', secondRequestRoutes(services))
-  app.route('/', operationRoutes(services))
+  app.route('/', authzenRoutes(services.access))
+  app.route('/', agentRoutes(services.agent))
+  app.route('/', adminRoutes(services.admin))
+  app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.publishedKeys))
   refuseOtherMethods(app)
 

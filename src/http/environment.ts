@@ -1,8 +1,7 @@
 import type { Context } from 'hono'
-import type { Services } from '../compose/services.ts'
 import type { ApiClient } from '../store/store.ts'
 
-/** What middleware leaves for handlers. Handlers get everything else from the services. */
+/** What middleware leaves for handlers. All else they are given when their routes are made. */
 export type HttpEnv = {
   Variables: {
     requestId: string
@@ -11,5 +10,3 @@ export type HttpEnv = {
 }
 
 export type HttpContext = Context<HttpEnv>
-
-export type WithServices = { readonly services: Services }

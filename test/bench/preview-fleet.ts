@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { httpServices } from '../../src/compose/http.ts'
 import { createApp } from '../../src/http/app.ts'
 import { AttestationAgent } from '../../src/simulator/agent.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
@@ -36,7 +37,7 @@ export async function recordPreviewFleet(
 async function recordOneDevice(environment: Fleet['environment']): Promise<void> {
   const services = await openServices(environment)
   try {
-    const app = createApp(services)
+    const app = createApp(httpServices(services))
     const device = await startVirtualDevice({ name: 'bench', keys: independentKeys() })
     const agent = new AttestationAgent({
       device,

@@ -1,5 +1,6 @@
 import { setDefaultCACertificates } from 'node:tls'
 import { getRequestListener } from '@hono/node-server'
+import { httpServices } from '../../src/compose/http.ts'
 import { createApp } from '../../src/http/app.ts'
 import { type Fleet, openServices, PUBLIC_URL } from './fleet.ts'
 import type { Run, Variant } from './rounds.ts'
@@ -50,7 +51,7 @@ process.exit()
 
 async function prepareRelay(): Promise<() => Promise<Response>> {
   const services = await openServices({ ...input.database, ...input.environment })
-  const app = createApp(services)
+  const app = createApp(httpServices(services))
   // Makes Response what it is in the running service: an object that costs nothing until it is sent.
   getRequestListener(app.fetch)
   const headers = { ...HEADERS, 'content-length': String(BODY.length) }

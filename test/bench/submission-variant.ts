@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { getRequestListener } from '@hono/node-server'
 import { decodeProtectedHeader } from 'jose'
 import pg from 'pg'
+import { httpServices } from '../../src/compose/http.ts'
 import type { Services } from '../../src/compose/services.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { AttestationToRecord } from '../../src/store/devices/recording.ts'
@@ -65,7 +66,7 @@ await services.store.close()
 type Prepare = () => (index: number) => Promise<void>
 
 function preparePath(services: Services): Prepare {
-  const app = createApp(services)
+  const app = createApp(httpServices(services))
   // Makes Response what it is in the running service: an object that costs nothing until it is sent.
   getRequestListener(app.fetch)
   return () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { toBase64 } from '../../src/base/encoding.ts'
 import { createLog } from '../../src/base/log.ts'
+import { httpServices } from '../../src/compose/http.ts'
 import { createServices, type Services } from '../../src/compose/services.ts'
 import { type Config, type Environment, parseConfig } from '../../src/config/config.ts'
 import { type App, createApp } from '../../src/http/app.ts'
@@ -106,7 +107,7 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
     simulatedHardware,
   }
   const services = alter(await createServices(input))
-  const app = createApp(services)
+  const app = createApp(httpServices(services))
   const route = app.fetch
   app.fetch = (...input) => database.serve(async () => await route(...input))
   const url = config.publicUrl

@@ -32,8 +32,11 @@ import { type RequestFailure, readJson, STATUS_OF_BODY } from '../read-json.ts'
 const MAX_EVALUATION_BYTES = 64 * 1024
 const MAX_EVALUATIONS_BYTES = 512 * 1024
 
+/** What the routes of relying parties work with. */
+export type AccessServices = Services
+
 /** OpenID AuthZEN Authorization API 1.0: we are the PDP. */
-export function authzenRoutes(services: Services): Hono<HttpEnv> {
+export function authzenRoutes(services: AccessServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const client = requireClient(services, 'access.evaluate', answerError)
 

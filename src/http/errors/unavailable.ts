@@ -1,9 +1,8 @@
 import { Hono } from 'hono'
-import type { Services } from '../../compose/services.ts'
 import { breakGlassRoutes } from '../access/authzen.ts'
 import type { HttpEnv } from '../environment.ts'
 import type { BreakGlassServices } from '../middleware/break-glass.ts'
-import { beginAnswer } from '../middleware/request-context.ts'
+import { beginAnswer, type RequestServices } from '../middleware/request-context.ts'
 import { answerUnhandled } from './surface.ts'
 
 /** An orchestrator or an operator needs about so long; agents and gateways come back by themselves. */
@@ -17,7 +16,7 @@ const RETRY_AFTER_SECONDS = 10
 export async function answerUnavailable(
   request: Request,
   input: {
-    readonly random: Services['random']
+    readonly random: RequestServices['random']
     readonly report: (requestId: string) => void
     /** Where the settings could be read: the one thing that needs nothing else. */
     readonly breakGlass?: BreakGlassServices | undefined

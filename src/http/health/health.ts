@@ -1,10 +1,22 @@
 import { Hono } from 'hono'
-import { describeFault } from '../../base/log.ts'
-import type { Services } from '../../compose/services.ts'
+import { describeFault, type Log } from '../../base/log.ts'
+import type { Metrics } from '../../base/metrics.ts'
+import type { Store } from '../../store/store.ts'
 import type { HttpEnv } from '../environment.ts'
 
+/** What the health of this process is known by. */
+export type HealthServices = {
+  readonly store: Pick<Store, 'ping'>
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Whether each configured verifier answers, by its name there. */
+  readonly verifierStates: () => Readonly<Record<string, boolean>>
+  /** Set when the process is on its way down and should get no more requests. */
+  readonly lifecycle: { readonly draining: boolean }
+}
+
 /** What orchestrators and Prometheus ask. None of it names a device or a client. */
-export function operationRoutes(services: Services): Hono<HttpEnv> {
+export function healthRoutes(services: HealthServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
 
   /** The process runs. Says nothing about what it depends on, so that a restart is never its cure. */

@@ -1,8 +1,10 @@
 import { createMiddleware } from 'hono/factory'
 import { fromBase64, fromUtf8 } from '../../base/encoding.ts'
+import type { Log } from '../../base/log.ts'
+import type { Metrics } from '../../base/metrics.ts'
 import { err, type Result } from '../../base/result.ts'
-import type { Services } from '../../compose/services.ts'
-import type { ClientFailure } from '../../keys/client-directory.ts'
+import type { ClientDirectory, ClientFailure } from '../../keys/client-directory.ts'
+import type { DeviceLimiter } from '../../operations/attest/device-limiter.ts'
 import type { ApiClient, Scope } from '../../store/store.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 
@@ -17,6 +19,16 @@ type CredentialsFailure =
   | ClientFailure
   | { readonly reason: 'credentials_missing' | 'credentials_malformed' }
 
+/** What API clients are known by, and what is noted of those that are refused. */
+export type ClientServices = {
+  readonly clients: ClientDirectory
+  /** Requests whose credentials or scope were refused, by client. */
+  readonly clientRefusals: DeviceLimiter
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly clock: () => Date
+}
+
 /**
  * Demands an API client with `scope`, proven by HTTP Basic (RFC 7617: id and secret).
  *
@@ -25,7 +37,7 @@ type CredentialsFailure =
  * whoever has the secret: an identity provider must not be locked out by somebody else's guesses.
  */
 export function requireClient(
-  services: Services,
+  services: ClientServices,
   scope: Scope,
   refuse: (c: HttpContext, status: ClientRefusal, message: string) => Response,
 ) {
@@ -59,7 +71,7 @@ type Refusal = {
 /** Seconds that the client has to wait, or 0. */
 function noteRefusal(
   c: HttpContext,
-  { metrics, log, clientRefusals, clock }: Services,
+  { metrics, log, clientRefusals, clock }: ClientServices,
   { client, reason, scope }: Refusal,
 ): number {
   metrics.clientRefusals.inc({ reason })
@@ -87,7 +99,7 @@ type Authentication = {
 }
 
 async function authenticate(
-  { clients }: Services,
+  { clients }: ClientServices,
   authorization: string | undefined,
 ): Promise<Authentication> {
   if (authorization === undefined) {

@@ -1,7 +1,8 @@
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import { toBase64Url } from '../../base/encoding.ts'
-import type { Services } from '../../compose/services.ts'
+import type { Log } from '../../base/log.ts'
+import type { Metrics } from '../../base/metrics.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 
 /** Printable ASCII of a length that a log line can show. */
@@ -9,8 +10,16 @@ const ACCEPTABLE_ID = /^[\x20-\x7e]{1,200}$/
 
 const LOST_BYTE = '\ufffd'
 
+/** What every request needs, whatever it is for. */
+export type RequestServices = {
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Fresh random bytes. */
+  readonly random: (length: number) => Uint8Array
+}
+
 /** Gives every request an id, times it and logs one line for it. */
-export function requestContext(services: Services) {
+export function requestContext(services: RequestServices) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const requestId = beginAnswer(c, services.random)
     const started = performance.now()
@@ -43,7 +52,7 @@ export function requestContext(services: Services) {
  * already for each header that is added to it. Answers are for the one who asked, so a route that
  * may be cached says so itself.
  */
-export function beginAnswer(c: HttpContext, random: Services['random']): string {
+export function beginAnswer(c: HttpContext, random: RequestServices['random']): string {
   const header = c.req.header('x-request-id')
   const offered = header?.includes(LOST_BYTE) === true ? undefined : header
   const requestId =

@@ -1,0 +1,14 @@
+import type { HttpServices } from '../http/app.ts'
+import type { Services } from './services.ts'
+
+/** Hands each room of HTTP what its routes work with. */
+export function httpServices(services: Services): HttpServices {
+  const { log, metrics, random, publishedKeys } = services
+  return {
+    ...{ log, metrics, random, publishedKeys },
+    access: services,
+    agent: services,
+    admin: services,
+    health: services,
+  }
+}

@@ -1,0 +1,25 @@
+import { Hono } from 'hono'
+import type { Services } from '../../compose/services.ts'
+import type { HttpEnv } from '../environment.ts'
+import { adminDeviceRoutes } from './devices.ts'
+import { adminDocumentRoutes } from './documents.ts'
+import { adminHoldRoutes } from './holds.ts'
+import { adminOverrideRoutes } from './overrides.ts'
+import { adminPreviewRoutes } from './previews.ts'
+import { adminRolloutRoutes } from './rollouts.ts'
+import { secondRequestRoutes } from './second-administrator.ts'
+
+/** What the routes of administrators work with. */
+export type AdminServices = Services
+
+/** What administrators ask for: devices, documents and everything that steers decisions. */
+export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
+  return new Hono<HttpEnv>()
+    .route('/', adminDeviceRoutes(services))
+    .route('/', adminDocumentRoutes(services))
+    .route('/', adminPreviewRoutes(services))
+    .route('/', adminRolloutRoutes(services))
+    .route('/', adminOverrideRoutes(services))
+    .route('/', adminHoldRoutes(services))
+    .route('/', secondRequestRoutes(services))
+}
