@@ -1,6 +1,6 @@
 import { defineConfig } from 'drizzle-kit'
 
-/** Run from the top of the checkout: `npx drizzle-kit generate --config drizzle/drizzle.config.ts`. */
+/** For `npm run generate`, from the top of the checkout. */
 export default defineConfig({
   dialect: 'postgresql',
   schema: ['./src/store/schema/schema.ts', './src/store/schema/steering-schema.ts'],

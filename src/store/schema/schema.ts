@@ -23,8 +23,8 @@ import { asciiText, instant } from './columns.ts'
  * Every table that grows with the fleet is keyed by `device_id` first, so that all rows of one
  * device can sit on one machine. Nothing refers across devices and no hot key is a sequence.
  *
- * Columns added here need a migration: `npx drizzle-kit generate --config drizzle/drizzle.config.ts`.
- * The functions that write several of these tables at once are in drizzle/*_functions.sql.
+ * Columns added here need a migration: `npm run generate`. The functions that write several of these
+ * tables at once are in `drizzle/`, one file each.
  */
 
 /** One row per device: who it is, and what its last accepted attestation proved. */

@@ -1,16 +1,3 @@
-CREATE TABLE "verifier_observation" (
-	"issuer" text NOT NULL,
-	"sign" text NOT NULL,
-	"reporter" text NOT NULL,
-	"failure" text,
-	"since" timestamp (3) with time zone NOT NULL,
-	"rounds" integer NOT NULL,
-	"at" timestamp (3) with time zone NOT NULL,
-	"expires_at" timestamp (3) with time zone NOT NULL,
-	CONSTRAINT "verifier_observation_issuer_sign_reporter_pk" PRIMARY KEY("issuer","sign","reporter"),
-	CONSTRAINT "verifier_observation_sign" CHECK ("verifier_observation"."sign" in ('answers', 'believed'))
-);
---> statement-breakpoint
 -- What one process found last about a verifier, and since when without a change: a row for each
 -- process, however often it looks. A row that has expired says nothing, and counts no longer.
 CREATE FUNCTION observe_verifier(
@@ -31,16 +18,5 @@ BEGIN
       THEN o.rounds + 1 ELSE 1 END
   WHERE o.at <= excluded.at;
   RETURN CASE WHEN FOUND THEN 'applied' ELSE 'superseded' END;
-END
-$$;
---> statement-breakpoint
-CREATE FUNCTION forget_verifier_observations(p_now timestamptz) RETURNS integer
-LANGUAGE plpgsql AS $$
-DECLARE
-  v_rows integer;
-BEGIN
-  DELETE FROM verifier_observation WHERE expires_at <= p_now;
-  GET DIAGNOSTICS v_rows = ROW_COUNT;
-  RETURN v_rows;
 END
 $$;

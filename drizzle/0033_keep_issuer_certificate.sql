@@ -1,19 +1,3 @@
-CREATE TABLE "issuer_certificate" (
-	"fingerprint" text collate "C" PRIMARY KEY NOT NULL,
-	"key_id" text collate "C",
-	"name_hash" text collate "C" NOT NULL,
-	"certificate" text collate "C" NOT NULL,
-	"anchor" text collate "C" NOT NULL,
-	"valid_until" timestamp (3) with time zone NOT NULL,
-	"kept_at" timestamp (3) with time zone NOT NULL
-);
---> statement-breakpoint
-CREATE INDEX "issuer_certificate_key" ON "issuer_certificate" USING btree ("key_id");
---> statement-breakpoint
-CREATE INDEX "issuer_certificate_name" ON "issuer_certificate" USING btree ("name_hash");
---> statement-breakpoint
-CREATE INDEX "issuer_certificate_kept" ON "issuer_certificate" USING btree ("kept_at");
---> statement-breakpoint
 -- Keeps the certificate of an issuer under which a path ended at an anchor, for all processes. What has
 -- expired makes room, and what was kept longest, if there are too many.
 CREATE FUNCTION keep_issuer_certificate(

@@ -1,8 +1,3 @@
-ALTER TABLE "device" ADD COLUMN "generation" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
-ALTER TABLE "device" ADD COLUMN "vouched" boolean DEFAULT false NOT NULL;--> statement-breakpoint
--- What is recorded already was vouched for if its evidence says so.
-UPDATE device SET vouched = coalesce((claims -> 'aikValidated')::boolean, false) WHERE claims IS NOT NULL;
---> statement-breakpoint
 -- Ends every device token of the device, without a word about its trust: it attests and gets another.
 -- Any number of times; a device that never attested has none.
 CREATE FUNCTION sign_out_device(

@@ -1,11 +1,3 @@
-CREATE TABLE "second_request" (
-	"digest" text collate "C" PRIMARY KEY NOT NULL,
-	"request" text NOT NULL,
-	"requested_by" text NOT NULL,
-	"requested_at" timestamp (3) with time zone NOT NULL,
-	"expires_at" timestamp (3) with time zone NOT NULL
-);
---> statement-breakpoint
 -- Notes a dangerous request, or lets it pass if another administrator asked for the same before. What
 -- one of them asked for twice stays one request.
 CREATE FUNCTION ask_second_administrator(

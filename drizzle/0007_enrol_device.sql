@@ -1,0 +1,30 @@
+-- Puts a known key on the list before its first attestation. `p_folded` has its owner, Entra id and
+-- labels as they are searched by.
+CREATE FUNCTION enrol_device(
+  p_device_id text, p_key_kind text, p_device_key_hash text, p_ring integer, p_owner text,
+  p_entra_device_id text, p_labels jsonb, p_folded jsonb, p_at timestamptz, p_by text,
+  p_audit_id uuid
+) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO device (
+    device_id, key_kind, device_key_hash, enrolment, ring, owner, entra_device_id, labels,
+    owner_folded, entra_device_id_folded, labels_folded, created_at, updated_at
+  ) VALUES (
+    p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_owner, p_entra_device_id,
+    ARRAY(SELECT jsonb_array_elements_text(p_labels)), p_folded ->> 'owner',
+    p_folded ->> 'entraDeviceId', ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels')),
+    p_at, p_at
+  )
+  ON CONFLICT (device_id) DO NOTHING;
+  IF NOT FOUND THEN RETURN 'unchanged'; END IF;
+  -- Asked for once the row is there, because whoever links this name waits for it.
+  IF EXISTS (SELECT FROM device_link WHERE device_id = p_device_id) THEN
+    DELETE FROM device WHERE device_id = p_device_id;
+    RETURN 'unchanged';
+  END IF;
+  INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.enrolled',
+    jsonb_build_object('owner', p_owner, 'entraDeviceId', p_entra_device_id, 'labels', p_labels));
+  RETURN 'applied';
+END
+$$;

@@ -1,1 +1,0 @@
-ALTER TABLE "active_document" ADD COLUMN "previous" text collate "C";

@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
+import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as schema from '../../src/store/schema/schema.ts'
+import * as steering from '../../src/store/schema/steering-schema.ts'
+import { migrateEmbedded, migratePostgres } from '../../src/store/system/migrate.ts'
+import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+/**
+ * What a migrated database is against what the sources declare: tables against the schema in
+ * TypeScript, as drizzle-kit makes them of it, and functions against their files. The witness of both
+ * is the catalog of PostgreSQL.
+ */
+
+const folder = new URL('../../drizzle/', import.meta.url)
+const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
+const declared = generateDrizzleJson({ ...schema, ...steering })
+
+type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
+
+type Engine = {
+  readonly migrated: Query
+  /** Of a database that has the tables of the schema and has seen no migration. */
+  readonly generated: Query
+  readonly close: () => Promise<void>
+}
+
+/** By name, how the catalog describes what can differ. */
+const CATALOG = {
+  columns: `
+    select table_name, column_name, data_type, udt_name, collation_name, datetime_precision,
+      is_nullable, column_default, is_identity
+    from information_schema.columns where table_schema = 'public' order by 1, 2`,
+  constraints: `
+    select conrelid::regclass::text as on_table, conname, pg_get_constraintdef(oid) as definition
+    from pg_constraint where connamespace = 'public'::regnamespace order by 1, 2`,
+  indexes: `
+    select tablename, indexname, indexdef from pg_indexes where schemaname = 'public' order by 1, 2`,
+}
+
+/** The function that each file is named after, and its file: the newest where there are several. */
+function functionFiles(): ReadonlyMap<string, string> {
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.sql') && read(name).includes('FUNCTION'))
+    .sort()
+  return new Map(files.map((name) => [name.replace(/^\d+_(.*)\.sql$/, '$1'), name]))
+}
+
+/** What stands between the dollar quotes of a file. */
+function bodyIn(file: string): string {
+  const [, body, ...more] = read(file).split('$$')
+  expect(more, `${file} holds one function`).toHaveLength(1)
+  return body ?? ''
+}
+
+async function toEngine(migrated: Query, generated: Query, close: () => Promise<void>) {
+  const nothing = generateDrizzleJson({})
+  for (const statement of await generateMigration(nothing, declared)) await generated(statement)
+  return { migrated, generated, close }
+}
+
+function schemaContract(open: () => Promise<Engine>): void {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = await open()
+  })
+  afterAll(() => engine?.close())
+
+  for (const [name, query] of Object.entries(CATALOG)) {
+    test(`has the ${name} that the schema declares`, async () => {
+      const expected = await engine.generated(query)
+      expect(expected.length).toBeGreaterThan(20)
+      expect(await engine.migrated(query)).toEqual(expected)
+    })
+  }
+
+  test('has the functions of the files, each as its newest file has it, and no other', async () => {
+    const rows = await engine.migrated(
+      `select proname, prosrc from pg_proc where pronamespace = 'public'::regnamespace order by 1`,
+    )
+    const files = [...functionFiles()].sort(([a], [b]) => (a < b ? -1 : 1))
+    expect(rows).toEqual(files.map(([proname, file]) => ({ proname, prosrc: bodyIn(file) })))
+  })
+}
+
+test('there is nothing left to migrate between the schema and the snapshot of the migrations', async () => {
+  const snapshots = readdirSync(new URL('meta/', folder)).filter((name) => /^\d/.test(name))
+  const newest: typeof declared = JSON.parse(read(`meta/${snapshots.sort().at(-1)}`))
+  expect(await generateMigration(newest, declared)).toEqual([])
+})
+
+test('the journal names every file, once and in order', () => {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.sql'))
+  const journal = JSON.parse(read('meta/_journal.json'))
+  expect(journal.entries.map((entry: { tag: string }) => `${entry.tag}.sql`)).toEqual(files.sort())
+  const times = journal.entries.map((entry: { when: number }) => entry.when)
+  expect(times).toEqual([...new Set<number>(times)].sort((a, b) => a - b))
+})
+
+describe('a database migrated on PGlite', () => {
+  schemaContract(async () => {
+    const [migrated, generated] = [await PGlite.create(), await PGlite.create()]
+    await migrateEmbedded(migrated)
+    const queryOf = (client: PGlite) => async (text: string) =>
+      (await client.query<Record<string, unknown>>(text)).rows
+    return toEngine(queryOf(migrated), queryOf(generated), async () => {
+      await migrated.close()
+      await generated.close()
+    })
+  })
+})
+
+describePostgres('a database migrated on PostgreSQL', () => {
+  let server: Postgres
+  beforeAll(async () => {
+    server = await startPostgres()
+  })
+  afterAll(() => server?.stop())
+
+  schemaContract(async () => {
+    const urls = [await server.createDatabase('migrated'), await server.createDatabase('generated')]
+    await migratePostgres(urls[0] ?? '')
+    const clients = urls.map((connectionString) => new pg.Client({ connectionString }))
+    for (const client of clients) await client.connect()
+    const queryOf = (index: number) => async (text: string) =>
+      (await clients[index]?.query<Record<string, unknown>>(text))?.rows ?? []
+    return toEngine(queryOf(0), queryOf(1), async () => {
+      for (const client of clients) await client.end()
+    })
+  })
+
+  test('is migrated once by however many do it at once', async () => {
+    const url = await server.createDatabase('at_once')
+    const applied = await Promise.all(Array.from({ length: 4 }, () => migratePostgres(url)))
+    expect(applied.map((names) => names.length).sort((a, b) => a - b)).toEqual([
+      ...[0, 0, 0],
+      JSON.parse(read('meta/_journal.json')).entries.length,
+    ])
+  })
+})
