@@ -39,7 +39,8 @@ export function kindOption(kind: DocumentKind): string {
 }
 
 export function lintDocument(kind: DocumentKind, text: string, now: Date): readonly LintFinding[] {
-  return kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+  const linted = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+  return linted.findings
 }
 
 /**

@@ -66,7 +66,8 @@ export function demandLint(
   { document, now }: { readonly document: CheckedDocument; readonly now: Date },
 ): Result<CheckedDocument, Answered> {
   const text = JSON.stringify(document.document)
-  const all = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+  const { findings: all } =
+    kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
   const findings = all.filter(({ severity }) => severity === 'error')
   const [first] = findings
   if (first === undefined) return ok(document)

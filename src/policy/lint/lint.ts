@@ -1,7 +1,6 @@
-import { compilePolicy } from '../document/compile.ts'
+import { type CompiledPolicy, compilePolicy, type PolicyFailure } from '../document/compile.ts'
 import { policySchema } from '../document/document.ts'
 import { MAX_CLAUSES, MAX_LANGUAGES, MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
-import { checkDocument } from './check-document.ts'
 import {
   findConstants,
   findIdleGrace,
@@ -9,8 +8,9 @@ import {
   meaningOf,
   readClause,
 } from './clause-findings.ts'
-import type { LintFinding, LocatedFinding } from './finding.ts'
+import type { LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
+import { type Linted, lookThrough } from './look-through.ts'
 import { findSchemaProblems } from './schema-findings.ts'
 
 /**
@@ -18,8 +18,8 @@ import { findSchemaProblems } from './schema-findings.ts'
  * of the text. A document without an error compiles. Whatever the text is, this neither throws nor
  * takes long.
  */
-export function lintPolicy(text: string): readonly LintFinding[] {
-  return checkDocument(text, (node) => {
+export function lintPolicy(text: string): Linted<CompiledPolicy> {
+  return lookThrough(text, (node) => {
     const clauses = clausesOf(node).map((clause) => readClause(clause, text))
     const found = [
       ...findSchemaFaults(node, clauses),
@@ -27,7 +27,11 @@ export function lintPolicy(text: string): readonly LintFinding[] {
       ...findRepeated(clauses),
       ...findMissingTexts(clauses),
     ]
-    return found.some(({ severity }) => severity === 'error') ? found : [...found, ...compile(node)]
+    const compiled = compilePolicy(plainValueOf(node))
+    if (compiled.ok) return { findings: found, compiled: compiled.value }
+    const isTold = found.some(({ severity }) => severity === 'error')
+    const findings = isTold ? found : [...found, ...describeFailure(compiled.failure, node)]
+    return { findings, compiled: undefined }
   })
 }
 
@@ -126,14 +130,13 @@ function languagesOf({ node }: LintedClause): readonly string[] {
 }
 
 /** What counts in the end: lint must never let through what does not compile. */
-function compile(node: JsonNode): readonly LocatedFinding[] {
-  const compiled = compilePolicy(plainValueOf(node))
+function describeFailure(failure: PolicyFailure, node: JsonNode): readonly LocatedFinding[] {
   // Of a document that suits the schema, only text that cannot be stored is invalid: it is told.
-  if (compiled.ok || compiled.failure.reason === 'policy_document_invalid') return []
-  const isTooLong = compiled.failure.reason === 'policy_over_limit'
+  if (failure.reason === 'policy_document_invalid') return []
+  const isTooLong = failure.reason === 'policy_over_limit'
   const code = isTooLong ? 'document_over_limit' : 'document_value_invalid'
   const message = isTooLong
     ? `has more than ${MAX_POLICY_DOCUMENT_CHARS} characters: shorten texts, or drop clauses`
-    : `does not compile: ${compiled.failure.reason}`
+    : `does not compile: ${failure.reason}`
   return [{ severity: 'error', code, offset: node.start, message }]
 }

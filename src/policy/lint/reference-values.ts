@@ -4,11 +4,12 @@ import {
   type PolicyPin,
   parseReferenceValues,
   type ReferenceValues,
+  type ReferenceValuesFailure,
   referenceValuesSchema,
 } from '../../appraisal/reference-values.ts'
-import { checkDocument } from './check-document.ts'
-import type { LintFinding, LocatedFinding } from './finding.ts'
+import type { LocatedFinding } from './finding.ts'
 import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
+import { type Linted, lookThrough } from './look-through.ts'
 import { lintAnchors } from './reference-anchors.ts'
 import {
   at,
@@ -29,18 +30,27 @@ import { findSchemaProblems } from './schema-findings.ts'
 export function lintReferenceValues(
   text: string,
   { now }: { readonly now: Date },
-): readonly LintFinding[] {
-  return checkDocument(text, (node) => {
+): Linted<ReferenceValues> {
+  return lookThrough(text, (node) => {
     const parsed = parseReferenceValues(plainValueOf(node))
-    if (parsed.ok) return lintValues(parsed.value, node, now.getTime())
-    if (parsed.failure.reason === 'reference_values_over_limit') {
-      const message = `has more than ${MAX_REFERENCE_DOCUMENT_CHARS} characters: delete old entries`
-      return [{ severity: 'error', code: 'document_over_limit', offset: node.start, message }]
+    if (parsed.ok) {
+      return { findings: lintValues(parsed.value, node, now.getTime()), compiled: parsed.value }
     }
-    return findSchemaProblems(node, referenceValuesSchema).map(({ path, ...problem }) => {
-      const member = path.map(String).join('.')
-      return { severity: 'error', ...problem, ...(member !== '' && { member }) }
-    })
+    return { findings: describeFailure(parsed.failure, node), compiled: undefined }
+  })
+}
+
+function describeFailure(
+  failure: ReferenceValuesFailure,
+  node: JsonNode,
+): readonly LocatedFinding[] {
+  if (failure.reason === 'reference_values_over_limit') {
+    const message = `has more than ${MAX_REFERENCE_DOCUMENT_CHARS} characters: delete old entries`
+    return [{ severity: 'error', code: 'document_over_limit', offset: node.start, message }]
+  }
+  return findSchemaProblems(node, referenceValuesSchema).map(({ path, ...problem }) => {
+    const member = path.map(String).join('.')
+    return { severity: 'error', ...problem, ...(member !== '' && { member }) }
   })
 }
 

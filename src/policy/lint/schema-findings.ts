@@ -17,7 +17,7 @@ export type SchemaFinding = Finding & { readonly path: Path }
 export function findSchemaProblems(node: JsonNode, schema: z.ZodType): readonly SchemaFinding[] {
   const checked = schema.safeParse(plainValueOf(node))
   if (checked.success) return []
-  const shape = z.toJSONSchema(schema)
+  const shape = shapeOf(schema)
   return checked.error.issues.slice(0, MAX_FINDINGS).flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') return describeUnknown(issue, { node, shape })
     const { found, isWhole } = follow(node, issue.path)
@@ -25,6 +25,17 @@ export function findSchemaProblems(node: JsonNode, schema: z.ZodType): readonly 
     // A comparison with a member that is not there only follows from another mistake.
     return issue.code === 'custom' ? [] : [describeMissing(issue, found)]
   })
+}
+
+/** Made once for each schema: that costs ten times what looking through a document does. */
+const shapes = new WeakMap<z.ZodType, Shape>()
+
+function shapeOf(schema: z.ZodType): Shape {
+  const known = shapes.get(schema)
+  if (known !== undefined) return known
+  const shape = z.toJSONSchema(schema)
+  shapes.set(schema, shape)
+  return shape
 }
 
 type Document = { readonly node: JsonNode; readonly shape: Shape }

@@ -27,6 +27,6 @@ export function policyWith(require: string, change: object = {}): Document {
 /** Errors that gate one would tell. */
 export function lintErrors({ kind, body }: Document, now: Date): readonly string[] {
   const text = JSON.stringify(body)
-  const findings = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+  const { findings } = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
   return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
 }

@@ -17,6 +17,7 @@ const ended = await makeAnchor('Ended', { notAfter: new Date(LAST_WEEK) })
 
 const lint = (...trust_anchors: readonly object[]) =>
   lintReferenceValues(JSON.stringify({ enclaves: [agent()], trust_anchors }, null, 2), { now: NOW })
+    .findings
 const codesOf = (...entries: readonly object[]) => lint(...entries).map(({ code }) => code)
 
 describe('trust anchors as they should be', () => {
