@@ -101,7 +101,7 @@ describe('countersign clients', () => {
     const { code, stderr } = await spawn('clients', 'disable', 'cli_nobody')
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'countersign clients: there is no client cli_nobody\n',
+      stderr: 'countersign: there is no client cli_nobody\n',
     })
   })
 })
@@ -194,7 +194,7 @@ describe('countersign simulate and devices', () => {
     const { code, stderr } = await spawn('devices', 'release', id, '--reason', 'x')
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `countersign devices: there is no device ${id}\n`,
+      stderr: `countersign: there is no device ${id}\n`,
     })
   })
 })

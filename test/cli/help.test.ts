@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { COMMAND } from '../../src/base/command.ts'
 import { command as anchors } from '../../src/cli/anchors/anchors.ts'
 import { command as azure } from '../../src/cli/azure/azure.ts'
 import { command as breakGlass } from '../../src/cli/break-glass/break-glass.ts'
@@ -7,7 +8,6 @@ import { command as demo } from '../../src/cli/demo/demo.ts'
 import { command as devices } from '../../src/cli/devices/devices.ts'
 import { command as drill } from '../../src/cli/drill/drill.ts'
 import type { Command } from '../../src/cli/framework/arguments.ts'
-import { command as holds } from '../../src/cli/holds/holds.ts'
 import { command as inspect } from '../../src/cli/inspect/inspect.ts'
 import { command as migrate } from '../../src/cli/migrate/migrate.ts'
 import { command as policy } from '../../src/cli/policy/policy.ts'
@@ -31,7 +31,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   policy,
   receipt,
   rollout,
-  holds,
   drill,
 }
 
@@ -59,7 +58,6 @@ describe.each(Object.entries(COMMANDS))('countersign %s', (name, command) => {
         policy: ['list'],
         receipt: ['verify'],
         rollout: ['list'],
-        holds: ['list'],
         drill: ['outage'],
       }[name] ?? []
     await expect(command.run([...first, '--no-such-option'])).rejects.toThrow(/--no-such-option/)
@@ -80,17 +78,17 @@ describe('countersign', () => {
     }
   })
 
-  test('without a command tells the same as an error', async () => {
+  test('without a command prints the same as an error', async () => {
     const { code, stdout, stderr } = await runCli([])
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toContain('Start with: countersign demo')
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(`${COMMAND} demo`)
   })
 
   test('an unknown command is told together with the known ones', async () => {
     const { code, stderr } = await runCli(['constructor'])
-    expect(code).toBe(1)
-    expect(stderr).toContain(`there is no command 'constructor', but: serve, migrate, demo`)
-    expect(stderr).toContain('Try: countersign --help')
+    expect(code).toBe(2)
+    expect(stderr).toContain(`there is no 'constructor', but: serve, migrate, demo`)
+    expect(stderr).toContain(`${COMMAND} --help`)
   })
 
   test('help of a command comes before anything is checked or done', async () => {
@@ -102,12 +100,6 @@ describe('countersign', () => {
     const answers = await Promise.all(asked.map((args) => runCli(args)))
     for (const { code, stdout } of answers)
       expect({ code, stdout }).toEqual({ code: 0, stdout: serve.help })
-  })
-
-  test('wrong usage is one line and where help is, never a stack trace', async () => {
-    const { code, stdout, stderr } = await runCli(['clients', 'create', '--scope', 'admin.read'])
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-    expect(stderr).toBe('countersign clients: --name is missing\nTry: countersign clients --help\n')
   })
 
   test('tells its version', async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { UsageError } from '../../src/cli/framework/arguments.ts'
+import { COMMAND } from '../../src/base/command.ts'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { command } from '../../src/cli/holds/holds.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -39,18 +40,17 @@ test('shows what is held and ends it', async () => {
   })
   const { stdout } = await holds('list')
   expect(stdout).toMatch(/^\* +hld_a +clause secure_boot_on +12 +20/m)
-  expect(stdout).toContain('countersign holds end HOLD_ID')
+  expect(stdout).toContain(`${COMMAND} holds end HOLD_ID`)
   const [shown] = JSON.parse((await holds('list', '--json')).stdout)
   expect(shown).toMatchObject({ hold_id: 'hld_a', ended_at: null })
   expect((await holds('end', 'hld_a', '--reason', 'it is real')).stdout).toBe('hld_a has ended.\n')
   const again = await holds('end', 'hld_a', '--reason', 'it is real', '--json')
   expect(JSON.parse(again.stdout)).toEqual({ hold_id: 'hld_a', changed: false })
   expect((await holds('list')).stdout).toMatch(/^ +hld_a /m)
-  await expect(holds('end', 'hld_b', '--reason', 'x')).rejects.toThrow('countersign holds list')
+  await expect(holds('end', 'hld_b', '--reason', 'x')).rejects.toThrow(`${COMMAND} holds list`)
 })
 
 test.each([
-  [[]],
   [['show']],
   [['list', 'hld_a']],
   [['list', '--reason', 'x']],

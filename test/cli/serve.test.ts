@@ -84,7 +84,7 @@ test('a configuration with several mistakes lists all of them and does not start
   })
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   const [head, ...mistakes] = stderr.trimEnd().split('\n')
-  expect(head).toBe('countersign serve: the configuration has mistakes:')
+  expect(head).toBe('countersign: the configuration has mistakes:')
   expect(new Set(mistakes.map((line) => line.trim().split(':')[0]))).toEqual(
     new Set([
       '--port',
@@ -119,7 +119,7 @@ test('a port in use is told in words', async () => {
   const { code, stderr } = await runCli(['serve', '--port', port, '--data', data])
   expect(code).toBe(1)
   expect(stderr).toBe(
-    `countersign serve: port ${port} of 127.0.0.1 is in use: choose another (--port, PORT; 0 picks a free one)\n`,
+    `countersign: port ${port} of 127.0.0.1 is in use: choose another (--port, PORT; 0 picks a free one)\n`,
   )
 })
 

@@ -1,7 +1,7 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { UsageError } from './usage-error.ts'
 
-/** The command line was wrong: `cli.ts` prints the message and where help is, and exits with 1. */
-export class UsageError extends Error {}
+export { UsageError }
 
 /** One command of the command line. Its exit code: 0 done, 1 wrong usage or fault, 2 refused. */
 export type Command = {

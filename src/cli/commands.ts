@@ -1,0 +1,84 @@
+import { setFlagsFromString } from 'node:v8'
+import type { Command as OldCommand } from './framework/arguments.ts'
+import type { Command } from './framework/command.ts'
+
+/** A noun of the command line. Its module is loaded when it is called, so that each starts fast. */
+type Entry = {
+  /** Its line in the overview. */
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command | OldCommand }>
+}
+
+/** Every noun, in the order of the overview. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  serve: {
+    summary: 'run the service',
+    load: () => import('./serve/serve.ts'),
+  },
+  migrate: {
+    summary: 'bring the database to the schema of this version',
+    load: () => import('./migrate/migrate.ts'),
+  },
+  demo: {
+    summary: 'watch virtual devices attest and be granted or denied',
+    load: () => import('./demo/demo.ts'),
+  },
+  simulate: {
+    summary: 'let virtual devices attest against a running service',
+    load: () => import('./simulate/simulate.ts'),
+  },
+  inspect: {
+    summary: 'explain a token, boot log, TPM quote or enclave report',
+    load: () => import('./inspect/inspect.ts'),
+  },
+  clients: {
+    summary: 'create, list or disable API clients',
+    load: () => import('./clients/clients.ts'),
+  },
+  devices: {
+    summary: 'list, show, quarantine, release or admit devices',
+    load: () => import('./devices/devices.ts'),
+  },
+  receipt: {
+    summary: 'verify a decision receipt offline, or export what it was made from',
+    load: () => import('./receipt/receipt.ts'),
+  },
+  policy: {
+    summary: 'lint, preview, apply and bring back policies and reference values',
+    load: () => sparing(() => import('./policy/policy.ts')),
+  },
+  anchors: {
+    summary: 'list, show or import the roots that vouch for attestation keys',
+    load: () => sparing(() => import('./anchors/anchors.ts')),
+  },
+  'break-glass': {
+    summary: 'make keys and sign tokens that grant access when nothing else answers',
+    load: () => import('./break-glass/break-glass.ts'),
+  },
+  rollout: {
+    summary: 'bring a document to the fleet ring by ring; pin or allow single devices',
+    load: () => sparing(() => import('./rollout/rollout.ts')),
+  },
+  holds: {
+    summary: 'list or end holds of causes that too many good devices met at once',
+    load: () => import('./holds/holds.ts'),
+  },
+  drill: {
+    summary: 'rehearse an outage: who would be denied, and when',
+    load: () => sparing(() => import('./drill/drill.ts')),
+  },
+  azure: {
+    summary: 'read, publish and pin the policy of an Azure Attestation provider',
+    load: () => import('./azure/azure.ts'),
+  },
+}
+
+/**
+ * For commands that go through a whole fleet. That makes much garbage which lives for a moment, and
+ * V8 answers with ever more room for it: half a gigabyte for a million devices, and no faster. Said
+ * before anything is loaded, which would grow that room already.
+ */
+function sparing<T>(load: () => Promise<T>): Promise<T> {
+  setFlagsFromString('--semi-space-growth-factor=1')
+  return load()
+}

@@ -1,0 +1,108 @@
+import { parseArgs } from 'node:util'
+import { suggestName } from '../../policy/language/suggest.ts'
+import type { Verb } from './command.ts'
+import { flag, type Option, text } from './options.ts'
+import { UsageError } from './usage-error.ts'
+
+const DATA = text(
+  'DIR',
+  `the data directory of the embedded database (DATA_DIR; ./data); works while the service runs on it. DATABASE_URL uses PostgreSQL instead`,
+)
+
+/** All options of a verb by their names on the command line, with those that the manner adds. */
+export function optionsOf(verb: Verb): ReadonlyMap<string, Option<unknown>> {
+  const { options = {}, json, database } = verb
+  const own = Object.entries(options).map(([member, one]) => [nameOf(member), one] as const)
+  return new Map([
+    ...own,
+    ...(database === undefined ? [] : [['data', DATA] as const]),
+    ...(typeof json === 'string'
+      ? [['json', flag(`print one JSON document: ${json}`)] as const]
+      : []),
+  ])
+}
+
+/** `atOnce` is `at-once`. */
+export function nameOf(member: string): string {
+  return member.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** The values of a command line. Throws `UsageError` for anything that is not declared. */
+export function parseValues(verb: Verb, args: readonly string[]): Record<string, unknown> {
+  const options = optionsOf(verb)
+  const { named, positionals } = split(options, args)
+  const values: Record<string, unknown> = { json: false, data: undefined }
+  for (const [member, one] of Object.entries(verb.arguments ?? {})) {
+    const label = one.placeholder ?? member
+    const given = positionals.splice(0, one.isRepeated ? positionals.length : 1)
+    values[member] = one.read(given, label)
+  }
+  const [surplus] = positionals
+  if (surplus !== undefined) throw new UsageError(describeSurplus(surplus, verb))
+  const members = new Map(Object.keys(verb.options ?? {}).map((one) => [nameOf(one), one]))
+  for (const [name, one] of options) {
+    values[members.get(name) ?? name] = one.read(named.get(name) ?? [], `--${name}`)
+  }
+  return values
+}
+
+type Split = {
+  readonly named: ReadonlyMap<string, readonly string[]>
+  readonly positionals: string[]
+}
+
+function split(options: ReadonlyMap<string, Option<unknown>>, args: readonly string[]): Split {
+  const types = [...options].map(([name, { placeholder }]) => {
+    return [name, { type: placeholder === undefined ? 'boolean' : 'string' }] as const
+  })
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(types),
+    strict: false,
+    tokens: true,
+  })
+  const named = new Map<string, string[]>()
+  const positionals: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(readGiven(token.value, 'an argument'))
+    if (token.kind !== 'option') continue
+    const { name, rawName, value } = token
+    const known = rawName.startsWith('--') ? options.get(name) : undefined
+    if (known === undefined) throw new UsageError(describeUnknown(rawName, options))
+    const given = named.get(name) ?? []
+    if (given.length > 0 && !known.isRepeated) throw new UsageError(`--${name} is given twice`)
+    named.set(name, [...given, readValue(known, { rawName, value, isInline: token.inlineValue })])
+  }
+  return { named, positionals }
+}
+
+function readValue(
+  { placeholder }: Option<unknown>,
+  token: { rawName: string; value: string | undefined; isInline: boolean | undefined },
+): string {
+  const { rawName, value, isInline } = token
+  if (placeholder === undefined) {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value`)
+    return 'yes'
+  }
+  if (value === undefined || (value.length > 1 && value.startsWith('-') && !isInline)) {
+    const also = value === undefined ? '' : `; for this one write ${rawName}=${value}`
+    throw new UsageError(`${rawName} needs a value: ${rawName} ${placeholder}${also}`)
+  }
+  return readGiven(value, rawName)
+}
+
+function readGiven(value: string, label: string): string {
+  if (value.trim() === '') throw new UsageError(`${label} is empty`)
+  return value
+}
+
+function describeUnknown(rawName: string, options: ReadonlyMap<string, Option<unknown>>): string {
+  const meant = suggestName(rawName.replace(/^-+/, ''), options.keys())
+  return `there is no option ${rawName}${meant === undefined ? '' : `: did you mean --${meant}?`}`
+}
+
+function describeSurplus(surplus: string, { arguments: declared = {} }: Verb): string {
+  const takes = Object.values(declared).map(({ placeholder }) => placeholder)
+  return `'${surplus}' is one argument too many, as it takes ${takes.join(' ') || 'none'}: leave it out`
+}
