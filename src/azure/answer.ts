@@ -1,7 +1,8 @@
-import { fromBase64Url, fromUtf8 } from '../base/encoding.ts'
+import { fromAnyBase64, fromBase64Url, fromUtf8 } from '../base/encoding.ts'
+import { type JsonNode, memberOf, readJsonTree } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
-import { parseRawJson, type RawJson, type RawMembers } from '../verifier/protocol/raw-json.ts'
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../verifier/limits.ts'
 import { AZURE_ERROR_CODES, type AzureErrorCode, type RelayFailure } from './failure.ts'
 import {
   MAX_ANSWER_BYTES,
@@ -41,16 +42,17 @@ const MEMBERS: Readonly<Record<AnswerKind, readonly Member[]>> = {
  * What stands beside envelope and payload is dropped. The report is unverified.
  */
 export function readAnswer(body: string, kind: AnswerKind): Result<string, RelayFailure> {
-  const data = textIn(readMembers(body)?.get('data'), MAX_ANSWER_BYTES)
-  const inner = data === undefined ? undefined : decodeLeniently(data)
+  const data = textIn(readRoot(body), 'data', MAX_ANSWER_BYTES)
+  const inner = data === undefined ? undefined : fromAnyBase64(data)
   const message = inner === undefined ? undefined : fromUtf8(inner)
-  const payload =
-    message === undefined ? undefined : membersOf(readMembers(message)?.get('payload'))
+  const payload = message === undefined ? undefined : memberOf(readRoot(message), 'payload')?.node
   const members = MEMBERS[kind]
-  if (payload?.size !== members.length) return err({ reason: 'provider_answer_malformed' })
+  if (payload?.kind !== 'object' || payload.members.size !== members.length) {
+    return err({ reason: 'provider_answer_malformed' })
+  }
   const checked: Record<string, string> = {}
   for (const { name, maxChars, isForm } of members) {
-    const text = textIn(payload.get(name), maxChars)
+    const text = textIn(payload, name, maxChars)
     if (text === undefined || !isForm(text)) return err({ reason: 'provider_answer_malformed' })
     checked[name] = text
   }
@@ -72,27 +74,21 @@ export function readReport(answer: string): string {
 export function readErrorCode(
   body: string,
 ): { readonly known: AzureErrorCode | undefined } | undefined {
-  const error = membersOf(readMembers(body)?.get('error'))
-  const code = error?.get('code')
+  const code = memberOf(memberOf(readRoot(body), 'error')?.node, 'code')?.node
   if (code?.kind !== 'string') return undefined
   return { known: AZURE_ERROR_CODES.find((known) => known === code.value) }
 }
 
-/** The specification shows padded base64 and providers send unpadded base64url. */
-function decodeLeniently(text: string): Uint8Array | undefined {
-  const unpadded = text.replace(/={1,2}$/, '')
-  return fromBase64Url(unpadded.replaceAll('+', '-').replaceAll('/', '_'))
+function readRoot(text: string): JsonNode | undefined {
+  const tree = readJsonTree(text, {
+    maxDepth: MAX_JSON_DEPTH,
+    maxValues: MAX_JSON_VALUES,
+    repeatedMembers: 'refuse',
+  })
+  return tree.ok ? tree.value.root : undefined
 }
 
-function readMembers(text: string): RawMembers | undefined {
-  const json = parseRawJson(text)
-  return json.ok ? membersOf(json.value) : undefined
-}
-
-function membersOf(json: RawJson | undefined): RawMembers | undefined {
-  return json?.kind === 'object' ? json.members : undefined
-}
-
-function textIn(json: RawJson | undefined, maxChars: number): string | undefined {
-  return json?.kind === 'string' && json.value.length <= maxChars ? json.value : undefined
+function textIn(node: JsonNode | undefined, name: string, maxChars: number): string | undefined {
+  const member = memberOf(node, name)?.node
+  return member?.kind === 'string' && member.value.length <= maxChars ? member.value : undefined
 }

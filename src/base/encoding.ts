@@ -55,6 +55,12 @@ export function fromBase64(text: string): Uint8Array | undefined {
   return BASE64.test(text) && text.length % 4 === 0 ? bytes : undefined
 }
 
+/** Base64 of either alphabet, padded or not, as the clients of Azure Attestation's protocol send it. */
+export function fromAnyBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const unpadded = text.endsWith('=') ? text.replace(/={1,2}$/, '') : text
+  return fromBase64Url(unpadded.replaceAll('+', '-').replaceAll('/', '_'))
+}
+
 export function fromHex(text: string): Uint8Array | undefined {
   return HEX.test(text) ? Buffer.from(text, 'hex') : undefined
 }

@@ -1,5 +1,6 @@
 import { fromUtf8 } from '../base/encoding.ts'
-import { hasUnstorableText, MAX_JSON_DEPTH, measureJson } from '../base/json-text.ts'
+import { hasUnstorableText, MAX_JSON_DEPTH, measureJson } from '../base/json/parse.ts'
+import { type JsonTree, readJsonTree } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import type { HttpContext } from './environment.ts'
 
@@ -50,6 +51,21 @@ export async function readJson(
   } catch {
     return err({ reason: 'body_not_json', detail: 'the body is not JSON' })
   }
+}
+
+/**
+ * The same with the places of everything in it, for who has to tell places or to keep a part as it
+ * was written; `plainValueOf` gives the value. Repeated members are listed, and the last one counts.
+ */
+export async function readJsonWithPlaces(
+  c: HttpContext,
+  maxBytes: number,
+): Promise<Result<JsonTree, RequestFailure>> {
+  const text = await readJsonText(c, maxBytes)
+  if (!text.ok) return text
+  const limits = { maxDepth: MAX_JSON_DEPTH, repeatedMembers: 'report' } as const
+  const tree = readJsonTree(text.value, limits)
+  return tree.ok ? tree : err({ reason: 'body_not_json', detail: 'the body is not JSON' })
 }
 
 /**

@@ -1,10 +1,10 @@
+import type { JsonFailure } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
 import { type ApiVersionFailure, readApiVersion } from './protocol/api-version.ts'
 import { readAttestRequest } from './protocol/attest-request.ts'
 import type { MessageFailure } from './protocol/message-reader.ts'
 import { encodeChallenge, encodeReport, readAgentMessage } from './protocol/protocol.ts'
-import type { JsonFailure } from './protocol/raw-json.ts'
 import type { RequestDataFailure } from './protocol/request-data.ts'
 import {
   type RequestJwsFailure,

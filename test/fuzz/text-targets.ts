@@ -15,7 +15,8 @@ import { readAnswer } from '../../src/azure/answer.ts'
 import { readPolicyText } from '../../src/azure/provider-policy/policy-text.ts'
 import { readPolicyToken } from '../../src/azure/provider-policy/policy-token.ts'
 import { toBase64Url } from '../../src/base/encoding.ts'
-import { parseJson } from '../../src/base/json-text.ts'
+import { parseJson } from '../../src/base/json/parse.ts'
+import { readJsonTree } from '../../src/base/json/tree.ts'
 import { decodeCompactJws, parseJsonObject } from '../../src/evidence/jws/compact-jws.ts'
 import { readConfirmationKey } from '../../src/evidence/jws/confirmation-key.ts'
 import { normalizeHttpTarget } from '../../src/evidence/jws/http-target.ts'
@@ -30,7 +31,6 @@ import { lintReferenceValues } from '../../src/policy/lint/reference-values.ts'
 import { readRequest } from '../../src/store/drivers/guest-protocol.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { readAgentMessage } from '../../src/verifier/protocol/protocol.ts'
-import { parseRawJson } from '../../src/verifier/protocol/raw-json.ts'
 import { readRelayableMessage } from '../../src/verifier/protocol/relayable-message.ts'
 import { readRequestJws } from '../../src/verifier/protocol/request-jws.ts'
 import { openServiceContext } from '../../src/verifier/protocol/service-context.ts'
@@ -159,7 +159,9 @@ function protocolTargets(requests: readonly string[]): readonly Target[] {
     request.split('.').map((part) => Buffer.from(part, 'base64url').toString('utf8')),
   )
   return [
-    ofText('raw JSON', [...bodies, ...messages], parseRawJson),
+    ofText('JSON with its places', [...bodies, ...messages], (text) =>
+      readJsonTree(text, { maxDepth: 16, repeatedMembers: 'refuse' }),
+    ),
     ofText('body of an agent', messages.map(envelope), readAgentMessage),
     ofText('message of an agent', messages, (text) => readAgentMessage(envelope(text))),
     ofText('message to be relayed', messages, (text) =>

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { DIGEST_BYTES, type HashAlgorithm } from '../../base/digest.ts'
 import { fromHex, fromUtf8File } from '../../base/encoding.ts'
-import { parseJson } from '../../base/json-text.ts'
+import { parseJson } from '../../base/json/parse.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
 import { UsageError } from '../framework/arguments.ts'

@@ -1,5 +1,5 @@
 import { fromBase64Url, fromUtf8 } from '../../base/encoding.ts'
-import { measureJson } from '../../base/json-text.ts'
+import { measureJson } from '../../base/json/parse.ts'
 import { MAX_JSON_VALUES } from '../limits.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>

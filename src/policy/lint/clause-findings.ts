@@ -1,11 +1,11 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { type JsonNode, memberOf, offsetInString } from '../../base/json/tree.ts'
 import { nameOf } from '../language/constant-expression.ts'
 import { analyseExpression } from '../language/expression.ts'
 import { possibleOutcomes } from '../language/possible-outcomes.ts'
 import { REQUEST_ROOTS, type RootName } from '../language/variables.ts'
 import { MAX_EXPRESSION_CHARS } from '../limits.ts'
 import type { LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf, offsetInString } from './json-text.ts'
 
 /** A clause as far as it can be read: findings about one do not depend on the others being right. */
 export type LintedClause = {

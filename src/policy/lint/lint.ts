@@ -1,3 +1,4 @@
+import { type JsonNode, memberOf, plainValueOf } from '../../base/json/tree.ts'
 import { type CompiledPolicy, compilePolicy, type PolicyFailure } from '../document/compile.ts'
 import { policySchema } from '../document/document.ts'
 import { MAX_CLAUSES, MAX_LANGUAGES, MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
@@ -9,8 +10,7 @@ import {
   readClause,
 } from './clause-findings.ts'
 import type { LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
-import { type Linted, lookThrough } from './look-through.ts'
+import { type Linted, type LintSource, lookThrough } from './look-through.ts'
 import { findSchemaProblems } from './schema-findings.ts'
 
 /**
@@ -18,8 +18,8 @@ import { findSchemaProblems } from './schema-findings.ts'
  * of the text. A document without an error compiles. Whatever the text is, this neither throws nor
  * takes long.
  */
-export function lintPolicy(text: string): Linted<CompiledPolicy> {
-  return lookThrough(text, (node) => {
+export function lintPolicy(source: LintSource): Linted<CompiledPolicy> {
+  return lookThrough(source, (node, text) => {
     const clauses = clausesOf(node).map((clause) => readClause(clause, text))
     const found = [
       ...findSchemaFaults(node, clauses),
@@ -126,7 +126,7 @@ function findMissingTexts(clauses: readonly LintedClause[]): readonly LocatedFin
 
 function languagesOf({ node }: LintedClause): readonly string[] {
   const texts = memberOf(node, 'texts')?.node
-  return texts?.kind === 'object' ? texts.members.map(({ name }) => name) : []
+  return texts?.kind === 'object' ? [...texts.members.keys()] : []
 }
 
 /** What counts in the end: lint must never let through what does not compile. */

@@ -1,7 +1,20 @@
-import { MAX_FINDINGS, MAX_LINTED_CHARS } from '../limits.ts'
-import type { LintFinding, LocatedFinding } from './finding.ts'
-import { type JsonNode, readJsonText } from './json-text.ts'
-import { createPositionFinder } from './position.ts'
+import { isStorableText } from '../../base/encoding.ts'
+import { createPositionFinder, type Position } from '../../base/json/position.ts'
+import {
+  type JsonFailure,
+  type JsonNode,
+  type JsonTree,
+  readJsonTree,
+} from '../../base/json/tree.ts'
+import { ok, type Result } from '../../base/result.ts'
+import { MAX_FINDINGS, MAX_JSON_DEPTH, MAX_LINTED_CHARS } from '../limits.ts'
+import type { LintCode, LintFinding, LocatedFinding } from './finding.ts'
+
+/**
+ * A document that lint looks through: its text, or a part of a text that was read before, such as
+ * the member of a request that holds it. Lines and columns count from where the document begins.
+ */
+export type LintSource = string | JsonTree
 
 /** What lint says of a document, and the document ready for use. */
 export type Linted<T> = {
@@ -21,29 +34,60 @@ export type Looked<T> = {
  * text, with lines and columns, and cut to a number that can be read: errors are never cut for the
  * sake of warnings.
  */
-export function lookThrough<T>(text: string, look: (node: JsonNode) => Looked<T>): Linted<T> {
-  if (text.length > MAX_LINTED_CHARS) {
+export function lookThrough<T>(
+  source: LintSource,
+  look: (root: JsonNode, text: string) => Looked<T>,
+): Linted<T> {
+  const length = typeof source === 'string' ? source.length : source.root.end - source.root.start
+  if (length > MAX_LINTED_CHARS) {
     const message = `has more than ${MAX_LINTED_CHARS} characters: no document may be that long`
     const at = { line: 1, column: 1 }
     const finding = { severity: 'error', code: 'document_over_limit', ...at, message } as const
     return { findings: [finding], compiled: undefined }
   }
-  const { node, problems } = readJsonText(text)
-  const looked = node === undefined ? { findings: [], compiled: undefined } : look(node)
-  const found: readonly LocatedFinding[] = [
-    ...problems.map((problem) => ({ severity: 'error' as const, ...problem })),
-    ...(node === undefined ? [] : findUnstorable(node)),
-    ...looked.findings,
-  ]
-  const positionOf = createPositionFinder(text)
+  const tree = typeof source === 'string' ? read(source) : ok(source)
+  if (!tree.ok) {
+    const positionOf = createPositionFinder(String(source))
+    return { findings: locate([describeFailure(tree.failure)], positionOf), compiled: undefined }
+  }
+  const { text, start, root, repeated } = tree.value
+  const looked = look(root, text)
+  const found = [...repeated.map(describeRepeated), ...findUnstorable(root), ...looked.findings]
+  const findings = locate(found, createPositionFinder(text, start))
+  // Of a member that is there twice nobody knows which one was meant.
+  return { findings, compiled: repeated.length > 0 ? undefined : looked.compiled }
+}
+
+function read(text: string): Result<JsonTree, JsonFailure> {
+  return readJsonTree(text, { maxDepth: MAX_JSON_DEPTH, repeatedMembers: 'report' })
+}
+
+const CODE_OF: Readonly<Record<JsonFailure['reason'], LintCode>> = {
+  json_malformed: 'json_syntax',
+  json_too_deep: 'json_too_deep',
+  json_duplicate_member: 'json_member_repeated',
+  json_too_many_values: 'document_over_limit',
+}
+
+function describeFailure({ reason, offset, detail }: JsonFailure): LocatedFinding {
+  return { severity: 'error', code: CODE_OF[reason], offset, message: detail }
+}
+
+function describeRepeated({ name, offset }: JsonTree['repeated'][number]): LocatedFinding {
+  const message = `the member ${JSON.stringify(name)} is there already: delete one of them`
+  return { severity: 'error', code: 'json_member_repeated', offset, message }
+}
+
+function locate(
+  found: readonly LocatedFinding[],
+  positionOf: (offset: number) => Position,
+): readonly LintFinding[] {
   const errors = found.filter(({ severity }) => severity === 'error')
   const warnings = found.filter(({ severity }) => severity === 'warning')
-  const findings = [...inOrder(errors), ...inOrder(warnings)]
+  return [...inOrder(errors), ...inOrder(warnings)]
     .slice(0, MAX_FINDINGS)
     .sort(byOffset)
     .map(({ offset, ...finding }) => ({ ...finding, ...positionOf(offset) }))
-  // Of a member that is there twice nobody knows which one was meant.
-  return { findings, compiled: problems.length > 0 ? undefined : looked.compiled }
 }
 
 const byOffset = (a: LocatedFinding, b: LocatedFinding) => a.offset - b.offset
@@ -56,16 +100,14 @@ function inOrder(findings: readonly LocatedFinding[]): readonly LocatedFinding[]
 function findUnstorable(node: JsonNode): readonly LocatedFinding[] {
   if (node.kind === 'array') return node.items.flatMap(findUnstorable)
   if (node.kind === 'object') {
-    return node.members.flatMap(({ name, start, node: member }) => [
-      ...(isStorable(name) ? [] : [describeUnstorable(start)]),
+    return [...node.members.values()].flatMap(({ name, start, node: member }) => [
+      ...(isStorableText(name) ? [] : [describeUnstorable(start)]),
       ...findUnstorable(member),
     ])
   }
-  return node.kind !== 'string' || isStorable(node.value) ? [] : [describeUnstorable(node.start)]
-}
-
-function isStorable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
+  return node.kind !== 'string' || isStorableText(node.value)
+    ? []
+    : [describeUnstorable(node.start)]
 }
 
 function describeUnstorable(offset: number): LocatedFinding {

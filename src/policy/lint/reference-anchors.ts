@@ -1,10 +1,10 @@
 import { KNOWN_ANCHORS } from '../../appraisal/known-anchors.ts'
 import type { ReferenceValues, TrustAnchor } from '../../appraisal/reference-values.ts'
 import { toBase64 } from '../../base/encoding.ts'
+import { type JsonNode, memberOf } from '../../base/json/tree.ts'
 import { nameKey } from '../../evidence/x509/name.ts'
 import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
 import type { LintCode, LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf } from './json-text.ts'
 import {
   at,
   type Entry,

@@ -1,7 +1,7 @@
 import type { Validity } from '../../appraisal/reference-values.ts'
+import { type JsonNode, memberOf } from '../../base/json/tree.ts'
 import { ENDS_SOON_DAYS } from '../limits.ts'
 import type { LintCode, LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf } from './json-text.ts'
 
 /** An entry of any of the lists, with where it stands. */
 export type Entry<T> = {

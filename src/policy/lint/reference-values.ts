@@ -7,9 +7,9 @@ import {
   type ReferenceValuesFailure,
   referenceValuesSchema,
 } from '../../appraisal/reference-values.ts'
+import { type JsonNode, memberOf, plainValueOf } from '../../base/json/tree.ts'
 import type { LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
-import { type Linted, lookThrough } from './look-through.ts'
+import { type Linted, type LintSource, lookThrough } from './look-through.ts'
 import { lintAnchors } from './reference-anchors.ts'
 import {
   at,
@@ -28,10 +28,10 @@ import { findSchemaProblems } from './schema-findings.ts'
  * `now`, in the order of the text. A document without an error can be brought into force.
  */
 export function lintReferenceValues(
-  text: string,
+  source: LintSource,
   { now }: { readonly now: Date },
 ): Linted<ReferenceValues> {
-  return lookThrough(text, (node) => {
+  return lookThrough(source, (node) => {
     const parsed = parseReferenceValues(plainValueOf(node))
     if (parsed.ok) {
       return { findings: lintValues(parsed.value, node, now.getTime()), compiled: parsed.value }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { type JsonNode, memberOf, plainValueOf } from '../../base/json/tree.ts'
 import { suggestName } from '../language/suggest.ts'
 import { MAX_FINDINGS } from '../limits.ts'
 import type { LocatedFinding } from './finding.ts'
-import { type JsonNode, memberOf, plainValueOf } from './json-text.ts'
 
 /** Of a name that is not known. */
 const MAX_SHOWN_CHARS = 64

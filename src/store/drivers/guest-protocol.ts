@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { fromUtf8 } from '../../base/encoding.ts'
-import { parseJson } from '../../base/json-text.ts'
+import { parseJson } from '../../base/json/parse.ts'
 
 /**
  * What a guest and the owner of a data directory say to each other over the Unix socket: one JSON

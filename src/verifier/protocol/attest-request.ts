@@ -1,3 +1,4 @@
+import type { JsonFailure } from '../../base/json/tree.ts'
 import type { Result } from '../../base/result.ts'
 import {
   MAX_CHALLENGE_BYTES,
@@ -16,7 +17,6 @@ import {
   type MessageReader,
   readMessage,
 } from './message-reader.ts'
-import type { JsonFailure } from './raw-json.ts'
 import type { RequestData, RequestDataFailure, RequestType } from './request-data.ts'
 import type { RequestJws } from './request-jws.ts'
 

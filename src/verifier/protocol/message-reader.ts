@@ -1,6 +1,14 @@
-import { fromBase64Url, fromUtf8 } from '../../base/encoding.ts'
+import { fromAnyBase64, fromBase64Url, fromUtf8 } from '../../base/encoding.ts'
+import {
+  isLegalString,
+  type JsonFailure,
+  type JsonMembers,
+  type JsonNode,
+  type JsonStringNode,
+  readJsonTree,
+} from '../../base/json/tree.ts'
 import { type Err, err, type Failure, ok, type Result } from '../../base/result.ts'
-import { type JsonFailure, parseRawJson, type RawJson, type RawMembers } from './raw-json.ts'
+import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../limits.ts'
 
 /** What can be wrong with the shape of a message. */
 export const MESSAGE_REASONS = [
@@ -41,8 +49,30 @@ export function readMessageText<T, F extends Failure = never>(
   text: string,
   read: (message: MessageReader, accept: Accept<F>) => T,
 ): Result<T, MessageFailure | JsonFailure | F> {
-  const json = parseRawJson(text)
-  if (!json.ok) return json
+  const owed = new Set<JsonStringNode>()
+  const tree = readJsonTree(text, {
+    maxDepth: MAX_JSON_DEPTH,
+    maxValues: MAX_JSON_VALUES,
+    repeatedMembers: 'refuse',
+    deferLongStringChecks: owed,
+  })
+  if (!tree.ok) return tree
+  const result = readRoot(tree.value.root, { name, text, owed }, read)
+  for (const string of owed) {
+    if (!isLegalString(text, string)) return err(describeIllegal(string))
+  }
+  return result
+}
+
+function describeIllegal({ start }: JsonStringNode): JsonFailure {
+  return { reason: 'json_malformed', offset: start, detail: 'a control character in text' }
+}
+
+function readRoot<T, F extends Failure>(
+  root: JsonNode,
+  { name, ...source }: Source & { readonly name: string },
+  read: (message: MessageReader, accept: Accept<F>) => T,
+): Result<T, MessageFailure | F> {
   let refused: Err<F> | undefined
   const accept: Accept<F> = (result) => {
     if (result.ok) return result.value
@@ -50,13 +80,16 @@ export function readMessageText<T, F extends Failure = never>(
     throw REFUSED
   }
   try {
-    return ok(read(MessageReader.over(json.value, name), accept))
+    return ok(read(MessageReader.over(root, name, source), accept))
   } catch (error) {
     if (error === REFUSED && refused !== undefined) return refused
     if (!(error instanceof Misshapen)) throw error
     return err({ reason: error.reason, member: error.member })
   }
 }
+
+/** The text of a message, and the long strings in it that nobody has looked through yet. */
+type Source = { readonly text: string; readonly owed: Set<JsonStringNode> }
 
 /** Thrown by `accept` and caught by the `readMessage` that made it. */
 const REFUSED = Symbol('refused')
@@ -75,20 +108,29 @@ class Misshapen extends Error {
 
 /** One object of a message. Every method refuses through `readMessage`. */
 export class MessageReader {
-  /** The object exactly as it stood on the wire. */
-  readonly text: string
-  readonly #members: RawMembers
+  readonly #source: Source
+  readonly #node: JsonNode
+  readonly #members: JsonMembers
   readonly #path: string
 
-  private constructor(text: string, members: RawMembers, path: string) {
-    this.text = text
+  private constructor(source: Source, node: JsonNode, members: JsonMembers, path: string) {
+    this.#source = source
+    this.#node = node
     this.#members = members
     this.#path = path
   }
 
-  static over(json: RawJson, path: string): MessageReader {
-    if (json.kind !== 'object') throw new Misshapen('message_member_invalid', path)
-    return new MessageReader(json.text, json.members, path)
+  static over(node: JsonNode, path: string, source: Source): MessageReader {
+    if (node.kind !== 'object') throw new Misshapen('message_member_invalid', path)
+    return new MessageReader(source, node, node.members, path)
+  }
+
+  /**
+   * The object exactly as it stood on the wire. TPM quotes and enclave reports bind this text, not
+   * its meaning, so to write it anew would lose what was signed.
+   */
+  get text(): string {
+    return this.#source.text.slice(this.#node.start, this.#node.end)
   }
 
   has(name: string): boolean {
@@ -96,7 +138,7 @@ export class MessageReader {
   }
 
   object(name: string): MessageReader {
-    return MessageReader.over(this.#required(name), this.#at(name))
+    return MessageReader.over(this.#required(name), this.#at(name), this.#source)
   }
 
   optionalObject(name: string): MessageReader | undefined {
@@ -107,7 +149,9 @@ export class MessageReader {
     const json = this.#required(name)
     if (json.kind !== 'array') this.fail('message_member_invalid', name)
     if (json.items.length > max) this.fail('message_member_too_long', name)
-    return json.items.map((item, index) => MessageReader.over(item, `${this.#at(name)}[${index}]`))
+    return json.items.map((item, index) =>
+      MessageReader.over(item, `${this.#at(name)}[${index}]`, this.#source),
+    )
   }
 
   optionalObjects(name: string, max: number): readonly MessageReader[] {
@@ -115,10 +159,7 @@ export class MessageReader {
   }
 
   string(name: string, maxChars: number): string {
-    const json = this.#required(name)
-    if (json.kind !== 'string') this.fail('message_member_invalid', name)
-    if (json.value.length > maxChars) this.fail('message_member_too_long', name)
-    return json.value
+    return this.#string(this.#required(name), name, maxChars).value
   }
 
   optionalString(name: string, maxChars: number): string | undefined {
@@ -134,11 +175,9 @@ export class MessageReader {
 
   /** An empty string is nothing: clients send it for a log or certificate that they do not have. */
   optionalBytes(name: string, maxBytes: number): Uint8Array | undefined {
-    const text = this.optionalString(name, Math.ceil((maxBytes * 4) / 3))
-    if (text === undefined || text === '') return undefined
-    const bytes = fromBase64Url(text)
-    if (bytes === undefined) this.fail('message_member_invalid', name)
-    return bytes
+    if (!this.has(name)) return undefined
+    const bytes = this.#bytes(this.#required(name), name, maxBytes)
+    return bytes.length === 0 ? undefined : bytes
   }
 
   /** Each as `bytes` has it; none where the member is absent. */
@@ -148,15 +187,19 @@ export class MessageReader {
     if (json.kind !== 'array') this.fail('message_member_invalid', name)
     if (json.items.length > max) this.fail('message_member_too_long', name)
     return json.items.map((item, index) => {
-      const member = `${name}[${index}]`
-      if (item.kind !== 'string') this.fail('message_member_invalid', member)
-      if (item.value.length > Math.ceil((maxBytes * 4) / 3)) {
-        this.fail('message_member_too_long', member)
-      }
-      const bytes = fromBase64Url(item.value)
-      if (bytes === undefined || bytes.length === 0) this.fail('message_member_invalid', member)
+      const bytes = this.#bytes(item, `${name}[${index}]`, maxBytes)
+      if (bytes.length === 0) this.fail('message_member_invalid', `${name}[${index}]`)
       return bytes
     })
+  }
+
+  /** Base64 of either alphabet, padded or not: clients and Azure's own samples disagree. */
+  bytesOfAnyAlphabet(name: string, maxChars: number): Uint8Array {
+    const string = this.#string(this.#required(name), name, maxChars)
+    const bytes = fromAnyBase64(string.value)
+    if (bytes === undefined) this.fail('message_encoding_invalid', name)
+    this.#source.owed.delete(string)
+    return bytes
   }
 
   /** An integer from 0 to `max`. */
@@ -173,8 +216,22 @@ export class MessageReader {
     throw new Misshapen(reason, this.#at(name))
   }
 
-  #required(name: string): RawJson {
-    return this.#members.get(name) ?? this.fail('message_member_missing', name)
+  #required(name: string): JsonNode {
+    return this.#members.get(name)?.node ?? this.fail('message_member_missing', name)
+  }
+
+  #string(node: JsonNode, name: string, maxChars: number): JsonStringNode {
+    if (node.kind !== 'string') this.fail('message_member_invalid', name)
+    if (node.value.length > maxChars) this.fail('message_member_too_long', name)
+    return node
+  }
+
+  #bytes(node: JsonNode, name: string, maxBytes: number): Uint8Array {
+    const string = this.#string(node, name, Math.ceil((maxBytes * 4) / 3))
+    const bytes = fromBase64Url(string.value)
+    if (bytes === undefined) this.fail('message_member_invalid', name)
+    this.#source.owed.delete(string)
+    return bytes
   }
 
   #at(name: string): string {

@@ -1,8 +1,8 @@
-import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { err, ok, type Result } from '../../base/result.ts'
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import type { JsonFailure } from '../../base/json/tree.ts'
+import { err, type Result } from '../../base/result.ts'
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts'
 import { type MessageFailure, readMessage, readMessageText } from './message-reader.ts'
-import type { JsonFailure } from './raw-json.ts'
 
 /** The only value of `type` in an initial message (Azure Attestation's TPM protocol). */
 const INIT_TYPE = 'aikcert'
@@ -28,13 +28,11 @@ function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFai
   if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
     return err(tooLarge('body'))
   }
-  const data = readMessageText('body', body, (message) =>
-    message.string('data', MAX_ENVELOPE_BYTES),
+  const inner = readMessageText('body', body, (message) =>
+    message.bytesOfAnyAlphabet('data', MAX_ENVELOPE_BYTES),
   )
-  if (!data.ok) return data
-  const inner = decodeLeniently(data.value)
-  if (inner === undefined) return err({ reason: 'message_encoding_invalid', member: 'body.data' })
-  return inner.length > MAX_MESSAGE_BYTES ? err(tooLarge('body.data')) : ok(inner)
+  if (!inner.ok || inner.value.length <= MAX_MESSAGE_BYTES) return inner
+  return err(tooLarge('body.data'))
 }
 
 function readInnerMessage(inner: Uint8Array): Result<AgentMessage, MessageFailure | JsonFailure> {
@@ -73,12 +71,6 @@ export function encodeReport(token: string): string {
 
 function encodePayload(payload: Readonly<Record<string, string>>): string {
   return toBase64Url(toUtf8(JSON.stringify({ payload })))
-}
-
-/** Clients send `data` in both alphabets, padded or not: Azure's own samples disagree. */
-function decodeLeniently(text: string): Uint8Array | undefined {
-  const unpadded = text.endsWith('=') ? text.replace(/={1,2}$/, '') : text
-  return fromBase64Url(unpadded.replaceAll('+', '-').replaceAll('/', '_'))
 }
 
 function tooLarge(member: string): MessageFailure {

@@ -1,10 +1,10 @@
 import { fromBase64Url } from '../../base/encoding.ts'
+import type { JsonFailure } from '../../base/json/tree.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { verifyJwsSignature } from '../../evidence/jws/jws-signature.ts'
 import type { TpmKey } from '../../evidence/tpm/key.ts'
 import { MAX_JWS_HEADER_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts'
 import { type MessageFailure, readMessage } from './message-reader.ts'
-import type { JsonFailure } from './raw-json.ts'
 
 export const REQUEST_JWS_REASONS = [
   'request_jws_malformed',

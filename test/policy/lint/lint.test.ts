@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { memberOf, readJsonTree, subtreeOf } from '../../../src/base/json/tree.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import {
@@ -10,6 +11,7 @@ import {
 } from '../../../src/policy/limits.ts'
 import { LINT_CODES, type LintCode, type LintFinding } from '../../../src/policy/lint/finding.ts'
 import { lintPolicy } from '../../../src/policy/lint/lint.ts'
+import { expectOk } from '../../support/refusal.ts'
 import { countWork } from './count-work.ts'
 
 const lint = (text: string) => lintPolicy(text).findings
@@ -109,6 +111,18 @@ describe('JSON that is none', () => {
       severity: 'error',
       ...place(text, '"id": "two"'),
     })
+  })
+})
+
+describe('a document inside of a request that was read before', () => {
+  test('is looked through as its own text would be, with places from its beginning', () => {
+    const document = policy(clause({ require: 'no such thing' })).replace('{', '{ "name": "y",')
+    const body = `{ "name": 1, "name": 2,\n  "document": ${document}\n}`
+    const tree = expectOk(readJsonTree(body, { maxDepth: 64, repeatedMembers: 'report' }))
+    const node = memberOf(tree.root, 'document')?.node ?? expect.fail('no document')
+    const linted = lintPolicy(subtreeOf(tree, node))
+    expect(linted.findings.map(({ code }) => code)).toContain('json_member_repeated')
+    expect(linted).toEqual(lintPolicy(document))
   })
 })
 

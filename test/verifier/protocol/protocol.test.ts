@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
+import { JSON_REASONS } from '../../../src/base/json/tree.ts'
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from '../../../src/verifier/limits.ts'
 import { MESSAGE_REASONS } from '../../../src/verifier/protocol/message-reader.ts'
 import {
@@ -8,7 +9,6 @@ import {
   encodeReport,
   readAgentMessage,
 } from '../../../src/verifier/protocol/protocol.ts'
-import { JSON_REASONS } from '../../../src/verifier/protocol/raw-json.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 
@@ -65,6 +65,21 @@ describe('refusals', () => {
     ['bytes that are not UTF-8', `{"data":"${toBase64Url(Uint8Array.of(0xff, 0xfe))}"}`],
   ])('%s', (_, body) => {
     expectRefusal(readAgentMessage(body), 'message_encoding_invalid')
+  })
+
+  // They are not looked through when they are read, as base64 has no control characters anyway.
+  test.each([
+    ['in data', (long: string) => `{"data":"${long}"}`],
+    ['in a request', (long: string) => envelope(`{"payload":{"request":"${long}"}}`)],
+    ['in a member of nobody', (long: string) => `{"v":"${long}",${envelope(INIT).slice(1)}`],
+    ['as a name', (long: string) => `{"${long}":0,${envelope(INIT).slice(1)}`],
+    ['beside another fault', (long: string) => `{"v":"${long}"}`],
+  ])('a control character in a long string: %s', (_, write) => {
+    const long = 'A'.repeat(400)
+    for (const at of [0, 200, 400]) {
+      const illegal = `${long.slice(0, at)}\n${long.slice(at)}`
+      expectRefusal(readAgentMessage(write(illegal)), 'json_malformed')
+    }
   })
 
   test.each(['{}', envelope('{}'), envelope('{"metadata":{}}')])('a missing member: %s', (body) => {

@@ -1,10 +1,13 @@
 /** A place in a text as editors count it: from 1, columns in UTF-16 units, lines ended by LF. */
 export type Position = { readonly line: number; readonly column: number }
 
-/** Finds line and column of offsets, each in the logarithm of the number of lines. */
-export function createPositionFinder(text: string): (offset: number) => Position {
-  const starts = [0]
-  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', end + 1)) {
+/**
+ * Finds line and column of offsets, each in the logarithm of the number of lines. `begin` is the
+ * offset at which the first line begins.
+ */
+export function createPositionFinder(text: string, begin = 0): (offset: number) => Position {
+  const starts = [begin]
+  for (let end = text.indexOf('\n', begin); end >= 0; end = text.indexOf('\n', end + 1)) {
     starts.push(end + 1)
   }
   return (offset) => {

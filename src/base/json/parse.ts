@@ -75,7 +75,7 @@ const ESCAPE = /\\(?:u([0-9a-fA-F]{4})|[\s\S])/g
  * no UTF-8 gives half a surrogate pair.
  */
 export function hasUnstorableText(text: string): boolean {
-  if (!SUSPECT.test(text)) return false
+  if (!text.includes('\\') || !SUSPECT.test(text)) return false
   let high = -1
   for (const { index, 1: hex, 0: written } of text.matchAll(ESCAPE)) {
     const unit = hex === undefined ? -1 : Number.parseInt(hex, 16)

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isStorableText } from '../../src/base/encoding.ts'
+import { isStorableText } from '../../../src/base/encoding.ts'
 import {
   hasUnstorableText,
   MAX_JSON_DEPTH,
   measureJson,
   parseJson,
-} from '../../src/base/json-text.ts'
+} from '../../../src/base/json/parse.ts'
 
 /** A value as its nested parts, by the parser of the runtime, which is the witness of this file. */
 function partsOf(value: unknown): unknown[] {
