@@ -29,7 +29,7 @@ function runBare(file: string, environment: NodeJS.ProcessEnv) {
 
 describe('a machine with Node and npm alone', () => {
   test.each([
-    ['test/access/authzen.test.ts', WITNESSES.vectors],
+    ['test/access/evaluation-request.test.ts', WITNESSES.vectors],
     ['test/store/drivers/postgres.test.ts', WITNESSES.postgres],
     ['test/evidence/tpm/swtpm.test.ts', WITNESSES.swtpm],
   ])('%s passes, and the last line says what was left out and what brings it', (file, brings) => {
@@ -40,7 +40,7 @@ describe('a machine with Node and npm alone', () => {
   })
 
   test('in CI it fails instead', () => {
-    const { status, lines } = runBare('test/access/authzen.test.ts', { CI: 'true' })
+    const { status, lines } = runBare('test/access/evaluation-request.test.ts', { CI: 'true' })
     expect(lines.join('\n')).toMatch(/left out, which CI must not|no PostgreSQL in/)
     expect(status).toBe(1)
   })

@@ -2,7 +2,7 @@ import { type AttestationResult, appraise } from '../appraisal/appraise.ts'
 import { appraiseOrigin, type Origin } from '../appraisal/origin.ts'
 import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledPolicy } from '../policy/document/compile.ts'
-import { type ClauseOutcome, evaluatePolicy } from '../policy/language/evaluate.ts'
+import { type ClauseOutcome, evaluatePolicy, outcomesByLogic } from '../policy/language/evaluate.ts'
 import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/language/input.ts'
 import type { Reliefs } from './relief.ts'
 import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
@@ -21,6 +21,12 @@ export type Documents = {
   readonly referenceValues: ReferenceValues
 }
 
+/**
+ * An assessment of the same record and request at the same time, under the same reference values
+ * and another policy: what both policies ask is not evaluated twice.
+ */
+export type Like = { readonly policy: CompiledPolicy; readonly assessment: Assessment }
+
 /** The verdict on a device, and with a `request` also what the request clauses say. */
 export function assess(
   input: Documents & {
@@ -29,6 +35,7 @@ export function assess(
     /** Without them nothing is relieved. */
     readonly reliefs?: Reliefs | undefined
     readonly now: Date
+    readonly like?: Like | undefined
   },
 ): Assessment {
   const { record, request, reliefs, now } = input
@@ -37,7 +44,8 @@ export function assess(
     const verdict = deriveVerdict({ record, clauseOutcomes: [], now })
     return { ...verdict, clauseOutcomes: [], result: undefined }
   }
-  const facts = factsOf(attestation, input.referenceValues, now)
+  const { like } = input
+  const facts = factsOf(attestation, input.referenceValues, now, like?.assessment.result)
   const policyInput: PolicyInput = {
     device: record,
     attestation: facts,
@@ -45,7 +53,8 @@ export function assess(
     ...(request !== undefined && { request }),
   }
   const scope = request === undefined ? 'device' : 'request'
-  const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope })
+  const known = like && outcomesByLogic(like.policy, like.assessment.clauseOutcomes)
+  const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope, known })
   const origin = originOf(attestation, input.referenceValues, now)
   const relief = reliefs && { record: { ...record, attestation }, reliefs }
   const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
@@ -90,8 +99,9 @@ function factsOf(
   attestation: RecordedAttestation,
   referenceValues: ReferenceValues,
   now: Date,
+  known?: AttestationResult,
 ): AttestationFacts {
   const { claims, issuer, attestationPolicyHash, attestedAt, validUntil } = attestation
-  const result = appraise({ claims, referenceValues, now })
+  const result = known ?? appraise({ claims, referenceValues, now })
   return { claims, result, issuer, attestationPolicyHash, attestedAt, validUntil }
 }

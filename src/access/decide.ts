@@ -1,13 +1,13 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import type { ClauseOutcome } from '../policy/language/evaluate.ts'
-import { assess, type Documents } from './assess.ts'
-import type { EvaluationRequest } from './authzen.ts'
+import { type Assessment, assess, type Documents, type Like } from './assess.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import {
   checkTokenStanding,
   type TokenStandingFailure,
   type VerifiedDeviceToken,
 } from './device-token.ts'
+import type { EvaluationRequest } from './evaluation-request.ts'
 import { type LanguageRange, readLanguages } from './language.ts'
 import { type DescribedReason, describeBuiltIn, describeReason } from './reason-text.ts'
 import type { Relief, ReliefKind, Reliefs } from './relief.ts'
@@ -54,30 +54,61 @@ export function describeRelief({ kind, reason, until }: Relief): ToldRelief {
   return { kind, ...(reason !== undefined && { reason }), until: until.toISOString() }
 }
 
+/** One question with all that decides it. */
+export type Case = {
+  readonly rules: Documents
+  /** `null` when no such device is on record. */
+  readonly record: TrustRecord | null
+  readonly request: EvaluationRequest
+  /** Why the request names no device, where it names none. */
+  readonly unnamed?: DeviceNameFailure['reason'] | undefined
+  /** The token that the device is named by, if it is by one. */
+  readonly token?: VerifiedDeviceToken | undefined
+  /** What may keep access open although something is wrong. */
+  readonly reliefs: Reliefs
+  readonly now: Date
+}
+
+/** A decision, and what came before it: receipts and shadow decisions go on from there. */
+export type Decided = {
+  readonly case: Case
+  readonly decision: Decision
+  /** Absent where it was decided before any clause: no device, or a token of before. */
+  readonly assessment: Assessment | undefined
+}
+
 /**
  * Whether a device may do what a request asks: when it is trusted, and no enforced request clause
  * fails or is undecidable.
  */
 export function decide(
-  input: Documents & {
-    /** `null` when no such device is on record. */
-    readonly record: TrustRecord | null
-    readonly request: EvaluationRequest
-    /** The token that the device is named by, if it is by one. */
-    readonly token?: VerifiedDeviceToken | undefined
-    /** What may keep access open although something is wrong. */
-    readonly reliefs?: Reliefs | undefined
-    readonly now: Date
+  asked: Case,
+  options: {
     /** An Accept-Language value; `context.language` of the request goes before it. */
     readonly language?: string | undefined
-  },
-): Decision {
-  const { record, request, token, policy, referenceValues, reliefs, now } = input
-  if (record === null) return denyWithoutDevice({ ...input, reason: 'device_unknown' })
+    /**
+     * What was decided on the same question, record and time under other documents: clauses that
+     * these have in common are not evaluated again.
+     */
+    readonly like?: Decided | undefined
+  } = {},
+): Decided {
+  const { rules, record, request, token, reliefs, now } = asked
+  const languages = () => languagesOf(request, options.language)
+  const withoutClauses = (reason: WithoutClauses): Decided => {
+    return {
+      case: asked,
+      decision: denyWithoutClauses(rules, reason, languages()),
+      assessment: undefined,
+    }
+  }
+  if (asked.unnamed !== undefined) return withoutClauses(asked.unnamed)
+  if (record === null) return withoutClauses('device_unknown')
   const standing = token && checkTokenStanding(token, record)
-  if (standing?.ok === false) return denyWithoutDevice({ ...input, ...standing.failure })
+  if (standing?.ok === false) return withoutClauses(standing.failure.reason)
 
-  const assessment = assess({ policy, referenceValues, record, request, reliefs, now })
+  const like = likeUnder(rules, options.like)
+  const assessment = assess({ ...rules, record, request, reliefs, now, like })
   const { verdict, clauseOutcomes, relief } = assessment
   const reasons =
     verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
@@ -86,8 +117,8 @@ export function decide(
     verdict,
     reasons: [],
     reported: reportedClauses(clauseOutcomes),
-    policy: policy.hash,
-    reference_values: referenceValues.hash,
+    policy: rules.policy.hash,
+    reference_values: rules.referenceValues.hash,
     device_id: record.deviceId,
     ...(attestation !== null && {
       attestation_id: attestation.attestationId,
@@ -97,21 +128,30 @@ export function decide(
     }),
     ...(relief !== undefined && { relief: relief.map(describeRelief) }),
   }
-  if (reasons.length === 0) return { decision: true, context }
-  const languages = languagesOf(request, input.language)
-  return deny(context, { reasons, told: describeAll(reasons, policy, languages) })
+  if (reasons.length === 0)
+    return { case: asked, decision: { decision: true, context }, assessment }
+  const told = describeAll(reasons, rules.policy, languages())
+  return { case: asked, decision: deny(context, { reasons, told }), assessment }
 }
 
-/** The answer to a request that names no device, one that nobody knows, or one by a token of before. */
-export function denyWithoutDevice(
-  input: Documents & {
-    readonly reason: DeviceNameFailure['reason'] | TokenStandingFailure['reason'] | 'device_unknown'
-    readonly request: EvaluationRequest
-    readonly language?: string | undefined
-  },
+/** What an assessment under other documents lends: its clauses hold for the same evidence alone. */
+function likeUnder({ referenceValues }: Documents, like: Decided | undefined): Like | undefined {
+  if (like?.assessment === undefined) return undefined
+  const { rules } = like.case
+  if (rules.referenceValues !== referenceValues) return undefined
+  return { policy: rules.policy, assessment: like.assessment }
+}
+
+type WithoutClauses =
+  | DeviceNameFailure['reason']
+  | TokenStandingFailure['reason']
+  | 'device_unknown'
+
+function denyWithoutClauses(
+  { policy, referenceValues }: Documents,
+  reason: WithoutClauses,
+  languages: readonly LanguageRange[],
 ): Decision {
-  const { reason, request, policy, referenceValues } = input
-  const told = [describeBuiltIn(reason, languagesOf(request, input.language))]
   const context: DecisionContext = {
     verdict: 'unknown',
     reasons: [],
@@ -119,7 +159,7 @@ export function denyWithoutDevice(
     policy: policy.hash,
     reference_values: referenceValues.hash,
   }
-  return deny(context, { reasons: [{ code: reason }], told })
+  return deny(context, { reasons: [{ code: reason }], told: [describeBuiltIn(reason, languages)] })
 }
 
 function deny(

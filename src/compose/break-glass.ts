@@ -1,18 +1,16 @@
-import { type VerifiedBreakGlass, verifyBreakGlass } from '../access/break-glass/break-glass.ts'
-import type { BreakGlassFailure } from '../access/break-glass/failure.ts'
 import { importBreakGlassKeys } from '../access/break-glass/keys.ts'
+import { verifyBreakGlass } from '../access/break-glass/verify.ts'
 import type { Log } from '../base/log.ts'
-import type { Result } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
+import type { BreakGlassDependencies } from '../operations/decide/answer-by-break-glass.ts'
 
-/** Says whether a token opens this service now, from nothing but the settings and the clock. */
-export type BreakGlass = (token: string) => Promise<Result<VerifiedBreakGlass, BreakGlassFailure>>
+export type VerifyBreakGlass = BreakGlassDependencies['verifyBreakGlass']
 
-/** Imports the keys once. Needs no store, so that it is there when the store is not. */
-export async function createBreakGlass(
+/** Imports the keys of break-glass once. Needs no store, so that it is there when the store is not. */
+export async function prepareBreakGlass(
   config: Pick<Config, 'breakGlass' | 'publicUrl' | 'clockSkewSeconds'>,
   { log, clock }: { readonly log: Log; readonly clock: () => Date },
-): Promise<BreakGlass> {
+): Promise<VerifyBreakGlass> {
   const { breakGlass, publicUrl, clockSkewSeconds } = config
   if (breakGlass === undefined) {
     return (token) => verifyBreakGlass(token, { rules: undefined, now: clock() })

@@ -1,4 +1,5 @@
 import type { HttpServices } from '../http/app.ts'
+import { accessServices } from './decide.ts'
 import type { Services } from './services.ts'
 
 /** Hands each room of HTTP what its routes work with. */
@@ -6,7 +7,7 @@ export function httpServices(services: Services): HttpServices {
   const { log, metrics, random, publishedKeys } = services
   return {
     ...{ log, metrics, random, publishedKeys },
-    access: services,
+    access: accessServices(services),
     agent: services,
     admin: services,
     health: services,

@@ -58,7 +58,7 @@ import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { SpendContext } from '../verifier/protocol/service-context.ts'
 import type { AikTrust } from '../verifier/steps/attestation-key.ts'
 import type { VerifierConfig, VerifierKeys } from '../verifier/verifier.ts'
-import { type BreakGlass, createBreakGlass } from './break-glass.ts'
+import { prepareBreakGlass, type VerifyBreakGlass } from './break-glass.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
@@ -119,7 +119,7 @@ export type Services = {
     token: string,
   ) => Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>>
   /** Whether a break-glass token opens; asks no store. */
-  readonly breakGlass: BreakGlass
+  readonly verifyBreakGlass: VerifyBreakGlass
   /** What device tokens and receipts are verified with by others: `/.well-known/jwks.json`. */
   readonly publishedKeys: JSONWebKeySet
   /** Signs what a decision came to, under a fresh id. */
@@ -224,8 +224,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     shadow: createShadowDecisions({
       store,
       reporter: processId,
-      counts: ({ rulesInForce, record }) =>
-        whoSteers(config, rulesInForce.active.referenceValues).budgets(record),
+      counts: (record, { active }) => whoSteers(config, active.referenceValues).budgets(record),
     }),
     reports: createReportExaminer({ issuers, store, config, log, clock, reporter: processId }),
     processId,
@@ -255,7 +254,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     publishedKeys: {
       keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
     },
-    breakGlass: await createBreakGlass(config, { log, clock }),
+    verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
     issueReceipt: receiptIssuer(keys, { issuer, random, now }),
     lifecycle: { draining: false },
   }

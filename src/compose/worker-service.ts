@@ -7,14 +7,17 @@ import type { Config } from '../config/config.ts'
 import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.ts'
 import { type App, createApp } from '../http/app.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
-import type { BreakGlassServices } from '../http/middleware/break-glass.ts'
 import { parseMasterSecret } from '../keys/master-secret.ts'
+import {
+  createBreakGlassAnswers,
+  type OpenBreakGlass,
+} from '../operations/decide/answer-by-break-glass.ts'
 import { runJobs } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
-import { createBreakGlass } from './break-glass.ts'
+import { prepareBreakGlass } from './break-glass.ts'
 import { httpServices } from './http.ts'
 import { createServices, type Services } from './services.ts'
 
@@ -53,7 +56,11 @@ export async function answer(
   } catch (error) {
     // All that the app meets it answers itself: there is no app yet.
     const report = (requestId: string) => logStartFault(error, requestId)
-    return answerUnavailable(request, { random, report, breakGlass: await withoutDatabase() })
+    return answerUnavailable(request, {
+      random,
+      report,
+      openBreakGlass: await openWithoutDatabase(),
+    })
   }
 }
 
@@ -93,20 +100,20 @@ async function withService<T>(
   )
 }
 
-/** What of the service stands without its database, once the settings are read. */
-async function withoutDatabase(): Promise<BreakGlassServices | undefined> {
+/** Break-glass is what of the service stands without its database, once the settings are read. */
+async function openWithoutDatabase(): Promise<OpenBreakGlass | undefined> {
   if (isolate === undefined) return undefined
   const { config, log, logBudget } = isolate
   const clock = () => new Date()
-  return {
+  return createBreakGlassAnswers({
     log,
     logBudget,
     clock,
-    breakGlass: await createBreakGlass(config, { log, clock }),
+    verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
     // Whose keys are in the database: a device is named by its id then.
     verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
     metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
-  }
+  })
 }
 
 function openIsolate(bindings: WorkerBindings): Isolate {

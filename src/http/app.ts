@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { JSONWebKeySet } from 'jose'
 import { describeFault } from '../base/log.ts'
-import { type AccessServices, authzenRoutes } from './access/authzen.ts'
+import { type AccessServices, evaluationRoutes } from './access/evaluations.ts'
 import { type AdminServices, adminRoutes } from './admin/routes.ts'
 import { type AgentServices, agentRoutes } from './agent/routes.ts'
 import type { HttpEnv } from './environment.ts'
@@ -28,7 +28,7 @@ export function createApp(services: HttpServices): App {
   const app = new Hono<HttpEnv>()
   app.use(requestContext(services))
   app.use(refuseUnstorableUrl())
-  app.route('/', authzenRoutes(services.access))
+  app.route('/', evaluationRoutes(services.access))
   app.route('/', agentRoutes(services.agent))
   app.route('/', adminRoutes(services.admin))
   app.route('/', healthRoutes(services.health))

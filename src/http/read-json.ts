@@ -21,18 +21,6 @@ export type RequestFailure = {
   readonly detail: string
 }
 
-/** The one status for each on every surface; the words around it are the surface's own. */
-export const STATUS_OF_BODY: Readonly<Record<RequestFailure['reason'], 400 | 413 | 415>> = {
-  content_type_not_json: 415,
-  body_too_large: 413,
-  body_incomplete: 400,
-  body_not_utf8: 400,
-  body_too_deep: 400,
-  body_not_json: 400,
-  text_not_storable: 400,
-  request_malformed: 400,
-}
-
 /** `application/json` with any parameters, as RFC 9110 §8.3 allows. */
 const JSON_TYPE = /^application\/json\s*(?:;|$)/i
 

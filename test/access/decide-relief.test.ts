@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Documents } from '../../src/access/assess.ts'
-import { verdictOfAttestation } from '../../src/access/assess.ts'
+import { assess, verdictOfAttestation } from '../../src/access/assess.ts'
 import { decide } from '../../src/access/decide.ts'
 import type { HeldCause, Reliefs } from '../../src/access/relief.ts'
 import type { TrustRecord } from '../../src/access/trust-record.ts'
@@ -44,13 +44,8 @@ function ask(
   } = {},
 ) {
   const { reliefs = reliefsOf(), rules = BASELINE, now = NOW, context = {} } = changes
-  const { decision, context: told } = decide({
-    ...rules,
-    record,
-    request: { ...REQUEST, context },
-    reliefs,
-    now,
-  })
+  const asked = { rules, record, request: { ...REQUEST, context }, reliefs, now }
+  const { decision, context: told } = decide(asked).decision
   const { verdict, reasons, relief } = told
   return { decision, verdict, reasons: reasons.map(({ clause, code }) => clause ?? code), relief }
 }
@@ -146,7 +141,8 @@ describe('a decision under grace', () => {
 
   test('is none for a caller that names no reliefs', () => {
     const request = { ...REQUEST, context }
-    expect(decide({ ...GRACEFUL, record: INSECURE, request, now: NOW }).decision).toBe(false)
+    const assessed = assess({ ...GRACEFUL, record: INSECURE, request, now: NOW })
+    expect(assessed.verdict).toBe('untrusted')
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Documents } from '../../src/access/assess.ts'
 import { assess } from '../../src/access/assess.ts'
-import { decide, denyWithoutDevice } from '../../src/access/decide.ts'
+import { decide } from '../../src/access/decide.ts'
 import { DEVICE_NAME_REASONS } from '../../src/access/device-of-request.ts'
 import { explainToDevice } from '../../src/access/explain.ts'
 import { BUILT_IN_TEXTS } from '../../src/access/texts.ts'
@@ -17,12 +17,20 @@ import {
 } from '../policy/healthy-device.ts'
 import { BASELINE, QUARANTINE, recordOf } from './rules.ts'
 
+/** Nothing keeps access open. */
+const NO_RELIEFS = {
+  policySince: new Date(0),
+  holds: [],
+  allowedUntil: null,
+  outageGraceMs: 0,
+}
+
 function answer(
   record: TrustRecord | null,
   more: { request?: RequestFacts; rules?: Documents; now?: Date; language?: string } = {},
 ) {
   const { request = REQUEST, rules = BASELINE, now = NOW, language } = more
-  return decide({ ...rules, record, request, now, language })
+  return decide({ rules, record, request, reliefs: NO_RELIEFS, now }, { language }).decision
 }
 
 test('a trusted device is granted, with what the answer rests on', () => {
@@ -96,7 +104,8 @@ describe('denied before any clause', () => {
   })
 
   test.each(DEVICE_NAME_REASONS)('%s', (reason) => {
-    const { decision, context } = denyWithoutDevice({ ...BASELINE, reason, request: REQUEST })
+    const asked = { rules: BASELINE, record: null, request: REQUEST, reliefs: NO_RELIEFS, now: NOW }
+    const { decision, context } = decide({ ...asked, unnamed: reason }).decision
     expect(decision).toBe(false)
     expect(context).toMatchObject({ verdict: 'unknown', reasons: [{ code: reason }] })
     expect(context).not.toHaveProperty('device_id')

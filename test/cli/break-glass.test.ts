@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { verifyBreakGlass } from '../../src/access/break-glass/break-glass.ts'
 import { importBreakGlassKeys, readBreakGlassKeys } from '../../src/access/break-glass/keys.ts'
+import { verifyBreakGlass } from '../../src/access/break-glass/verify.ts'
 import { command } from '../../src/cli/break-glass/break-glass.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import {

@@ -1,5 +1,3 @@
-import { parseEvaluation } from '../../src/access/authzen.ts'
-import { parseEvaluations } from '../../src/access/authzen-batch.ts'
 import {
   BREAK_GLASS_ALGORITHM,
   BREAK_GLASS_TYPE,
@@ -7,6 +5,8 @@ import {
   encodeBreakGlass,
 } from '../../src/access/break-glass/token.ts'
 import { parseDeviceKey } from '../../src/access/device-id.ts'
+import { parseEvaluation } from '../../src/access/evaluation-request.ts'
+import { parseEvaluations } from '../../src/access/evaluations-request.ts'
 import { readLanguages } from '../../src/access/language.ts'
 import { readAiaPlace } from '../../src/aia/hosts.ts'
 import { readAttestationClaims } from '../../src/appraisal/claims.ts'

@@ -97,7 +97,7 @@ describe('when the store fails', () => {
   })
 
   test('a batch of decisions too', async () => {
-    const body = { evaluations: [question] }
+    const body = { evaluations: [question, question] }
     const answer = await whileFailing(['trustRecords'], () =>
       service.post('/access/v1/evaluations', body, { headers: pep }),
     )

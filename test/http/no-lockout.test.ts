@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { BREAK_GLASS_HEADER } from '../../src/http/middleware/break-glass.ts'
+import { BREAK_GLASS_HEADER } from '../../src/http/access/evaluations.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import {
   AUDIENCE,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
 import { nameDocument } from '../../base/document-hash.ts'
-import type { EvaluationRequest } from '../authzen.ts'
+import type { EvaluationRequest } from '../evaluation-request.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'
 

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../../base/result.ts'
-import type { AuthzenFailure, EvaluationRequest } from '../authzen.ts'
+import type { AuthzenFailure, EvaluationRequest } from '../evaluation-request.ts'
 import { digestRequest } from './inputs.ts'
 
 const NOT_ORDERED = ok(undefined)

@@ -1,10 +1,8 @@
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
-import { assess, type Documents } from '../assess.ts'
-import type { EvaluationRequest } from '../authzen.ts'
-import type { Decision } from '../decide.ts'
-import type { Reliefs } from '../relief.ts'
+import { assess } from '../assess.ts'
+import type { Decided } from '../decide.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
 import { describeDevice, describeEvidence, digestInput } from './inputs.ts'
@@ -29,42 +27,37 @@ export type ReceiptSigner = {
 /** What a receipt says of a decision. The same inputs give the same facts, here and offline. */
 export type DecisionFacts = Omit<ReceiptClaims, 'iss' | 'jti'>
 
-export type DecisionToDescribe = Documents & {
-  /** `null` where the request named no device, or one that nobody knows. */
-  readonly record: TrustRecord | null
-  readonly request: EvaluationRequest
-  /** `digestRequest` of it. */
+export type DecisionToDescribe = {
+  readonly decided: Decided
+  /** `digestRequest` of its request. */
   readonly requestDigest: string
-  readonly reliefs: Reliefs
   /** Open rollouts that the device took part in. */
   readonly trials: readonly Trial[]
-  readonly now: Date
-  /** What `decide` or `denyWithoutDevice` said of these inputs. */
-  readonly decision: Decision
 }
 
 export type Trial = Pick<Rollout, 'rolloutId' | 'kind' | 'pass' | 'stage'>
 
-/** Evaluates the clauses once more, because an answer does not tell which ones passed. */
-export function describeDecision(input: DecisionToDescribe): DecisionFacts {
-  const { record, policy, referenceValues, now, decision } = input
+/** What follows from a decision and its inputs. The clauses were evaluated for the decision. */
+export function describeDecision({ decided, ...input }: DecisionToDescribe): DecisionFacts {
+  const { rules, record, now, reliefs } = decided.case
+  const { decision, context } = decided.decision
   return {
     iat: Math.floor(now.getTime() / 1000),
-    decision: decision.decision,
-    verdict: decision.context.verdict,
-    reasons: [...new Set(decision.context.reasons.map(({ code }) => code))],
+    decision,
+    verdict: context.verdict,
+    reasons: [...new Set(context.reasons.map(({ code }) => code))],
     mode: 'enforce',
     decided_at: now.toISOString(),
-    reliefs: describeReliefs(input.reliefs, record?.firstFailedAt ?? {}),
-    relief: [...(decision.context.relief ?? [])],
+    reliefs: describeReliefs(reliefs, record?.firstFailedAt ?? {}),
+    relief: [...(context.relief ?? [])],
     rollouts: input.trials.map(({ rolloutId, kind, pass, stage }) => {
       return { rollout_id: rolloutId, kind, pass, stage }
     }),
     request_digest: input.requestDigest,
-    policy_hash: policy.hash,
-    reference_values_hash: referenceValues.hash,
-    hardware_required: referenceValues.requiresHardware,
-    clauses: record === null ? [] : describeClauses({ ...input, record }),
+    policy_hash: rules.policy.hash,
+    reference_values_hash: rules.referenceValues.hash,
+    hardware_required: rules.referenceValues.requiresHardware,
+    clauses: record === null ? [] : describeClauses(decided, record),
     ...(record !== null && describeRecord(record)),
   }
 }
@@ -106,12 +99,12 @@ function recordDigest(input: object): string {
   return digest
 }
 
-function describeClauses(
-  input: DecisionToDescribe & { readonly record: TrustRecord },
-): ClauseResult[] {
-  const { policy } = input
-  return assess(input).clauseOutcomes.map(({ clause, status, cause }) => {
-    const told = cause && describeCause(cause, policy.clauseById.get(clause))
+/** A question that a token of before denied is held against no clause by the decision, but here. */
+function describeClauses(decided: Decided, record: TrustRecord): ClauseResult[] {
+  const { rules, request, now } = decided.case
+  const { clauseOutcomes } = decided.assessment ?? assess({ ...rules, record, request, now })
+  return clauseOutcomes.map(({ clause, status, cause }) => {
+    const told = cause && describeCause(cause, rules.policy.clauseById.get(clause))
     return { id: clause, status, ...(told && { cause: told }) }
   })
 }

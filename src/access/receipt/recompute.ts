@@ -3,10 +3,10 @@ import { nameDocument } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { compilePolicy } from '../../policy/document/compile.ts'
 import type { Documents } from '../assess.ts'
-import { type EvaluationRequest, parseEvaluation } from '../authzen.ts'
-import { type Decision, decide, denyWithoutDevice } from '../decide.ts'
+import { type Decision, decide } from '../decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
 import { type VerifiedDeviceToken, verifyDeviceToken } from '../device-token.ts'
+import { type EvaluationRequest, parseEvaluation } from '../evaluation-request.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { reliefsOfClaim } from './claims.ts'
 import { digestInput, digestRequest, inputsSchema, recordOfInputs } from './inputs.ts'
@@ -79,14 +79,13 @@ export async function recomputeReceipt(input: {
     const told = { member: 'device_id', receipt: record.deviceId, recomputed: name }
     return err({ reason: 'receipt_decision_differs', ...told })
   }
-  const decision = named.ok
-    ? decide({ ...rules, record, request, token: token ?? undefined, reliefs, now })
-    : denyWithoutDevice({ ...rules, reason: named.failure.reason, request })
+  const unnamed = named.ok ? undefined : named.failure.reason
+  const asked = { rules, record, request, token: token ?? undefined, unnamed, reliefs, now }
+  const decided = decide(asked)
   const requestDigest = receipt.claims.request_digest
-  const decided = { ...rules, record, request, requestDigest, now, decision }
-  const facts = describeDecision({ ...decided, reliefs, trials })
+  const facts = describeDecision({ decided, requestDigest, trials })
   const difference = findDifference(receipt.payload, facts)
-  return difference === undefined ? ok(decision) : err(difference)
+  return difference === undefined ? ok(decided.decision) : err(difference)
 }
 
 /** Reads inputs that are those of this receipt. */

@@ -1,9 +1,3 @@
-import {
-  type BreakGlassRules,
-  checkSignature,
-  type SignatureState,
-  verifyBreakGlass,
-} from '../../access/break-glass/break-glass.ts'
 import { type BreakGlassFailure, refused } from '../../access/break-glass/failure.ts'
 import {
   type BreakGlassKeys,
@@ -16,6 +10,12 @@ import {
   PRESET_BREAK_GLASS_SECONDS,
 } from '../../access/break-glass/limits.ts'
 import { type DecodedBreakGlass, decodeBreakGlass } from '../../access/break-glass/token.ts'
+import {
+  type BreakGlassRules,
+  checkSignature,
+  type SignatureState,
+  verifyBreakGlass,
+} from '../../access/break-glass/verify.ts'
 import type { Result } from '../../base/result.ts'
 import { readCount, UsageError } from '../framework/arguments.ts'
 import { fields } from '../framework/fields.ts'

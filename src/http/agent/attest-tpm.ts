@@ -8,8 +8,9 @@ import { describeIssuer, listCertificates } from '../../verifier/protocol/metada
 import { readRelayableMessage } from '../../verifier/protocol/relayable-message.ts'
 import { type AttestRefusal, handleAttestMessage } from '../../verifier/verifier.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerAzureError } from '../errors/azure-error.ts'
 import { answerPublic } from '../public-document.ts'
-import { readJsonText, STATUS_OF_BODY } from '../read-json.ts'
+import { readJsonText } from '../read-json.ts'
 import { relayMessage } from './attest-relay.ts'
 import { createPlaces } from './places.ts'
 
@@ -26,10 +27,7 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
   app.post('/attest/Tpm', async (c) => {
     const body = await readJsonText(c, MAX_ENVELOPE_BYTES)
     if (!body.ok) {
-      return c.json(
-        azureError('InvalidParameter', body.failure.detail),
-        STATUS_OF_BODY[body.failure.reason],
-      )
+      return answerAzureError(c, body.failure.reason, body.failure.detail)
     }
     const answerHere = () =>
       verifications.take(
@@ -60,7 +58,7 @@ export function attestTpmRoutes(services: Services): Hono<HttpEnv> {
 /** Verification is the dearest thing that an unknown caller can ask for: past so many, come later. */
 function answerBusy(c: HttpContext): Response {
   c.header('retry-after', '1')
-  return c.json(azureError('ServiceBusy', 'Too many requests are being verified.'), 503)
+  return answerAzureError(c, 'verifier_busy', 'Too many requests are being verified.')
 }
 
 async function answerMessage(
@@ -122,9 +120,4 @@ async function keepRefusal(
     referenceValuesHash: null,
   })
   if (answer === 'unknown') services.metrics.refusalsNotKept.labels('evidence').inc()
-}
-
-/** The form of Azure's errors, for what the verifier itself has no answer to. */
-export function azureError(code: string, message: string) {
-  return { error: { code, message } }
 }

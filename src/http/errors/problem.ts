@@ -12,7 +12,7 @@ import type { RequestFailure } from '../read-json.ts'
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =
-  | RequestFailure['reason']
+  | SharedCode
   | SubmissionFailure['reason']
   | RecordingFailure['reason']
   | ClaimsFailure['reason']
@@ -34,9 +34,11 @@ export type ProblemCode =
   | 'preview_busy'
   | 'override_not_found'
   | 'hold_not_found'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'client_rate_limited'
+
+/** What can be wrong on every surface: each has the same status everywhere, in its own form. */
+export type SharedCode =
+  | RequestFailure['reason']
+  | ClientRefusal
   | 'not_found'
   | 'method_not_allowed'
   | 'internal'
@@ -181,6 +183,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   unavailable: { status: 503, title: 'The service cannot start. Try again later.' },
 }
 
+/** The status of a code, for the surfaces that word it otherwise. */
+export function statusOf(code: SharedCode): ContentfulStatusCode {
+  return PROBLEMS[code].status
+}
+
 /** Answers with a problem document: what is wrong, and the id under which an operator finds it. */
 export function answerProblem(
   c: HttpContext,
@@ -211,16 +218,6 @@ function challengeOf(code: ProblemCode): string {
 }
 
 /** How our own API refuses a client: `requireClient` asks for it. */
-export function answerUnauthorized(
-  c: HttpContext,
-  status: ClientRefusal,
-  detail: string,
-): Response {
-  return answerProblem(c, CODES_OF_REFUSAL[status], detail)
+export function answerUnauthorized(c: HttpContext, code: ClientRefusal, detail: string): Response {
+  return answerProblem(c, code, detail)
 }
-
-const CODES_OF_REFUSAL = {
-  401: 'unauthenticated',
-  403: 'forbidden',
-  429: 'client_rate_limited',
-} as const satisfies Record<ClientRefusal, ProblemCode>

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
-import { breakGlassRoutes } from '../access/authzen.ts'
+import type { OpenBreakGlass } from '../../operations/decide/answer-by-break-glass.ts'
+import { breakGlassRoutes } from '../access/evaluations.ts'
 import type { HttpEnv } from '../environment.ts'
-import type { BreakGlassServices } from '../middleware/break-glass.ts'
 import { beginAnswer, type RequestServices } from '../middleware/request-context.ts'
 import { answerUnhandled } from './surface.ts'
 
@@ -19,7 +19,7 @@ export async function answerUnavailable(
     readonly random: RequestServices['random']
     readonly report: (requestId: string) => void
     /** Where the settings could be read: the one thing that needs nothing else. */
-    readonly breakGlass?: BreakGlassServices | undefined
+    readonly openBreakGlass?: OpenBreakGlass | undefined
   },
 ): Promise<Response> {
   const app = new Hono<HttpEnv>()
@@ -27,7 +27,8 @@ export async function answerUnavailable(
     beginAnswer(c, input.random)
     await next()
   })
-  if (input.breakGlass !== undefined) app.route('/', breakGlassRoutes(input.breakGlass))
+  const { openBreakGlass } = input
+  if (openBreakGlass !== undefined) app.route('/', breakGlassRoutes(openBreakGlass))
   app.all('*', (c) => {
     const requestId = c.get('requestId')
     input.report(requestId)

@@ -13,7 +13,11 @@ const MAX_AUTHORIZATION_CHARS = 1024
 /** What all ids that no client has are counted under: whoever invents them fills nothing. */
 const NOBODY = 'unknown'
 
-export type ClientRefusal = 401 | 403 | 429
+/** Not proven to be a client; a client without the scope; refused too often. */
+export type ClientRefusal = 'unauthenticated' | 'forbidden' | 'client_rate_limited'
+
+/** Words a refusal in the standard of a surface. */
+type RefuseClient = (c: HttpContext, code: ClientRefusal, message: string) => Response
 
 type CredentialsFailure =
   | ClientFailure
@@ -36,11 +40,7 @@ export type ClientServices = {
  * up to a limit for each client, logged; past the limit the answer is 429. The limit never keeps out
  * whoever has the secret: an identity provider must not be locked out by somebody else's guesses.
  */
-export function requireClient(
-  services: ClientServices,
-  scope: Scope,
-  refuse: (c: HttpContext, status: ClientRefusal, message: string) => Response,
-) {
+export function requireClient(services: ClientServices, scope: Scope, refuse: RefuseClient) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const { id, result } = await authenticate(services, c.req.header('authorization'))
     if (!result.ok) {
@@ -49,12 +49,12 @@ export function requireClient(
       const wait = noteRefusal(c, services, { client, reason, scope })
       if (wait > 0) return answerWait(c, refuse, wait)
       c.header('www-authenticate', 'Basic realm="countersign", charset="UTF-8"')
-      return refuse(c, 401, 'client credentials are missing or wrong')
+      return refuse(c, 'unauthenticated', 'client credentials are missing or wrong')
     }
     if (!result.value.scopes.includes(scope)) {
       const wait = noteRefusal(c, services, { client: id, reason: 'scope_missing', scope })
       if (wait > 0) return answerWait(c, refuse, wait)
-      return refuse(c, 403, `this client does not have the scope ${scope}`)
+      return refuse(c, 'forbidden', `this client does not have the scope ${scope}`)
     }
     c.set('client', result.value)
     return next()
@@ -84,13 +84,9 @@ function noteRefusal(
   return wait
 }
 
-function answerWait(
-  c: HttpContext,
-  refuse: (c: HttpContext, status: ClientRefusal, message: string) => Response,
-  seconds: number,
-): Response {
+function answerWait(c: HttpContext, refuse: RefuseClient, seconds: number): Response {
   c.header('retry-after', String(seconds))
-  return refuse(c, 429, 'this client was refused too often; try again later')
+  return refuse(c, 'client_rate_limited', 'this client was refused too often; try again later')
 }
 
 type Authentication = {

@@ -1,8 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
-import type { EvaluationRequest } from '../../access/authzen.ts'
-import { type Decision, decide } from '../../access/decide.ts'
-import type { VerifiedDeviceToken } from '../../access/device-token.ts'
-import type { Reliefs } from '../../access/relief.ts'
+import { type Decided, decide } from '../../access/decide.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { exceedsBudget, type Rollout } from '../../rollout/rollout.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
@@ -30,17 +27,11 @@ export type ShadowDecisions = {
   readonly report: (now: Date) => Promise<readonly Rollout[]>
 }
 
+/** What was decided for a device that takes part in open rollouts. */
 export type DecidedOnTrial = {
-  readonly rulesInForce: RulesInForce
+  readonly decided: Decided
   readonly trials: readonly Rollout[]
-  readonly rules: Documents
-  readonly record: TrustRecord
-  readonly request: EvaluationRequest
-  /** The token that the device was named by: whether it counts is no matter of documents. */
-  readonly token: VerifiedDeviceToken | undefined
-  readonly reliefs: Reliefs
-  readonly now: Date
-  readonly decision: Decision
+  readonly rulesInForce: RulesInForce
 }
 
 type Seen = {
@@ -66,21 +57,22 @@ export function createShadowDecisions(options: {
   /** Names this process. */
   readonly reporter: string
   /** Whether the device counts against the budget of a rollout. */
-  readonly counts: (decided: DecidedOnTrial) => boolean
+  readonly counts: (record: TrustRecord, rulesInForce: RulesInForce) => boolean
 }): ShadowDecisions {
   const { store, reporter, counts } = options
   const seen = new Map<string, Seen>()
   let reportedAt = -Infinity
   return {
-    observe(decided) {
-      if (decided.trials.length === 0 || !counts(decided)) return
-      for (const rollout of decided.trials) {
-        const tally = tallyOf(seen, rollout, decided.now)
+    observe(onTrial) {
+      const { record, now } = onTrial.decided.case
+      if (record === null || !counts(record, onTrial.rulesInForce)) return
+      for (const rollout of onTrial.trials) {
+        const tally = tallyOf(seen, rollout, now)
         tally.decisions += 1
-        tally.at = decided.now
-        const lost = findLoss(rollout, decided)
+        tally.at = now
+        const lost = findLoss(rollout, onTrial)
         if (lost === undefined || tally.devices.size >= MAX_DEVICES) continue
-        tally.devices.set(decided.record.deviceId, lost)
+        tally.devices.set(record.deviceId, lost)
         const found = { newlyDenied: tally.devices.size, compared: 0 }
         if (tally.halt === 'no' && exceedsBudget(rollout.plan, found)) tally.halt = 'wanted'
       }
@@ -142,28 +134,30 @@ function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
 }
 
 /** Why the new document denies what the old one allows; `undefined` where it does not. */
-function findLoss(rollout: Rollout, decided: DecidedOnTrial): readonly string[] | undefined {
-  const { rules, decision, record, request, token, reliefs, now } = decided
+function findLoss(rollout: Rollout, onTrial: DecidedOnTrial): readonly string[] | undefined {
+  const { decided } = onTrial
+  const { rules } = decided.case
   const isNew = rollout.pass === 'enforce'
   // What decided is one of the two, unless a pin decides for the device: then nothing is on trial.
   const inUse = rollout.kind === 'policy' ? rules.policy.hash : rules.referenceValues.hash
   if (inUse !== (isNew ? rollout.to : rollout.from)) return undefined
-  if (decision.decision === isNew) return undefined
-  const otherRules = exchange(decided, rollout.kind, isNew ? rollout.from : rollout.to)
-  const other = decide({ ...otherRules, record, request, token, reliefs, now })
-  const [before, after] = isNew ? [other, decision] : [decision, other]
-  if (!before.decision || after.decision) return undefined
-  return after.context.reasons.map(({ clause, code }) => clause ?? code)
+  if (decided.decision.decision === isNew) return undefined
+  const otherRules = exchange(onTrial, rollout.kind, isNew ? rollout.from : rollout.to)
+  const other = decide({ ...decided.case, rules: otherRules }, { like: decided })
+  const [before, after] = isNew ? [other, decided] : [decided, other]
+  if (!before.decision.decision || after.decision.decision) return undefined
+  return after.decision.context.reasons.map(({ clause, code }) => clause ?? code)
 }
 
 function exchange(
-  { rulesInForce, rules }: DecidedOnTrial,
+  { rulesInForce, decided }: DecidedOnTrial,
   kind: Rollout['kind'],
   hash: string,
 ): Documents {
+  const { policy, referenceValues } = decided.case.rules
   return kind === 'policy'
-    ? rulesInForce.rulesOf(hash, rules.referenceValues.hash)
-    : rulesInForce.rulesOf(rules.policy.hash, hash)
+    ? rulesInForce.rulesOf(hash, referenceValues.hash)
+    : rulesInForce.rulesOf(policy.hash, hash)
 }
 
 function describe(tally: Seen, reporter: string): RolloutObservation {

@@ -43,6 +43,8 @@ export type CompiledClause = {
   readonly measuredAt: MeasuredAt | undefined
   readonly when: Expression | undefined
   readonly require: Expression
+  /** Equal for clauses that say the same of the same input, in whatever documents they are. */
+  readonly logic: string
 }
 
 /** `device` clauses decide the verdict on a device, `request` clauses only single requests. */
@@ -121,6 +123,7 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     measuredAt: require.measuredAt,
     when,
     require,
+    logic: JSON.stringify([when?.source, require.source]),
   })
 }
 

@@ -17,6 +17,25 @@ export type ClauseOutcome = {
 /** `undecidable`: it needs a value that is absent. `not_applicable`: its `when` is false. */
 export type ClauseStatus = 'pass' | 'fail' | 'undecidable' | 'not_applicable'
 
+/** What is known of clauses over the same input, by what they ask (`CompiledClause.logic`). */
+export type KnownOutcomes = ReadonlyMap<string, Judgement>
+
+/** What a clause says, apart from what its document makes of it. */
+export type Judgement = Pick<ClauseOutcome, 'status' | 'cause'>
+
+/** The outcomes that `evaluatePolicy` gave for this policy, for the clauses of another one. */
+export function outcomesByLogic(
+  { clauseById }: CompiledPolicy,
+  outcomes: readonly ClauseOutcome[],
+): KnownOutcomes {
+  const known = new Map<string, Judgement>()
+  for (const outcome of outcomes) {
+    const clause = clauseById.get(outcome.clause)
+    if (clause !== undefined) known.set(clause.logic, outcome)
+  }
+  return known
+}
+
 const MAX_CAUSE_CHARS = 200
 
 /**
@@ -26,28 +45,43 @@ const MAX_CAUSE_CHARS = 200
 export function evaluatePolicy(
   policy: CompiledPolicy,
   input: PolicyInput,
-  options: { readonly scope: ClauseScope },
+  options: { readonly scope: ClauseScope; readonly known?: KnownOutcomes | undefined },
 ): readonly ClauseOutcome[] {
   const variables = bindVariables(input)
   const clauses = options.scope === 'device' ? policy.deviceClauses : policy.clauses
-  return clauses.map((clause) => evaluateClause(clause, variables))
+  return clauses.map((clause) => {
+    const known = options.known?.get(clause.logic)
+    return known ? outcomeOf(clause, known) : evaluateClause(clause, variables)
+  })
 }
 
 function evaluateClause(clause: CompiledClause, variables: Variables): ClauseOutcome {
   const applies = clause.when === undefined || clause.when.evaluate(variables)
-  if (applies === false) return outcomeOf(clause, 'not_applicable')
+  if (applies === false) return outcomeOf(clause, NOT_APPLICABLE)
   if (applies !== true) return undecidable(clause, applies)
   const holds = clause.require.evaluate(variables)
   if (typeof holds === 'string') return undecidable(clause, holds)
-  return outcomeOf(clause, holds ? 'pass' : 'fail')
+  return outcomeOf(clause, holds ? PASS : FAIL)
 }
+
+const PASS: Judgement = { status: 'pass' }
+const FAIL: Judgement = { status: 'fail' }
+const NOT_APPLICABLE: Judgement = { status: 'not_applicable' }
 
 function undecidable(clause: CompiledClause, cause: string): ClauseOutcome {
-  return { ...outcomeOf(clause, 'undecidable'), cause: cause.slice(0, MAX_CAUSE_CHARS) }
+  return outcomeOf(clause, { status: 'undecidable', cause: cause.slice(0, MAX_CAUSE_CHARS) })
 }
 
-function outcomeOf(clause: CompiledClause, status: ClauseStatus): ClauseOutcome {
-  const { id, scope, severity, graceMs } = clause
-  const outcome = { clause: id, scope, severity, status }
-  return graceMs === undefined ? outcome : { ...outcome, graceMs }
+function outcomeOf(
+  { id, scope, severity, graceMs }: CompiledClause,
+  { status, cause }: Judgement,
+): ClauseOutcome {
+  return {
+    clause: id,
+    scope,
+    severity,
+    status,
+    ...(cause !== undefined && { cause }),
+    ...(graceMs !== undefined && { graceMs }),
+  }
 }

@@ -1,7 +1,3 @@
-import {
-  type BreakGlassRules,
-  verifyBreakGlass,
-} from '../../../src/access/break-glass/break-glass.ts'
 import type { BreakGlassClaims } from '../../../src/access/break-glass/claims.ts'
 import { importBreakGlassKeys, readBreakGlassKeys } from '../../../src/access/break-glass/keys.ts'
 import {
@@ -10,6 +6,7 @@ import {
   signBreakGlass,
 } from '../../../src/access/break-glass/sign.ts'
 import { decodeBreakGlass, signingInput } from '../../../src/access/break-glass/token.ts'
+import { type BreakGlassRules, verifyBreakGlass } from '../../../src/access/break-glass/verify.ts'
 import { toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
 import type { Json } from '../../support/json.ts'
 import { expectOk } from '../../support/refusal.ts'

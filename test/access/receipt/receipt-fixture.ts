@@ -1,8 +1,8 @@
 import type { Documents } from '../../../src/access/assess.ts'
-import { parseEvaluation } from '../../../src/access/authzen.ts'
-import { decide, denyWithoutDevice } from '../../../src/access/decide.ts'
+import { decide } from '../../../src/access/decide.ts'
 import { deviceOfRequest } from '../../../src/access/device-of-request.ts'
 import type { VerifiedDeviceToken } from '../../../src/access/device-token.ts'
+import { parseEvaluation } from '../../../src/access/evaluation-request.ts'
 import {
   describeDevice,
   describeEvidence,
@@ -117,12 +117,10 @@ export async function makeReceipt(
   const { token, reliefs = ORDINARY, trials = [] } = change
   const tokenDeviceId = token ? token.deviceId : token
   const device = deviceOfRequest({ subject: request.subject, tokenDeviceId })
-  const decision = device.ok
-    ? decide({ ...rules, record, request, token: token ?? undefined, reliefs, now })
-    : denyWithoutDevice({ ...rules, reason: device.failure.reason, request })
+  const unnamed = device.ok ? undefined : device.failure.reason
+  const asked = { rules, record, request, token: token ?? undefined, unnamed, reliefs, now }
   const requestDigest = digestRequest(request) ?? ''
-  const decided = { ...rules, record, request, requestDigest, now, decision }
-  const facts = describeDecision({ ...decided, reliefs, trials })
+  const facts = describeDecision({ decided: decide(asked), requestDigest, trials })
   const signer = { kid: KID, sign: signing.sign }
   const text = await issueReceipt(facts, { issuer: ISSUER, jti: JTI, signer })
   const inputs = {

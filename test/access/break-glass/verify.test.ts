@@ -1,7 +1,6 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type BreakGlassRules, opensFor } from '../../../src/access/break-glass/break-glass.ts'
 import type { BreakGlassClaims } from '../../../src/access/break-glass/claims.ts'
 import { readBreakGlassKeys } from '../../../src/access/break-glass/keys.ts'
 import {
@@ -16,6 +15,7 @@ import {
   decodeBreakGlass,
   signingInput,
 } from '../../../src/access/break-glass/token.ts'
+import { type BreakGlassRules, opensFor } from '../../../src/access/break-glass/verify.ts'
 import { DEVICE_TOKEN_TYPE, verifyDeviceToken } from '../../../src/access/device-token.ts'
 import { RECEIPT_TYPE } from '../../../src/access/receipt/receipt.ts'
 import { toBase64Url } from '../../../src/base/encoding.ts'

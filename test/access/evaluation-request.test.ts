@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { EvaluationRequest } from '../../src/access/authzen.ts'
-import { AUTHZEN_REASONS, parseEvaluation } from '../../src/access/authzen.ts'
+import type { EvaluationRequest } from '../../src/access/evaluation-request.ts'
+import { AUTHZEN_REASONS, parseEvaluation } from '../../src/access/evaluation-request.ts'
 import {
   AUTHZEN_BATCH_REASONS,
   answerUnreadable,
   endsBatch,
   parseEvaluations,
-} from '../../src/access/authzen-batch.ts'
+} from '../../src/access/evaluations-request.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 

@@ -2,8 +2,8 @@ import { ok, type Result } from '../../base/result.ts'
 import type { Texts } from '../../policy/document/document.ts'
 import type { DeviceNameFailure } from '../device-of-request.ts'
 import { type LanguageRange, pickText } from '../language.ts'
-import { opensFor, type VerifiedBreakGlass } from './break-glass.ts'
 import type { BreakGlassFailure } from './failure.ts'
+import { opensFor, type VerifiedBreakGlass } from './verify.ts'
 
 /**
  * The answer to an AuthZEN question that came with a token. `unknown`, because nobody looked at the

@@ -7,7 +7,7 @@ import {
   type Members,
   parseEvaluation,
   readRequest,
-} from './authzen.ts'
+} from './evaluation-request.ts'
 import { MAX_EVALUATIONS } from './limits.ts'
 
 /** AuthZEN §7.1.2.1: when the answers to a batch end early. */

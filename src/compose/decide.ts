@@ -1,0 +1,18 @@
+import type { AccessServices } from '../http/access/evaluations.ts'
+import { createBreakGlassAnswers } from '../operations/decide/answer-by-break-glass.ts'
+import { createPolicyAnswers } from '../operations/decide/answer-by-policy.ts'
+import { reportShadowDecisions } from '../operations/jobs/round.ts'
+import type { Services } from './services.ts'
+
+/** What the routes of relying parties work with: both sources of answers. */
+export function accessServices(services: Services): AccessServices {
+  return {
+    ...services,
+    publicUrl: services.config.publicUrl,
+    answersByPolicy: createPolicyAnswers({
+      ...services,
+      reportShadowDecisions: () => reportShadowDecisions(services),
+    }),
+    openBreakGlass: createBreakGlassAnswers(services),
+  }
+}

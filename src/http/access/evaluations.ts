@@ -1,0 +1,87 @@
+import { Hono } from 'hono'
+import { parseEvaluation } from '../../access/evaluation-request.ts'
+import { parseEvaluations } from '../../access/evaluations-request.ts'
+import { describeDecisionPoint, EVALUATION_PATH, EVALUATIONS_PATH } from '../../access/metadata.ts'
+import { ok } from '../../base/result.ts'
+import type { OpenBreakGlass } from '../../operations/decide/answer-by-break-glass.ts'
+import { answerBatch } from '../../operations/decide/batch.ts'
+import { type AnswerSource, answerQuestion } from '../../operations/decide/question.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerAuthzenError, answerAuthzenFailure } from '../errors/authzen-error.ts'
+import { type ClientServices, requireClient } from '../middleware/api-client.ts'
+import { answerPublic } from '../public-document.ts'
+import { readJson } from '../read-json.ts'
+
+/** What the routes of relying parties work with. */
+export type AccessServices = ClientServices & {
+  /** Of this decision point. */
+  readonly publicUrl: string
+  readonly answersByPolicy: AnswerSource
+  readonly openBreakGlass: OpenBreakGlass
+}
+
+export const BREAK_GLASS_HEADER = 'break-glass'
+
+/** How the body of one of the two endpoints is read. */
+type Endpoint = { readonly maxBytes: number; readonly parse: typeof parseEvaluations }
+
+const EVALUATION: Endpoint = { maxBytes: 64 * 1024, parse: parseSingle }
+const EVALUATIONS: Endpoint = { maxBytes: 512 * 1024, parse: parseEvaluations }
+
+/** OpenID AuthZEN Authorization API 1.0: we are the PDP. */
+export function evaluationRoutes(services: AccessServices): Hono<HttpEnv> {
+  const { answersByPolicy, openBreakGlass, publicUrl } = services
+  const app = new Hono<HttpEnv>()
+  const client = requireClient(services, 'access.evaluate', answerAuthzenError)
+
+  app.route('/', breakGlassRoutes(openBreakGlass))
+  app.post(EVALUATION_PATH, client, (c) => answer(c, answersByPolicy, EVALUATION))
+  app.post(EVALUATIONS_PATH, client, (c) => answer(c, answersByPolicy, EVALUATIONS))
+
+  const metadata = describeDecisionPoint(publicUrl)
+  app.get('/.well-known/authzen-configuration', (c) => answerPublic(c, metadata))
+  return app
+}
+
+/**
+ * Answers what comes with a `Break-Glass` token from that token alone, whatever else the request
+ * proves; what comes without one goes on. It wants no client and no store.
+ */
+export function breakGlassRoutes(openBreakGlass: OpenBreakGlass): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+  const endpoints = [
+    [EVALUATION_PATH, EVALUATION],
+    [EVALUATIONS_PATH, EVALUATIONS],
+  ] as const
+  for (const [path, endpoint] of endpoints) {
+    app.post(path, async (c, next) => {
+      const token = c.req.header(BREAK_GLASS_HEADER)
+      if (token === undefined) return next()
+      const opened = await openBreakGlass(token, c.get('requestId'))
+      return opened.ok ? answer(c, opened.value, endpoint) : answerAuthzenFailure(c, opened.failure)
+    })
+  }
+  return app
+}
+
+async function answer(
+  c: HttpContext,
+  source: AnswerSource,
+  { maxBytes, parse }: Endpoint,
+): Promise<Response> {
+  const body = await readJson(c, maxBytes)
+  if (!body.ok) return answerAuthzenFailure(c, body.failure)
+  const asked = parse(body.value)
+  if (!asked.ok) return answerAuthzenFailure(c, asked.failure)
+  const language = c.req.header('accept-language')
+  if (asked.value.kind === 'batch') {
+    return c.json({ evaluations: await answerBatch(source, asked.value, language) })
+  }
+  const answered = await answerQuestion(source, asked.value.request, language)
+  return answered.ok ? c.json(answered.value) : answerAuthzenFailure(c, answered.failure)
+}
+
+function parseSingle(json: unknown): ReturnType<typeof parseEvaluations> {
+  const request = parseEvaluation(json)
+  return request.ok ? ok({ kind: 'single', request: request.value }) : request
+}
