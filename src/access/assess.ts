@@ -13,6 +13,8 @@ export type Assessment = DerivedVerdict & {
   /** Of the device clauses, or of all where a request was assessed. Empty if never attested. */
   readonly clauseOutcomes: readonly ClauseOutcome[]
   readonly result: AttestationResult | undefined
+  /** Whether the evidence is still believed; `accepted` where there is none. */
+  readonly origin: Origin
 }
 
 /** What is in force when something is assessed. */
@@ -42,7 +44,7 @@ export function assess(
   const { attestation } = record
   if (attestation === null) {
     const verdict = deriveVerdict({ record, clauseOutcomes: [], now })
-    return { ...verdict, clauseOutcomes: [], result: undefined }
+    return { ...verdict, clauseOutcomes: [], result: undefined, origin: 'accepted' }
   }
   const { like } = input
   const facts = factsOf(attestation, input.referenceValues, now, like?.assessment.result)
@@ -58,7 +60,7 @@ export function assess(
   const origin = originOf(attestation, input.referenceValues, now)
   const relief = reliefs && { record: { ...record, attestation }, reliefs }
   const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
-  return { ...verdict, clauseOutcomes, result: facts.result }
+  return { ...verdict, clauseOutcomes, result: facts.result, origin }
 }
 
 /**
@@ -84,7 +86,7 @@ export function verdictOfAttestation(
   const newcomer = { enrolment: 'admitted', quarantine: null, attestation } as const
   const origin = originOf(attestation, referenceValues, now)
   const verdict = deriveVerdict({ record: newcomer, clauseOutcomes, origin, now })
-  return { ...verdict, clauseOutcomes, result: facts.result }
+  return { ...verdict, clauseOutcomes, result: facts.result, origin }
 }
 
 function originOf(

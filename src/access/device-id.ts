@@ -3,10 +3,16 @@ import { fromBase64, toBase32 } from '../base/encoding.ts'
 
 const PATTERN = /^dev_[a-z2-7]{52}$/
 
+/** What makes a text the id of a device for the compiler. No value has it. */
+declare const deviceId: unique symbol
+
+/** `dev_` and the base32 of 32 bytes: see `TrustRecord.deviceId`. Whether there is one is not known. */
+export type DeviceId = string & { readonly [deviceId]: true }
+
 /** Names a device by its key: `deviceKey` is the SHA-256 of the public key, known before enrolment. */
-export function deviceIdOf(deviceKey: Uint8Array): string {
+export function deviceIdOf(deviceKey: Uint8Array): DeviceId {
   if (deviceKey.length !== 32) throw new TypeError('a device key is a SHA-256 digest')
-  return `dev_${toBase32(deviceKey)}`
+  return `dev_${toBase32(deviceKey)}` as DeviceId
 }
 
 export function isDeviceId(text: string): boolean {

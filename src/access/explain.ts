@@ -1,7 +1,6 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
-import type { ClauseText } from '../policy/document/document.ts'
-import { readLanguages } from './language.ts'
-import { describeReason } from './reason-text.ts'
+import type { LanguageRange } from './language.ts'
+import { type DescribedReason, describeReason } from './reason-text.ts'
 import type { DerivedVerdict, VerdictReason } from './verdict.ts'
 
 /**
@@ -13,7 +12,7 @@ export type DeviceExplanation = {
   /** Some of the steps show only after a restart. */
   readonly restart: boolean
   /** In the order in which to take them; never empty unless the code is `trusted`. */
-  readonly steps: readonly ClauseText[]
+  readonly reasons: readonly DescribedReason[]
 }
 
 export type DeviceCode =
@@ -39,23 +38,18 @@ const CODE_OF_REASON: Readonly<Record<VerdictReason['code'], DeviceCode>> = {
   clause_undecidable: 'attest',
 }
 
-export function explainToDevice(input: {
-  readonly verdict: DerivedVerdict
-  readonly policy: CompiledPolicy
-  /** An Accept-Language value. */
-  readonly language?: string | undefined
-}): DeviceExplanation {
-  const { verdict, policy, language } = input
-  const [first] = verdict.reasons
-  if (first === undefined) return { code: 'trusted', restart: false, steps: [] }
-
-  const languages = readLanguages(language)
-  const steps = new Map<string, ClauseText>()
-  let restart = false
-  for (const reason of verdict.reasons) {
-    const { title, repair, measured_at } = describeReason(reason, policy, languages)
-    steps.set(title, { title, repair })
-    if (measured_at === 'boot') restart = true
+/** Says it in the first of `languages` that there is a text in. */
+export function explainToDevice(
+  { reasons }: DerivedVerdict,
+  policy: CompiledPolicy,
+  languages: readonly LanguageRange[],
+): DeviceExplanation {
+  const [first] = reasons
+  if (first === undefined) return { code: 'trusted', restart: false, reasons: [] }
+  const described = reasons.map((reason) => describeReason(reason, policy, languages))
+  return {
+    code: CODE_OF_REASON[first.code],
+    restart: described.some(({ measured_at }) => measured_at === 'boot'),
+    reasons: described,
   }
-  return { code: CODE_OF_REASON[first.code], restart, steps: [...steps.values()] }
 }

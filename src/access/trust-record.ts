@@ -1,4 +1,5 @@
 import type { AttestationClaims } from '../appraisal/claims.ts'
+import type { AttestationPolicyHash } from '../evidence/token/attestation-token.ts'
 
 /**
  * What is known about one device: who it is, and what its last accepted attestation proved.
@@ -46,7 +47,7 @@ export type RecordedAttestation = {
   readonly validUntil: Date
   /** `iss` of the attestation token: which verifier spoke. */
   readonly issuer: string
-  readonly attestationPolicyHash: string
+  readonly attestationPolicyHash: AttestationPolicyHash
   /** RFC 7638 thumbprint of the proven `cnf` key. */
   readonly confirmationKey: string
   readonly claims: AttestationClaims

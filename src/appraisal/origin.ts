@@ -1,3 +1,4 @@
+import type { AttestationPolicyHash } from '../evidence/token/attestation-token.ts'
 import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { AttestationClaims } from './claims.ts'
 import { isVouched } from './hardware.ts'
@@ -35,8 +36,7 @@ type OriginClaims = Pick<
  */
 export function appraiseOrigin(input: {
   readonly issuer: string
-  /** `x-ms-policy-hash`. */
-  readonly attestationPolicyHash: string
+  readonly attestationPolicyHash: AttestationPolicyHash
   readonly claims: OriginClaims
   readonly referenceValues: ReferenceValues
   readonly now: Date
@@ -71,7 +71,7 @@ function isAnchorListed(
 }
 
 function isPolicyPinned(
-  hash: string,
+  hash: AttestationPolicyHash,
   pins: readonly PolicyPin[] | undefined,
   now: number,
 ): boolean {

@@ -3,6 +3,10 @@ import { nameKeptDocument } from '../base/document-hash.ts'
 import { fromBase64Url, toBase64Url } from '../base/encoding.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import {
+  type AttestationPolicyHash,
+  asAttestationPolicyHash,
+} from '../evidence/token/attestation-token.ts'
+import {
   MAX_IMAGES_PER_ENCLAVE,
   MAX_REFERENCE_DOCUMENT_CHARS,
   MAX_REFERENCE_ENCLAVES,
@@ -76,10 +80,7 @@ export type EnclaveReference = Validity & {
 }
 
 /** A policy of an Azure provider under which its tokens are believed. */
-export type PolicyPin = Validity & {
-  /** `x-ms-policy-hash`. */
-  readonly hash: string
-}
+export type PolicyPin = Validity & { readonly hash: AttestationPolicyHash }
 
 /** A checked document, ready for appraisal. */
 export type ReferenceValues = {
@@ -148,7 +149,7 @@ export function pinnedPolicies(
   referenceValues: ReferenceValues,
   issuer: string,
   now: Date,
-): readonly string[] {
+): readonly AttestationPolicyHash[] {
   const pins = referenceValues.pinsByIssuer.get(issuer) ?? []
   return pins.filter((pin) => countsAt(pin, now.getTime())).map(({ hash }) => hash)
 }
@@ -186,7 +187,7 @@ function groupByIssuer(
   for (const policy of document.azure_policies ?? []) {
     const pins = byIssuer.get(policy.issuer) ?? []
     byIssuer.set(policy.issuer, pins)
-    pins.push({ hash: policy.hash, ...validityOf(policy) })
+    pins.push({ hash: asAttestationPolicyHash(policy.hash), ...validityOf(policy) })
   }
   return byIssuer
 }

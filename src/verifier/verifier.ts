@@ -1,16 +1,13 @@
-import type { JsonFailure } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
-import { type ApiVersionFailure, readApiVersion } from './protocol/api-version.ts'
-import { readAttestRequest } from './protocol/attest-request.ts'
-import type { MessageFailure } from './protocol/message-reader.ts'
-import { encodeChallenge, encodeReport, readAgentMessage } from './protocol/protocol.ts'
-import type { RequestDataFailure } from './protocol/request-data.ts'
 import {
-  type RequestJwsFailure,
-  readRequestJws,
-  verifyRequestSignature,
-} from './protocol/request-jws.ts'
+  type AttestMessage,
+  type AttestMessageFailure,
+  type ReadRequest,
+  readAttestMessage,
+} from './protocol/attest-message.ts'
+import { encodeChallenge, encodeReport } from './protocol/protocol.ts'
+import { verifyRequestSignature } from './protocol/request-jws.ts'
 import {
   type ContextFailure,
   type ContextLimitFailure,
@@ -34,11 +31,7 @@ import {
 } from './steps/verify-evidence.ts'
 
 export type VerifierFailure =
-  | ApiVersionFailure
-  | MessageFailure
-  | JsonFailure
-  | RequestJwsFailure
-  | RequestDataFailure
+  | AttestMessageFailure
   | ContextFailure
   | ContextLimitFailure
   | EvidenceFailure
@@ -86,11 +79,8 @@ export type VerificationRecord = {
 export type AttestRefusal = VerifierFailure &
   VerificationRecord & { readonly provenAik: ProvenAik | undefined }
 
+/** What the verifier answers with. */
 export type AttestInput = {
-  /** The HTTP body, `{"data": …}`. */
-  readonly message: string
-  /** The query parameter `api-version`. */
-  readonly apiVersion: string | undefined
   readonly keys: VerifierKeys
   readonly config: VerifierConfig
   /**
@@ -109,14 +99,23 @@ export type AttestInput = {
  * `spendContext`, that the challenge was answered.
  */
 export async function handleAttestMessage(
+  input: AttestInput & {
+    /** The HTTP body, `{"data": …}`. */
+    readonly message: string
+    /** The query parameter `api-version`. */
+    readonly apiVersion: string | undefined
+  },
+): Promise<Result<AttestAnswer, AttestRefusal>> {
+  const message = readAttestMessage({ body: input.message, apiVersion: input.apiVersion })
+  return message.ok ? answerAttestMessage(message.value, input) : refuse(message.failure)
+}
+
+/** The same of a message that was read before. */
+export async function answerAttestMessage(
+  message: AttestMessage,
   input: AttestInput,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
-  const version = readApiVersion(input.apiVersion)
-  if (!version.ok) return refuse(version.failure)
-  const message = readAgentMessage(input.message)
-  if (!message.ok) return refuse(message.failure)
-  if (message.value.kind === 'init') return ok(makeChallenge(input))
-  return answerRequest(message.value.request, input)
+  return message.kind === 'init' ? ok(makeChallenge(input)) : answerRequest(message.read, input)
 }
 
 function makeChallenge({ keys, config, now, random }: AttestInput): AttestAnswer {
@@ -131,11 +130,11 @@ function makeChallenge({ keys, config, now, random }: AttestInput): AttestAnswer
 }
 
 async function answerRequest(
-  compact: string,
+  request: ReadRequest,
   input: AttestInput,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
   const { keys, config, now } = input
-  const verified = await verifyRequest(compact, { ...input, keys: keys.serviceContext })
+  const verified = await verifyRequest(request, { ...input, keys: keys.serviceContext })
   if (!verified.ok) return verified
   const { evidence, trace, digests } = verified.value
   const token = await issueToken({
@@ -153,9 +152,9 @@ async function answerRequest(
 
 export type VerifiedRequest = VerificationRecord & { readonly evidence: VerifiedEvidence }
 
-/** All that comes before a token: from a request, a compact JWS, to evidence that verified. */
+/** All that comes before a token: from a request that was read to evidence that verified. */
 export async function verifyRequest(
-  compact: string,
+  { jws, evidence }: ReadRequest,
   input: {
     readonly keys: VerifierKeys['serviceContext']
     readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
@@ -165,11 +164,6 @@ export async function verifyRequest(
   },
 ): Promise<Result<VerifiedRequest, AttestRefusal>> {
   const { keys, config, now } = input
-  const request = readRequestJws(compact)
-  if (!request.ok) return refuse(request.failure)
-  const read = readAttestRequest(request.value)
-  if (!read.ok) return refuse(read.failure)
-  const evidence = read.value
   const bound = requireBoundKey(evidence, config.legacyUnboundRequestKey)
   if (!bound.ok) return refuse(bound.failure)
   const trace: TraceStep[] = []
@@ -182,7 +176,7 @@ export async function verifyRequest(
   const requestKey = await importRequestKey(evidence)
   if (!requestKey.ok) return refuse(requestKey.failure, record)
   const signature = await takeStep(trace, 'request_signature', () =>
-    verifyRequestSignature(request.value, requestKey.value),
+    verifyRequestSignature(jws, requestKey.value),
   )
   if (!signature.ok) return refuse(signature.failure, record)
   const verification = await verifyEvidence({

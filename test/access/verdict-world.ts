@@ -7,6 +7,7 @@ import {
   parseReferenceValues,
   type ReferenceValuesOptions,
 } from '../../src/appraisal/reference-values.ts'
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
 import type { Cause } from '../../src/rollout/hold.ts'
 import { DEVICE, HEALTHY, TEXTS, withoutClaim } from '../policy/healthy-device.ts'
@@ -17,7 +18,7 @@ const START = Date.parse('2026-05-04T10:00:00Z')
 export const MINUTE_MS = 60_000
 export const ISSUER = 'https://contoso.eus.attest.azure.net'
 const OTHER_ISSUER = 'https://fabrikam.wus.attest.azure.net'
-export const PIN = Buffer.alloc(32, 0x7a).toString('base64url')
+export const PIN = asAttestationPolicyHash(Buffer.alloc(32, 0x7a).toString('base64url'))
 const OUTAGE_GRACE_MS = 30 * MINUTE_MS
 const GRACE_MINUTES = 20
 

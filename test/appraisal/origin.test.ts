@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { appraiseOrigin } from '../../src/appraisal/origin.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { expectOk } from '../support/refusal.ts'
 import { makeAnchor } from '../support/trust-anchors.ts'
@@ -8,7 +9,7 @@ import { makeAnchor } from '../support/trust-anchors.ts'
 const NOW = new Date('2026-06-15T12:00:00Z')
 const OURS = 'https://countersign.example'
 const AZURE = 'https://contoso.weu.attest.azure.net'
-const HASH = Buffer.alloc(32, 1).toString('base64url')
+const HASH = asAttestationPolicyHash(Buffer.alloc(32, 1).toString('base64url'))
 const one = await makeAnchor('One')
 const two = await makeAnchor('Two')
 
@@ -138,7 +139,11 @@ describe('evidence of a provider', () => {
     expect(of({ aikValidated: true })).toBe('accepted')
     expect(of({})).toBe('accepted')
     expect(of({ aikValidated: false }, read(document))).toBe('accepted')
-    const changes = { issuer: AZURE, attestationPolicyHash: 'x', claims: { aikValidated: false } }
+    const changes = {
+      issuer: AZURE,
+      attestationPolicyHash: asAttestationPolicyHash('x'),
+      claims: { aikValidated: false },
+    }
     expect(originOf({}, { ...changes, referenceValues: configured })).toBe('policy_not_pinned')
   })
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createKeySets, type KeySets } from '../../src/azure/key-sets.ts'
-import { verifyAttestationToken } from '../../src/evidence/token/attestation-token.ts'
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import type { Outage } from '../support/azure/outages.ts'
 import type { StandInProvider } from '../support/azure/provider.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/stand-in.ts'
@@ -10,6 +10,7 @@ import { issueCertificate } from '../support/certificates.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { START, type TestClock, testClock } from '../support/service.ts'
 import { describeVectors, vectorText } from '../support/vectors.ts'
+import { verifyToken } from '../support/verify-token.ts'
 import { certificate, keySetOf } from './policy/provider-fixture.ts'
 
 const ISSUER = 'https://contoso.eus.attest.azure.net'
@@ -355,8 +356,8 @@ describeVectors('real key sets', () => {
     const token = vectorText(`maa/tokens/${name}.jwt`).trim()
     const kid = 'XxRc2vLh1E5FrsNawnRH3PzuFgqg3q7NvCdnjoJHBGE='
     const keys = expectOk(await sets.keySetFor(issuer, kid))
-    const hash = 'ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc'
-    const verified = await verifyAttestationToken(token, {
+    const hash = asAttestationPolicyHash('ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc')
+    const verified = await verifyToken(token, {
       issuers: [{ issuer, keys, attestationPolicyHashes: [hash] }],
       now: new Date('2022-11-17T20:30:00Z'),
       maxAgeSeconds: 3600,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fromBase64Url } from '../../src/base/encoding.ts'
 import { ok } from '../../src/base/result.ts'
-import { readAgentMessage } from '../../src/verifier/protocol/protocol.ts'
+import { readAttestMessage } from '../../src/verifier/protocol/attest-message.ts'
 import { verifyRequest } from '../../src/verifier/verifier.ts'
 import { prepareFloor } from './appraisal-floor.ts'
 import type { Run, Variant } from './rounds.ts'
@@ -49,10 +49,9 @@ function preparePath(): (index: number) => Promise<void> {
   const config = { trust, legacyUnboundRequestKey: 'refuse' } as const
   const spendContext = async () => ok(true as const)
   return async (index) => {
-    const message = readAgentMessage(messages[index] ?? '')
+    const message = readAttestMessage({ body: messages[index] ?? '', apiVersion: '2025-06-01' })
     if (!message.ok || message.value.kind !== 'request') throw new Error('no request')
-    const { request } = message.value
-    const verified = await verifyRequest(request, {
+    const verified = await verifyRequest(message.value.read, {
       keys: [key],
       config,
       spendContext,

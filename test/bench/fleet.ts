@@ -14,7 +14,7 @@ import {
 } from '../../src/keys/client-secret.ts'
 import { parseMasterSecret } from '../../src/keys/master-secret.ts'
 import { recordAttestation } from '../../src/operations/attest/record-attestation.ts'
-import { type Submission, verifySubmission } from '../../src/operations/attest/submission.ts'
+import { type Submission, verifySubmission } from '../../src/operations/attest/verify-submission.ts'
 import { makeDpopProof } from '../../src/simulator/dpop-proof.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'

@@ -1,6 +1,7 @@
 import { appraise } from '../../src/appraisal/appraise.ts'
 import { type AttestationClaims, CLAIM_NAMES, CLAIMS } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
 import { evaluatePolicy } from '../../src/policy/language/evaluate.ts'
@@ -76,5 +77,6 @@ function prepareInput(claims: AttestationClaims): PolicyInput {
   const referenceValues = unwrap(parseReferenceValues({ enclaves }))
   const result = appraise({ claims, referenceValues, now })
   const times = { attestedAt: now, validUntil: now }
-  return { attestation: { claims, result, issuer: '', attestationPolicyHash: '', ...times }, now }
+  const attestationPolicyHash = asAttestationPolicyHash('')
+  return { attestation: { claims, result, issuer: '', attestationPolicyHash, ...times }, now }
 }

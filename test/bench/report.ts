@@ -34,7 +34,7 @@ const MEANING: Readonly<Record<RatioPath, { readonly path: string; readonly floo
   },
   submission: {
     path: 'attestation submission',
-    floor: 'its two signature checks and one recording call',
+    floor: 'its three signatures by WebCrypto (token, proof, device token) and one recording call',
   },
   appraisal: {
     path: 'evidence appraisal of one vbs message',

@@ -4,10 +4,12 @@ import { decodeProtectedHeader } from 'jose'
 import pg from 'pg'
 import { httpServices } from '../../src/compose/http.ts'
 import type { Services } from '../../src/compose/services.ts'
+import { decodeAttestationToken } from '../../src/evidence/token/attestation-token-kind.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { AttestationToRecord } from '../../src/store/devices/recording.ts'
 import { type Fleet, openServices, PUBLIC_URL } from './fleet.ts'
 import type { Run, Variant } from './rounds.ts'
+import { unwrap } from './unwrap.ts'
 import { countUp, readInput, runConcurrently, say } from './variant.ts'
 
 export type SubmissionInput = {
@@ -24,6 +26,8 @@ export type SubmissionItem = {
 }
 
 const CONCURRENCY = 32
+/** Header and claims of one: what its signature is over. */
+const DEVICE_TOKEN_BYTES = 560
 
 const { variant, environment, file } = readInput<SubmissionInput>()
 const items: readonly SubmissionItem[] = JSON.parse(readFileSync(file, 'utf8'), reviveTime)
@@ -94,11 +98,12 @@ type SignedParts = {
 }
 
 /**
- * Both signatures, then the one statement; everything decoded beforehand and the issuer's key
- * imported. The device's key is not: it comes with the submission and is another for each device.
+ * The three signatures by WebCrypto and between them the one statement; everything decoded and
+ * written beforehand, and the keys of issuer and service imported. The device's key is not: it comes
+ * with the submission and is another for each device.
  */
 async function prepareFloor(services: Services): Promise<Prepare> {
-  const issuers = await services.issuers.of('')
+  const issuers = await services.issuers.of(unwrap(decodeAttestationToken(items[0]?.token ?? '')))
   const [issuer] = issuers.ok ? issuers.value : []
   const [issuerKey] = issuer?.keys.keys.values() ?? []
   if (issuerKey === undefined) throw new TypeError('no issuer')
@@ -110,6 +115,10 @@ async function prepareFloor(services: Services): Promise<Prepare> {
     jwk: decodeProtectedHeader(proof).jwk as JsonWebKey,
   }))
   const pss = { name: 'RSA-PSS', hash: 'SHA-256', saltLength: 32 }
+  const es256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const { privateKey } = await crypto.subtle.generateKey(es256, false, ['sign', 'verify'])
+  // As long as a device token of these submissions.
+  const deviceToken = new Uint8Array(DEVICE_TOKEN_BYTES).fill(0x61)
   return () => async (index) => {
     const { token, proof, jwk } = signed[index] ?? fail('no such submission')
     const { recording } = items[index] ?? fail('no such submission')
@@ -131,6 +140,7 @@ async function prepareFloor(services: Services): Promise<Prepare> {
       attestation: { ...attestation, attestedAt },
     })
     if (outcome !== 'recorded') fail(outcome)
+    await subtle.sign(es256, privateKey, deviceToken)
   }
 }
 

@@ -13,7 +13,7 @@ const ITEMS_PER_SECOND = 1500
 const SIGNING = 8
 
 /**
- * Attestation submission against the bare sum of its signature checks and one recording call, both
+ * Attestation submission against the bare sum of its three signatures (token, proof, device token) and one recording call, both
  * inside the process: the floor has no HTTP, so the path gets its requests as objects too.
  *
  * Every run hands in the same submissions, each by a device of its own, half of them to warm up and

@@ -29,9 +29,9 @@ import { compileExpression } from '../../src/policy/language/expression.ts'
 import { lintPolicy } from '../../src/policy/lint/lint.ts'
 import { lintReferenceValues } from '../../src/policy/lint/reference-values.ts'
 import { readRequest } from '../../src/store/drivers/guest-protocol.ts'
+import { readAttestMessage } from '../../src/verifier/protocol/attest-message.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { readAgentMessage } from '../../src/verifier/protocol/protocol.ts'
-import { readRelayableMessage } from '../../src/verifier/protocol/relayable-message.ts'
 import { readRequestJws } from '../../src/verifier/protocol/request-jws.ts'
 import { openServiceContext } from '../../src/verifier/protocol/service-context.ts'
 import type { Target } from './fuzz.ts'
@@ -164,8 +164,8 @@ function protocolTargets(requests: readonly string[]): readonly Target[] {
     ),
     ofText('body of an agent', messages.map(envelope), readAgentMessage),
     ofText('message of an agent', messages, (text) => readAgentMessage(envelope(text))),
-    ofText('message to be relayed', messages, (text) =>
-      readRelayableMessage({ body: envelope(text), apiVersion: '2025-06-01' }),
+    ofText('message read whole', messages, (text) =>
+      readAttestMessage({ body: envelope(text), apiVersion: '2025-06-01' }),
     ),
     ofText('request JWS', requests, readRequestJws),
     ...(['attReq', 'attReqV2'] as const).map((typ) =>

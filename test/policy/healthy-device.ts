@@ -1,6 +1,7 @@
 import { type AttestationResult, appraise } from '../../src/appraisal/appraise.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues, type ReferenceValues } from '../../src/appraisal/reference-values.ts'
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import { type CompiledPolicy, compilePolicy } from '../../src/policy/document/compile.ts'
 import type { DeviceFacts, PolicyInput, RequestFacts } from '../../src/policy/language/input.ts'
 import { expectOk } from '../support/refusal.ts'
@@ -84,7 +85,7 @@ export function inputOf(
     claims,
     result: appraised(claims),
     issuer: 'https://verifier.example',
-    attestationPolicyHash: 'hash',
+    attestationPolicyHash: asAttestationPolicyHash('hash'),
     attestedAt: ATTESTED_AT,
     validUntil: VALID_UNTIL,
   }

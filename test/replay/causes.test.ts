@@ -3,6 +3,10 @@ import type { Documents } from '../../src/access/assess.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import {
+  type AttestationPolicyHash,
+  asAttestationPolicyHash,
+} from '../../src/evidence/token/attestation-token.ts'
+import {
   type AttestedRecord,
   causesOf,
   searchCorrelations,
@@ -26,14 +30,14 @@ const MINUTE = 60_000
 const LOOK_AHEAD = 15 * MINUTE
 const WINDOW = 30 * MINUTE
 const ISSUER = 'https://verifier.example'
-const PIN = Buffer.alloc(32, 1).toString('base64url')
+const PIN = asAttestationPolicyHash(Buffer.alloc(32, 1).toString('base64url'))
 const INSECURE = { ...HEALTHY, secureBootEnabled: false }
 
 const minutes = (count: number) => new Date(NOW.getTime() + count * MINUTE)
 
 type Changes = {
   readonly claims?: AttestationClaims
-  readonly attestationPolicyHash?: string
+  readonly attestationPolicyHash?: AttestationPolicyHash
   /** Minutes from now. */
   readonly attested?: number
   readonly failed?: Readonly<Record<string, number>>

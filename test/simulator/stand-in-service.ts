@@ -3,10 +3,10 @@ import { base64url, importPKCS8 } from 'jose'
 import { deviceIdOf } from '../../src/access/device-id.ts'
 import { verifyConfirmationProof } from '../../src/evidence/jws/confirmation.ts'
 import { importKeySet, type KeySet } from '../../src/evidence/jws/key-set.ts'
-import { verifyAttestationToken } from '../../src/evidence/token/attestation-token.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { toWireError } from '../../src/verifier/protocol/errors.ts'
 import { handleAttestMessage, type VerifierConfig } from '../../src/verifier/verifier.ts'
+import { verifyToken } from '../support/verify-token.ts'
 import { spendInMemory } from '../verifier/harness.ts'
 
 const VALIDITY_MS = 8 * 3_600_000
@@ -99,7 +99,7 @@ export class StandInService {
 
   async #record(body: { token: string }, proof: string): Promise<Response> {
     const clock = { now: this.now(), maxAgeSeconds: 600, clockSkewSeconds: 60 }
-    const token = await verifyAttestationToken(body.token, {
+    const token = await verifyToken(body.token, {
       ...clock,
       issuers: [
         { issuer: this.url, keys: await this.#keySet(), attestationPolicyHashes: 'unpinned' },
@@ -110,7 +110,7 @@ export class StandInService {
     if (confirmation === undefined || nonceBytes === undefined) return problem(400, 'unbound')
     const nonce = base64url.encode(nonceBytes)
     const url = `${this.url}/v1/attestations`
-    const proven = { ...clock, proof, confirmation: confirmation.jwk, method: 'POST', url, nonce }
+    const proven = { ...clock, proof, confirmation, method: 'POST', url, nonce }
     const possession = await verifyConfirmationProof(proven)
     if (!possession.ok) return problem(400, possession.failure.reason)
     if (this.#nonces.get(nonce) !== 'fresh') return problem(409, 'nonce_spent')

@@ -1,3 +1,4 @@
+import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import type { AttestationToRecord, RefusalToRecord } from '../../src/store/devices/recording.ts'
 import type { Store } from '../../src/store/store.ts'
 
@@ -55,7 +56,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
       attestedAt: at(seconds),
       validUntil: at(seconds + VALIDITY_SECONDS),
       issuer: 'https://verifier.example',
-      attestationPolicyHash: 'verifier-policy',
+      attestationPolicyHash: asAttestationPolicyHash('verifier-policy'),
       confirmationKey: confirmationKey ?? 'confirmation-key',
       claims: claims ?? { secureBootEnabled: true, bootCounter: 7, elamDrivers: ['a', 'b'] },
     },

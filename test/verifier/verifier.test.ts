@@ -4,7 +4,6 @@ import { CLAIM_NAMES, readAttestationClaims } from '../../src/appraisal/claims.t
 import { digest } from '../../src/base/digest.ts'
 import { toBase64Url } from '../../src/base/encoding.ts'
 import { importKeySet } from '../../src/evidence/jws/key-set.ts'
-import { verifyAttestationToken } from '../../src/evidence/token/attestation-token.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
@@ -13,6 +12,7 @@ import { listCertificates } from '../../src/verifier/protocol/metadata.ts'
 import { TRACE_STEPS } from '../../src/verifier/steps/trace.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
+import { verifyToken } from '../support/verify-token.ts'
 import {
   ISSUER,
   makeAuthority,
@@ -120,7 +120,7 @@ describe('attestation', () => {
     for (const version of [1, 2] as const) {
       const { token, claims } = await attest({ version })
       const verified = expectOk(
-        await verifyAttestationToken(token, {
+        await verifyToken(token, {
           issuers: [{ issuer: ISSUER, keys, attestationPolicyHashes }],
           now: NOW,
           maxAgeSeconds: 3_600,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
 import { nameDocument } from '../../base/document-hash.ts'
+import { asAttestationPolicyHash } from '../../evidence/token/attestation-token.ts'
 import type { EvaluationRequest } from '../evaluation-request.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'
@@ -107,7 +108,7 @@ export function recordOfInputs(
       attestedAt: new Date(evidence.attested_at),
       validUntil: new Date(evidence.valid_until),
       issuer: evidence.issuer,
-      attestationPolicyHash: evidence.policy_hash,
+      attestationPolicyHash: asAttestationPolicyHash(evidence.policy_hash),
       confirmationKey: told.key?.jkt ?? '',
       claims: evidence.claims as AttestationClaims,
     },

@@ -26,7 +26,8 @@ export async function addPin(
   now: Date,
 ): Promise<'applied' | 'unchanged'> {
   const values = await readReferenceValues(store)
-  if (pinnedPolicies(values, pin.issuer, now).includes(pin.hash)) return 'unchanged'
+  const isPinned = pinnedPolicies(values, pin.issuer, now).some((hash) => hash === pin.hash)
+  if (isPinned) return 'unchanged'
   const { issuer, hash, name } = pin
   const added = { issuer, hash, ...(name !== undefined && { name }) }
   const policies = [...(values.document.azure_policies ?? []), added]

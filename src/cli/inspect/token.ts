@@ -4,12 +4,14 @@ import { err, type Result } from '../../base/result.ts'
 import { importKeySet } from '../../evidence/jws/key-set.ts'
 import {
   type AttestationTokenFailure,
+  asAttestationPolicyHash,
   type VerifiedAttestationToken,
   verifyAttestationToken,
 } from '../../evidence/token/attestation-token.ts'
 import {
   type AttestationTokenKind,
   canServeDevice,
+  type DecodedAttestationToken,
   decodeAttestationToken,
 } from '../../evidence/token/attestation-token-kind.ts'
 import { readArguments, UsageError } from '../framework/arguments.ts'
@@ -41,20 +43,20 @@ export async function inspectToken(args: readonly string[]): Promise<number> {
   const attestationPolicyHash = values['policy-hash']
   const issuer = values.issuer ?? ''
   if (issuer === '') throw new UsageError('--issuer is missing')
-  const verified = await verifyAttestationToken(jwt, {
-    issuers: [
-      {
-        issuer,
-        keys: keys.value,
-        attestationPolicyHashes:
-          attestationPolicyHash === undefined ? 'unpinned' : [attestationPolicyHash],
-      },
-    ],
+  const attestationPolicyHashes =
+    attestationPolicyHash === undefined
+      ? ('unpinned' as const)
+      : [asAttestationPolicyHash(attestationPolicyHash)]
+  const options = {
+    issuers: [{ issuer, keys: keys.value, attestationPolicyHashes }],
     now: readTime(values.at),
     maxAgeSeconds: ANY_AGE_SECONDS,
     clockSkewSeconds: 0,
-  })
-  const finding = describe(jwt, checkNonce(verified, values.nonce), attestationPolicyHash)
+  }
+  const token = decodeAttestationToken(jwt)
+  const verified = token.ok ? await verifyAttestationToken(token.value, options) : token
+  const outcome = checkNonce(verified, values.nonce)
+  const finding = describe(token.ok ? token.value : undefined, outcome, attestationPolicyHash)
   return report(finding, { json: values.json, text: explain(finding) })
 }
 
@@ -77,12 +79,10 @@ function checkNonce(verified: Inspected, nonce: string | undefined): Inspected {
 }
 
 function describe(
-  jwt: string,
+  token: DecodedAttestationToken | undefined,
   outcome: Inspected,
   attestationPolicyHash: string | undefined,
 ): Finding {
-  const decoded = decodeAttestationToken(jwt)
-  const token = decoded.ok ? decoded.value : undefined
   const { kind, payload, header } = token ?? {}
   return {
     ...verdictOf(outcome),

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from './compact-jws.ts'
-import { readConfirmationKey } from './confirmation-key.ts'
+import { type ConfirmationKey, isSameJwk, readProvableJwk } from './confirmation-key.ts'
 
 /**
  * Whether the evidence behind a verified TPM or VBS token bound its `cnf` key to the device, as far as
@@ -17,17 +17,16 @@ export type ConfirmationBinding = 'enclave_report' | 'tpm_quote' | 'tpm_certify'
 
 const KEY_INFO = ['tpm_quote', 'tpm_certify'] as const
 
-/** `undefined`: nothing says that the key is the device's. `cnf` must be in the payload. */
-export function bindingOfConfirmation(payload: JsonObject): ConfirmationBinding | undefined {
+/** `undefined`: nothing says that `confirmation`, the key of `cnf` in the payload, is the device's. */
+export function bindingOfConfirmation(
+  payload: JsonObject,
+  confirmation: ConfirmationKey,
+): ConfirmationBinding | undefined {
   if (payload.vbsReportPresent === true) return 'enclave_report'
   const requestKey = payload['x-ms-tpm-request-key']
-  const { cnf } = payload
-  if (!isJsonObject(requestKey) || !isJsonObject(requestKey.info) || !isJsonObject(cnf)) {
-    return undefined
-  }
-  const attested = readConfirmationKey(requestKey.jwk)
-  const confirmed = readConfirmationKey(cnf.jwk)
-  if (attested === undefined || attested.thumbprint !== confirmed?.thumbprint) return undefined
+  if (!isJsonObject(requestKey) || !isJsonObject(requestKey.info)) return undefined
+  const attested = readProvableJwk(requestKey.jwk)
+  if (attested === undefined || !isSameJwk(attested, confirmation.jwk)) return undefined
   const { info } = requestKey
   return KEY_INFO.find((name) => isJsonObject(info[name]))
 }

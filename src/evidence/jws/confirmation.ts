@@ -3,7 +3,7 @@ import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { MAX_NAME_CHARS, MAX_PROOF_CHARS } from '../limits.ts'
 import { hasPrivateMembers } from '../x509/rsa-public-key.ts'
 import { type CompactJws, decodeCompactJws, isJsonObject, type JsonObject } from './compact-jws.ts'
-import { type ConfirmationKey, readConfirmationKey } from './confirmation-key.ts'
+import { type ConfirmationKey, isSameJwk, readProvableJwk } from './confirmation-key.ts'
 import { normalizeHttpTarget } from './http-target.ts'
 import { importJwsKey, type JwsAlgorithm, verifyJwsSignature } from './jws-signature.ts'
 
@@ -31,8 +31,8 @@ export type ProofFailure = { readonly reason: (typeof PROOF_REASONS)[number] }
 export type ProofExpectation = {
   /** A DPoP proof, RFC 9449 §4.2. */
   readonly proof: string
-  /** The attested key: `confirmation.jwk` of a verified token. */
-  readonly confirmation: JsonWebKey
+  /** The attested key: that of a verified token. */
+  readonly confirmation: ConfirmationKey
   readonly method: string
   /** Where the request came to, as clients know it. Query and fragment do not count. */
   readonly url: string
@@ -59,8 +59,7 @@ const ALGORITHMS: Readonly<Record<'RSA' | 'EC', readonly JwsAlgorithm[]>> = {
 export async function verifyConfirmationProof(
   input: ProofExpectation,
 ): Promise<Result<VerifiedProof, ProofFailure>> {
-  const confirmation = readConfirmationKey(input.confirmation)
-  if (confirmation === undefined) throw new TypeError('not the key of a verified token')
+  const { confirmation } = input
   if (input.proof.length > MAX_PROOF_CHARS) return err({ reason: 'proof_too_large' })
   const jws = decodeCompactJws(input.proof)
   if (jws === undefined) return err({ reason: 'proof_malformed' })
@@ -87,13 +86,11 @@ function checkHeader(
   if (isJsonObject(header.jwk) && hasPrivateMembers(header.jwk)) {
     return err({ reason: 'proof_key_private' })
   }
-  const key = readConfirmationKey(header.jwk)
-  if (key === undefined) return err({ reason: 'proof_key_malformed' })
-  const algorithm = ALGORITHMS[key.jwk.kty].find((known) => known === header.alg)
+  const jwk = readProvableJwk(header.jwk)
+  if (jwk === undefined) return err({ reason: 'proof_key_malformed' })
+  const algorithm = ALGORITHMS[jwk.kty].find((known) => known === header.alg)
   if (algorithm === undefined) return err({ reason: 'proof_algorithm_refused' })
-  return key.thumbprint === confirmation.thumbprint
-    ? ok(algorithm)
-    : err({ reason: 'proof_key_mismatch' })
+  return isSameJwk(jwk, confirmation.jwk) ? ok(algorithm) : err({ reason: 'proof_key_mismatch' })
 }
 
 async function isSignedBy(

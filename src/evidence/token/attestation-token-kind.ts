@@ -15,7 +15,17 @@ export type AttestationTokenKind =
   | 'policy_answer'
   | 'unknown'
 
+/** Not exported, so that no other file can make a `DecodedAttestationToken`. */
+const decoded: unique symbol = Symbol('decoded')
+
+/**
+ * A token taken apart, once for whoever is going to look at it. Only `decodeAttestationToken` makes
+ * one. Unverified: anybody can write such a text.
+ */
 export type DecodedAttestationToken = {
+  readonly [decoded]: true
+  /** The text that it was taken from. */
+  readonly compact: string
   readonly header: JsonObject
   readonly payload: JsonObject
   /** Empty in unsigned tokens. */
@@ -42,7 +52,9 @@ export function decodeAttestationToken(
   if (jwt.length > MAX_TOKEN_CHARS) return err({ reason: 'token_too_large' })
   const jws = decodeCompactJws(jwt)
   if (jws === undefined) return err({ reason: 'token_malformed' })
-  return ok({ ...jws, kind: kindOfAttestationToken(jws.payload) })
+  const { header, payload, signature } = jws
+  const kind = kindOfAttestationToken(payload)
+  return ok({ [decoded]: true, compact: jwt, header, payload, signature, kind })
 }
 
 export function kindOfAttestationToken(payload: JsonObject): AttestationTokenKind {

@@ -3,13 +3,16 @@ import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import { isNumericDate } from '../../base/numeric-date.ts'
 import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { isJsonObject, type JsonObject } from '../jws/compact-jws.ts'
-import { readConfirmationKey } from '../jws/confirmation-key.ts'
+import { type ConfirmationKey, readConfirmationKey } from '../jws/confirmation-key.ts'
 import { verifyJwsSignature } from '../jws/jws-signature.ts'
 import type { IssuerKey, KeySet } from '../jws/key-set.ts'
 import { MAX_NAME_CHARS, MAX_NONCE_CHARS } from '../limits.ts'
-import { decodeAttestationToken, isPolicyAnswer } from './attestation-token-kind.ts'
+import type { AttestationTokenKind, DecodedAttestationToken } from './attestation-token-kind.ts'
 
-/** Why an attestation token is refused, in the order in which it is checked. */
+/**
+ * Why an attestation token is refused, in the order in which it is checked: the first two by
+ * `decodeAttestationToken`, the others by `verifyAttestationToken`.
+ */
 export const ATTESTATION_TOKEN_REASONS = [
   'token_too_large',
   'token_malformed',
@@ -42,13 +45,23 @@ export type AttestationTokenFailure = {
   readonly detail?: string
 }
 
+/** What makes a text the name of an attestation policy for the compiler. No value has it. */
+declare const attestationPolicy: unique symbol
+
+/**
+ * The name of a policy of a provider of Azure Attestation, or of the built-in verifier, as
+ * `x-ms-policy-hash` has it: see `policyHashOf`. It is no hash of a document of ours, and the
+ * compiler takes neither for the other.
+ */
+export type AttestationPolicyHash = string & { readonly [attestationPolicy]: true }
+
 /** Whose tokens are believed, under which of its policies. */
 export type TokenIssuer = {
   /** Compared character by character with `iss`. */
   readonly issuer: string
   readonly keys: KeySet
   /** An empty list accepts nothing; `unpinned` is for explaining tokens, not for trusting them. */
-  readonly attestationPolicyHashes: readonly string[] | 'unpinned'
+  readonly attestationPolicyHashes: readonly AttestationPolicyHash[] | 'unpinned'
 }
 
 export type VerifyTokenOptions = {
@@ -59,15 +72,23 @@ export type VerifyTokenOptions = {
   readonly clockSkewSeconds: number
 }
 
-/** A token that passed every check of `verifyAttestationToken`. Its claims are not appraised. */
+/** Not exported, so that no other file can make a `VerifiedAttestationToken`. */
+const verified: unique symbol = Symbol('verified')
+
+/**
+ * A token that passed every check of `verifyAttestationToken`, which alone makes one. Its claims are
+ * not appraised.
+ */
 export type VerifiedAttestationToken = {
+  readonly [verified]: true
   readonly issuer: string
   readonly payload: JsonObject
   /** What the device sent as `rp_data`, decoded. Whether it is a nonce of ours is not checked. */
   readonly nonce: Uint8Array | undefined
   /** The attested key, whose possession is still to be proven. */
-  readonly confirmation: { readonly jwk: JsonWebKey; readonly thumbprint: string } | undefined
-  readonly attestationPolicyHash: string
+  readonly confirmation: ConfirmationKey | undefined
+  readonly kind: AttestationTokenKind
+  readonly attestationPolicyHash: AttestationPolicyHash
   /** Absent in TPM and VBS tokens. */
   readonly attestationType: string | undefined
   readonly issuedAt: Date
@@ -89,12 +110,10 @@ const MAX_DETAIL_CHARS = 128
  * what a claim means.
  */
 export async function verifyAttestationToken(
-  jwt: string,
+  token: DecodedAttestationToken,
   options: VerifyTokenOptions,
 ): Promise<Result<VerifiedAttestationToken, AttestationTokenFailure>> {
-  const token = decodeAttestationToken(jwt)
-  if (!token.ok) return token
-  const { header, payload, signature } = token.value
+  const { compact, header, payload, signature } = token
   const refusedHeader = checkHeader(header)
   if (refusedHeader !== undefined) return refusedHeader
   const issuer = options.issuers.find((one) => one.issuer === payload.iss)
@@ -103,18 +122,23 @@ export async function verifyAttestationToken(
   if (key === undefined) return refuse('token_key_unknown', header.kid)
   const refusedKey = checkKeyValidity(key, options)
   if (refusedKey !== undefined) return refusedKey
-  const signed = { compact: jwt, signature, key: key.key, algorithm: 'RS256' } as const
+  const signed = { compact, signature, key: key.key, algorithm: 'RS256' } as const
   if (!(await verifyJwsSignature(signed))) return refuse('token_signature_invalid', key.kid)
-  return readClaims(payload, issuer, options)
+  return readClaims(token, issuer, options)
 }
 
 /**
  * The name of an attestation policy in `x-ms-policy-hash`: the policy text is wrapped in base64url
  * before and after hashing.
  */
-export function policyHashOf(policyText: string): string {
+export function policyHashOf(policyText: string): AttestationPolicyHash {
   const wrapped = toBase64Url(toUtf8(policyText))
-  return toBase64Url(digest('sha256', toUtf8(wrapped)))
+  return asAttestationPolicyHash(toBase64Url(digest('sha256', toUtf8(wrapped))))
+}
+
+/** For a text that somebody else says is one: a token, a row of ours, an administrator's pin. */
+export function asAttestationPolicyHash(text: string): AttestationPolicyHash {
+  return text as AttestationPolicyHash
 }
 
 function checkHeader(header: JsonObject): Refused | undefined {
@@ -139,11 +163,11 @@ function checkKeyValidity(key: IssuerKey, options: VerifyTokenOptions): Refused 
 }
 
 function readClaims(
-  payload: JsonObject,
+  { payload, kind }: DecodedAttestationToken,
   issuer: TokenIssuer,
   options: VerifyTokenOptions,
 ): Result<VerifiedAttestationToken, AttestationTokenFailure> {
-  if (isPolicyAnswer(payload)) return refuse('token_policy_answer')
+  if (kind === 'policy_answer') return refuse('token_policy_answer')
   if (payload['x-ms-ver'] !== '1.0') return refuse('token_version_refused', payload['x-ms-ver'])
   const times = readTimes(payload)
   const { jti, 'x-ms-attestation-type': attestationType } = payload
@@ -161,11 +185,13 @@ function readClaims(
   const confirmation = readConfirmation(payload)
   if (!confirmation.ok) return confirmation
   return ok({
+    [verified]: true,
     issuer: issuer.issuer,
     payload: Object.freeze(payload),
     nonce: nonce.value,
     confirmation: confirmation.value,
-    attestationPolicyHash,
+    kind,
+    attestationPolicyHash: asAttestationPolicyHash(attestationPolicyHash),
     attestationType,
     issuedAt: new Date(times.issuedAt * 1000),
     expiresAt: new Date(times.expiresAt * 1000),
@@ -177,11 +203,10 @@ function checkPolicy(
   attestationPolicyHash: string,
   { attestationPolicyHashes }: TokenIssuer,
 ): Refused | undefined {
-  if (
+  const isPinned =
     attestationPolicyHashes === 'unpinned' ||
-    attestationPolicyHashes.includes(attestationPolicyHash)
-  )
-    return undefined
+    attestationPolicyHashes.some((pinned) => pinned === attestationPolicyHash)
+  if (isPinned) return undefined
   return refuse('policy_not_pinned', attestationPolicyHash)
 }
 

@@ -1,15 +1,27 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { fromBase64Url, toBase64Url } from '../../base/encoding.ts'
-import type { Services } from '../../compose/services.ts'
+import type { Log } from '../../base/log.ts'
+import type { LogBudget } from '../../base/log-budget.ts'
+import type { Metrics } from '../../base/metrics.ts'
 import { activateEnrolment } from '../../operations/attest/activate-enrolment.ts'
 import { beginEnrolment } from '../../operations/attest/begin-enrolment.ts'
+import type { EnrolmentServices } from '../../operations/attest/enrolment-services.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { describeIssues } from '../errors/describe-issues.ts'
 import { answerProblem } from '../errors/problem.ts'
 import { readJson } from '../read-json.ts'
 import { type EnrolmentFailure, toEnrolmentProblem } from './enrolment-problem.ts'
+
+export type EnrolmentRouteServices = {
+  readonly enrolment: EnrolmentServices
+  readonly config: { readonly maxConcurrentVerifications: number }
+  readonly metrics: Pick<Metrics, 'refusals'>
+  readonly log: Log
+  readonly logBudget: LogBudget
+  readonly clock: () => Date
+}
 
 /** An EK certificate, six others, and two public areas, in base64url. */
 const MAX_ENROLMENT_BYTES = 64 * 1024
@@ -35,7 +47,7 @@ const activationBody = z.object({
  * Enrolment by credential activation: a TPM proves that it holds an endorsement key that its maker
  * certified and an attestation key, and gets a certificate for the latter from us.
  */
-export function enrolmentRoutes(services: Services): Hono<HttpEnv> {
+export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   let underWay = 0
 
@@ -99,7 +111,11 @@ async function readBody<T>(
   return answerProblem(c, 'request_malformed', describeIssues(parsed.error))
 }
 
-function refuse(c: HttpContext, services: Services, failure: EnrolmentFailure): Response {
+function refuse(
+  c: HttpContext,
+  services: EnrolmentRouteServices,
+  failure: EnrolmentFailure,
+): Response {
   const { reason } = failure
   services.metrics.refusals.labels('enrolment', reason).inc()
   const fields = { request_id: c.get('requestId'), reason }

@@ -1,13 +1,16 @@
 import { Hono } from 'hono'
-import type { Services } from '../../compose/services.ts'
+import type { ChallengeDependencies } from '../../operations/attest/challenge.ts'
 import type { HttpEnv } from '../environment.ts'
-import { attestTpmRoutes } from './attest-tpm.ts'
-import { attestationRoutes } from './attestations.ts'
+import { attestTpmRoutes, type TpmServices } from './attest-tpm.ts'
+import { attestationRoutes, type SubmissionServices } from './attestations.ts'
 import { challengeRoutes } from './challenge.ts'
-import { enrolmentRoutes } from './enrolments.ts'
+import { type EnrolmentRouteServices, enrolmentRoutes } from './enrolments.ts'
 
 /** What the routes of agents work with. */
-export type AgentServices = Services
+export type AgentServices = ChallengeDependencies &
+  TpmServices &
+  SubmissionServices &
+  EnrolmentRouteServices
 
 /** What agents ask for: challenges, verification of evidence, enrolment and recording. */
 export function agentRoutes(services: AgentServices): Hono<HttpEnv> {

@@ -1,7 +1,5 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { ClaimsFailure } from '../../appraisal/claims.ts'
-import type { RecordingFailure } from '../../operations/attest/record-attestation.ts'
-import type { SubmissionFailure } from '../../operations/attest/submission.ts'
+import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { ReleaseFailure } from '../../operations/release/release.ts'
 import type { SteerFailure } from '../../operations/release/steer.ts'
@@ -13,9 +11,7 @@ import type { RequestFailure } from '../read-json.ts'
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =
   | SharedCode
-  | SubmissionFailure['reason']
-  | RecordingFailure['reason']
-  | ClaimsFailure['reason']
+  | ReceivingFailure['reason']
   | TicketFailure['reason']
   | 'ticket_spent'
   | 'ak_public_malformed'
@@ -25,7 +21,6 @@ export type ProblemCode =
   | 'ek_type_not_accepted'
   | 'enrolment_busy'
   | 'issuer_unavailable'
-  | 'device_rate_limited'
   | 'submissions_busy'
   | ReleaseFailure['reason']
   | SteerFailure['reason']

@@ -6,6 +6,7 @@ import {
   type AttestationTokenFailure,
   verifyAttestationToken,
 } from '../../evidence/token/attestation-token.ts'
+import { decodeAttestationToken } from '../../evidence/token/attestation-token-kind.ts'
 import type { Store } from '../../store/store.ts'
 import type { TokenIssuers } from './token-issuers.ts'
 
@@ -47,12 +48,14 @@ export function createReportExaminer(input: {
   const examinedAt = new Map<string, number>()
 
   /** `null` where it is believed; `undefined` where it says nothing about its issuer. */
-  const findFailure = async (token: string, at: Date): Promise<string | null | undefined> => {
-    const known = await issuers.of(token)
+  const findFailure = async (text: string, at: Date): Promise<string | null | undefined> => {
+    const token = decodeAttestationToken(text)
+    if (!token.ok) return undefined
+    const known = await issuers.of(token.value)
     const { tokenMaxAgeSeconds: maxAgeSeconds, clockSkewSeconds } = config
     const limits = { now: at, maxAgeSeconds, clockSkewSeconds }
     const verified = known.ok
-      ? await verifyAttestationToken(token, { issuers: known.value, ...limits })
+      ? await verifyAttestationToken(token.value, { issuers: known.value, ...limits })
       : known
     if (verified.ok) return null
     return OF_THE_ISSUER.has(verified.failure.reason) ? verified.failure.reason : undefined

@@ -1,19 +1,29 @@
 import type { Documents } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
-import { deviceIdOf } from '../../access/device-id.ts'
+import type { DeviceId } from '../../access/device-id.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
-import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
-import { appraiseOrigin } from '../../appraisal/origin.ts'
-import { toBase32, toBase64Url } from '../../base/encoding.ts'
+import { type DerivedVerdict, deriveVerdict, isActiveAt } from '../../access/verdict.ts'
+import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import type { Services } from '../../compose/services.ts'
-import type { RecordingAnswer } from '../../store/devices/recording.ts'
+import type { Config } from '../../config/config.ts'
+import type { RecordedDevice, RecordingAnswer } from '../../store/devices/recording.ts'
 import type { RecordedVerdict } from '../../store/schema/schema.ts'
-import type { DeviceRules } from '../release/rules-in-force.ts'
-import { linkTpm } from './link-tpm.ts'
-import type { VerifiedSubmission } from './submission.ts'
-import type { UnvouchedFailure } from './unvouched-devices.ts'
+import type { Store } from '../../store/store.ts'
+import type { DeviceRules, RulesReader } from '../release/rules-in-force.ts'
+import { type AttestationId, newAttestationId } from './attestation-id.ts'
+import { type LinkServices, linkTpm } from './link-tpm.ts'
+import type { UnvouchedDevices, UnvouchedFailure } from './unvouched-devices.ts'
+import type { VerifiedSubmission } from './verify-submission.ts'
+
+export type RecordingDependencies = LinkServices & {
+  readonly rules: Pick<RulesReader, 'recent'>
+  readonly store: LinkServices['store'] & Pick<Store, 'recordAttestation' | 'trustRecord'>
+  readonly unvouched: UnvouchedDevices
+  readonly config: LinkServices['config'] & Pick<Config, 'attestationValiditySeconds'>
+  /** Fresh random bytes. */
+  readonly random: (length: number) => Uint8Array
+}
 
 export const RECORDING_REASONS = [
   'nonce_spent',
@@ -30,34 +40,42 @@ export type RecordingFailure =
 /** What was written, and what it comes to for a device that may be quarantined or pending. */
 export type Recorded = {
   /** Of the device that it was recorded for: its own, where what the evidence names is a name of it. */
-  readonly deviceId: string
-  readonly attestation: RecordedAttestation
+  readonly deviceId: DeviceId
+  readonly attestation: RecordedAttestation & { readonly attestationId: AttestationId }
   readonly verdict: DerivedVerdict
   readonly rules: Documents
   /** What a device token for the proven key has to be of. */
   readonly generation: number
 }
 
+/** A submission, and the device that it is to be recorded for. */
+type Entry = {
+  readonly submission: VerifiedSubmission
+  readonly deviceId: DeviceId
+  readonly now: Date
+}
+
 /** A device is found in so many steps at most: a key that is new to a TPM, which has another name. */
 const MAX_NAMES = 4
 
 /**
- * Appraises a verified submission under the rules in force and records it, or nothing. A device is
- * recorded at the first try, unless the name that its evidence gives is one of several of it, or is
- * not known yet to be: then it is linked first, and recorded under its own.
+ * Appraises a verified submission under the rules in force and records it with its verdict, its audit
+ * row, its event and its nonce, which is spent, or nothing. A device is recorded at the first try,
+ * unless the name that its evidence gives is one of several of it, or is not known yet to be: then it
+ * is linked first, and recorded under its own.
  */
 export async function recordAttestation(
-  services: Services,
+  dependencies: RecordingDependencies,
   submission: VerifiedSubmission,
   now: Date,
 ): Promise<Result<Recorded, RecordingFailure>> {
-  let deviceId = submission.deviceId
+  let { deviceId } = submission
   for (let names = 0; names < MAX_NAMES; names += 1) {
-    const answer = await recordUnder(services, { ...submission, deviceId }, now)
+    const answer = await recordUnder(dependencies, { submission, deviceId, now })
     if ('ok' in answer) return answer
     if (answer.outcome === 'linked') deviceId = answer.linkedDeviceId
     else {
-      const link = await linkDevice(services, submission, now)
+      const link = await linkDevice(dependencies, submission, now)
       if (!link.ok) return link
       deviceId = link.value
     }
@@ -68,24 +86,25 @@ export async function recordAttestation(
 type AnotherName = Extract<RecordingAnswer, { outcome: 'linked' | 'link_needed' }>
 
 async function recordUnder(
-  services: Services,
-  submission: VerifiedSubmission,
-  now: Date,
+  dependencies: RecordingDependencies,
+  entry: Entry,
 ): Promise<Result<Recorded, RecordingFailure> | AnotherName> {
-  const { deviceId, deviceKey, identity, keyKind } = submission
-  const { deviceRules, record } = await findDeviceRules(services, submission, now)
+  const { submission, deviceId, now } = entry
+  const { deviceKey, identity } = submission
+  const { store, unvouched, config, ringOf } = dependencies
+  const { deviceRules, record } = await findDeviceRules(dependencies, entry)
   const { rules, reliefs } = deviceRules
-  const attestation = describeAttestation(services, submission, now)
+  const attestation = describeAttestation(dependencies, submission, now)
   const assessment = verdictOfAttestation({ ...rules, attestation, record, now })
-  const entry = await services.unvouched.mayEnter(attestation, rules.referenceValues, now)
-  const answer = await services.store.recordAttestation({
+  const admission = await unvouched.mayEnter(submission.claims, assessment.origin, now)
+  const answer = await store.recordAttestation({
     deviceId,
-    keyKind,
+    keyKind: submission.keyKind,
     deviceKeyHash: toBase64Url(identity),
-    linkedKey: namesItself(submission) ? null : toBase64Url(deviceKey),
-    ring: services.ringOf(identity),
+    linkedKey: deviceId === submission.keyName ? null : toBase64Url(deviceKey),
+    ring: ringOf(identity),
     // Whoever is known attests as ever.
-    enrolmentMode: entry.ok ? services.config.enrolment : 'listed',
+    enrolmentMode: admission.ok ? config.enrolment : 'listed',
     nonce: submission.nonce,
     attestation,
     ...describeAssessment(assessment),
@@ -95,59 +114,58 @@ async function recordUnder(
     referenceValuesHash: rules.referenceValues.hash,
   })
   if (answer.outcome === 'linked' || answer.outcome === 'link_needed') return answer
-  const isListed = services.config.enrolment === 'listed'
-  if (answer.outcome === 'device_not_listed' && !entry.ok && !isListed) return entry
+  const isListed = config.enrolment === 'listed'
+  if (answer.outcome === 'device_not_listed' && !admission.ok && !isListed) return admission
   if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
   const { device } = answer
   if (device === null) throw new TypeError('what is recorded has a device')
-  if (device.isNew) services.unvouched.noteNew(attestation.claims, now)
+  if (device.isNew) unvouched.noteNew(submission.claims, now)
   // A token of it would be one of a key that does not count.
   if (device.confirmationKey !== attestation.confirmationKey) {
     return err({ reason: 'attestation_overtaken' })
   }
-  const verdict = deriveVerdict({
-    record: { enrolment: device.enrolment, quarantine: device.quarantine, attestation },
-    clauseOutcomes: assessment.clauseOutcomes,
-    origin: appraiseOrigin({ ...attestation, referenceValues: rules.referenceValues, now }),
-    now,
-  })
+  const verdict = verdictOn(device, { attestation, assessment, now })
   return ok({ deviceId, attestation, verdict, rules, generation: device.generation })
 }
 
-/** Whether the key of a submission is what names the device. */
-function namesItself({ deviceId, deviceKey }: VerifiedSubmission): boolean {
-  return deviceId === deviceIdOf(deviceKey)
+/** The verdict on the evidence, unless the standing of the device, now known, decides before it. */
+function verdictOn(
+  { enrolment, quarantine }: RecordedDevice,
+  recorded: {
+    readonly attestation: RecordedAttestation
+    readonly assessment: Assessment
+    readonly now: Date
+  },
+): DerivedVerdict {
+  const { attestation, assessment, now } = recorded
+  const record = { enrolment, quarantine, attestation }
+  return isActiveAt(record, now) ? assessment : deriveVerdict({ record, clauseOutcomes: [], now })
 }
 
 /** The evidence names the TPM, and that this key is one of its keys is news to the store. */
 async function linkDevice(
-  services: Services,
+  dependencies: RecordingDependencies,
   { identity, keyKind, deviceKey, token }: VerifiedSubmission,
   now: Date,
-): Promise<Result<string, RecordingFailure>> {
+): Promise<Result<DeviceId, RecordingFailure>> {
   const detail = { cause: 'certificate', verifier: token.issuer }
   const of = { identity, keyKind, deviceKey, otherNames: [], ticket: null }
-  const linked = await linkTpm(services, { ...of, detail, now })
+  const linked = await linkTpm(dependencies, { ...of, detail, now })
   if (linked.ok) return ok(linked.value.deviceId)
   const { reason } = linked.failure
   if (reason === 'ticket_spent') throw new TypeError('no ticket was given')
   return err({ reason })
 }
 
-export function newAttestationId(services: Services): string {
-  return `att_${toBase32(services.random(16))}`
-}
-
 function describeAttestation(
-  services: Services,
+  { config, random }: RecordingDependencies,
   { token, claims, confirmationKey }: VerifiedSubmission,
   now: Date,
-): RecordedAttestation {
-  const { attestationValiditySeconds } = services.config
+): Recorded['attestation'] {
   return {
-    attestationId: newAttestationId(services),
+    attestationId: newAttestationId(random),
     attestedAt: now,
-    validUntil: new Date(now.getTime() + attestationValiditySeconds * 1000),
+    validUntil: new Date(now.getTime() + config.attestationValiditySeconds * 1000),
     issuer: token.issuer,
     attestationPolicyHash: token.attestationPolicyHash,
     confirmationKey,
@@ -157,47 +175,43 @@ function describeAttestation(
 
 /** What decides for this device, and its record where that is read. */
 async function findDeviceRules(
-  services: Services,
-  submission: VerifiedSubmission,
-  now: Date,
+  dependencies: RecordingDependencies,
+  entry: Entry,
 ): Promise<{ readonly deviceRules: DeviceRules; readonly record: TrustRecord | null }> {
-  const rulesInForce = await services.rules.recent()
+  const { submission, deviceId, now } = entry
+  const rulesInForce = await dependencies.rules.recent()
   // The ring of a device that is known by another name is in its record, and not in this one.
-  const isOther = submission.deviceId !== deviceIdOf(submission.identity)
+  const isOther = deviceId !== submission.deviceId
   if (rulesInForce.dependsOnLabels || isOther) {
-    const record = await readDevice(services, submission, now)
+    const record = await readDevice(dependencies, entry)
     return { deviceRules: rulesInForce.rulesFor(record, now), record }
   }
-  const newcomer = {
-    deviceId: submission.deviceId,
-    labels: [],
-    ring: services.ringOf(submission.identity),
-  }
-  const deviceRules = rulesInForce.rulesFor(newcomer, now)
+  const ring = dependencies.ringOf(submission.identity)
+  const deviceRules = rulesInForce.rulesFor({ deviceId, labels: [], ring }, now)
   const { usesDevice } = deviceRules.rules.policy
-  return { deviceRules, record: usesDevice ? await readDevice(services, submission, now) : null }
+  return { deviceRules, record: usesDevice ? await readDevice(dependencies, entry) : null }
 }
 
 /**
  * The record that clauses about `device` read, and that rollouts and pins by label ask for: where
- * there are any, the one case of a second round trip. The standing is left aside, because the recorded verdict is on the evidence alone.
+ * there are any, the one case of a second round trip. The standing is left aside, because the
+ * recorded verdict is on the evidence alone.
  */
 async function readDevice(
-  services: Services,
-  { deviceId, identity, keyKind }: VerifiedSubmission,
-  now: Date,
+  { store, ringOf }: RecordingDependencies,
+  { submission, deviceId, now }: Entry,
 ): Promise<TrustRecord> {
-  const { record } = await services.store.trustRecord(deviceId)
+  const { record } = await store.trustRecord(deviceId)
   const standing = { enrolment: 'admitted', quarantine: null } as const
   if (record !== null) return { ...record, ...standing }
   return {
     deviceId,
-    keyKind,
+    keyKind: submission.keyKind,
     ...standing,
     owner: null,
     entraDeviceId: null,
     labels: [],
-    ring: services.ringOf(identity),
+    ring: ringOf(submission.identity),
     attestation: null,
     firstFailedAt: {},
     generation: 1,

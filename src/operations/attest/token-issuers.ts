@@ -2,7 +2,7 @@ import { pinnedPolicies } from '../../appraisal/reference-values.ts'
 import type { KeySets, KeySetsFailure } from '../../azure/key-sets.ts'
 import { ok, type Result } from '../../base/result.ts'
 import type { TokenIssuer } from '../../evidence/token/attestation-token.ts'
-import { decodeAttestationToken } from '../../evidence/token/attestation-token-kind.ts'
+import type { DecodedAttestationToken } from '../../evidence/token/attestation-token-kind.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 
 /** Whose attestation tokens are accepted. */
@@ -12,7 +12,9 @@ export type TokenIssuers = {
    * configured one. Of the token only `iss` and `kid` are looked at, and neither is believed: they
    * choose what is fetched from a configured address.
    */
-  readonly of: (jwt: string) => Promise<Result<readonly TokenIssuer[], KeySetsFailure>>
+  readonly of: (
+    token: DecodedAttestationToken,
+  ) => Promise<Result<readonly TokenIssuer[], KeySetsFailure>>
 }
 
 export function createTokenIssuers(input: {
@@ -27,11 +29,7 @@ export function createTokenIssuers(input: {
   const { builtIn, providers, keySets, rules, clock } = input
   const own = builtIn === undefined ? [] : [builtIn]
   return {
-    async of(jwt) {
-      if (providers.length === 0) return ok(own)
-      const token = decodeAttestationToken(jwt)
-      if (!token.ok) return ok(own)
-      const { header, payload } = token.value
+    async of({ header, payload }) {
       const issuer = providers.find((provider) => provider === payload.iss)
       if (issuer === undefined) return ok(own)
       const kid = typeof header.kid === 'string' ? header.kid : undefined

@@ -1,7 +1,6 @@
-import type { RecordedAttestation } from '../../access/trust-record.ts'
+import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
-import { appraiseOrigin } from '../../appraisal/origin.ts'
-import type { ReferenceValues } from '../../appraisal/reference-values.ts'
+import type { Origin } from '../../appraisal/origin.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
 
@@ -27,14 +26,14 @@ export type UnvouchedFailure =
  * are spent.
  */
 export type UnvouchedDevices = {
-  /** Whether these claims may make a new device. Charges nothing. */
+  /** Whether these claims, of whose origin is known what it is, may make a new device. Charges nothing. */
   readonly mayEnter: (
-    attestation: RecordedAttestation,
-    referenceValues: ReferenceValues,
+    claims: AttestationClaims,
+    origin: Origin,
     now: Date,
   ) => Promise<Result<null, UnvouchedFailure>>
   /** Charges for one that was recorded. Those that are under way at once may go past the budget. */
-  readonly noteNew: (claims: RecordedAttestation['claims'], now: Date) => void
+  readonly noteNew: (claims: AttestationClaims, now: Date) => void
 }
 
 /** A count is taken again after this time; what this process adds meanwhile is added to it. */
@@ -66,11 +65,9 @@ export function createUnvouchedDevices(
   }
 
   return {
-    async mayEnter(attestation, referenceValues, now) {
-      if (isVouched(attestation.claims)) return ok(null)
-      if (appraiseOrigin({ ...attestation, referenceValues, now }) === 'hardware_unproven') {
-        return err({ reason: 'device_not_vouched' })
-      }
+    async mayEnter(claims, origin, now) {
+      if (isVouched(claims)) return ok(null)
+      if (origin === 'hardware_unproven') return err({ reason: 'device_not_vouched' })
       refill(now.getTime())
       if (bucket.tokens < 1) {
         const retryAfterSeconds = Math.ceil((1 - bucket.tokens) / perMs / 1000)

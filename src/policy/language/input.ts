@@ -5,6 +5,7 @@ import {
   SECURE_BOOT_VARIABLES,
   type SecureBootKeys,
 } from '../../appraisal/claims.ts'
+import type { AttestationPolicyHash } from '../../evidence/token/attestation-token.ts'
 
 /** What a policy is evaluated over. What is absent makes the clauses that read it undecidable. */
 export type PolicyInput = {
@@ -30,7 +31,7 @@ export type AttestationFacts = {
   readonly claims: AttestationClaims
   readonly result: AttestationResult
   readonly issuer: string
-  readonly attestationPolicyHash: string
+  readonly attestationPolicyHash: AttestationPolicyHash
   readonly attestedAt: Date
   readonly validUntil: Date
 }

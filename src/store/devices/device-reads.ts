@@ -1,5 +1,10 @@
 import { and, asc, desc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
-import type { Enrolment, TrustRecord, Verdict } from '../../access/trust-record.ts'
+import type {
+  Enrolment,
+  RecordedAttestation,
+  TrustRecord,
+  Verdict,
+} from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { foldText } from '../../base/fold-text.ts'
 import type { Database } from '../drivers/database.ts'
@@ -98,7 +103,7 @@ export type HistoryEntry = {
   readonly digests: Readonly<Record<string, string>>
   readonly trace: Json
   readonly issuer: string | null
-  readonly attestationPolicyHash: string | null
+  readonly attestationPolicyHash: RecordedAttestation['attestationPolicyHash'] | null
   readonly evaluatedPolicyHash: string | null
   readonly referenceValuesHash: string | null
 }

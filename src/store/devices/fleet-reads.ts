@@ -41,7 +41,7 @@ export type FleetRow = Pick<
   readonly attestedAt: number | null
   readonly validUntil: number | null
   readonly issuer: string | null
-  readonly attestationPolicyHash: string | null
+  readonly attestationPolicyHash: RecordedAttestation['attestationPolicyHash'] | null
   readonly claims: string | null
 }
 

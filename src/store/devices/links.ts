@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import type { DeviceId } from '../../access/device-id.ts'
 import type { DeviceKeyKind, Enrolment } from '../../access/trust-record.ts'
 import { callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson, type Json } from '../json.ts'
@@ -47,7 +48,7 @@ export type DeviceName = {
 export type LinkAnswer =
   | {
       readonly outcome: 'linked'
-      readonly deviceId: string
+      readonly deviceId: DeviceId
       readonly enrolment: Enrolment
       readonly isQuarantined: boolean
     }
@@ -74,7 +75,7 @@ export function prepareLinks(db: Database): Links {
   const link = db
     .select({
       outcome: sql<LinkAnswer['outcome']>`outcome`,
-      deviceId: sql<string | null>`linked_device_id`,
+      deviceId: sql<DeviceId | null>`linked_device_id`,
       enrolment: sql<Enrolment | null>`enrolment`,
       quarantinedAt: sql`quarantined_at`.mapWith(device.quarantinedAt),
     })

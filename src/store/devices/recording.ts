@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import type { DeviceId } from '../../access/device-id.ts'
 import type {
   DeviceKeyKind,
   Enrolment,
@@ -73,7 +74,7 @@ export type RecordingAnswer =
   | { readonly outcome: 'recorded' | 'nonce_spent'; readonly device: RecordedDevice | null }
   | { readonly outcome: 'device_not_listed'; readonly device: null }
   /** The name that was given is one of `linkedDeviceId`'s: to be recorded there. Nothing is written. */
-  | { readonly outcome: 'linked'; readonly device: null; readonly linkedDeviceId: string }
+  | { readonly outcome: 'linked'; readonly device: null; readonly linkedDeviceId: DeviceId }
   /** `linkedKey` is not known as a key of the device: `linkDevice` comes first. Nothing is written. */
   | { readonly outcome: 'link_needed'; readonly device: null }
 
@@ -111,7 +112,7 @@ export type RefusalToRecord = {
   readonly digests: Readonly<Record<string, string>>
   readonly trace: Json
   readonly issuer: string | null
-  readonly attestationPolicyHash: string | null
+  readonly attestationPolicyHash: RecordedAttestation['attestationPolicyHash'] | null
   readonly referenceValuesHash: string | null
 }
 
@@ -131,7 +132,7 @@ export function prepareRecording(db: Database): Recording {
       quarantineReason: sql<string | null>`quarantine_reason`,
       generation: sql<number | null>`generation`,
       confirmationKey: sql<string | null>`confirmation_key`,
-      linkedDeviceId: sql<string | null>`linked_device_id`,
+      linkedDeviceId: sql<DeviceId | null>`linked_device_id`,
       isNew: sql<boolean>`is_new`,
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))

@@ -13,7 +13,12 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
-import type { DeviceKeyKind, Enrolment, Verdict } from '../../access/trust-record.ts'
+import type {
+  DeviceKeyKind,
+  Enrolment,
+  RecordedAttestation,
+  Verdict,
+} from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { Json } from '../json.ts'
 import type { Scope } from '../system/scopes.ts'
@@ -51,7 +56,8 @@ export const device = pgTable(
     attestedAt: instant('attested_at'),
     validUntil: instant('valid_until'),
     issuer: text('issuer'),
-    attestationPolicyHash: text('policy_hash'),
+    attestationPolicyHash:
+      text('policy_hash').$type<RecordedAttestation['attestationPolicyHash']>(),
     confirmationKey: asciiText('confirmation_key'),
     claims: jsonb('claims').$type<AttestationClaims>(),
     verdict: text('verdict').$type<RecordedVerdict>(),
@@ -159,7 +165,8 @@ export const attestation = pgTable(
     digests: jsonb('digests').$type<Readonly<Record<string, string>>>().notNull(),
     trace: jsonb('trace').$type<Json>(),
     issuer: text('issuer'),
-    attestationPolicyHash: text('policy_hash'),
+    attestationPolicyHash:
+      text('policy_hash').$type<RecordedAttestation['attestationPolicyHash']>(),
     evaluatedPolicyHash: text('evaluated_policy_hash'),
     referenceValuesHash: text('reference_values_hash'),
   },

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   ATTESTATION_TOKEN_REASONS,
+  asAttestationPolicyHash,
   policyHashOf,
   type TokenIssuer,
   type VerifyTokenOptions,
-  verifyAttestationToken,
 } from '../../../src/evidence/token/attestation-token.ts'
 import {
   canServeDevice,
@@ -14,6 +14,7 @@ import {
 } from '../../../src/evidence/token/attestation-token-kind.ts'
 import { issueChain, makeKeyPair } from '../../support/certificates.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import { verifyToken } from '../../support/verify-token.ts'
 import {
   type Claims,
   confirmationJwk,
@@ -32,7 +33,7 @@ import {
 const trusted: TokenIssuer = {
   issuer: ISSUER,
   keys: await keySetOf({ ...signingJwk, kid: KID }),
-  attestationPolicyHashes: ['another', POLICY_HASH],
+  attestationPolicyHashes: [asAttestationPolicyHash('another'), POLICY_HASH],
 }
 const at = (seconds: number) => ({ now: new Date((ISSUED_AT + seconds) * 1000) })
 const settings: VerifyTokenOptions = {
@@ -43,7 +44,7 @@ const settings: VerifyTokenOptions = {
 }
 
 const verify = (jwt: string, change: Partial<VerifyTokenOptions> = {}) =>
-  verifyAttestationToken(jwt, { ...settings, ...change })
+  verifyToken(jwt, { ...settings, ...change })
 const verifyClaims = async (change: Claims, options: Partial<VerifyTokenOptions> = {}) =>
   verify(await signToken(tpmClaims(change)), options)
 

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { toUtf8 } from '../../../src/base/encoding.ts'
 import { importKeySet } from '../../../src/evidence/jws/key-set.ts'
 import {
+  asAttestationPolicyHash,
   policyHashOf,
   type TokenIssuer,
-  verifyAttestationToken,
 } from '../../../src/evidence/token/attestation-token.ts'
 import {
   canServeDevice,
@@ -13,12 +13,13 @@ import {
 } from '../../../src/evidence/token/attestation-token-kind.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { describeVectors, vectorJson, vectorText } from '../../support/vectors.ts'
+import { verifyToken } from '../../support/verify-token.ts'
 
 describeVectors('real tokens of Azure Attestation', () => {
   const SHARED = 'https://sharedwus.wus.attest.azure.net'
   const ISOLATED = 'https://cpgearamaattestationiso.wus.attest.azure.net'
   const AAD = 'https://cpgearamaattestationaad.wus.attest.azure.net'
-  const POLICY = 'ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc'
+  const POLICY = asAttestationPolicyHash('ViVGS4BYl70X8eUrgryHg0TtbEk9WtIc6DtTBEFxaWc')
   const ON_THE_DAY = new Date('2022-11-17T20:30:00Z')
 
   const read = (name: string) => vectorText(`maa/tokens/${name}.jwt`).trim()
@@ -35,7 +36,7 @@ describeVectors('real tokens of Azure Attestation', () => {
   }
 
   const verifyReal = (name: string, ...issuers: TokenIssuer[]) =>
-    verifyAttestationToken(read(name), {
+    verifyToken(read(name), {
       issuers,
       now: ON_THE_DAY,
       maxAgeSeconds: 3_600,
@@ -79,14 +80,13 @@ describeVectors('real tokens of Azure Attestation', () => {
     const jwt = vectorText('maa/synthetic/forged-self-asserted-x5c.jwt').trim()
     const trust = await provider('https://x.wus.attest.azure.net', 'shared', 'unpinned')
     const options = { issuers: [trust], now: ON_THE_DAY, maxAgeSeconds: 1e9, clockSkewSeconds: 60 }
-    expectRefusal(await verifyAttestationToken(jwt, options), 'token_key_unknown')
+    expectRefusal(await verifyToken(jwt, options), 'token_key_unknown')
   })
 
   test('a token is refused before its time and after it', async () => {
     const issuers = [await provider(SHARED, 'shared')]
     const options = { issuers, maxAgeSeconds: 1e9, clockSkewSeconds: 60 }
-    const on = (text: string) =>
-      verifyAttestationToken(read(sgxShared), { ...options, now: new Date(text) })
+    const on = (text: string) => verifyToken(read(sgxShared), { ...options, now: new Date(text) })
     expectRefusal(await on('2022-11-17T00:00:00Z'), 'token_not_yet_valid')
     expectRefusal(await on('2022-11-18T12:00:00Z'), 'token_expired')
   })

@@ -1,12 +1,13 @@
 import { type CompactJWSHeaderParameters, CompactSign } from 'jose'
 import { toUtf8 } from '../../../src/base/encoding.ts'
 import { importKeySet, type KeySet } from '../../../src/evidence/jws/key-set.ts'
+import { asAttestationPolicyHash } from '../../../src/evidence/token/attestation-token.ts'
 import { makeKeyPair } from '../../support/certificates.ts'
 import { expectOk } from '../../support/refusal.ts'
 
 export const ISSUER = 'https://contoso.eus.attest.azure.net'
 export const KID = 'signing-key-1'
-export const POLICY_HASH = 'GiGQCTOylCohHt4rd3pEppD9arh5mXC3ifF1m1hONh0'
+export const POLICY_HASH = asAttestationPolicyHash('GiGQCTOylCohHt4rd3pEppD9arh5mXC3ifF1m1hONh0')
 export const ISSUED_AT = 1_735_689_600
 
 export const signingKeys = await makeKeyPair({ kind: 'rsa' })

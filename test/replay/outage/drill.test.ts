@@ -5,6 +5,7 @@ import type { Reliefs } from '../../../src/access/relief.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
+import { asAttestationPolicyHash } from '../../../src/evidence/token/attestation-token.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import { createDrill, type DrillRecord } from '../../../src/replay/outage/drill.ts'
@@ -257,7 +258,10 @@ describe('beside the outage', () => {
     const { attestation } = record
     const issued = {
       ...record,
-      attestation: attestation && { ...attestation, attestationPolicyHash: hash },
+      attestation: attestation && {
+        ...attestation,
+        attestationPolicyHash: asAttestationPolicyHash(hash),
+      },
     }
     const summary = drill([issued, record], { rules: { referenceValues: pinned } })
     expect(summary).toMatchObject({ trusted: 1, not_counted: { denied: 1 } })

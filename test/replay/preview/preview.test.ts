@@ -6,6 +6,10 @@ import { appraise } from '../../../src/appraisal/appraise.ts'
 import { type AttestationClaims, CLAIM_NAMES } from '../../../src/appraisal/claims.ts'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
 import { describePreview } from '../../../src/cli/policy/describe-preview.ts'
+import {
+  type AttestationPolicyHash,
+  asAttestationPolicyHash,
+} from '../../../src/evidence/token/attestation-token.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import { createPreview } from '../../../src/replay/preview/preview.ts'
@@ -127,7 +131,8 @@ describe('a preview tells', () => {
 
   test('whose next attestation would be refused when a pinned policy is dropped', () => {
     const issuer = 'https://verifier.example'
-    const pin = (byte: number) => Buffer.alloc(32, byte).toString('base64url')
+    const pin = (byte: number) =>
+      asAttestationPolicyHash(Buffer.alloc(32, byte).toString('base64url'))
     const pinned = (...hashes: string[]) =>
       expectOk(
         parseReferenceValues({
@@ -136,7 +141,7 @@ describe('a preview tells', () => {
         }),
       )
     const { attestation } = recordOf()
-    const issuedUnder = (id: string, attestationPolicyHash: string) =>
+    const issuedUnder = (id: string, attestationPolicyHash: AttestationPolicyHash) =>
       named(id, { attestation: attestation && { ...attestation, attestationPolicyHash } })
     const inForce = { ...BASELINE, referenceValues: pinned(pin(1), pin(2)) }
     const records = [issuedUnder('a', pin(1)), issuedUnder('b', pin(2)), issuedUnder('c', pin(3))]

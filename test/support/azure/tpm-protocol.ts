@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { ok } from '../../../src/base/result.ts'
 import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/verifier/built-in-policy.ts'
-import { readApiVersion } from '../../../src/verifier/protocol/api-version.ts'
+import { readAttestMessage } from '../../../src/verifier/protocol/attest-message.ts'
 import { toWireError } from '../../../src/verifier/protocol/errors.ts'
-import { encodeReport, readAgentMessage } from '../../../src/verifier/protocol/protocol.ts'
+import { encodeReport } from '../../../src/verifier/protocol/protocol.ts'
 import type { SpendContext } from '../../../src/verifier/protocol/service-context.ts'
 import type { VerifiedEvidence } from '../../../src/verifier/steps/verify-evidence.ts'
 import {
@@ -64,13 +64,10 @@ export async function createTpmProtocol(input: {
 
   return async ({ body, path }) => {
     const apiVersion = new URL(path, url()).searchParams.get('api-version') ?? undefined
-    const message = readAgentMessage(body)
+    const message = readAttestMessage({ body, apiVersion })
     // What cannot be read is refused in there.
     if (!message.ok || message.value.kind === 'init') return await answerInit(body, apiVersion)
-    const version = readApiVersion(apiVersion)
-    if (!version.ok) return refuseEvidence(version.failure)
-    const { request } = message.value
-    const verified = await verifyRequest(request, {
+    const verified = await verifyRequest(message.value.read, {
       keys: serviceContext,
       config,
       spendContext,

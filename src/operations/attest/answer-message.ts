@@ -1,0 +1,83 @@
+import { deviceIdOf } from '../../access/device-id.ts'
+import type { Result } from '../../base/result.ts'
+import type { Store } from '../../store/store.ts'
+import type { AttestMessage } from '../../verifier/protocol/attest-message.ts'
+import type { SpendContext } from '../../verifier/protocol/service-context.ts'
+import type { AikTrust } from '../../verifier/steps/attestation-key.ts'
+import {
+  type AttestAnswer,
+  type AttestRefusal,
+  answerAttestMessage,
+  handleAttestMessage,
+  type VerifierConfig,
+  type VerifierKeys,
+} from '../../verifier/verifier.ts'
+import type { IssuerDirectory } from './issuer-directory.ts'
+import { keepRefusal, noteRefusal, type RefusalDependencies } from './refusals.ts'
+
+export type AnsweringDependencies = RefusalDependencies & {
+  readonly store: Pick<Store, 'recordRefusal'>
+  readonly verifier: {
+    readonly config: VerifierConfig
+    readonly keys: VerifierKeys
+    /** Whom to believe about attestation keys: `config.trust` and what reference values list. */
+    readonly trustInForce: () => Promise<AikTrust>
+    /** Uses up the service context that a message answers. */
+    readonly spendContext: SpendContext
+  }
+  readonly issuerDirectory: Pick<IssuerDirectory, 'keep'>
+  readonly clock: () => Date
+}
+
+/** A message as it came: the HTTP body, and the query parameter `api-version`. Not even read. */
+export type UnreadMessage = { readonly body: string; readonly apiVersion: string | undefined }
+
+/**
+ * Answers one message of the TPM protocol by the built-in verifier, which reads it unless that was
+ * done before. What comes in is unverified; what goes out is a challenge, or a token of ours.
+ *
+ * Written is what a verified path teaches of authorities, and of a refusal, where the attestation key
+ * had answered our challenge before it, that it happened.
+ */
+export async function answerMessage(
+  dependencies: AnsweringDependencies,
+  message: AttestMessage | UnreadMessage,
+  requestId: string,
+): Promise<Result<AttestAnswer, AttestRefusal>> {
+  const { verifier, issuerDirectory, clock, random } = dependencies
+  const { keys, config, trustInForce, spendContext } = verifier
+  const input = { keys, config, trustInForce, spendContext, now: clock(), random }
+  const answered = await ('body' in message
+    ? handleAttestMessage({ ...input, message: message.body, apiVersion: message.apiVersion })
+    : answerAttestMessage(message, input))
+  if (!answered.ok) await noteEvidenceRefusal(dependencies, answered.failure, requestId)
+  else if (answered.value.kind === 'report' && answered.value.path !== undefined) {
+    await issuerDirectory.keep(answered.value.path)
+  }
+  return answered
+}
+
+/** Evidence that was refused after its attestation key had answered our challenge is attributable. */
+async function noteEvidenceRefusal(
+  dependencies: AnsweringDependencies,
+  refusal: AttestRefusal,
+  requestId: string,
+): Promise<void> {
+  const { reason, provenAik, trace, digests } = refusal
+  const deviceId = provenAik && deviceIdOf(provenAik.deviceKey)
+  const now = dependencies.clock()
+  noteRefusal(dependencies, { stage: 'evidence', reason, deviceId, requestId, now })
+  // That an authority cannot be had says nothing about the device.
+  if (deviceId === undefined || reason === 'certificate_issuer_unavailable') return
+  await keepRefusal(dependencies, {
+    stage: 'evidence',
+    deviceId,
+    now,
+    isVouched: provenAik?.isVouched === true,
+    reasons: [{ code: reason, ...('pcrs' in refusal && { pcrs: refusal.pcrs }) }],
+    digests,
+    trace: trace.map(({ step, outcome, detail }) => ({ step, outcome, detail })),
+    issuer: dependencies.verifier.config.issuer,
+    attestationPolicyHash: null,
+  })
+}

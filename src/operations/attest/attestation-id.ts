@@ -1,0 +1,12 @@
+import { toBase32 } from '../../base/encoding.ts'
+
+/** What makes a text the id of an attestation for the compiler. No value has it. */
+declare const attestationId: unique symbol
+
+/** `att_` and the base32 of 16 random bytes: names one attempt of a device, accepted or refused. */
+export type AttestationId = string & { readonly [attestationId]: true }
+
+/** A fresh one, and the only way to have one. `random` gives fresh random bytes. */
+export function newAttestationId(random: (length: number) => Uint8Array): AttestationId {
+  return `att_${toBase32(random(16))}` as AttestationId
+}

@@ -1,0 +1,69 @@
+import type { DeviceId } from '../../access/device-id.ts'
+import type { LogBudget } from '../../base/log-budget.ts'
+import type { Metrics } from '../../base/metrics.ts'
+import type { RefusalToRecord } from '../../store/devices/recording.ts'
+import type { Store } from '../../store/store.ts'
+import { newAttestationId } from './attestation-id.ts'
+import type { DeviceLimiter } from './device-limiter.ts'
+
+export type RefusalDependencies = {
+  readonly store: Pick<Store, 'recordRefusal'>
+  readonly metrics: Pick<Metrics, 'refusals' | 'refusalsNotKept'>
+  readonly logBudget: LogBudget
+  /** How many refused attempts of one device are kept in a minute. */
+  readonly refusalLimiter: DeviceLimiter
+  /** Fresh random bytes. */
+  readonly random: (length: number) => Uint8Array
+}
+
+/** An attempt that was refused. */
+export type Refusal = {
+  readonly stage: keyof typeof EVENTS
+  readonly reason: string
+  /** The device whose key was proven before the refusal; nobody else's attempts are attributable. */
+  readonly deviceId: DeviceId | undefined
+  readonly requestId: string
+  readonly now: Date
+}
+
+/** What an administrator finds of a refused attempt beside the attempt itself. Never evidence. */
+export type RefusalRecord = Pick<
+  RefusalToRecord,
+  'isVouched' | 'reasons' | 'digests' | 'trace' | 'issuer' | 'attestationPolicyHash'
+>
+
+const EVENTS = { submission: 'attestation_refused', evidence: 'evidence_refused' } as const
+
+/** Counts a refusal, and writes a line of it while the budget of its reason lasts. */
+export function noteRefusal(
+  { metrics, logBudget }: Pick<RefusalDependencies, 'metrics' | 'logBudget'>,
+  { stage, reason, deviceId, requestId, now }: Refusal,
+): void {
+  metrics.refusals.labels(stage, reason).inc()
+  const fields = { request_id: requestId, device_id: deviceId, reason }
+  logBudget.write('info', EVENTS[stage], reason, fields, now)
+}
+
+/**
+ * Keeps a refusal that a proven key earned, because it is what an administrator asks about: so many
+ * a minute of each device, and none of a device that nobody knows or vouches for.
+ */
+export async function keepRefusal(
+  { store, metrics, refusalLimiter, random }: RefusalDependencies,
+  {
+    stage,
+    now,
+    ...refusal
+  }: Pick<Refusal, 'stage' | 'now'> & RefusalRecord & { readonly deviceId: DeviceId },
+): Promise<void> {
+  if (refusalLimiter.charge(refusal.deviceId, now) > 0) return
+  const answer = await store.recordRefusal({
+    ...refusal,
+    attestationId: newAttestationId(random),
+    at: now,
+    stage,
+    claims: null,
+    referenceValuesHash: null,
+  })
+  if (answer === 'unknown') metrics.refusalsNotKept.labels(stage).inc()
+}
