@@ -95,6 +95,12 @@ CREATE TABLE "outbox" (
 	CONSTRAINT "outbox_device_id_event_id_pk" PRIMARY KEY("device_id","event_id")
 );
 --> statement-breakpoint
+CREATE TABLE "sealed_secret" (
+	"name" text collate "C" PRIMARY KEY NOT NULL,
+	"sealed" text NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "signing_key" (
 	"kid" text collate "C" PRIMARY KEY NOT NULL,
 	"use" text NOT NULL,
@@ -102,10 +108,15 @@ CREATE TABLE "signing_key" (
 	"algorithm" text NOT NULL,
 	"public_jwk" jsonb NOT NULL,
 	"certificate" text,
-	"sealed_private_key" text NOT NULL,
+	"sealed_private_key" text,
 	"created_at" timestamp (3) with time zone NOT NULL,
-	"retires_at" timestamp (3) with time zone,
+	"signs_from" timestamp (3) with time zone NOT NULL,
+	"signs_until" timestamp (3) with time zone,
+	"accepted_until" timestamp (3) with time zone,
+	"retired_at" timestamp (3) with time zone,
 	CONSTRAINT "signing_key_generation" UNIQUE("use","generation"),
+	CONSTRAINT "signing_key_succeeded_whole" CHECK (num_nulls("signing_key"."signs_until", "signing_key"."accepted_until") in (0, 2)),
+	CONSTRAINT "signing_key_accepted_long" CHECK ("signing_key"."signs_until" <= "signing_key"."accepted_until"),
 	CONSTRAINT "signing_key_use" CHECK ("signing_key"."use" in ('attestation', 'device-token', 'receipt', 'enrolment'))
 );
 --> statement-breakpoint
@@ -208,7 +219,6 @@ CREATE TABLE "rollout" (
 	"kind" text NOT NULL,
 	"from_hash" text collate "C" NOT NULL,
 	"to_hash" text collate "C" NOT NULL,
-	"beside_hash" text collate "C",
 	"state" text NOT NULL,
 	"pass" text NOT NULL,
 	"stage" smallint NOT NULL,

@@ -94,7 +94,7 @@ export async function verifyDeviceToken(
   options: {
     readonly issuer: string
     /** The key of a `kid` that we publish, or `undefined`. */
-    readonly keyOf: (kid: string) => CryptoKey | undefined
+    readonly keyOf: (kid: string) => CryptoKey | undefined | Promise<CryptoKey | undefined>
     readonly now: Date
   },
 ): Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>> {
@@ -105,8 +105,8 @@ export async function verifyDeviceToken(
   try {
     const { payload } = await jwtVerify(
       token,
-      (header) => {
-        const key = options.keyOf(header.kid ?? '')
+      async (header) => {
+        const key = await options.keyOf(header.kid ?? '')
         if (key === undefined) throw new errors.JWKSNoMatchingKey()
         return key
       },

@@ -5,12 +5,13 @@ import { createLog, type Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { createApp } from '../http/app.ts'
 import { ByteExactResponse } from '../http/byte-exact-response.ts'
-import { type MasterSecret, parseMasterSecret } from '../keys/master-secret.ts'
-import { loadOrCreateSecretFile } from '../keys/secret-file.ts'
+import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
+import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
 import { runJobs, startJob } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
+import { followKeys } from '../operations/keys/follow-keys.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { DataDirectoryBusyError } from '../store/store-error.ts'
@@ -27,6 +28,8 @@ export type NodeService = {
 }
 
 const JOBS_EVERY_MS = 60_000
+/** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
+const KEYS_EVERY_MS = 10_000
 /** What is under way gets this long; an orchestrator usually kills after 30 s. */
 const DRAIN_MS = 10_000
 /** A kept-alive connection would else stay open for seconds after its last answer. */
@@ -58,11 +61,11 @@ export async function startNodeService(
 ): Promise<NodeService> {
   const clock = options.clock ?? (() => new Date())
   const log = options.log ?? createNodeLog(config)
-  const masterSecret = await readMasterSecret(config)
+  const secrets = await readMasterSecrets(config)
   const store = await openOwnStore(config, log)
   try {
     const services = await createServices({
-      ...{ config, log, store, masterSecret, clock },
+      ...{ config, log, store, secrets, clock },
       simulatedHardware: options.simulatedHardware,
     })
     await reviewUnproven(services)
@@ -107,13 +110,10 @@ async function openOwnStore({ database }: Config, log: Log): Promise<Store> {
   }
 }
 
-async function readMasterSecret(config: Config): Promise<MasterSecret> {
-  if (config.secretKey === undefined) {
-    return loadOrCreateSecretFile(join(config.dataDir, 'secret.key'))
-  }
-  const secret = parseMasterSecret(config.secretKey)
-  if (secret === undefined) throw new Error('SECRET_KEY: must be 32 bytes in base64')
-  return secret
+async function readMasterSecrets(config: Config): Promise<MasterSecrets> {
+  const { secretKey, secretKeyPrevious, dataDir } = config
+  const current = secretKey ?? (await loadOrCreateSecretFile(join(dataDir, SECRET_FILE)))
+  return masterSecretsOf(current, secretKeyPrevious)
 }
 
 function listen(services: Services, timeoutMs: number): Promise<ServerType> {
@@ -140,6 +140,7 @@ function startBackgroundJobs(services: Services): { readonly stop: () => Promise
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runJobs(services, signal), { everyMs: JOBS_EVERY_MS, random }),
+    startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
   ]
   return {
     async stop() {

@@ -1,14 +1,3 @@
-import { createSecretKey } from 'node:crypto'
-import { importJWK, type JSONWebKeySet } from 'jose'
-import { ringOf } from '../access/device-id.ts'
-import {
-  type DeviceTokenClaims,
-  type DeviceTokenFailure,
-  issueDeviceToken,
-  type VerifiedDeviceToken,
-  verifyDeviceToken,
-} from '../access/device-token.ts'
-import { type DecisionFacts, issueReceipt } from '../access/receipt/receipt.ts'
 import type { Verdict } from '../access/trust-record.ts'
 import type { KeySets } from '../azure/key-sets.ts'
 import { connectProviders } from '../azure/providers.ts'
@@ -19,19 +8,14 @@ import type { Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
 import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
-import type { Result } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
 import { provesHardware, readTrustAnchors, requiresHardware } from '../config/trust-anchors.ts'
-import { importKeySet } from '../evidence/jws/key-set.ts'
-import type { TokenIssuer } from '../evidence/token/attestation-token.ts'
 import {
   CLIENT_REFUSALS_PER_MINUTE,
   type ClientDirectory,
   createClientDirectory,
 } from '../keys/client-directory.ts'
-import type { MasterSecret } from '../keys/master-secret.ts'
-import { derivePurposeKey } from '../keys/sealing.ts'
-import { loadSigningKeys, type SigningKeys } from '../keys/signing-keys.ts'
+import type { MasterSecrets } from '../keys/master-secret.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
 import type { EnrolmentServices } from '../operations/attest/enrolment-services.ts'
 import { createReportExaminer, type ReportExaminer } from '../operations/attest/examine-report.ts'
@@ -51,18 +35,19 @@ import {
 } from '../operations/attest/unvouched-devices.ts'
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
+import { BUILT_IN_TOKEN_LIFETIME_MS } from '../operations/keys/key-lifetimes.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import type { Store } from '../store/store.ts'
-import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { SpendContext } from '../verifier/protocol/service-context.ts'
 import type { AikTrust } from '../verifier/steps/attestation-key.ts'
 import type { VerifierConfig, VerifierKeys } from '../verifier/verifier.ts'
 import { prepareBreakGlass, type VerifyBreakGlass } from './break-glass.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
+import { createKeyServices, type KeyServices } from './keys.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
-export type Services = {
+export type Services = KeyServices & {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
@@ -92,9 +77,6 @@ export type Services = {
   readonly logBudget: LogBudget
   /** Nonces that attestations used up here: who sends one again is told so, at no cost to the device. */
   readonly spentNonces: Memory
-  readonly secrets: { readonly nonce: Uint8Array }
-  /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
-  readonly ringOf: (identity: Uint8Array) => number
   readonly issuers: TokenIssuers
   /** By URL, one for each Azure provider among the configured verifiers. */
   readonly relays: ReadonlyMap<string, AzureRelay>
@@ -106,24 +88,16 @@ export type Services = {
   readonly verifierStates: () => Readonly<Record<string, boolean>>
   readonly verifier: {
     readonly config: VerifierConfig
-    readonly keys: VerifierKeys
-    readonly published: readonly PublishedCertificate[]
+    /** Its keys at this moment. */
+    readonly keys: () => Promise<VerifierKeys>
+    readonly published: () => Promise<readonly PublishedCertificate[]>
     /** Whom to believe about attestation keys: `config.trust` and what reference values list. */
     readonly trustInForce: () => Promise<AikTrust>
     /** Uses up the service context that a message answers. */
     readonly spendContext: SpendContext
   }
-  readonly deviceTokenKeys: JSONWebKeySet
-  readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
-  readonly verifyDeviceToken: (
-    token: string,
-  ) => Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>>
   /** Whether a break-glass token opens; asks no store. */
   readonly verifyBreakGlass: VerifyBreakGlass
-  /** What device tokens and receipts are verified with by others: `/.well-known/jwks.json`. */
-  readonly publishedKeys: JSONWebKeySet
-  /** Signs what a decision came to, under a fresh id. */
-  readonly issueReceipt: (facts: DecisionFacts) => Promise<string>
   /** Set when the process is on its way down and should get no more requests. */
   readonly lifecycle: { draining: boolean }
 }
@@ -132,7 +106,7 @@ export type ServicesInput = {
   readonly config: Config
   readonly log: Log
   readonly store: Store
-  readonly masterSecret: MasterSecret
+  readonly secrets: MasterSecrets
   readonly clock: () => Date
   /**
    * The first reference values where hardware is unproven anyway: those of simulated devices, so
@@ -142,25 +116,22 @@ export type ServicesInput = {
 }
 
 const MAX_SPENT_NONCES = 50_000
-const BUILT_IN_TOKEN_LIFETIME_MS = 8 * 3600 * 1000
 
 export async function createServices(input: ServicesInput): Promise<Services> {
-  const { config, log, store, masterSecret, clock } = input
+  const { config, log, store, secrets, clock } = input
   const now = clock()
   const issuer = config.publicUrl
-  const keys = await loadSigningKeys({ store, masterSecret, issuer, now })
   const limiter = createDeviceLimiter(config.deviceAttestationsPerMinute)
   const random = createRandomSource()
+  const keys = await createKeyServices({ store, secrets, issuer, log, clock, random })
   const logBudget = createLogBudget(log)
   const places = config.aiaPlaces
   const issuerDirectory = createIssuerDirectory({ store, places, clock, log, logBudget })
-  const ringSecret = createSecretKey(derivePurposeKey(masterSecret, 'rollout ring'))
-  const ring = (identity: Uint8Array) => ringOf(identity, ringSecret)
   const shared = {
-    ringOf: ring,
+    ringOf: keys.ringOf,
+    ticketKeys: keys.sealing.ticket,
+    enrolmentAuthority: keys.enrolmentAuthority,
     config,
-    keys,
-    masterSecret,
     store,
     issuerDirectory,
     limiter,
@@ -169,7 +140,10 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   }
   const enrolment = prepareEnrolment(shared)
   const akTrust = readTrustAnchors(config.akTrustAnchors, config.akCertificatePurpose)
-  const trust = { ...akTrust, enrolment: enrolment.trust }
+  const trustNow = async (): Promise<AikTrust> => {
+    const authorities = await keys.enrolmentAuthorities()
+    return { ...akTrust, enrolment: { authorities, ekAnchors: enrolment.ekAnchors } }
+  }
   const verifiesHere = config.verifiers.includes(BUILT_IN)
   const isHardwareProven = provesHardware(config)
   await ensureDocuments(store, now, isHardwareProven ? undefined : input.simulatedHardware)
@@ -207,13 +181,13 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const countOfDevices = () => countDevices(store, clock())
   const processId = toBase32(random(10))
   const issuers = createTokenIssuers({
-    builtIn: verifiesHere ? await builtInIssuer(keys, issuer, now) : undefined,
+    builtIn: verifiesHere ? keys.builtInIssuer : undefined,
     ...azure,
     rules,
     clock,
   })
-  const tokens = await deviceTokens(keys, { issuer, clock, now })
   return {
+    ...keys,
     config,
     log,
     metrics: createMetrics({ countDevices: countOfDevices, verifiers: azure.states }),
@@ -231,7 +205,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     clients: createClientDirectory(store, clock),
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
     limiter,
-    enrolment: enrolment.services,
+    enrolment,
     refusalLimiter: createDeviceLimiter(config.deviceAttestationsPerMinute),
     unvouched: createUnvouchedDevices(store, {
       perMinute: config.unvouchedDevicesPerMinute,
@@ -240,22 +214,15 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     sharedKeys: createSharedKeys(),
     spentNonces: createMemory(MAX_SPENT_NONCES),
     logBudget,
-    secrets: { nonce: derivePurposeKey(masterSecret, 'challenge nonce') },
-    ringOf: ring,
     issuers,
     relays: azure.relays,
     keySets: azure.keySets,
     issuerDirectory,
     verifierStates: azure.states,
     verifier: builtInVerifier(keys, {
-      ...{ config, trust, issuerDirectory, masterSecret, rules, store, clock, now },
+      ...{ config, trust: await trustNow(), trustNow, issuerDirectory, rules, store, clock },
     }),
-    ...tokens,
-    publishedKeys: {
-      keys: [...tokens.deviceTokenKeys.keys, ...keys.publishedKeySet('receipt', now).keys],
-    },
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
-    issueReceipt: receiptIssuer(keys, { issuer, random, now }),
     lifecycle: { draining: false },
   }
 }
@@ -269,28 +236,19 @@ async function countDevices(store: Store, now: Date): Promise<Readonly<Record<Ve
   }
 }
 
-async function builtInIssuer(keys: SigningKeys, issuer: string, now: Date): Promise<TokenIssuer> {
-  const set = await importKeySet(keys.publishedKeySet('attestation', now))
-  if (!set.ok) throw new Error(`our own key set cannot be used: ${set.failure.reason}`)
-  return { issuer, keys: set.value, attestationPolicyHashes: [BUILT_IN_POLICY_HASH] }
-}
-
 function builtInVerifier(
-  keys: SigningKeys,
+  keys: KeyServices,
   input: {
     readonly config: Config
     readonly trust: AikTrust
+    readonly trustNow: () => Promise<AikTrust>
     readonly issuerDirectory: IssuerDirectory
-    readonly masterSecret: MasterSecret
     readonly rules: RulesReader
     readonly store: Store
     readonly clock: () => Date
-    readonly now: Date
   },
 ): Services['verifier'] {
-  const { config, trust, issuerDirectory, masterSecret, rules, store, clock, now } = input
-  const { kid, certificate, privateKey } = keys.signingKey('attestation', now)
-  if (certificate === null) throw new TypeError('an attestation key has a certificate')
+  const { config, trust, trustNow, issuerDirectory, rules, store, clock } = input
   return {
     config: {
       issuer: config.publicUrl,
@@ -299,17 +257,14 @@ function builtInVerifier(
       challengeLifetimeMs: config.challengeTtlSeconds * 1000,
       tokenLifetimeMs: BUILT_IN_TOKEN_LIFETIME_MS,
     },
-    keys: {
-      serviceContext: [derivePurposeKey(masterSecret, 'service context')],
-      tokenSigning: { kid, x5c: [certificate], privateKey: privateKey.cryptoKey },
-    },
-    published: keys.publishedKeySet('attestation', now).keys.map((key) => ({
-      kid: key.kid ?? '',
-      x5c: key.x5c ?? [],
-    })),
+    keys: async () => ({
+      serviceContext: keys.sealing.serviceContext,
+      tokenSigning: await keys.tokenSigningKey(),
+    }),
+    published: keys.publishedCertificates,
     async trustInForce() {
       const { referenceValues } = await rules.recent()
-      const inForce = trustUnder(trust, referenceValues, clock())
+      const inForce = trustUnder(await trustNow(), referenceValues, clock())
       return issuerDirectory.supply(inForce)
     },
     spendContext: createContextSpender({
@@ -318,40 +273,4 @@ function builtInVerifier(
       clock,
     }),
   }
-}
-
-async function deviceTokens(
-  keys: SigningKeys,
-  input: { readonly issuer: string; readonly clock: () => Date; readonly now: Date },
-): Promise<Pick<Services, 'deviceTokenKeys' | 'issueDeviceToken' | 'verifyDeviceToken'>> {
-  const { issuer, clock, now } = input
-  const published = keys.publishedKeySet('device-token', now)
-  const { kid, privateKey } = keys.signingKey('device-token', now)
-  const signer = { kid, sign: privateKey.sign }
-  const verifying = new Map<string, CryptoKey>()
-  for (const jwk of published.keys) {
-    const key = await importJWK(jwk, 'ES256')
-    if (jwk.kid !== undefined && key instanceof CryptoKey) verifying.set(jwk.kid, key)
-  }
-  return {
-    deviceTokenKeys: published,
-    issueDeviceToken: (claims) => issueDeviceToken(claims, { issuer, signer }),
-    verifyDeviceToken: (token) =>
-      verifyDeviceToken(token, { issuer, keyOf: (id) => verifying.get(id), now: clock() }),
-  }
-}
-
-/** Its own key, so that nothing that is signed here can be taken for a device token. */
-function receiptIssuer(
-  keys: SigningKeys,
-  input: {
-    readonly issuer: string
-    readonly random: (length: number) => Uint8Array
-    readonly now: Date
-  },
-): Services['issueReceipt'] {
-  const { issuer, random, now } = input
-  const { kid, privateKey } = keys.signingKey('receipt', now)
-  const signer = { kid, sign: privateKey.sign }
-  return (facts) => issueReceipt(facts, { issuer, signer, jti: `rcp_${toBase32(random(16))}` })
 }

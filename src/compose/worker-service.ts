@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts'
 import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.ts'
 import { type App, createApp } from '../http/app.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
-import { parseMasterSecret } from '../keys/master-secret.ts'
+import { masterSecretsOf } from '../keys/master-secret.ts'
 import {
   createBreakGlassAnswers,
   type OpenBreakGlass,
@@ -16,6 +16,7 @@ import { runJobs } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
+import { followKeys } from '../operations/keys/follow-keys.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { prepareBreakGlass } from './break-glass.ts'
 import { httpServices } from './http.ts'
@@ -76,6 +77,7 @@ export async function runScheduledJobs(
     isReviewed = true
     const signal = AbortSignal.timeout(JOBS_RUN_MS)
     const watching = watchVerifiers(services, signal)
+    await followKeys(services)
     await runControl(services, signal)
     await runJobs(services, signal)
     await watching
@@ -134,11 +136,10 @@ function openIsolate(bindings: WorkerBindings): Isolate {
 }
 
 async function startService({ config, log, database }: Isolate): Promise<Service> {
-  const masterSecret = parseMasterSecret(config.secretKey ?? '')
-  if (masterSecret === undefined) throw new Error('SECRET_KEY: must be 32 bytes in base64')
+  const secrets = masterSecretsOf(config.secretKey ?? '', config.secretKeyPrevious)
   const { store } = database
   const clock = () => new Date()
-  const services = await createServices({ config, log, store, masterSecret, clock })
+  const services = await createServices({ config, log, store, secrets, clock })
   return { services, app: createApp(httpServices(services)) }
 }
 

@@ -36,6 +36,17 @@ function isDatabaseUrl(text: string): boolean {
   return URL.canParse(text.replace('@/', '@localhost/'))
 }
 
+const masterSecret = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
+  .optional()
+
+export const MAX_CLOCK_SKEW_SECONDS = 600
+export const MAX_ATTESTATION_VALIDITY_SECONDS = 2_592_000
+
+/** With a shorter time there would be more keys for receipts than a key set may have. */
+const LEAST_SIGNING_KEY_DAYS = 30
+
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 8080),
@@ -48,10 +59,12 @@ const settings = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 500, 10),
   DATABASE_PREPARED: oneOf(['auto', 'off']).default('auto'),
   DATA_DIR: z.string().min(1).default('./data'),
-  SECRET_KEY: z
-    .string()
-    .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
-    .optional(),
+  SECRET_KEY: masterSecret,
+  SECRET_KEY_PREVIOUS: masterSecret,
+  SIGNING_KEY_DAYS: wholeNumber(0, 3650, 90).refine(
+    (days) => days === 0 || days >= LEAST_SIGNING_KEY_DAYS,
+    `must be 0 (never), or ${LEAST_SIGNING_KEY_DAYS} or more`,
+  ),
   ENROLMENT: oneOf(['open', 'approval', 'listed']).default('open'),
   DEVICE_KEY: oneOf(['aik', 'cnf']).default('aik'),
   LEGACY_UNBOUND_REQUEST_KEY: oneOf(['refuse', 'accept']).default('refuse'),
@@ -67,9 +80,9 @@ const settings = z.object({
     .transform((text) => text.split(','))
     .pipe(z.array(oneOf(EK_KINDS)).min(1)),
   CHALLENGE_TTL_SECONDS: seconds(30, 3600, 300),
-  CLOCK_SKEW_SECONDS: seconds(0, 600, 60),
+  CLOCK_SKEW_SECONDS: seconds(0, MAX_CLOCK_SKEW_SECONDS, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
-  ATTESTATION_VALIDITY_SECONDS: seconds(300, 2_592_000, 28_800),
+  ATTESTATION_VALIDITY_SECONDS: seconds(300, MAX_ATTESTATION_VALIDITY_SECONDS, 28_800),
   OUTAGE_GRACE_SECONDS: seconds(0, 604_800, 14_400),
   UNVOUCHED_STEERING: oneOf(['refuse', 'accept']).default('refuse'),
   HOLD_SECONDS: seconds(0, 86_400, 14_400),
@@ -113,6 +126,10 @@ export type Config = {
   readonly dataDir: string
   /** Base64 of 32 bytes; the Node entry keeps one in the data directory when none is given. */
   readonly secretKey: string | undefined
+  /** The one before it, while it is being replaced. */
+  readonly secretKeyPrevious: string | undefined
+  /** After so many days a signing key is followed by another; 0 for never by itself. */
+  readonly signingKeyDays: number
   readonly enrolment: 'open' | 'approval' | 'listed'
   /** Which key names a device: the TPM attestation key, or `cnf` where the policy issues no other. */
   readonly deviceKey: 'aik' | 'cnf'
@@ -197,6 +214,9 @@ function contradictions(given: Environment): string[] {
       found.push(`${name}: give either this or ${name}_FILE`)
     }
   }
+  if (given.SECRET_KEY !== undefined && given.SECRET_KEY === given.SECRET_KEY_PREVIOUS) {
+    found.push('SECRET_KEY_PREVIOUS: is SECRET_KEY itself; give the one before it, or leave it out')
+  }
   return [...found, ...missingCredentials(given), ...breakGlassContradictions(given)]
 }
 
@@ -219,6 +239,8 @@ function toConfig(s: z.infer<typeof settings>): Config {
           },
     dataDir: s.DATA_DIR,
     secretKey: s.SECRET_KEY,
+    secretKeyPrevious: s.SECRET_KEY_PREVIOUS,
+    signingKeyDays: s.SIGNING_KEY_DAYS,
     enrolment: s.ENROLMENT,
     deviceKey: s.DEVICE_KEY,
     legacyUnboundRequestKey: s.LEGACY_UNBOUND_REQUEST_KEY,

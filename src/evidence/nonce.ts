@@ -58,17 +58,21 @@ export function sealNonce(input: {
  * which is not written in it, nor the expiry.
  */
 export function openNonce(input: {
-  readonly secret: Uint8Array
+  /** Every secret that may still have sealed a living nonce. */
+  readonly secrets: readonly Uint8Array[]
   readonly deviceKey: Uint8Array
   readonly nonce: Uint8Array
   readonly now: Date
 }): Result<OpenedNonce, NonceFailure> {
-  checkKeys(input.secret, input.deviceKey)
-  const { nonce } = input
+  const { nonce, deviceKey, secrets } = input
+  for (const secret of secrets) checkKeys(secret, deviceKey)
   if (nonce.length !== NONCE_BYTES || nonce[0] !== VERSION)
     return err({ reason: 'nonce_malformed' })
-  const expected = seal(nonce.subarray(0, MAC_AT), input)
-  if (!equalBytes(expected, nonce.subarray(MAC_AT))) return err({ reason: 'nonce_foreign' })
+  const head = nonce.subarray(0, MAC_AT)
+  const isOurs = secrets.some((secret) =>
+    equalBytes(seal(head, { secret, deviceKey }), nonce.subarray(MAC_AT)),
+  )
+  if (!isOurs) return err({ reason: 'nonce_foreign' })
   const view = new DataView(nonce.buffer, nonce.byteOffset, nonce.byteLength)
   const expiresAt = new Date(view.getUint32(EXPIRY_AT) * 1000)
   if (!(input.now < expiresAt)) return err({ reason: 'nonce_expired' })

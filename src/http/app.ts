@@ -20,7 +20,7 @@ export type HttpServices = RequestServices & {
   readonly admin: AdminServices
   readonly health: HealthServices
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
-  readonly publishedKeys: JSONWebKeySet
+  readonly publishedKeys: () => Promise<JSONWebKeySet>
 }
 
 /** Every route of the service, the same on every runtime. */
@@ -32,7 +32,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', agentRoutes(services.agent))
   app.route('/', adminRoutes(services.admin))
   app.route('/', healthRoutes(services.health))
-  app.get('/.well-known/jwks.json', (c) => answerPublic(c, services.publishedKeys))
+  app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   refuseOtherMethods(app)
 
   app.notFound((c) => answerUnhandled(c, 'not_found'))

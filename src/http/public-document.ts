@@ -1,10 +1,11 @@
+import { KEY_SET_LIFETIME_SECONDS } from '../keys/key-times.ts'
 import type { HttpContext } from './environment.ts'
 
-/** Keys and metadata change rarely and are the same for everyone: anybody may keep them so long. */
-const MAX_AGE_SECONDS = 300
-
-/** Answers with a document that says nothing about who asked. */
+/**
+ * Answers with a document that says nothing about who asked: keys or metadata. Anybody may keep it
+ * until the keys that it names or leads to may have changed.
+ */
 export function answerPublic(c: HttpContext, document: object): Response {
-  c.header('cache-control', `public, max-age=${MAX_AGE_SECONDS}`)
+  c.header('cache-control', `public, max-age=${KEY_SET_LIFETIME_SECONDS}`)
   return c.json(document)
 }

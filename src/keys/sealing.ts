@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { toUtf8 } from '../base/encoding.ts'
-import type { MasterSecret } from './master-secret.ts'
+import type { MasterSecret, MasterSecrets } from './master-secret.ts'
 
 const CIPHER = 'aes-256-gcm'
 const VERSION = 1
@@ -17,6 +17,15 @@ export const SEAL_NONCE_BYTES = 12
 export function derivePurposeKey(masterSecret: MasterSecret, purpose: string): Uint8Array {
   const info = toUtf8(`countersign ${purpose}`)
   return new Uint8Array(hkdfSync('sha256', masterSecret, new Uint8Array(0), info, KEY_BYTES))
+}
+
+/** Keys for one purpose: the first seals, all open. */
+export type PurposeKeys = readonly [Uint8Array, ...Uint8Array[]]
+
+export function derivePurposeKeys(secrets: MasterSecrets, purpose: string): PurposeKeys {
+  const [current, ...previous] = secrets
+  const derive = (secret: MasterSecret) => derivePurposeKey(secret, purpose)
+  return [derive(current), ...previous.map(derive)]
 }
 
 /**

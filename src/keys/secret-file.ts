@@ -4,13 +4,25 @@ import { dirname } from 'node:path'
 import { toBase64, toHex } from '../base/encoding.ts'
 import { MASTER_SECRET_BYTES, type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
+/** Its name in the data directory. */
+export const SECRET_FILE = 'secret.key'
+
 /**
  * Reads the master secret from a file, or makes one there that only this user can read (Node only).
  * Of several processes that start at once all get the same secret. Throws if the file holds
  * something else: replacing it would make everything sealed before unreadable.
  */
 export async function loadOrCreateSecretFile(path: string): Promise<MasterSecret> {
-  const text = (await readIfThere(path)) ?? (await createSecretFile(path))
+  return parseFile(path, (await readIfThere(path)) ?? (await createSecretFile(path)))
+}
+
+/** The same of a file that is there; `undefined` if it is not. */
+export async function loadSecretFile(path: string): Promise<MasterSecret | undefined> {
+  const text = await readIfThere(path)
+  return text === undefined ? undefined : parseFile(path, text)
+}
+
+function parseFile(path: string, text: string): MasterSecret {
   const secret = parseMasterSecret(text)
   if (secret === undefined) {
     throw new Error(`${path} does not hold a master secret (32 bytes in base64): restore the file`)

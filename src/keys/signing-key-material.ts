@@ -4,8 +4,8 @@ import { digest } from '../base/digest.ts'
 import { fromBase64, toBase64, toBase64Url } from '../base/encoding.ts'
 import { IS_NODE } from '../base/runtime.ts'
 import type { SigningKeyUse } from '../store/schema/schema.ts'
-import type { StoredSigningKey } from '../store/system/stored-signing-keys.ts'
-import { seal, unseal } from './sealing.ts'
+import type { NewSigningKey, StoredSigningKey } from '../store/system/stored-signing-keys.ts'
+import { type PurposeKeys, seal, unseal } from './sealing.ts'
 import { createSelfSignedCertificate } from './self-signed-certificate.ts'
 
 export type SigningAlgorithm = 'RS256' | 'ES256'
@@ -31,38 +31,44 @@ const PARAMETERS = {
 /** The parts of a public JWK that make the key; the rest is said when it is published. */
 type PublicJwk = { readonly [member in 'kty' | 'n' | 'e' | 'crv' | 'x' | 'y']?: string }
 
-/** Makes a key of a use, its private half sealed with `sealingKey`, ready to be stored. */
+/** Makes a key of a use, its private half sealed with the first of `sealingKeys`, ready to be stored. */
 export async function createSigningKey(input: {
   readonly use: SigningKeyUse
-  readonly generation: number
-  /** Common name of the certificate, for the use that has one. */
+  /** Common name of the certificate, for the uses that have one. */
   readonly issuer: string
-  readonly sealingKey: Uint8Array
+  readonly sealingKeys: PurposeKeys
+  readonly signsFrom: Date
   readonly now: Date
-}): Promise<StoredSigningKey> {
-  const { use, generation, issuer, sealingKey, now } = input
+}): Promise<NewSigningKey> {
+  const { use, issuer, sealingKeys, signsFrom, now } = input
   const algorithm = ALGORITHMS[use]
   const keys = await crypto.subtle.generateKey(PARAMETERS[algorithm], true, ['sign', 'verify'])
   const publicJwk = publicPartOf(await crypto.subtle.exportKey('jwk', keys.publicKey))
   const serial = crypto.getRandomValues(new Uint8Array(16))
   const certificate = await certify(use, { commonName: issuer, keys, serial, now })
-  const kid =
-    certificate === null
-      ? await calculateJwkThumbprint(publicJwk as JWK, 'sha256')
-      : toBase64Url(digest('sha1', certificate))
+  const kid = await keyIdOf(publicJwk, certificate)
   const plaintext = new Uint8Array(await crypto.subtle.exportKey('pkcs8', keys.privateKey))
-  const sealed = seal({ key: sealingKey, plaintext, context: contextOf({ use, kid }) })
+  const sealed = seal({ key: sealingKeys[0], plaintext, context: contextOf({ use, kid }) })
   return {
     kid,
     use,
-    generation,
     algorithm,
     publicJwk,
     certificate: certificate && toBase64(certificate),
     sealedPrivateKey: toBase64(sealed),
     createdAt: now,
-    retiresAt: null,
+    signsFrom,
   }
+}
+
+/**
+ * RFC 7638 thumbprint of a bare key; of one with a certificate the SHA-1 of that, as `x5t` (RFC 7517
+ * §4.8). Either way it names the public half.
+ */
+async function keyIdOf(publicJwk: PublicJwk, certificate: Uint8Array | null): Promise<string> {
+  return certificate === null
+    ? await calculateJwkThumbprint(publicJwk as JWK, 'sha256')
+    : toBase64Url(digest('sha1', certificate))
 }
 
 /** Uses whose keys are known by a certificate: to clients of Azure, and as a certificate authority. */
@@ -84,16 +90,40 @@ export type PrivateKey = {
   readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
 }
 
-/** Opens the private half; `undefined` if `sealingKey` is another. */
+/** A private half that was opened, and what it was sealed with. */
+export type OpenedKey = {
+  readonly privateKey: PrivateKey
+  /** The same sealed anew, if not the first of the keys had sealed it. */
+  readonly resealed: string | undefined
+}
+
+/**
+ * Opens the private half. `undefined` if none of the keys sealed it, or if it was sealed for another
+ * public half than the row has: what is published is what we made.
+ */
 export async function openPrivateKey(
   key: StoredSigningKey,
-  sealingKey: Uint8Array,
-): Promise<PrivateKey | undefined> {
-  const sealed = fromBase64(key.sealedPrivateKey)
-  if (sealed === undefined) return undefined
-  const pkcs8 = unseal({ key: sealingKey, sealed, context: contextOf(key) })
-  if (pkcs8 === undefined) return undefined
-  const algorithm = ALGORITHMS[key.use]
+  sealingKeys: PurposeKeys,
+): Promise<OpenedKey | undefined> {
+  const certificate = key.certificate === null ? null : fromBase64(key.certificate)
+  const sealed = fromBase64(key.sealedPrivateKey ?? '')
+  if (sealed === undefined || certificate === undefined) return undefined
+  if ((await keyIdOf(publicPartOf(Object(key.publicJwk)), certificate)) !== key.kid)
+    return undefined
+  const context = contextOf(key)
+  for (const sealingKey of sealingKeys) {
+    const plaintext = unseal({ key: sealingKey, sealed, context })
+    if (plaintext === undefined) continue
+    const [current] = sealingKeys
+    const isCurrent = sealingKey === current
+    const resealed = isCurrent ? undefined : toBase64(seal({ key: current, plaintext, context }))
+    return { privateKey: await importPrivateKey(key.use, plaintext), resealed }
+  }
+  return undefined
+}
+
+async function importPrivateKey(use: SigningKeyUse, pkcs8: Uint8Array): Promise<PrivateKey> {
+  const algorithm = ALGORITHMS[use]
   const der = new Uint8Array(pkcs8)
   const parameters = PARAMETERS[algorithm]
   const cryptoKey = await crypto.subtle.importKey('pkcs8', der, parameters, false, ['sign'])

@@ -1,29 +1,10 @@
 import type { JSONWebKeySet, JWK } from 'jose'
 import type { SigningKeyUse } from '../store/schema/schema.ts'
-import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
-import type { MasterSecret } from './master-secret.ts'
-import { derivePurposeKey } from './sealing.ts'
-import {
-  createSigningKey,
-  openPrivateKey,
-  type PrivateKey,
-  type SigningAlgorithm,
-} from './signing-key-material.ts'
+import type { StoredSigningKey } from '../store/system/stored-signing-keys.ts'
+import { keyState, signerAt } from './key-times.ts'
+import type { PrivateKey, SigningAlgorithm } from './signing-key-material.ts'
 
 export const SIGNING_KEY_USES = ['attestation', 'device-token', 'receipt', 'enrolment'] as const
-
-/**
- * Our own signing keys. Of each use there may be several: the newest that is not retired signs,
- * and all that are not retired are published, so that what an older one signed still verifies.
- */
-export type SigningKeys = {
-  readonly signingKey: (use: SigningKeyUse, now: Date) => SigningKey
-  /**
-   * RFC 7517. `attestation` in the shape of Azure Attestation (`kid`, `kty` and `x5c` only),
-   * `device-token` as plain JWKs with `alg` and `use`.
-   */
-  readonly publishedKeySet: (use: SigningKeyUse, now: Date) => JSONWebKeySet
-}
 
 export type SigningKey = {
   readonly kid: string
@@ -34,84 +15,59 @@ export type SigningKey = {
   readonly certificate: string | null
 }
 
-/** The stored keys were sealed with another master secret than the one given now. */
-export class MasterSecretMismatchError extends Error {
-  override readonly name = 'MasterSecretMismatchError'
+/** Our signing keys as they were read from the database once, opened. */
+export type SigningKeys = {
+  /** The key that signs at `now`. */
+  readonly signingKey: (use: SigningKeyUse, now: Date) => SigningKey
+  /** All that have not ended, oldest first: those that were announced, the one that signs, and before. */
+  readonly acceptedKeys: (use: SigningKeyUse, now: Date) => readonly SigningKey[]
+  /** One of them, by `kid`. */
+  readonly acceptedKey: (use: SigningKeyUse, kid: string, now: Date) => SigningKey | undefined
+  /**
+   * The same as others read it. RFC 7517. `attestation` in the shape of Azure Attestation (`kid`,
+   * `kty` and `x5c` only), `device-token` and `receipt` as plain JWKs with `alg` and `use`.
+   */
+  readonly publishedKeySet: (use: SigningKeyUse, now: Date) => JSONWebKeySet
+  /** The rows of a use, oldest first, as they were read, those of ended keys among them. */
+  readonly rows: (use: SigningKeyUse) => readonly StoredSigningKey[]
 }
 
-/**
- * Reads the signing keys and opens them, making the first one of each use if there is none. Any
- * number of processes may start at once on one database: all get the same keys.
- *
- * Throws `MasterSecretMismatchError` rather than replacing keys that it cannot open.
- */
-export async function loadSigningKeys(input: {
-  readonly store: StoredSigningKeys
-  readonly masterSecret: MasterSecret
-  /** URL of our issuer: the name on the certificate of the attestation key. */
-  readonly issuer: string
-  readonly now: Date
-}): Promise<SigningKeys> {
-  const { store, masterSecret, issuer, now } = input
-  const sealingKey = derivePurposeKey(masterSecret, 'signing keys')
-  const stored = await listWithEveryUse({ store, sealingKey, issuer, now })
-  const opened = await Promise.all(
-    stored.filter((key) => isInUse(key, now)).map((key) => openKey(key, sealingKey)),
+/** A key and its row. */
+export type OpenedRow = { readonly row: StoredSigningKey; readonly key: SigningKey }
+
+/** `opened`: of `rows` those whose private halves could be opened; both by use, then oldest first. */
+export function createSigningKeys(
+  rows: readonly StoredSigningKey[],
+  opened: readonly OpenedRow[],
+): SigningKeys {
+  const rowsOf = new Map(
+    SIGNING_KEY_USES.map((use) => [use, rows.filter((row) => row.use === use)]),
   )
-  const ofUse = (use: SigningKeyUse, at: Date) => {
-    return opened.filter(({ row }) => row.use === use && isInUse(row, at))
-  }
+  const openedOf = new Map(
+    SIGNING_KEY_USES.map((use) => [use, opened.filter(({ row }) => row.use === use)]),
+  )
+  const keyOf = new Map(opened.map(({ row, key }) => [row.kid, key]))
+  const accepted = (use: SigningKeyUse, now: Date) =>
+    (openedOf.get(use) ?? []).filter(({ row }) => keyState(row, now) !== 'ended')
+  const acceptedKeys = (use: SigningKeyUse, now: Date) => accepted(use, now).map(({ key }) => key)
   return {
-    signingKey(use, at) {
-      const newest = ofUse(use, at).at(-1)
-      if (newest === undefined) throw new Error(`all signing keys for ${use} are retired`)
-      return newest.key
+    signingKey(use, now) {
+      const signer = signerAt(
+        (openedOf.get(use) ?? []).map(({ row }) => row),
+        now,
+      )
+      const key = signer && keyOf.get(signer.kid)
+      if (key === undefined) throw new Error(`all signing keys for ${use} have ended`)
+      return key
     },
-    publishedKeySet: (use, at) => ({ keys: ofUse(use, at).map(({ key }) => publish(key)) }),
+    acceptedKeys,
+    acceptedKey: (use, kid, now) => accepted(use, now).find(({ row }) => row.kid === kid)?.key,
+    publishedKeySet: (use, now) => ({ keys: acceptedKeys(use, now).map(publish) }),
+    rows: (use) => rowsOf.get(use) ?? [],
   }
-}
-
-async function listWithEveryUse(input: {
-  readonly store: StoredSigningKeys
-  readonly sealingKey: Uint8Array
-  readonly issuer: string
-  readonly now: Date
-}): Promise<readonly StoredSigningKey[]> {
-  const { store, now } = input
-  const stored = await store.listSigningKeys()
-  const missing = SIGNING_KEY_USES.filter((use) => {
-    return !stored.some((key) => key.use === use && isInUse(key, now))
-  })
-  if (missing.length === 0) return stored
-  for (const use of missing) {
-    const generations = stored.filter((key) => key.use === use).map((key) => key.generation)
-    const generation = 1 + Math.max(0, ...generations)
-    await store.insertSigningKeyIfAbsent(await createSigningKey({ ...input, use, generation }))
-  }
-  // Another process may have been faster: what is stored counts, not what we made.
-  return store.listSigningKeys()
-}
-
-type OpenedKey = { readonly row: StoredSigningKey; readonly key: SigningKey }
-
-async function openKey(row: StoredSigningKey, sealingKey: Uint8Array): Promise<OpenedKey> {
-  const { kid, use, certificate } = row
-  const privateKey = await openPrivateKey(row, sealingKey)
-  if (privateKey === undefined) {
-    throw new MasterSecretMismatchError(
-      `the ${use} signing key ${kid} was sealed with another master secret: start with the secret this database was first used with`,
-    )
-  }
-  const algorithm = row.algorithm as SigningAlgorithm
-  const publicJwk = row.publicJwk as JWK
-  return { row, key: { kid, algorithm, privateKey, publicJwk, certificate } }
 }
 
 function publish({ kid, algorithm, publicJwk, certificate }: SigningKey): JWK {
   if (certificate !== null) return { kid, kty: 'RSA', x5c: [certificate] }
   return { ...publicJwk, kid, alg: algorithm, use: 'sig' }
-}
-
-function isInUse({ retiresAt }: StoredSigningKey, now: Date): boolean {
-  return retiresAt === null || now < retiresAt
 }

@@ -22,6 +22,7 @@ import { prepareClients } from './system/clients.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
 import { prepareRetention } from './system/retention.ts'
+import { prepareSealedSecrets } from './system/sealed-secrets.ts'
 import { prepareSigningKeys } from './system/stored-signing-keys.ts'
 import { prepareVerifierObservations } from './system/verifier-observations.ts'
 
@@ -54,6 +55,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareVerifierObservations(db)),
     ...withStoreErrors(prepareAnnouncements(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
+    ...withStoreErrors(prepareSealedSecrets(db)),
     ...withStoreErrors(prepareRetention(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors({

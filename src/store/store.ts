@@ -18,6 +18,7 @@ import type { Clients } from './system/clients.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
 import type { Retention } from './system/retention.ts'
+import type { SealedSecrets } from './system/sealed-secrets.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
 
@@ -52,6 +53,7 @@ export type Store = TrustRecordReads &
   VerifierObservations &
   Announcements &
   StoredSigningKeys &
+  SealedSecrets &
   Retention &
   Counts & {
     readonly place: StorePlace

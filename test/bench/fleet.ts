@@ -89,7 +89,7 @@ export async function openServices(environment: Fleet['environment']): Promise<S
     config,
     log,
     store,
-    masterSecret,
+    secrets: [masterSecret],
     clock: () => new Date(),
     simulatedHardware: listSimulatorReferenceValues(),
   })
@@ -108,7 +108,7 @@ export function isDenied(index: number): boolean {
 async function attest(services: Services, device: VirtualDevice): Promise<string> {
   const input = {
     apiVersion: '2025-06-01',
-    keys: services.verifier.keys,
+    keys: await services.verifier.keys(),
     config: services.verifier.config,
     spendContext: services.verifier.spendContext,
     now: services.clock(),
@@ -135,13 +135,13 @@ async function submit(
   const { token, key, deviceKey } = by
   const now = services.clock()
   const sealed = sealNonce({
-    secret: services.secrets.nonce,
+    secret: services.sealing.nonce[0],
     deviceKey,
     random: services.random(16),
     expiresAt: new Date(now.getTime() + NONCE_LIFETIME_MS),
   })
   const nonce = toBase64Url(sealed)
-  const { kid, x5c, privateKey } = services.verifier.keys.tokenSigning
+  const { kid, x5c, privateKey } = await services.tokenSigningKey()
   const url = `${PUBLIC_URL}/v1/attestations`
   return {
     url,

@@ -85,7 +85,7 @@ async function exportInputs(path: string, values: Partial<ExportValues> = {}, st
 }
 
 async function claimsOf(receipt: string) {
-  const keys = expectOk(await importReceiptKeys(service.services.publishedKeys))
+  const keys = expectOk(await importReceiptKeys(await service.services.publishedKeys()))
   return expectOk(await verifyReceipt(receipt, { keys })).claims
 }
 

@@ -88,8 +88,10 @@ describe('a later start', () => {
       const before = await first.services.store.activeDocument(kind)
       expect(await second.services.store.activeDocument(kind)).toEqual(before)
     }
-    expect(second.services.verifier.published).toEqual(first.services.verifier.published)
-    expect(second.services.deviceTokenKeys).toEqual(first.services.deviceTokenKeys)
+    expect(await second.services.verifier.published()).toEqual(
+      await first.services.verifier.published(),
+    )
+    expect(await second.services.publishedKeys()).toEqual(await first.services.publishedKeys())
   })
 
   test('lets what one process began be ended by another', async () => {
@@ -112,7 +114,7 @@ describe('a later start', () => {
       config: expectOk(parseConfig({})),
       log: createLog({ level: 'silent', write: () => {}, clock: () => START }),
       store: trying.store,
-      masterSecret: secret ?? expect.unreachable(),
+      secrets: [secret ?? expect.unreachable()] as const,
       clock: () => START,
     }
     const before = await trying.query('select * from signing_key order by kid')

@@ -143,7 +143,7 @@ function tokenTargets(): readonly Target[] {
     {
       name: 'nonce',
       seeds: [new Uint8Array(45).fill(1)],
-      parse: (nonce) => openNonce({ secret: SECRET, deviceKey: SECRET, nonce, now: NOW }),
+      parse: (nonce) => openNonce({ secrets: [SECRET], deviceKey: SECRET, nonce, now: NOW }),
     },
   ]
 }

@@ -15,7 +15,6 @@ export function rolloutOf(changes: Partial<Rollout> = {}): Rollout {
     kind: 'policy',
     from: 'policy-old',
     to: 'policy-new',
-    beside: 'values',
     state: 'running',
     pass: 'audit',
     stage: 0,

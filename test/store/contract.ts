@@ -14,6 +14,7 @@ import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
 import { retentionContract } from './system/retention-contract.ts'
+import { signingKeysContract } from './system/signing-keys-contract.ts'
 import { verifierObservationsContract } from './system/verifier-observations-contract.ts'
 
 /** What every store must do, whatever it runs on. */
@@ -32,10 +33,11 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('spending service contexts', () => spentContextsContract(subject))
   describe('reading', () => readingContract(subject))
   describe('administration', () => administrationContract(subject))
-  describe('documents, clients and keys', () => documentsContract(subject))
+  describe('documents and clients', () => documentsContract(subject))
   describe('rollouts', () => controlContract(subject))
   describe('overrides, holds and jobs', () => exceptionsContract(subject))
   describe('certificates of issuers', () => issuerCertificatesContract(subject))
+  describe('our own keys', () => signingKeysContract(subject))
   describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))

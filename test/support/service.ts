@@ -7,7 +7,11 @@ import { createServices, type Services } from '../../src/compose/services.ts'
 import { type Config, type Environment, parseConfig } from '../../src/config/config.ts'
 import { type App, createApp } from '../../src/http/app.ts'
 import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
-import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
+import {
+  type MasterSecret,
+  type MasterSecrets,
+  parseMasterSecret,
+} from '../../src/keys/master-secret.ts'
 import { type AgentOptions, AttestationAgent } from '../../src/simulator/agent.ts'
 import { type KeySource, primeSharingKeys } from '../../src/simulator/key-source.ts'
 import {
@@ -61,6 +65,8 @@ export type TestServiceOptions = {
   readonly database: TestDatabase
   readonly clock?: TestClock
   readonly env?: Environment
+  /** The first seals, all open; one that all services of a run share. */
+  readonly secrets?: MasterSecrets
   /** Stands between the service and its store. */
   readonly wrap?: (store: Store) => Store
   /** Puts other services in the place of some. */
@@ -91,6 +97,7 @@ export function testClock(start: Date = START): TestClock {
 
 export async function createTestService(options: TestServiceOptions): Promise<TestService> {
   const { database, clock = testClock(), env = {}, wrap = same, alter = same } = options
+  const { secrets = [MASTER_SECRET] } = options
   const config: Config = expectOk(parseConfig({ LOG_LEVEL: 'debug', ...env }))
   const logs: string[] = []
   const calls: string[] = []
@@ -102,7 +109,7 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
     config,
     log,
     store,
-    masterSecret: MASTER_SECRET,
+    secrets,
     clock: clock.now,
     simulatedHardware,
   }

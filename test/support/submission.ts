@@ -29,12 +29,12 @@ export async function obtainHonestToken(
 }
 
 /** Signs claims as the service's own verifier does. */
-export function mintToken(
+export async function mintToken(
   service: TestService,
   payload: JWTPayload | string,
   header: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
-  const { kid, privateKey } = service.services.verifier.keys.tokenSigning
+  const { kid, privateKey } = await service.services.tokenSigningKey()
   return sign(payload, { alg: 'RS256', kid, typ: 'JWT', ...header }, privateKey)
 }
 

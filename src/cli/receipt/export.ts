@@ -47,12 +47,15 @@ async function exportInputs(store: Store, text: string, request: { request?: unk
   return recomputed.ok ? ok(inputs) : recomputed
 }
 
-/** The service's own keys, retired ones too: their public halves are not sealed. */
+/**
+ * The service's own keys, those that have ended too, as a receipt tells of the past. Not those that
+ * were retired: somebody else may have signed with them.
+ */
 async function readStoredKeys(store: Store): Promise<ReceiptKeys> {
   const stored = await store.listSigningKeys()
   const keys = await importReceiptKeys({
     keys: stored
-      .filter(({ use }) => use !== 'attestation')
+      .filter(({ use, retiredAt }) => use !== 'attestation' && retiredAt === null)
       .map(({ kid, publicJwk }) => ({ ...(publicJwk as JsonWebKey), kid })),
   })
   if (!keys.ok) throw new Error('no service has made its keys in this database yet')

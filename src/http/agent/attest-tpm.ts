@@ -27,7 +27,7 @@ export type TpmServices = AnsweringDependencies &
       readonly maxConcurrentVerifications: number
       readonly azure: { readonly maxConcurrentRelays: number }
     }
-    readonly verifier: { readonly published: readonly PublishedCertificate[] }
+    readonly verifier: { readonly published: () => Promise<readonly PublishedCertificate[]> }
   }
 
 /**
@@ -61,9 +61,8 @@ export function attestTpmRoutes(services: TpmServices): Hono<HttpEnv> {
     )
   })
 
-  const certificates = listCertificates(verifier.published)
   const issuer = describeIssuer(verifier.config.issuer)
-  app.get('/certs', (c) => answerPublic(c, certificates))
+  app.get('/certs', async (c) => answerPublic(c, listCertificates(await verifier.published())))
   app.get('/.well-known/openid-configuration', (c) => answerPublic(c, issuer))
   return app
 }

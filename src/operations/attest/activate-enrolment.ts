@@ -50,8 +50,8 @@ export async function activateEnrolment(
   answer: { readonly ticket: string; readonly secret: Uint8Array },
 ): Promise<Result<Enrolled, ActivationFailure>> {
   const now = services.clock()
-  const key = services.ticketKey
-  const opened = openTicket({ text: answer.ticket, secret: answer.secret, key, now })
+  const keys = services.ticketKeys
+  const opened = openTicket({ text: answer.ticket, secret: answer.secret, keys, now })
   if (!opened.ok) return opened
   const ticket = opened.value
   const anchor = toBase64Url(ticket.anchor)
@@ -88,7 +88,7 @@ async function certify(
   const seconds = Math.floor(Math.min(latest, ticket.ekNotAfter.getTime()) / 1000)
   const expiresAt = new Date(seconds * 1000)
   const certificate = await issueEnrolmentCertificate({
-    authority: services.enrolmentAuthority(now),
+    authority: await services.enrolmentAuthority(),
     spki: ticket.akSpki,
     commonName: deviceIdOf(ticket.ekHash),
     uris: encodeEnrolledNames({ ekHash: ticket.ekHash, anchor: toBase64Url(ticket.anchor) }),

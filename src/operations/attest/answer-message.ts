@@ -19,7 +19,8 @@ export type AnsweringDependencies = RefusalDependencies & {
   readonly store: Pick<Store, 'recordRefusal'>
   readonly verifier: {
     readonly config: VerifierConfig
-    readonly keys: VerifierKeys
+    /** Its keys at this moment. */
+    readonly keys: () => Promise<VerifierKeys>
     /** Whom to believe about attestation keys: `config.trust` and what reference values list. */
     readonly trustInForce: () => Promise<AikTrust>
     /** Uses up the service context that a message answers. */
@@ -45,8 +46,15 @@ export async function answerMessage(
   requestId: string,
 ): Promise<Result<AttestAnswer, AttestRefusal>> {
   const { verifier, issuerDirectory, clock, random } = dependencies
-  const { keys, config, trustInForce, spendContext } = verifier
-  const input = { keys, config, trustInForce, spendContext, now: clock(), random }
+  const { config, trustInForce, spendContext } = verifier
+  const input = {
+    keys: await verifier.keys(),
+    config,
+    trustInForce,
+    spendContext,
+    now: clock(),
+    random,
+  }
   const answered = await ('body' in message
     ? handleAttestMessage({ ...input, message: message.body, apiVersion: message.apiVersion })
     : answerAttestMessage(message, input))

@@ -85,7 +85,7 @@ export async function beginEnrolment(
       ekNotAfter: certificate.notAfter,
       akSpki: ak.value.spki,
     },
-    key: services.ticketKey,
+    key: services.ticketKeys[0],
     iv: services.random(TICKET_IV_BYTES),
   })
   const randomness = await makeRandomness(key, services.random)

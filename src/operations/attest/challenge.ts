@@ -1,9 +1,11 @@
 import { type DeviceId, deviceIdOf } from '../../access/device-id.ts'
 import type { Config } from '../../config/config.ts'
 import { sealNonce } from '../../evidence/nonce.ts'
+import type { PurposeKeys } from '../../keys/sealing.ts'
 
 export type ChallengeDependencies = {
-  readonly secrets: { readonly nonce: Uint8Array }
+  /** The first seals. */
+  readonly sealing: { readonly nonce: PurposeKeys }
   readonly config: Pick<Config, 'challengeTtlSeconds'>
   readonly clock: () => Date
   /** Fresh random bytes. */
@@ -26,12 +28,12 @@ const RANDOM_BYTES = 16
  * is refused.
  */
 export function issueChallenge(
-  { secrets, config, clock, random }: ChallengeDependencies,
+  { sealing, config, clock, random }: ChallengeDependencies,
   deviceKey: Uint8Array,
 ): Challenge {
   const expiresAt = new Date(clock().getTime() + config.challengeTtlSeconds * 1000)
   const nonce = sealNonce({
-    secret: secrets.nonce,
+    secret: sealing.nonce[0],
     deviceKey,
     random: random(RANDOM_BYTES),
     expiresAt,

@@ -1,5 +1,6 @@
 import type { EkKind } from '../../evidence/tpm/endorsement-key.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
+import type { PurposeKeys } from '../../keys/sealing.ts'
 import type { SigningKey } from '../../keys/signing-keys.ts'
 import type { CertifiedPath, FindIssuers } from '../../verifier/steps/certified-path.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
@@ -11,8 +12,8 @@ export type EnrolmentServices = LinkServices & {
   /** Fresh random bytes. */
   readonly random: (length: number) => Uint8Array
   readonly limiter: DeviceLimiter
-  /** Seals tickets, and nothing else. */
-  readonly ticketKey: Uint8Array
+  /** For tickets, and nothing else: the first seals, all open. */
+  readonly ticketKeys: PurposeKeys
   /** Who vouches for endorsement keys. */
   readonly ekTrust: {
     readonly anchors: readonly Certificate[]
@@ -26,6 +27,6 @@ export type EnrolmentServices = LinkServices & {
   readonly ekAnchors: ReadonlyMap<string, Certificate>
   /** The kinds of endorsement keys that count. */
   readonly ekKinds: readonly EkKind[]
-  /** The key that certifies enrolled keys at a time. */
-  readonly enrolmentAuthority: (now: Date) => SigningKey
+  /** The key that certifies enrolled keys now. */
+  readonly enrolmentAuthority: () => Promise<SigningKey>
 }

@@ -15,7 +15,7 @@ export type RelayDependencies = {
   /** Whether the tokens of a provider are believed that it gave this process. */
   readonly reports: ReportExaminer
   readonly config: Pick<Config, 'verifiers'>
-  readonly verifier: { readonly keys: Pick<VerifierKeys, 'serviceContext'> }
+  readonly sealing: Pick<VerifierKeys, 'serviceContext'>
   readonly metrics: Pick<Metrics, 'relayed'>
   readonly log: Log
   /** Fresh random bytes. */
@@ -44,10 +44,10 @@ export async function relayMessage(
   message: AttestMessage,
   requestId: string,
 ): Promise<Result<Relayed, RelayFailure>> {
-  const { relays, reports, config, verifier } = dependencies
+  const { relays, reports, config, sealing } = dependencies
   const isInit = message.kind === 'init'
   const isOurs = config.verifiers.includes(BUILT_IN)
-  if (isOurs && isOwnRequest(message, verifier.keys.serviceContext)) return ok({ by: 'us' })
+  if (isOurs && isOwnRequest(message, sealing.serviceContext)) return ok({ by: 'us' })
   const failures: RelayFailure[] = []
   for (const name of config.verifiers) {
     if (name === BUILT_IN) {

@@ -18,8 +18,8 @@ export type TokenIssuers = {
 }
 
 export function createTokenIssuers(input: {
-  /** Our own verifier, unless the configuration leaves it out. */
-  readonly builtIn: TokenIssuer | undefined
+  /** Our own verifier, with the key that a token names; unless the configuration leaves it out. */
+  readonly builtIn: ((kid: string | undefined) => Promise<TokenIssuer>) | undefined
   /** URLs of Azure providers. */
   readonly providers: readonly string[]
   readonly keySets: KeySets
@@ -27,12 +27,13 @@ export function createTokenIssuers(input: {
   readonly clock: () => Date
 }): TokenIssuers {
   const { builtIn, providers, keySets, rules, clock } = input
-  const own = builtIn === undefined ? [] : [builtIn]
+  const own = async (kid: string | undefined) =>
+    ok(builtIn === undefined ? [] : [await builtIn(kid)])
   return {
     async of({ header, payload }) {
-      const issuer = providers.find((provider) => provider === payload.iss)
-      if (issuer === undefined) return ok(own)
       const kid = typeof header.kid === 'string' ? header.kid : undefined
+      const issuer = providers.find((provider) => provider === payload.iss)
+      if (issuer === undefined) return own(kid)
       const keys = await keySets.keySetFor(issuer, kid)
       if (!keys.ok) return keys
       // Which of the versions in force is the device's is known when it is: that one appraises it.

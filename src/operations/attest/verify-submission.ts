@@ -23,11 +23,13 @@ import {
   canServeDevice,
   decodeAttestationToken,
 } from '../../evidence/token/attestation-token-kind.ts'
+import type { PurposeKeys } from '../../keys/sealing.ts'
 import type { TokenIssuers } from './token-issuers.ts'
 
 export type SubmissionDependencies = {
   readonly issuers: TokenIssuers
-  readonly secrets: { readonly nonce: Uint8Array }
+  /** Any of them may have sealed the nonce. */
+  readonly sealing: { readonly nonce: PurposeKeys }
   readonly config: Pick<
     Config,
     'publicUrl' | 'deviceKey' | 'clockSkewSeconds' | 'tokenMaxAgeSeconds'
@@ -114,8 +116,8 @@ export async function verifySubmission(
     refused: { failure, device: device.value },
   })
   if (token.nonce === undefined) return refuse({ reason: 'token_without_nonce' })
-  const { secrets } = dependencies
-  const nonce = openNonce({ secret: secrets.nonce, deviceKey, nonce: token.nonce, now })
+  const secrets = dependencies.sealing.nonce
+  const nonce = openNonce({ secrets, deviceKey, nonce: token.nonce, now })
   if (!nonce.ok) return refuse(nonce.failure)
   const claims = readAttestationClaims(token.payload)
   if (!claims.ok) return refuse(claims.failure)

@@ -17,13 +17,11 @@ export type StoredDocuments = {
   /**
    * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
    * statement. `unchanged` if it is the active one already. `superseded`, and nothing is written, if
-   * another than `expected` is active, or than `beside` of the other kind: two who change documents at
-   * once must not undo each other, and nothing comes into force beside what it was not compared with.
-   * Open rollouts end.
+   * another than `expected` is active: two who change a document at once must not undo each other.
    * The store takes `hash` as given: who activates has computed it from the body.
    */
   readonly activateDocument: (
-    input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
+    input: DocumentToActivate & { readonly expected?: string },
   ) => Promise<Activation>
   /** The same, only if no document of this kind is active: the first start of a service. */
   readonly ensureActiveDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
@@ -68,7 +66,6 @@ const ACTIVATE = [
   'p_reason',
   'p_at',
   'p_expected',
-  'p_beside',
   'p_audit_id',
   'p_event_id',
 ] as const
@@ -138,12 +135,12 @@ export function prepareDocuments(db: Database): StoredDocuments {
         .limit(limit)
     },
     proposeDocument(input) {
-      const { p_expected: _, p_beside: __, p_event_id: ___, ...args } = activationArguments(input)
+      const { p_expected: _, p_event_id: __, ...args } = activationArguments(input, null)
       return propose(args)
     },
-    activateDocument: (input) => activate(activationArguments(input)),
+    activateDocument: (input) => activate(activationArguments(input, input.expected ?? null)),
     async ensureActiveDocument(input) {
-      const answer = await activate(activationArguments({ ...input, expected: NONE }))
+      const answer = await activate(activationArguments(input, NONE))
       return answer === 'applied' ? answer : 'unchanged'
     },
   }
@@ -160,7 +157,8 @@ const documentColumns = {
 }
 
 function activationArguments(
-  input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
+  input: DocumentToActivate,
+  expected: string | null,
 ): Record<(typeof ACTIVATE)[number], Argument> {
   return {
     p_kind: input.kind,
@@ -169,8 +167,7 @@ function activationArguments(
     p_author: encodeText(input.author),
     p_reason: encodeText(input.reason),
     p_at: input.now.toISOString(),
-    p_expected: input.expected ?? null,
-    p_beside: input.beside ?? null,
+    p_expected: expected,
     p_audit_id: newRecordId(input.now),
     p_event_id: newRecordId(input.now),
   }

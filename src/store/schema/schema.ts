@@ -244,17 +244,35 @@ export const signingKey = pgTable(
     algorithm: text('algorithm').notNull(),
     publicJwk: jsonb('public_jwk').$type<Json>().notNull(),
     certificate: text('certificate'),
-    sealedPrivateKey: text('sealed_private_key').notNull(),
+    /** Destroyed with a key that was retired, and a while after others have ended. */
+    sealedPrivateKey: text('sealed_private_key'),
     createdAt: instant('created_at').notNull(),
-    retiresAt: instant('retires_at'),
+    signsFrom: instant('signs_from').notNull(),
+    // Both are null until there is a successor.
+    signsUntil: instant('signs_until'),
+    acceptedUntil: instant('accepted_until'),
+    /** When an administrator ended it at once. */
+    retiredAt: instant('retired_at'),
   },
   (table) => [
     unique('signing_key_generation').on(table.use, table.generation),
+    check(
+      'signing_key_succeeded_whole',
+      sql`num_nulls(${table.signsUntil}, ${table.acceptedUntil}) in (0, 2)`,
+    ),
+    check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
     check(
       'signing_key_use',
       sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment')`,
     ),
   ],
 )
+
+/** Secrets that outlive the master secret that they are sealed with. */
+export const sealedSecret = pgTable('sealed_secret', {
+  name: asciiText('name').primaryKey(),
+  sealed: text('sealed').notNull(),
+  createdAt: instant('created_at').notNull(),
+})
 
 export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt' | 'enrolment'

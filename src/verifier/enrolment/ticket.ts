@@ -67,10 +67,13 @@ export function sealTicket(input: {
 export function openTicket(input: {
   readonly text: string
   readonly secret: Uint8Array
-  readonly key: Uint8Array
+  /** Every key that may still have sealed a living ticket. */
+  readonly keys: readonly Uint8Array[]
   readonly now: Date
 }): Result<EnrolmentTicket, TicketFailure> {
-  const plain = decrypt(input.text, input.key)
+  const plain = input.keys
+    .map((key) => decrypt(input.text, key))
+    .find((bytes) => bytes !== undefined)
   const ticket = plain && readTicket(plain)
   if (ticket === undefined) return err({ reason: 'ticket_foreign' })
   if (!(input.now < ticket.expiresAt)) return err({ reason: 'ticket_expired' })

@@ -347,7 +347,7 @@ describe('tokens of other kinds', () => {
     await expectRefused(await ask(device.token, subjectOf(device.id)), 'break_glass_malformed')
     const token = await signed()
     expectRefusal(await service.services.verifyDeviceToken(token), 'device_token_invalid')
-    const keys = expectOk(await importReceiptKeys(service.services.publishedKeys))
+    const keys = expectOk(await importReceiptKeys(await service.services.publishedKeys()))
     expectRefusal(await verifyReceipt(token, { keys }), 'receipt_malformed')
   })
 })

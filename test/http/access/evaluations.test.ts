@@ -179,7 +179,7 @@ describe('a question about a user', () => {
           false,
           ['sign', 'verify'],
         )
-        const kid = service.services.deviceTokenKeys.keys[0]?.kid ?? ''
+        const kid = (await service.services.publishedKeys()).keys[0]?.kid ?? ''
         return new SignJWT({ cnf: { jkt: 'a' } })
           .setProtectedHeader({ alg: 'ES256', typ: 'countersign-device+jwt', kid })
           .setIssuer(service.url)

@@ -31,8 +31,8 @@ test('a challenge is a fresh nonce for one device key, good for five minutes', a
   expect(second.nonce).not.toBe(first.nonce)
   const nonce = fromBase64Url(first.nonce) ?? new Uint8Array()
   expect(nonce).toHaveLength(NONCE_BYTES)
-  const { secrets } = service.services
-  const opened = expectOk(openNonce({ secret: secrets.nonce, deviceKey, nonce, now: START }))
+  const { sealing } = service.services
+  const opened = expectOk(openNonce({ secrets: sealing.nonce, deviceKey, nonce, now: START }))
   expect(opened.expiresAt).toEqual(new Date('2026-03-02T08:05:00Z'))
 })
 

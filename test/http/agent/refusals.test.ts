@@ -350,7 +350,7 @@ const NONCES: readonly Case[] = [
     'the nonce of another device',
     nonceOf(() =>
       sealNonce({
-        secret: service.services.secrets.nonce,
+        secret: service.services.sealing.nonce[0],
         deviceKey: newDeviceKey(),
         random: new Uint8Array(16),
         expiresAt: new Date(START.getTime() + 300_000),
@@ -364,7 +364,7 @@ const NONCES: readonly Case[] = [
     'the nonce of a challenge that is over',
     nonceOf(({ deviceKey }) =>
       sealNonce({
-        secret: service.services.secrets.nonce,
+        secret: service.services.sealing.nonce[0],
         deviceKey,
         random: new Uint8Array(16),
         expiresAt: START,

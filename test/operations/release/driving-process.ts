@@ -15,7 +15,13 @@ if (!config.ok || masterSecret === undefined) throw new TypeError('the settings 
 const clock = () => new Date()
 const log = createLog({ level: 'silent', write: () => {}, clock })
 const store = openPostgresStore({ url, poolSize: 2 })
-const services = await createServices({ config: config.value, log, store, masterSecret, clock })
+const services = await createServices({
+  config: config.value,
+  log,
+  store,
+  secrets: [masterSecret],
+  clock,
+})
 for (;;) {
   await runControl(services)
   await new Promise(setImmediate)

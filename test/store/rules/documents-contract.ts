@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { StoredSigningKey } from '../../../src/store/system/stored-signing-keys.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
 export function documentsContract(subject: () => StoreUnderTest): void {
@@ -80,31 +79,12 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       )
       expect(answers.toSorted()).toEqual(['applied', ...Array(7).fill('superseded')])
       const winner = changes[answers.indexOf('applied')]
-      expect((await store().inForce()).policyHash).toBe(winner?.hash)
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
       const losers = changes.filter((change) => change !== winner)
       for (const { hash } of losers) {
         expect(await store().document('policy', hash)).toBeNull()
         expect(await countOf('outbox', `payload ->> 'hash' = '${hash}'`)).toBe(0)
       }
-    })
-
-    test('become active beside the expected one of the other kind only: of both at once one counts', async () => {
-      const [policy, values] = [newId('hash-'), newId('hash-')]
-      const valuesOf = (hash: string) => ({
-        ...documentOf(hash),
-        kind: 'reference-values' as const,
-      })
-      await store().activateDocument(documentOf(policy))
-      await store().activateDocument(valuesOf(values))
-      const answers = await Promise.all([
-        store().activateDocument({
-          ...documentOf(newId('hash-')),
-          expected: policy,
-          beside: values,
-        }),
-        store().activateDocument({ ...valuesOf(newId('hash-')), expected: values, beside: policy }),
-      ])
-      expect(answers.toSorted()).toEqual(['applied', 'superseded'])
     })
 
     test('can be kept before they are in force, once, with audit and no event', async () => {
@@ -113,7 +93,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       expect(await store().proposeDocument(documentOf(next))).toBe('applied')
       expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
       expect(await store().document('policy', next)).toMatchObject({ hash: next, parent: now })
-      expect((await store().inForce()).policyHash).toBe(now)
+      expect((await store().trustRecord('')).policyHash).toBe(now)
       expect(await countOf('audit', `detail ->> 'hash' = '${next}'`)).toBe(1)
       expect(await countOf('outbox', `payload ->> 'hash' = '${next}'`)).toBe(0)
       const listed = await store().listDocuments('policy', 1000)
@@ -150,7 +130,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const baseline = documentOf(newId('hash-'))
       expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
       expect(await store().document('policy', baseline.hash)).toBeNull()
-      expect((await store().inForce()).policyHash).toBe(hash)
+      expect((await store().trustRecord('')).policyHash).toBe(hash)
     })
 
     test('become active once when many processes start for the first time', async () => {
@@ -159,7 +139,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const answers = await Promise.all(documents.map(store().ensureActiveDocument))
       expect(answers.filter((answer) => answer === 'applied')).toHaveLength(1)
       const winner = documents[answers.indexOf('applied')]
-      expect((await store().inForce()).policyHash).toBe(winner?.hash)
+      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
     })
   })
 
@@ -201,26 +181,5 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const unknown = { ...disable, clientId: newId('cli_') }
       expect(await store().disableClient(unknown)).toBe('client_unknown')
     })
-  })
-
-  test('of many signing keys of one use and generation one is kept', async () => {
-    const keyOf = (kid: string): StoredSigningKey => ({
-      kid,
-      use: 'device-token',
-      generation: 1,
-      algorithm: 'ES256',
-      publicJwk: { kty: 'EC', kid },
-      certificate: null,
-      sealedPrivateKey: 'sealed',
-      createdAt: at(0),
-      retiresAt: null,
-    })
-    const keys = Array.from({ length: 8 }, () => keyOf(newId('kid-')))
-    const kept = await Promise.all(keys.map(store().insertSigningKeyIfAbsent))
-    expect(kept.filter(Boolean)).toHaveLength(1)
-    expect(await store().listSigningKeys()).toEqual([keys[kept.indexOf(true)]])
-    const successor = { ...keyOf(newId('kid-')), generation: 2, retiresAt: at(50) }
-    expect(await store().insertSigningKeyIfAbsent(successor)).toBe(true)
-    expect((await store().listSigningKeys()).at(-1)).toEqual(successor)
   })
 }

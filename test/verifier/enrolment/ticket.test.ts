@@ -22,7 +22,7 @@ const ticket = {
 }
 const text = sealTicket({ ticket, key, iv: new Uint8Array(12).fill(8) })
 const open = (changes: Partial<Parameters<typeof openTicket>[0]> = {}) =>
-  openTicket({ text, secret, key, now, ...changes })
+  openTicket({ text, secret, keys: [key], now, ...changes })
 
 /** Both sides are ours; that AES-GCM is what it is, is Node's word. */
 describe('a ticket of an enrolment', () => {
@@ -68,7 +68,11 @@ describe('a ticket of an enrolment', () => {
     const more = toBase64Url(Buffer.concat([bytes, Uint8Array.of(0)]))
     const others = [more, 'no base64!', '', 'A'.repeat(MAX_TICKET_CHARS + 1)]
     for (const other of others) expectRefusal(open({ text: other }), 'ticket_foreign')
-    expectRefusal(open({ key: new Uint8Array(32).fill(9) }), 'ticket_foreign')
+    expectRefusal(open({ keys: [new Uint8Array(32).fill(9)] }), 'ticket_foreign')
+  })
+
+  test('opens by any key that may have sealed it, while one follows the other', () => {
+    expectOk(open({ keys: [new Uint8Array(32).fill(9), key] }))
   })
 
   test('is not made of parts of other lengths', () => {

@@ -1,0 +1,238 @@
+import { createSecretKey } from 'node:crypto'
+import { importJWK, type JSONWebKeySet } from 'jose'
+import { ringOf } from '../access/device-id.ts'
+import {
+  type DeviceTokenClaims,
+  type DeviceTokenFailure,
+  issueDeviceToken,
+  type VerifiedDeviceToken,
+  verifyDeviceToken,
+} from '../access/device-token.ts'
+import { type DecisionFacts, issueReceipt } from '../access/receipt/receipt.ts'
+import { fromBase64, toBase32 } from '../base/encoding.ts'
+import type { Log } from '../base/log.ts'
+import type { Result } from '../base/result.ts'
+import { type IssuerKey, importKeySet } from '../evidence/jws/key-set.ts'
+import type { TokenIssuer } from '../evidence/token/attestation-token.ts'
+import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
+import { type KeyRing, openKeyRing, signingSealingKeys } from '../keys/key-ring.ts'
+import type { MasterSecrets } from '../keys/master-secret.ts'
+import { loadRingSecret } from '../keys/ring-secret.ts'
+import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
+import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts'
+import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
+import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
+import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
+import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
+import type { TokenSigningKey } from '../verifier/steps/issue-token.ts'
+
+/**
+ * What is made and read with our own keys. All of it follows the key ring: a key that was rotated or
+ * retired by another process counts here as it does there.
+ */
+export type KeyServices = {
+  readonly keyRing: KeyRing
+  /** Each list: the first seals, all open. */
+  readonly sealing: {
+    readonly signingKey: PurposeKeys
+    readonly nonce: PurposeKeys
+    readonly serviceContext: PurposeKeys
+    readonly ticket: PurposeKeys
+  }
+  /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
+  readonly ringOf: (identity: Uint8Array) => number
+  readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
+  readonly verifyDeviceToken: VerifyDeviceToken
+  /** The same by the keys that are at hand: what has to answer without a store asks this. */
+  readonly verifyDeviceTokenOffline: VerifyDeviceToken
+  /** Signs what a decision came to, under a fresh id. */
+  readonly issueReceipt: (facts: DecisionFacts) => Promise<string>
+  /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
+  readonly publishedKeys: () => Promise<JSONWebKeySet>
+  /** What others verify the built-in verifier's tokens with: `/certs`. */
+  readonly publishedCertificates: () => Promise<readonly PublishedCertificate[]>
+  /** The key that the built-in verifier signs a token with now. */
+  readonly tokenSigningKey: () => Promise<TokenSigningKey>
+  /** Our own verifier as an issuer of tokens, with the key that a token names if it is one of ours. */
+  readonly builtInIssuer: (kid: string | undefined) => Promise<TokenIssuer>
+  /** The key that certifies enrolled keys now. */
+  readonly enrolmentAuthority: () => Promise<SigningKey>
+  /** A certificate for each key of that authority that may have signed one that counts. */
+  readonly enrolmentAuthorities: () => Promise<readonly Certificate[]>
+}
+
+type VerifyDeviceToken = (token: string) => Promise<Result<VerifiedDeviceToken, DeviceTokenFailure>>
+
+/** Opens our keys, making what is missing. Throws `MasterSecretMismatchError`. */
+export async function createKeyServices(input: {
+  readonly store: StoredSigningKeys & SealedSecrets
+  readonly secrets: MasterSecrets
+  /** Our URL. */
+  readonly issuer: string
+  readonly log: Log
+  readonly clock: () => Date
+  readonly random: (length: number) => Uint8Array
+}): Promise<KeyServices> {
+  const { store, secrets, clock, log } = input
+  if (secrets.length > 1) {
+    log.warn('previous_secret_key_accepted', {
+      consequence: 'who has the previous SECRET_KEY can still make nonces and tickets',
+      remedy: 'unset SECRET_KEY_PREVIOUS an hour after the last process was started with it',
+    })
+  }
+  const keyRing = await openKeyRing(input)
+  const ringSecret = createSecretKey(await loadRingSecret({ store, secrets, now: clock() }))
+  return {
+    keyRing,
+    sealing: {
+      signingKey: signingSealingKeys(secrets),
+      nonce: derivePurposeKeys(secrets, 'challenge nonce'),
+      serviceContext: derivePurposeKeys(secrets, 'service context'),
+      ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
+    },
+    ringOf: (identity) => ringOf(identity, ringSecret),
+    ...deviceTokens(keyRing, input),
+    ...attestationTokens(keyRing, input),
+    issueReceipt: receiptIssuer(keyRing, input),
+    ...enrolment(keyRing, input),
+  }
+}
+
+type Shared = {
+  readonly issuer: string
+  readonly clock: () => Date
+  readonly random: (length: number) => Uint8Array
+}
+
+function deviceTokens(
+  keyRing: KeyRing,
+  { issuer, clock }: Shared,
+): Pick<
+  KeyServices,
+  'issueDeviceToken' | 'verifyDeviceToken' | 'verifyDeviceTokenOffline' | 'publishedKeys'
+> {
+  const verificationKeyOf = onceEach(async ({ publicJwk }) => {
+    const key = await importJWK(publicJwk, 'ES256')
+    if (!(key instanceof CryptoKey)) throw new TypeError('a device token key is no public key')
+    return key
+  })
+  const verifyWith = (keyOf: (kid: string) => Maybe<SigningKey>): VerifyDeviceToken => {
+    const verificationKey = (kid: string): Maybe<CryptoKey> => {
+      const key = keyOf(kid)
+      if (key instanceof Promise) return key.then((found) => found && verificationKeyOf(found))
+      return key && verificationKeyOf(key)
+    }
+    return (token) => verifyDeviceToken(token, { issuer, keyOf: verificationKey, now: clock() })
+  }
+  return {
+    async issueDeviceToken(claims: DeviceTokenClaims) {
+      const key = (await keyRing.current()).signingKey('device-token', clock())
+      return issueDeviceToken(claims, { issuer, signer: signerOf(key) })
+    },
+    verifyDeviceToken: verifyWith((kid) => keyRing.keyOf('device-token', kid)),
+    verifyDeviceTokenOffline: verifyWith((kid) =>
+      keyRing.latest().acceptedKey('device-token', kid, clock()),
+    ),
+    async publishedKeys() {
+      const keys = await keyRing.current()
+      const published = (['device-token', 'receipt'] as const).flatMap(
+        (use) => keys.publishedKeySet(use, clock()).keys,
+      )
+      return { keys: published }
+    },
+  }
+}
+
+type Maybe<T> = T | undefined | Promise<T | undefined>
+
+/** Its own key, so that nothing that is signed here can be taken for a device token. */
+function receiptIssuer(
+  keyRing: KeyRing,
+  { issuer, clock, random }: Shared,
+): KeyServices['issueReceipt'] {
+  return async (facts) => {
+    const key = (await keyRing.current()).signingKey('receipt', clock())
+    const jti = `rcp_${toBase32(random(16))}`
+    return issueReceipt(facts, { issuer, signer: signerOf(key), jti })
+  }
+}
+
+function attestationTokens(
+  keyRing: KeyRing,
+  { issuer, clock }: Shared,
+): Pick<KeyServices, 'publishedCertificates' | 'tokenSigningKey' | 'builtInIssuer'> {
+  const issuerKeyOf = onceEach(importIssuerKey)
+  const accepted = (keys: SigningKeys) => keys.acceptedKeys('attestation', clock())
+  return {
+    async publishedCertificates() {
+      return accepted(await keyRing.current()).map(publishCertificate)
+    },
+    async tokenSigningKey() {
+      const key = (await keyRing.current()).signingKey('attestation', clock())
+      return { ...publishCertificate(key), privateKey: key.privateKey.cryptoKey }
+    },
+    async builtInIssuer(kid: string | undefined): Promise<TokenIssuer> {
+      if (kid !== undefined) await keyRing.keyOf('attestation', kid)
+      const keys = new Map<string, IssuerKey>()
+      for (const key of accepted(await keyRing.current())) keys.set(key.kid, await issuerKeyOf(key))
+      return {
+        issuer,
+        keys: { keys, ignored: [] },
+        attestationPolicyHashes: [BUILT_IN_POLICY_HASH],
+      }
+    },
+  }
+}
+
+function publishCertificate({ kid, certificate }: SigningKey): PublishedCertificate {
+  if (certificate === null) throw new TypeError('an attestation key has a certificate')
+  return { kid, x5c: [certificate] }
+}
+
+/** By the way that others go who read our key set. */
+async function importIssuerKey(key: SigningKey): Promise<IssuerKey> {
+  const set = await importKeySet({ keys: [{ ...publishCertificate(key), kty: 'RSA' }] })
+  const imported = set.ok ? set.value.keys.get(key.kid) : undefined
+  if (imported === undefined) throw new Error('our own attestation key cannot be used')
+  return imported
+}
+
+function enrolment(
+  keyRing: KeyRing,
+  { clock }: Shared,
+): Pick<KeyServices, 'enrolmentAuthority' | 'enrolmentAuthorities'> {
+  const parsed = new WeakMap<SigningKey, Certificate>()
+  const certificateOf = (key: SigningKey): Certificate => {
+    const known = parsed.get(key)
+    if (known !== undefined) return known
+    const certificate = parseCertificate(fromBase64(key.certificate ?? '') ?? new Uint8Array())
+    if (!certificate.ok) throw new Error('our own enrolment certificate cannot be read')
+    parsed.set(key, certificate.value)
+    return certificate.value
+  }
+  return {
+    async enrolmentAuthority() {
+      return (await keyRing.current()).signingKey('enrolment', clock())
+    },
+    async enrolmentAuthorities() {
+      return (await keyRing.current()).acceptedKeys('enrolment', clock()).map(certificateOf)
+    },
+  }
+}
+
+function signerOf({ kid, privateKey }: SigningKey) {
+  return { kid, sign: privateKey.sign }
+}
+
+/** Keeps what was made of a key for as long as the key is kept. Only what is finished is kept. */
+function onceEach<T>(make: (key: SigningKey) => Promise<T>): (key: SigningKey) => T | Promise<T> {
+  const kept = new WeakMap<SigningKey, { readonly made: T }>()
+  return (key) => {
+    const known = kept.get(key)
+    if (known !== undefined) return known.made
+    return make(key).then((made) => {
+      kept.set(key, { made })
+      return made
+    })
+  }
+}
