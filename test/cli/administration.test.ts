@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { COMMAND } from '../../src/base/command.ts'
 import { command as clients } from '../../src/cli/clients/clients.ts'
 import { command as devices } from '../../src/cli/devices/devices.ts'
-import { UsageError } from '../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import type { Json } from '../support/json.ts'
 import { type Called, callCommand } from './call-command.ts'
 import { type Ended, runCli, startServe } from './cli-process.ts'
@@ -101,7 +102,7 @@ describe('countersign clients', () => {
     const { code, stderr } = await spawn('clients', 'disable', 'cli_nobody')
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'countersign: there is no client cli_nobody\n',
+      stderr: `countersign: there is no client cli_nobody: ${COMMAND} clients list\n`,
     })
   })
 })
@@ -183,7 +184,6 @@ describe('countersign simulate and devices', () => {
     ['a limit', ['list', '--limit', '0']],
     ['show', ['show', 'laptop']],
     ['a verb', ['remove', 'laptop']],
-    ['nothing', []],
   ])('%s that makes no sense is wrong usage', async (_, args) => {
     await expect(cli('devices', ...args)).rejects.toThrow(UsageError)
   })
@@ -194,7 +194,7 @@ describe('countersign simulate and devices', () => {
     const { code, stderr } = await spawn('devices', 'release', id, '--reason', 'x')
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `countersign: there is no device ${id}\n`,
+      stderr: `countersign: there is no device ${id}: ${COMMAND} devices list\n`,
     })
   })
 })

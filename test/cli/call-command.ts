@@ -1,11 +1,14 @@
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import type { Command as OldCommand } from '../../src/cli/framework/arguments.ts'
-import type { Command } from '../../src/cli/framework/command.ts'
+import { type Command, EXIT, isGroup } from '../../src/cli/framework/command.ts'
 import { runCommand } from '../../src/cli/framework/run.ts'
 
 export type Called = { readonly code: number; readonly stdout: string }
 
-/** Runs a command in this process: what it prints, and its exit code. Wrong usage rejects. */
+/**
+ * Runs a command in this process: what it prints, and its exit code, which has to be one that its
+ * help names. Wrong usage rejects.
+ */
 export async function callCommand(
   command: Command | OldCommand,
   args: readonly string[],
@@ -16,12 +19,19 @@ export async function callCommand(
     return true
   })
   try {
-    const run =
-      'help' in command
-        ? command.run(args)
-        : runCommand({ path: [], command, summary: undefined }, args)
-    return { code: await run, stdout }
+    if ('help' in command) return { code: await command.run(args), stdout }
+    const code = await runCommand({ path: [], command, summary: undefined }, args)
+    expect(exitCodesOf(command, args)).toContain(code)
+    return { code, stdout }
   } finally {
     write.mockRestore()
   }
+}
+
+function exitCodesOf(command: Command, [name = '', ...rest]: readonly string[]): readonly number[] {
+  const next = isGroup(command) ? command.verbs[name] : undefined
+  if (next !== undefined) return exitCodesOf(next, rest)
+  const declared = isGroup(command) ? {} : command.exits
+  const names = ['done', 'usage', ...Object.keys(declared ?? {})]
+  return Object.entries(EXIT).flatMap(([exit, code]) => (names.includes(exit) ? [code] : []))
 }

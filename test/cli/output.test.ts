@@ -1,9 +1,21 @@
 import { describe, expect, test } from 'vitest'
-import { readArguments, readCount, UsageError } from '../../src/cli/framework/arguments.ts'
+import { EXIT, verb } from '../../src/cli/framework/command.ts'
 import { fields } from '../../src/cli/framework/fields.ts'
+import {
+  count,
+  duration,
+  flag,
+  oneOf,
+  preset,
+  repeated,
+  required,
+  text,
+} from '../../src/cli/framework/options.ts'
 import { printable } from '../../src/cli/framework/output.ts'
+import { parseValues } from '../../src/cli/framework/parse.ts'
 import { createProgress, renderBar } from '../../src/cli/framework/progress.ts'
 import { renderTable } from '../../src/cli/framework/table.ts'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { describeSelections } from '../../src/cli/inspect/pcrs.ts'
 
 const HOSTILE = 'a\u001b[2J\r\nb\u009b1m\u202ec'
@@ -86,29 +98,58 @@ describe('progress', () => {
   })
 })
 
-describe('arguments', () => {
-  const options = { port: { type: 'string' }, json: { type: 'boolean' } } as const
+describe('arguments and options', () => {
+  const declared = verb({
+    json: 'what was given',
+    arguments: { first: required(text('FIRST', 'one')), others: repeated(text('OTHER', 'more')) },
+    options: {
+      atOnce: flag('now'),
+      count: preset(count('N', 'how many', { least: 1, most: 9 }), '3'),
+      age: duration('AGE', 'how old'),
+      kind: oneOf('KIND', 'which', ['a', 'b']),
+      label: repeated(text('LABEL', 'whose')),
+    },
+    run: () => EXIT.done,
+  })
+  const parse = (...args: readonly string[]) => parseValues(declared, args)
 
-  test('are read strictly', () => {
-    expect(readArguments(['--port', '1', 'a'], options, 1)).toMatchObject({
-      values: { port: '1' },
-      positionals: ['a'],
+  test('become values under their own names', () => {
+    const given = ['x', '--at-once', '--label=a', '-', '--label', 'b', '--json', '--', '--y']
+    expect(parse(...given, '--age')).toEqual({
+      first: 'x',
+      others: ['-', '--y', '--age'],
+      atOnce: true,
+      label: ['a', 'b'],
+      count: 3,
+      age: undefined,
+      kind: undefined,
+      json: true,
+      data: undefined,
     })
-    for (const args of [['--prot'], ['--port'], ['--json=yes'], ['a', 'b'], ['--', '-x', '-y']]) {
-      expect(() => readArguments(args, options, 1), args.join(' ')).toThrow(UsageError)
-    }
+    expect(parse('x', '--age', '90s', '--count', '9', '--kind', 'b')).toMatchObject({
+      age: 90_000,
+      count: 9,
+      kind: 'b',
+      json: false,
+    })
+    expect(['30m', '1h', '2d'].map((age) => parse('x', '--age', age).age)).toEqual([
+      1_800_000, 3_600_000, 172_800_000,
+    ])
   })
 
-  test('an unknown option is told in one sentence', () => {
-    expect(() => readArguments(['--prot'], options)).toThrow(/^Unknown option '--prot'$/)
-  })
-
-  test('a count is a whole number, from the least on', () => {
-    expect(readCount(undefined, 'n', 7)).toBe(7)
-    expect(readCount('0', 'n', 7)).toBe(0)
-    for (const text of ['-1', '1.5', '1e3', '', 'x', '99999999999999999999']) {
-      expect(() => readCount(text, 'n', 7), text).toThrow(UsageError)
-    }
-    expect(() => readCount('0', 'n', 7, 1)).toThrow("--n must be a whole number from 1 up, not '0'")
+  test.each([
+    [[], 'FIRST is missing: one'],
+    [['x', ''], 'an argument is empty'],
+    [['x', '--count', '0'], "--count must be a whole number from 1 to 9, not '0'"],
+    [['x', '--count', '10'], "--count must be a whole number from 1 to 9, not '10'"],
+    [['x', '--count=-1'], "--count must be a whole number from 1 to 9, not '-1'"],
+    [['x', '--count', '1.5'], "--count must be a whole number from 1 to 9, not '1.5'"],
+    [['x', '--count', '1e0'], "--count must be a whole number from 1 to 9, not '1e0'"],
+    [['x', '--age', '5'], '--age must be like 90s, 30m, 1h or 2d'],
+    [['x', '--kind', 'c'], "--kind must be one of a, b, not 'c'"],
+    [['x', '-a'], 'there is no option -a: did you mean --age?'],
+    [['x', '--at-once', '--at-once'], '--at-once is given twice'],
+  ])('%j is wrong usage', (args, message) => {
+    expect(() => parse(...args)).toThrow(new UsageError(message))
   })
 })

@@ -7,9 +7,11 @@ import { importReceiptKeys } from '../../src/access/receipt/keys.ts'
 import { MAX_RECEIPT_CHARS } from '../../src/access/receipt/limits.ts'
 import { verifyReceipt } from '../../src/access/receipt/verify.ts'
 import { command as clients } from '../../src/cli/clients/clients.ts'
+import { verb } from '../../src/cli/framework/command.ts'
 import { collectInputs } from '../../src/cli/receipt/collect-inputs.ts'
-import { type ExportValues, prepareExport } from '../../src/cli/receipt/export.ts'
+import { exportReceipt } from '../../src/cli/receipt/export.ts'
 import { command } from '../../src/cli/receipt/receipt.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import type { Store } from '../../src/store/store.ts'
 import { leavesOf, otherValue, withChange } from '../access/receipt/receipt-fixture.ts'
 import { documentOf } from '../policy/healthy-device.ts'
@@ -76,11 +78,20 @@ async function verify(path: string, ...more: readonly string[]) {
   return { code, ...JSON.parse(stdout) }
 }
 
-async function exportInputs(path: string, values: Partial<ExportValues> = {}, store?: Store) {
-  const out = place('inputs.json')
-  const perform = prepareExport(path, { out, json: true, ...values })
-  const run = () => perform(store ?? database.store)
-  const { code, stdout } = await callCommand({ ...command, run }, [])
+type Given = { readonly out?: string; readonly request?: string }
+
+/** On the database of the test rather than on one that the configuration names. */
+async function exportInputs(path: string, given: Given = {}, store: Store = database.store) {
+  const { out = place('inputs.json'), request } = given
+  const args = [path, '--out', out, ...(request === undefined ? [] : ['--request', request])]
+  const onStore = verb({
+    ...exportReceipt,
+    async run(values) {
+      const perform = await exportReceipt.run(values)
+      return typeof perform === 'number' ? perform : perform(store, expectOk(parseConfig({})))
+    },
+  })
+  const { code, stdout } = await callCommand(onStore, [...args, '--json'])
   return { code, out, ...JSON.parse(stdout) }
 }
 
@@ -125,7 +136,7 @@ describe('a receipt of the service', () => {
     for (const at of leavesOf(inputs)) {
       const changed = file('changed.json', withChange(inputs, at, otherValue))
       const found = await verify(path, '--inputs', changed)
-      expect(found).toMatchObject({ code: 2, verified: false, signed: true, recomputed: false })
+      expect(found).toMatchObject({ code: 3, verified: false, signed: true, recomputed: false })
       expect(found.reason).toMatch(/^receipt_inputs_(differ|malformed)$/)
       expect(found.where.input ?? found.where.at.split('.')[0]).toBe(at[0])
     }
@@ -141,12 +152,12 @@ describe('a receipt of the service', () => {
     expect(await verify(path, '--inputs', out, '--request', request)).toMatchObject({ code: 0 })
     const other = file('other.json', { ...readJson(request), action: { name: 'other' } })
     expect(await verify(path, '--inputs', out, '--request', other)).toMatchObject({
-      code: 2,
+      code: 3,
       reason: 'receipt_inputs_differ',
       where: { input: 'request', member: 'request_digest' },
     })
     expect(await exportInputs(path, { request: other })).toMatchObject({
-      code: 2,
+      code: 3,
       reason: 'receipt_inputs_differ',
     })
   })
@@ -160,7 +171,7 @@ describe('a receipt of the service', () => {
     expect(stdout).toMatch(/decision +denied/)
     expect(stdout).toMatch(/secure_boot_on +fail/)
     const refused = await callCommand(command, [...args, '--issuer', 'https://other.example'])
-    expect(refused.code).toBe(2)
+    expect(refused.code).toBe(3)
     expect(refused.stdout).toMatch(/^REFUSED {2}receipt_issuer_differs\n/)
   })
 
@@ -174,7 +185,7 @@ describe('a receipt of the service', () => {
     ]
     for (const [text, reason] of wrong) {
       const found = await verify(file('wrong.jws', text))
-      expect(found).toMatchObject({ code: 2, verified: false, signed: false, reason })
+      expect(found).toMatchObject({ code: 3, verified: false, signed: false, reason })
       expect(found).not.toHaveProperty('receipt')
     }
     const { keys } = readJson(place('jwks.json'))
@@ -210,7 +221,7 @@ describe('the inputs of a receipt', () => {
     const active = await service.services.store.activeDocument('policy')
     const swapped = file('swapped.json', { ...readJson(out), policy: active?.body })
     expect(await verify(path, '--inputs', swapped)).toMatchObject({
-      code: 2,
+      code: 3,
       where: { input: 'policy', member: 'policy_hash' },
     })
   })
@@ -235,7 +246,7 @@ describe('the inputs of a receipt', () => {
     await database.store.setDeviceAttributes({ deviceId, changes, by: 'test', now: START })
     const where = { input: 'device', name: deviceId }
     const reason = 'receipt_input_changed'
-    expect(await exportInputs(path)).toMatchObject({ code: 2, verified: false, reason, where })
+    expect(await exportInputs(path)).toMatchObject({ code: 3, verified: false, reason, where })
     expectRefusal(await collectInputs(database.store, await claimsOf(receipt)), reason)
   })
 
@@ -264,7 +275,7 @@ describe('the inputs of a receipt', () => {
     ]
     for (const [reason, input, change] of altered) {
       const found = await exportInputs(path, {}, { ...store, ...change })
-      expect(found).toMatchObject({ code: 2, reason, where: { input } })
+      expect(found).toMatchObject({ code: 3, reason, where: { input } })
       const collected = await collectInputs({ ...store, ...change }, claims)
       if (collected.ok) expect.fail('collected')
       noteReason(collected.failure.reason)
@@ -288,7 +299,7 @@ describe('the inputs of a receipt', () => {
       await expect(exportInputs(path, {}, other.store)).rejects.toThrow(/no service has made/)
       await createTestService({ database: other, clock })
       expect(await exportInputs(path, {}, other.store)).toMatchObject({
-        code: 2,
+        code: 3,
         reason: 'receipt_key_unknown',
       })
     } finally {
@@ -299,27 +310,32 @@ describe('the inputs of a receipt', () => {
 
 describe('wrong usage', () => {
   test.each([
-    [[], /say verify or export/],
-    [['show', 'x'], /say verify or export/],
-    [['verify'], /the receipt file is missing/],
-    [['verify', 'no-such-file'], /cannot read no-such-file \(ENOENT\)/],
+    [['show', 'x'], /there is no 'show', but: verify, export/],
+    [['verify'], /FILE is missing/],
+    [['verify', 'no-such-file', '--jwks', 'x'], /cannot read no-such-file \(ENOENT\)/],
     [['export', 'no-such-file'], /--out is missing/],
     [['export', 'no-such-file', '--out', 'x'], /cannot read no-such-file/],
   ])('%j', async (args, message) => {
-    await expect(command.run(args)).rejects.toThrow(message)
+    await expect(callCommand(command, args)).rejects.toThrow(message)
   })
 
   test('of options that go with others', async () => {
     const path = file('any.jws', 'x')
     const jwks = ['--jwks', place('jwks.json')]
-    await expect(command.run(['verify', path])).rejects.toThrow(/--jwks is missing/)
-    await expect(command.run(['verify', path, ...jwks, '--request', path])).rejects.toThrow(
-      /--request goes with --inputs/,
+    await expect(callCommand(command, ['verify', path])).rejects.toThrow(/--jwks is missing/)
+    await expect(
+      callCommand(command, ['verify', path, ...jwks, '--request', place('jwks.json')]),
+    ).rejects.toThrow(/--request goes with --inputs/)
+    await expect(callCommand(command, ['verify', path, ...jwks, '--issuer', ''])).rejects.toThrow(
+      /--issuer/,
     )
-    await expect(command.run(['verify', path, ...jwks, '--issuer', ''])).rejects.toThrow(/--issuer/)
-    await expect(command.run(['verify', path, '--jwks', path])).rejects.toThrow(/is not JSON/)
+    await expect(callCommand(command, ['verify', path, '--jwks', path])).rejects.toThrow(
+      /is not JSON/,
+    )
     const empty = file('empty.json', { keys: [] })
-    await expect(command.run(['verify', path, '--jwks', empty])).rejects.toThrow(/key_set_empty/)
+    await expect(callCommand(command, ['verify', path, '--jwks', empty])).rejects.toThrow(
+      /key_set_empty/,
+    )
     const unreadable = await decide((await attest()).deviceId)
     await expect(exportInputs(unreadable.path, { out: '/no/such/folder/x' })).rejects.toThrow(
       /cannot write/,

@@ -1,10 +1,11 @@
 import type { PolicyInForce, PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
+import { EXIT } from '../framework/command.ts'
 import { diffLines } from '../framework/line-diff.ts'
 import { printJson, printText } from '../framework/output.ts'
 import type { PolicySource } from './policy-source.ts'
 import { demand } from './provider.ts'
 
-/** Prints the difference between the policy in force and another. 1 if there is one. */
+/** Prints the difference between the policy in force and another. */
 export async function comparePolicies(
   provider: PolicyProvider,
   source: PolicySource,
@@ -22,7 +23,7 @@ export async function comparePolicies(
     })
   } else if (isSame) printText(`${provider.url} has ${source.label} (${source.hash}).\n`)
   else printText(describeDifference(provider.url, inForce, source))
-  return isSame ? 0 : 1
+  return isSame ? EXIT.done : EXIT.differs
 }
 
 export function describeDifference(

@@ -1,6 +1,8 @@
 import type { PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
 import { RECOMMENDED_POLICY_HASH } from '../../azure/provider-policy/recommended.ts'
+import { COMMAND } from '../../base/command.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { addPin, readPins, removePins } from './pins.ts'
 import { describeWeaknesses, describeWeaknessesOfText, type PolicySource } from './policy-source.ts'
@@ -43,7 +45,7 @@ export async function pinPolicy(
       others.length === 0 ? '' : `\nPinned beside it: ${others.join(', ')}\n`,
       source === undefined
         ? ''
-        : `\nPublish it, if it is not in force yet:\n  countersign azure policy set --provider ${url} ${options.sourceArguments}\n`,
+        : `\nPublish it, if it is not in force yet:\n  ${COMMAND} azure policy set --provider ${url} ${options.sourceArguments}\n`,
     ].join(''),
   )
   return 0
@@ -54,7 +56,7 @@ async function readInForce(provider: PolicyProvider) {
   const { text, hash } = demand(await provider.readPolicy(), url)
   if (text === undefined) {
     throw new Error(
-      `${url} has no TPM policy to pin: publish one with countersign azure policy set --pin`,
+      `${url} has no TPM policy to pin: publish one with ${COMMAND} azure policy set --pin`,
     )
   }
   return { text, hash }
@@ -72,9 +74,6 @@ export type UnpinOptions = {
   readonly clock: () => Date
 }
 
-/** Exit status of what is refused for the sake of the devices that would be denied. */
-const DENIALS_NOT_ACCEPTED = 3
-
 /** Ends the trust in tokens under a policy. Not while it is in force, unless forced. */
 export async function unpinPolicy(
   provider: PolicyProvider,
@@ -87,12 +86,12 @@ export async function unpinPolicy(
     const inForce = await provider.readPolicy()
     if (!inForce.ok) {
       throw new Error(
-        `whether this policy is in force at ${url} cannot be seen (${inForce.failure.reason}): --yes unpins it all the same`,
+        `whether this policy is in force at ${url} cannot be seen (${inForce.failure.reason}): --force unpins it all the same`,
       )
     }
     if (inForce.value.hash === hash) {
       throw new Error(
-        `this policy is in force at ${url}, and every token under it would be refused: publish another one first (countersign azure policy set), or say --yes`,
+        `this policy is in force at ${url}, and every token under it would be refused: publish another one first (${COMMAND} azure policy set), or say --force`,
       )
     }
   }
@@ -104,7 +103,7 @@ export async function unpinPolicy(
     printJson({ provider: url, hash, changed, newly_denied: newlyDenied, pins })
   } else if (isRefused) printText(describeLosses(hash, newlyDenied))
   else printText(describeUnpinned(url, { hash, pins, isDone: outcome === 'applied' }))
-  return isRefused ? DENIALS_NOT_ACCEPTED : 0
+  return isRefused ? EXIT.refused : EXIT.done
 }
 
 function describeLosses(hash: string, newlyDenied: number): string {
@@ -126,7 +125,7 @@ function describeUnpinned(
   const done = isDone ? 'is not pinned any more' : 'was not pinned'
   const left =
     pins.length === 0
-      ? `No policy is pinned for it now: all of its tokens are refused. To pin one:\n  countersign azure policy pin --provider ${url}\n`
+      ? `No policy is pinned for it now: all of its tokens are refused. To pin one:\n  ${COMMAND} azure policy pin --provider ${url}\n`
       : `Pinned: ${pins.join(', ')}\n`
   return `${hash} ${done} for ${url}.\n${left}`
 }

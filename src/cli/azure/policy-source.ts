@@ -1,7 +1,7 @@
 import { type PolicyOutline, readPolicyText } from '../../azure/provider-policy/policy-text.ts'
 import { NEEDED_CLAIMS, RECOMMENDED_POLICY } from '../../azure/provider-policy/recommended.ts'
 import { policyHashOf } from '../../evidence/token/attestation-token.ts'
-import { readTextFile } from '../framework/read-text.ts'
+import { readTextFile } from '../framework/read-file.ts'
 
 /** A policy as it is about to be pinned or published. */
 export type PolicySource = {
@@ -15,7 +15,7 @@ export type PolicySource = {
 /** The policy in a file, or the recommended one. Throws with the line when it is no policy. */
 export function readPolicySource(file: string | undefined): PolicySource {
   const label = file ?? 'the recommended policy'
-  const text = file === undefined ? RECOMMENDED_POLICY : readTextFile(file, '--file')
+  const text = file === undefined ? RECOMMENDED_POLICY : readTextFile(file)
   const outline = readPolicyText(text)
   if (!outline.ok) {
     const { line, problem, reason } = outline.failure

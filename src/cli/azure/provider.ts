@@ -7,7 +7,7 @@ import {
 } from '../../azure/provider-policy/provider-policy.ts'
 import type { Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
-import { UsageError } from '../framework/arguments.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
 /** A person waits longer than an agent does, and `az` takes seconds to make a token. */
 const LEAST_TIMEOUT_MS = 30_000
@@ -72,7 +72,7 @@ function explain(failure: PolicyProviderFailure): string {
     case 'key_set_unavailable':
       return 'its keys (/certs) cannot be fetched, so that its answer is not believed: try again'
     case 'policy_answer_mismatch':
-      return 'it does not confirm the policy that it was given: look at the one in force (countersign azure policy show)'
+      return 'it does not confirm the policy that it was given: look at the one in force'
     default:
       return 'its answer cannot be verified and is not believed: look at the URL, the clock of this machine and who is on the way'
   }

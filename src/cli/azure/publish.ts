@@ -1,6 +1,8 @@
 import { createPolicyToken, type PolicySigner } from '../../azure/provider-policy/policy-token.ts'
 import type { PolicyInForce, PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
+import { COMMAND } from '../../base/command.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeDifference } from './compare.ts'
 import { addPin, readPins } from './pins.ts'
@@ -19,9 +21,6 @@ export type PublishOptions = {
   readonly now: Date
   readonly confirm: (question: string) => Promise<boolean>
 }
-
-/** Exit status of a command that refuses to do what it is asked. */
-const REFUSED = 2
 
 /**
  * Publishes a policy that is pinned, or pins it first: between a policy that is in force and its pin
@@ -44,18 +43,18 @@ export async function publishPolicy(
     if (json)
       printJson({ provider: url, hash: source.hash, published: false, reason: 'not_pinned' })
     else printText(describeRefusal(url, options.sourceArguments))
-    return REFUSED
+    return EXIT.refused
   }
   if (!isSame && !(await options.confirm(`Publish this policy to ${url}?`))) {
     printText('Nothing was changed.\n')
-    return REFUSED
+    return EXIT.refused
   }
   const { hash } = source
   if (!isPinned) await addPin(store, { issuer: url, hash, name: options.name }, now)
   if (!isSame) await publish(provider, options, isPinned)
   if (json) printJson({ provider: url, hash, published: !isSame, pinned: true })
   else printText(describeOutcome(url, { hash, isSame, isPinned, pins }))
-  return 0
+  return EXIT.done
 }
 
 async function publish(
@@ -92,7 +91,7 @@ function describePlan(
 function describeRefusal(url: string, sourceArguments: string): string {
   return `Not published: this policy is not pinned, so that every token under it would be refused
 (policy_not_pinned) and the fleet locked out. Pin it first, then publish it:
-  countersign azure policy pin --provider ${url} ${sourceArguments}
+  ${COMMAND} azure policy pin --provider ${url} ${sourceArguments}
 or let this command do both in that order, with --pin.
 `
 }
@@ -110,9 +109,7 @@ function describeOutcome(
   const others = pins.filter((pin) => pin !== hash)
   const done = isSame ? '' : `Published to ${url}, and read back.\n`
   const pinned = isPinned ? 'It was pinned before.' : 'It is pinned now.'
-  const remove = others.map(
-    (pin) => `  countersign azure policy pin --remove ${pin} --provider ${url}\n`,
-  )
+  const remove = others.map((pin) => `  ${COMMAND} azure policy unpin ${pin} --provider ${url}\n`)
   const next =
     others.length === 0
       ? ''

@@ -3,6 +3,7 @@ import {
   RECOMMENDED_POLICY,
   RECOMMENDED_POLICY_HASH,
 } from '../../azure/provider-policy/recommended.ts'
+import { COMMAND } from '../../base/command.ts'
 import type { Store } from '../../store/store.ts'
 import { fields } from '../framework/fields.ts'
 import { printable, printJson, printText } from '../framework/output.ts'
@@ -53,7 +54,7 @@ export async function showPolicy(
   if (text === undefined) {
     printText(`${head}
 The provider has no TPM policy, so that it attests no device. Give it one:
-  countersign azure policy set --pin --provider ${url}
+  ${COMMAND} azure policy set --pin --provider ${url}
 `)
     return 0
   }
@@ -79,11 +80,11 @@ function adviseOn(policy: { url: string; text: string; isPinned: boolean }): str
     ? ''
     : `
 Tokens under this policy are refused (policy_not_pinned). If it is yours, and says what you want:
-  countersign azure policy pin --provider ${url}
+  ${COMMAND} azure policy pin --provider ${url}
 `
   const compare = `
 What would be recommended otherwise:
-  countersign azure policy diff --provider ${url}
+  ${COMMAND} azure policy diff --provider ${url}
 `
   return [...weaknesses, advice, weaknesses.length > 0 ? compare : ''].join('')
 }

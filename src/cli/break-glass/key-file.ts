@@ -2,9 +2,9 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:cr
 import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs'
 import { thumbprintOf } from '../../access/break-glass/keys.ts'
 import type { BreakGlassSigner } from '../../access/break-glass/sign.ts'
-import { UsageError } from '../framework/arguments.ts'
-import { readTextFile } from '../framework/read-text.ts'
-import { readBytes } from '../inspect/files.ts'
+import { option } from '../framework/options.ts'
+import { describeCode, readBytes, readTextFile } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
 /** As it stands in BREAK_GLASS_KEYS. */
 export type PublicBreakGlassJwk = {
@@ -17,8 +17,8 @@ export type PublicBreakGlassJwk = {
 }
 
 /** Throws `UsageError` for what is no Ed25519 private key in PEM. */
-export function readSigner(path: string | undefined, passphrase: string | undefined) {
-  const pem = Buffer.from(readBytes(path, '--key'))
+export function readSigner(path: string, passphrase: string | undefined) {
+  const pem = Buffer.from(readBytes(path))
   const key = decrypt(pem, { path, passphrase })
   if (key.asymmetricKeyType !== 'ed25519') throw new UsageError(`${path} is no Ed25519 key`)
   const { kid } = publicJwkOf(key)
@@ -49,24 +49,29 @@ export function writeNewSecret(path: string, text: string): void {
       closeSync(file)
     }
   } catch (error) {
-    const code = codeOf(error)
-    if (code === 'EEXIST')
-      throw new UsageError(`${path} is there already: keys are not overwritten`)
-    throw new UsageError(`cannot write ${path} (${code})`)
+    const code = describeCode(error)
+    const isThere = code === ' (EEXIST)'
+    if (isThere) throw new UsageError(`${path} is there already: keys are not overwritten`)
+    throw new UsageError(`cannot write ${path}${code}`)
   }
 }
 
-/** The first line of the file. */
-export function readPassphrase(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined
-  const [line = ''] = readTextFile(path, '--passphrase-file').split(/\r?\n/, 1)
+/** A passphrase, read when the option is: the first line of a file. */
+export const PASSPHRASE_FILE = option(
+  'FILE',
+  'the file whose first line encrypts the private key, or decrypts it',
+  readPassphrase,
+)
+
+function readPassphrase(path: string): string {
+  const [line = ''] = readTextFile(path).split(/\r?\n/, 1)
   if (line === '') throw new UsageError(`${path} has no passphrase in its first line`)
   return line
 }
 
 function decrypt(
   pem: Buffer,
-  { path, passphrase }: { path: string | undefined; passphrase: string | undefined },
+  { path, passphrase }: { path: string; passphrase: string | undefined },
 ): KeyObject {
   if (passphrase === undefined && pem.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')) {
     throw new UsageError(`${path} is encrypted: give its --passphrase-file`)
@@ -76,8 +81,4 @@ function decrypt(
   } catch {
     throw new UsageError(`${path} is no private key in PEM, or not under this passphrase`)
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

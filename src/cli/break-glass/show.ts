@@ -17,39 +17,49 @@ import {
   verifyBreakGlass,
 } from '../../access/break-glass/verify.ts'
 import type { Result } from '../../base/result.ts'
-import { readCount, UsageError } from '../framework/arguments.ts'
+import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
-import { readTextFile } from '../framework/read-text.ts'
-import { report, verdictOf } from '../inspect/finding.ts'
-import { describeClaims, readAudience, readToken } from './describe-token.ts'
-import type { BreakGlassValues } from './options.ts'
+import { report, verdictOf } from '../framework/finding.ts'
+import { count, preset, required, text } from '../framework/options.ts'
+import { readTextFile } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
+import { AUDIENCE, describeClaims, TOKEN } from './describe-token.ts'
 
-const PRESET_THRESHOLD = 2
 /** What the service allows unless told otherwise. */
 const SKEW_SECONDS = 60
 
-/** Tells what a token allows and who signed it, and whether a service with these keys takes it. */
-export async function show(text: string | undefined, values: BreakGlassValues): Promise<number> {
-  const token = readToken(text)
-  const keys = await readKeys(values.keys)
-  const options = readOptions(values)
-  const decoded = decodeBreakGlass(token)
-  const outcome = await judge(token, { decoded, keys, options, now: new Date() })
-  const signatures = decoded.ok ? await listSignatures(decoded.value, keys) : []
-  const finding = {
-    ...verdictOf(outcome),
-    remarks: decoded.ok ? remarksOn(decoded.value, values) : [],
-    signatures,
-    token: decoded.ok ? decoded.value.claims : undefined,
-  }
-  const signers = signatures.map(({ kid, state }) => [`signed by ${kid}`, TOLD[state]])
-  return report(finding, {
-    json: values.json,
-    text: decoded.ok
+export const show = verb({
+  summary: 'say what a token allows, who signed it, and whether a service with these keys takes it',
+  arguments: { token: required(TOKEN) },
+  options: {
+    keys: text('FILE', 'the public keys to check signatures by: a JWK set as in BREAK_GLASS_KEYS'),
+    threshold: preset(
+      count('N', 'how many of them must have signed', { least: 1, most: MAX_BREAK_GLASS_KEYS }),
+      '2',
+    ),
+    audience: AUDIENCE,
+  },
+  json: 'verified, reason, remarks, signatures and token',
+  exits: { refused: 'no service with these keys takes it, with the reason' },
+  async run({ token, keys: keyFile, threshold, audience, json }) {
+    const keys = await readKeys(keyFile)
+    const decoded = decodeBreakGlass(token)
+    const options = { threshold, audience }
+    const outcome = await judge(token, { decoded, keys, options, now: new Date() })
+    const signatures = decoded.ok ? await listSignatures(decoded.value, keys) : []
+    const finding = {
+      ...verdictOf(outcome),
+      remarks: decoded.ok ? remarksOn(decoded.value, { keys, audience }) : [],
+      signatures,
+      token: decoded.ok ? decoded.value.claims : undefined,
+    }
+    const signers = signatures.map(({ kid, state }) => [`signed by ${kid}`, TOLD[state]])
+    const told = decoded.ok
       ? describeClaims(decoded.value.claims) + fields(Object.fromEntries(signers))
-      : '',
-  })
-}
+      : ''
+    return report(finding, { json, text: told })
+  },
+})
 
 const TOLD: Readonly<Record<SignatureState, string>> = {
   valid: 'the signature is right',
@@ -59,17 +69,9 @@ const TOLD: Readonly<Record<SignatureState, string>> = {
 
 type Options = { readonly threshold: number; readonly audience: string | undefined }
 
-function readOptions(values: BreakGlassValues): Options {
-  const threshold = readCount(values.threshold, 'threshold', PRESET_THRESHOLD, 1)
-  if (threshold > MAX_BREAK_GLASS_KEYS)
-    throw new UsageError('--threshold is more than there are keys')
-  const { audience } = values
-  return { threshold, audience: audience === undefined ? undefined : readAudience(audience) }
-}
-
 async function readKeys(path: string | undefined): Promise<BreakGlassKeys | undefined> {
   if (path === undefined) return undefined
-  const keys = readBreakGlassKeys(readTextFile(path, '--keys'))
+  const keys = readBreakGlassKeys(readTextFile(path))
   if (!keys.ok) throw new UsageError(`${path} ${keys.failure.detail}`)
   return importBreakGlassKeys(keys.value)
 }
@@ -100,10 +102,13 @@ async function listSignatures({ signatures }: DecodedBreakGlass, keys: BreakGlas
   )
 }
 
-function remarksOn({ claims }: DecodedBreakGlass, values: BreakGlassValues): string[] {
+function remarksOn(
+  { claims }: DecodedBreakGlass,
+  given: { readonly keys: unknown; readonly audience: unknown },
+): string[] {
   const remarks: string[] = []
-  if (values.keys === undefined) remarks.push('no signature was checked: give the keys with --keys')
-  if (values.audience === undefined)
+  if (given.keys === undefined) remarks.push('no signature was checked: give the keys with --keys')
+  if (given.audience === undefined)
     remarks.push('whether it is for your service was not asked (--audience)')
   if (claims.exp - claims.iat > PRESET_BREAK_GLASS_SECONDS) {
     remarks.push('it is longer than services allow unless BREAK_GLASS_MAX_SECONDS says so')

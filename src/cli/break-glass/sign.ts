@@ -14,33 +14,62 @@ import {
 import { addSignature, signBreakGlass } from '../../access/break-glass/sign.ts'
 import { decodeBreakGlass } from '../../access/break-glass/token.ts'
 import { toBase32 } from '../../base/encoding.ts'
-import { UsageError } from '../framework/arguments.ts'
-import { describeClaims, readAudience, readToken } from './describe-token.ts'
-import { readPassphrase, readSigner } from './key-file.ts'
-import type { BreakGlassValues } from './options.ts'
+import { EXIT, verb } from '../framework/command.ts'
+import { duration, flag, required, text, type ValuesOf } from '../framework/options.ts'
+import { UsageError } from '../framework/usage-error.ts'
+import { AUDIENCE, describeClaims, TOKEN } from './describe-token.ts'
+import { PASSPHRASE_FILE, readSigner } from './key-file.ts'
 
-/** Prints a token with one more signature, and to standard error what it is about. */
-export function sign(values: BreakGlassValues): Promise<number> {
-  const signer = readSigner(values.key, readPassphrase(values['passphrase-file']))
-  return values.add === undefined ? signFirst(values, signer) : signToo(values, signer)
+const PRESET_MS = 30 * 60_000
+
+const OPTIONS = {
+  key: required(text('FILE', 'your private key: Ed25519, PKCS#8 in PEM')),
+  passphraseFile: PASSPHRASE_FILE,
+  add: { ...TOKEN, help: 'sign this token too, which another began; - is standard input' },
+  audience: AUDIENCE,
+  device: text('ID', 'the one device that is let in: dev_…'),
+  allDevices: flag('let in every device, and requests that name none'),
+  reason: text('TEXT', 'why, at most 300 characters; it is logged and told to who asks'),
+  for: duration(
+    'TIME',
+    'how long: 90s, 30m (the default), 2h; the service takes BREAK_GLASS_MAX_SECONDS at most (1h unless set), and nobody more than 24h',
+  ),
+  issuer: text('NAME', 'who makes it, in words (you@this-computer)'),
 }
 
+/** Prints a token with one more signature, and to standard error what it is about. */
+export const sign = verb({
+  summary: 'sign a new token, or one that another has begun',
+  about: `A new one needs --audience, --reason, and --device or --all-devices. With --add all of that is in
+the token.`,
+  options: OPTIONS,
+  json: { none: 'what it prints is the token' },
+  exits: { refused: 'the token of --add cannot be used' },
+  run(values) {
+    const signer = readSigner(values.key, values.passphraseFile)
+    return values.add === undefined
+      ? signFirst(values, signer)
+      : signToo(values.add, values, signer)
+  },
+})
+
+type Values = ValuesOf<typeof OPTIONS>
 type Signer = ReturnType<typeof readSigner>
 
-async function signFirst(values: BreakGlassValues, signer: Signer): Promise<number> {
+async function signFirst(values: Values, signer: Signer): Promise<number> {
   const claims = readClaims(values, new Date())
   const token = await signBreakGlass(claims, signer)
   tell('You signed a new token', claims)
   print(token)
-  return 0
+  return EXIT.done
 }
 
-async function signToo(values: BreakGlassValues, signer: Signer): Promise<number> {
+async function signToo(text: string, values: Values, signer: Signer): Promise<number> {
   for (const name of ['audience', 'device', 'reason', 'for', 'issuer'] as const) {
     if (values[name] !== undefined) throw new UsageError(`--${name} is in the token of --add`)
   }
-  if (values['all-devices']) throw new UsageError('--all-devices is in the token of --add')
-  const decoded = decodeBreakGlass(readToken(values.add))
+  if (values.allDevices) throw new UsageError('--all-devices is in the token of --add')
+  const decoded = decodeBreakGlass(text)
   if (!decoded.ok) return refuse(decoded.failure.reason)
   const { claims, envelope, signatures } = decoded.value
   if (claims.exp * 1000 <= Date.now()) return refuse('break_glass_expired')
@@ -56,7 +85,7 @@ async function signToo(values: BreakGlassValues, signer: Signer): Promise<number
   const token = await addSignature(envelope, signer)
   tell(`You signed too, as number ${signatures.length + 1}`, claims)
   print(token)
-  return 0
+  return EXIT.done
 }
 
 const OPTION_OF: Readonly<Record<string, string>> = {
@@ -66,20 +95,20 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   iss: '--issuer',
 }
 
-function readClaims(values: BreakGlassValues, now: Date): BreakGlassClaims {
-  const { audience = '', device, reason, issuer = nameOfUser() } = values
-  const all = values['all-devices']
+function readClaims(values: Values, now: Date): BreakGlassClaims {
+  const { audience, device, allDevices: all, reason, issuer = nameOfUser() } = values
+  if (audience === undefined) throw new UsageError('--audience is missing')
   if ((device === undefined) === !all) throw new UsageError('say either --device or --all-devices')
   if (reason === undefined) throw new UsageError('--reason is missing')
   const iat = Math.floor(now.getTime() / 1000)
   const claims = breakGlassSchema.safeParse({
     jti: breakGlassId(toBase32(randomBytes(16))),
     iss: issuer,
-    aud: readAudience(audience),
+    aud: audience,
     sub: all ? ALL_DEVICES : device,
     reason,
     iat,
-    exp: iat + readSeconds(values.for),
+    exp: iat + secondsOf(values.for),
   })
   if (claims.success) return claims.data
   const [issue] = claims.error.issues
@@ -96,15 +125,10 @@ function nameOfUser(): string {
   }
 }
 
-const SECONDS_OF_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
-
-function readSeconds(text = '30m'): number {
-  const [, count = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(text) ?? []
-  const seconds = Number(count) * (SECONDS_OF_UNIT[unit] ?? Number.NaN)
-  if (!(seconds > 0 && seconds <= MAX_BREAK_GLASS_SECONDS)) {
-    throw new UsageError('--for must be like 90s, 30m or 2h, and at most 24h')
-  }
-  return seconds
+function secondsOf(ms = PRESET_MS): number {
+  const seconds = ms / 1000
+  if (seconds > 0 && seconds <= MAX_BREAK_GLASS_SECONDS) return seconds
+  throw new UsageError('--for must be like 90s, 30m or 2h, and at most 24h')
 }
 
 function tell(head: string, claims: BreakGlassClaims): void {
@@ -118,5 +142,5 @@ function print(token: string): void {
 
 function refuse(reason: string): number {
   process.stderr.write(`REFUSED  ${reason}\n`)
-  return 2
+  return EXIT.refused
 }

@@ -7,34 +7,25 @@ import { readNodeConfig } from '../../config/node-config.ts'
 import type { ScenarioOutcome } from '../../simulator/scenario.ts'
 import { SCENARIOS } from '../../simulator/scenarios.ts'
 import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
-import { type Command, readArguments } from '../framework/arguments.ts'
+import { EXIT, verb } from '../framework/command.ts'
+import { flag } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
-import { INTERRUPTED, listenForStop, untilAborted } from '../framework/signals.ts'
+import { listenForStop, untilAborted } from '../framework/signals.ts'
 import { renderTable } from '../framework/table.ts'
 import { createDemoClient, type DemoClient, playDemo } from './demo-fleet.ts'
 
-const OPTIONS = {
-  exit: { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-} as const
-
-export const command: Command = {
-  options: OPTIONS,
-  help: `Usage: countersign demo [--exit] [--json]
-
-Starts the service with a database of its own on a free port, lists a small fleet of virtual Windows
+export const command = verb({
+  about: `Starts the service with a database of its own on a free port, lists a small fleet of virtual Windows
 devices, lets them attest over HTTP, healthy and tampered with, and asks for an AuthZEN decision on
-each.
-
-  --exit   end by itself instead of staying up
-  --json   print the outcomes as JSON
-
-Exit status: 0 when every device got the right answer, 2 when one did not, 130 when interrupted
-before that.
-`,
-  async run(args) {
-    const { values } = readArguments(args, OPTIONS)
+each. Then it stays up to be tried, until Ctrl-C.`,
+  options: { exit: flag('end by itself instead of staying up') },
+  json: 'the outcomes',
+  exits: {
+    refused: 'a device did not get the answer it should',
+    interrupted: 'interrupted before the last device had its answer',
+  },
+  async run({ exit, json }) {
     const stop = listenForStop()
     const folder = await mkdtemp(join(tmpdir(), 'countersign-demo-'))
     try {
@@ -48,16 +39,16 @@ before that.
             clock.ahead += ms
           },
         })
-        if (outcomes.length < SCENARIOS.length) return INTERRUPTED
-        if (values.json) printJson(outcomes.map(plain))
+        if (outcomes.length < SCENARIOS.length) return EXIT.interrupted
+        if (json) printJson(outcomes.map(plain))
         else printText(table(outcomes))
-        if (!values.exit) {
+        if (!exit) {
           // With --json, standard output is for the JSON alone.
-          const stream = values.json ? process.stderr : process.stdout
+          const stream = json ? process.stderr : process.stdout
           stream.write(next(service.url, client, outcomes))
           await untilAborted(stop)
         }
-        return outcomes.every(({ correct }) => correct) ? 0 : 2
+        return outcomes.every(({ correct }) => correct) ? EXIT.done : EXIT.refused
       } finally {
         await service.close()
       }
@@ -65,7 +56,7 @@ before that.
       await rm(folder, { recursive: true, force: true })
     }
   },
-}
+})
 
 async function startDemoService(folder: string, clock: () => Date): Promise<NodeService> {
   const config = await readNodeConfig({ DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'error' })

@@ -1,107 +1,135 @@
 import { isDeviceId } from '../../access/device-id.ts'
-import { VERDICTS } from '../../access/trust-record.ts'
+import { VERDICTS, type Verdict } from '../../access/trust-record.ts'
+import { COMMAND } from '../../base/command.ts'
 import { type DeviceSummary, PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
 import type { Store } from '../../store/store.ts'
-import { type Command, readArguments, readCount, UsageError } from '../framework/arguments.ts'
-import { COMMAND_LINE, withDatabase } from '../framework/open-database.ts'
+import { showSummary } from '../../views/show-device.ts'
+import { EXIT, group, type Verb, verb } from '../framework/command.ts'
+import { COMMAND_LINE } from '../framework/open-database.ts'
+import { limit, oneOf, option, REASON, required, text } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
-import { DATA_OPTION, readSettings } from '../framework/settings.ts'
 import { renderTable } from '../framework/table.ts'
+import { UsageError } from '../framework/usage-error.ts'
 import { showDevice } from './show.ts'
 
-const OPTIONS = {
-  search: { type: 'string' },
-  verdict: { type: 'string' },
-  reason: { type: 'string' },
-  limit: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  ...DATA_OPTION,
-} as const
+const DEVICE = required(
+  option('DEVICE_ID', 'the device: dev_…', readDeviceId),
+  `${COMMAND} devices list shows them`,
+)
 
-const LISTED = 50
-
-export const command: Command = {
-  options: OPTIONS,
-  help: `Usage: countersign devices list [--search TEXT] [--verdict VERDICT] [--limit N] [--json]
-       countersign devices show DEVICE_ID [--json]
-       countersign devices quarantine|release|admit|sign-out DEVICE_ID --reason TEXT
-
-  --search TEXT     beginning of a device id or Entra device id, part of an owner, or a label
-  --verdict VERDICT ${VERDICTS.join(', ')}
-  --limit N         list at most so many (${LISTED})
-  --reason TEXT     why; kept in the audit log
-  --data DIR        the data directory of the embedded database (DATA_DIR; ./data); works while the
-                    service runs on it. DATABASE_URL uses PostgreSQL.
-  --json            print JSON, as the administration API does
-
-quarantine ends trust in a device until it is released, whatever it attests. admit ends the wait of
-a device that attested for the first time while ENROLMENT is 'approval'. sign-out ends the device
-tokens of a device, as where its key may be known to others: it gets another when it attests again.
-`,
-  async run(args) {
-    const { values, positionals } = readArguments(args, OPTIONS, 2)
-    const [verb, id] = positionals
-    const perform = prepare(verb, id, values)
-    return withDatabase(await readSettings(values), { mayCreate: false }, perform)
+export const command = group({
+  about: 'Devices appear with their first attestation.',
+  verbs: {
+    list: verb({
+      summary: 'list devices',
+      database: 'existing',
+      options: {
+        search: text(
+          'TEXT',
+          'beginning of a device id or Entra device id, part of an owner, or a label',
+        ),
+        verdict: oneOf('VERDICT', VERDICTS.join(', '), VERDICTS),
+        limit: limit(50),
+      },
+      json: 'the devices, as the administration API shows them',
+      run: (values) => (store) => list(store, values),
+    }),
+    show: verb({
+      summary: 'say what is known of a device, and what it has to do to be trusted',
+      database: 'existing',
+      arguments: { id: DEVICE },
+      json: 'the device and its last attempts, as the administration API shows them',
+      run:
+        ({ id, json }) =>
+        (store) =>
+          showDevice(store, { id, json, now: new Date() }),
+    }),
+    quarantine: changing({
+      summary: 'end trust in a device until it is released, whatever it attests',
+      change: (store) => store.quarantineDevice,
+      done: 'is quarantined',
+    }),
+    release: changing({
+      summary: 'end the quarantine of a device',
+      change: (store) => store.releaseDevice,
+      done: 'is released',
+    }),
+    admit: changing({
+      summary: "let in a device that waits, as new ones do while ENROLMENT is 'approval'",
+      change: (store) => store.admitDevice,
+      done: 'is admitted',
+    }),
+    'sign-out': changing({
+      summary: 'end the device tokens of a device; it gets another when it attests',
+      change: (store) => store.signOutDevice,
+      done: 'is signed out',
+    }),
   },
+})
+
+type Change = {
+  readonly summary: string
+  readonly change: (
+    store: Store,
+  ) => Store['quarantineDevice' | 'releaseDevice' | 'admitDevice' | 'signOutDevice']
+  readonly done: string
 }
 
-type Values = {
-  readonly search?: string | undefined
-  readonly verdict?: string | undefined
-  readonly limit?: string | undefined
-  readonly reason?: string | undefined
-  readonly json: boolean
+function changing({ summary, change, done }: Change): Verb {
+  return verb({
+    summary,
+    database: 'existing',
+    arguments: { id: DEVICE },
+    options: { reason: REASON },
+    json: 'the id of the device, and whether it was changed',
+    run:
+      ({ id, reason, json }) =>
+      async (store) => {
+        const now = new Date()
+        const answer = await change(store)({ deviceId: id, by: COMMAND_LINE, reason, now })
+        if (answer === 'device_unknown') {
+          throw new Error(`there is no device ${id}: ${COMMAND} devices list`)
+        }
+        const changed = answer === 'applied'
+        if (json) printJson({ device_id: id, changed })
+        else printText(`${id} ${done}${changed ? '' : ' already: nothing was changed'}.\n`)
+        return EXIT.done
+      },
+  })
 }
 
-type Perform = (store: Store) => Promise<number>
-
-/** Looks at the arguments before the database is opened. */
-function prepare(verb: string | undefined, id: string | undefined, values: Values): Perform {
-  if (verb === 'list') {
-    if (id !== undefined) throw new UsageError(`'${id}' is one argument too many (--search finds)`)
-    return list(values)
-  }
-  const isChange = verb !== undefined && Object.hasOwn(CHANGES, verb)
-  if (verb !== 'show' && !isChange) {
-    throw new UsageError('say list, show, quarantine, release, admit or sign-out')
-  }
-  if (id === undefined || !isDeviceId(id)) {
-    const said = id === undefined ? 'say which device' : `'${id}' is no device id`
-    throw new UsageError(`${said}: dev_… (countersign devices list)`)
-  }
-  return isChange
-    ? change(verb, id, values)
-    : (store) => showDevice(store, { id, json: values.json, now: new Date() })
+function readDeviceId(text: string, label: string): string {
+  if (isDeviceId(text)) return text
+  throw new UsageError(`${label}: '${text}' is no device id (${COMMAND} devices list shows them)`)
 }
 
-function list(values: Values): Perform {
-  const verdict = VERDICTS.find((one) => one === values.verdict)
-  if (values.verdict !== undefined && verdict === undefined) {
-    throw new UsageError(`--verdict must be one of ${VERDICTS.join(', ')}`)
-  }
-  const limit = readCount(values.limit, 'limit', LISTED, 1)
+async function list(
+  store: Store,
+  options: {
+    readonly search: string | undefined
+    readonly verdict: Verdict | undefined
+    readonly limit: number
+    readonly json: boolean
+  },
+): Promise<number> {
+  const { search, verdict, limit: most, json } = options
   const query = {
     now: new Date(),
-    ...(values.search !== undefined && { search: values.search }),
+    ...(search !== undefined && { search }),
     ...(verdict !== undefined && { verdict }),
   }
-  return async (store) => {
-    const devices: DeviceSummary[] = []
-    let cursor: string | null = null
-    do {
-      const rows = Math.min(limit - devices.length, PAGE_ROWS_MOST)
-      const from: { cursor?: string } = cursor === null ? {} : { cursor }
-      const page = await store.listDevices({ ...query, ...from, limit: rows })
-      devices.push(...page.devices)
-      cursor = page.nextCursor
-    } while (cursor !== null && devices.length < limit)
-    if (values.json) {
-      const { showSummary } = await import('../../views/show-device.ts')
-      printJson(devices.map(showSummary))
-    } else printText(describeList(devices, cursor !== null))
-    return 0
-  }
+  const devices: DeviceSummary[] = []
+  let cursor: string | null = null
+  do {
+    const from: { cursor?: string } = cursor === null ? {} : { cursor }
+    const rows = Math.min(most - devices.length, PAGE_ROWS_MOST)
+    const page = await store.listDevices({ ...query, ...from, limit: rows })
+    devices.push(...page.devices)
+    cursor = page.nextCursor
+  } while (cursor !== null && devices.length < most)
+  if (json) printJson(devices.map(showSummary))
+  else printText(describeList(devices, cursor !== null))
+  return EXIT.done
 }
 
 function describeList(devices: readonly DeviceSummary[], areMore: boolean): string {
@@ -121,30 +149,4 @@ function describeList(devices: readonly DeviceSummary[], areMore: boolean): stri
     ? `\nThere are more than ${devices.length}: raise --limit, or --search.\n`
     : ''
   return `${renderTable(head, rows)}\n${more}`
-}
-
-const CHANGES = {
-  quarantine: (store: Store) => store.quarantineDevice,
-  release: (store: Store) => store.releaseDevice,
-  admit: (store: Store) => store.admitDevice,
-  'sign-out': (store: Store) => store.signOutDevice,
-} as const
-
-const DONE: Readonly<Record<string, string>> = {
-  quarantine: 'is quarantined',
-  release: 'is released',
-  admit: 'is admitted',
-  'sign-out': 'is signed out',
-}
-
-function change(verb: string, id: string, { reason = '' }: Values): Perform {
-  if (reason.trim() === '') throw new UsageError('--reason is missing')
-  return async (store) => {
-    const perform = CHANGES[verb as keyof typeof CHANGES](store)
-    const answer = await perform({ deviceId: id, by: COMMAND_LINE, reason, now: new Date() })
-    if (answer === 'device_unknown') throw new Error(`there is no device ${id}`)
-    const unchanged = answer === 'unchanged' ? ' already: nothing was changed' : ''
-    printText(`${id} ${DONE[verb]}${unchanged}.\n`)
-    return 0
-  }
 }

@@ -88,7 +88,7 @@ type None = Readonly<Record<never, Option<unknown>>>
 
 export function verb<A extends Declared = None, O extends Declared = None>(
   declaration: Declaration<A, O>,
-): Verb {
+): Declaration<A, O> {
   return declaration
 }
 

@@ -1,9 +1,25 @@
 import { createInterface } from 'node:readline/promises'
-import { UsageError } from './arguments.ts'
+import { UsageError } from './usage-error.ts'
 
 export type Terminal = {
   readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly output: NodeJS.WritableStream
+}
+
+/** Answers a question with yes or no. */
+export type Confirm = (question: string) => Promise<boolean>
+
+/** Asks the person at the terminal, unless `--yes` has answered already. */
+export function confirmer({
+  json,
+  yes,
+}: {
+  readonly json: boolean
+  readonly yes: boolean
+}): Confirm {
+  if (yes) return () => Promise.resolve(true)
+  if (json) throw new UsageError('--json asks nobody: say --yes too')
+  return (question) => confirm(question, { input: process.stdin, output: process.stderr })
 }
 
 /** Asks a person. Anything but a yes is a no, and so is the end of the input. */

@@ -10,7 +10,9 @@ export type Option<T> = {
   readonly help: string
   readonly isRequired?: true
   readonly isRepeated?: true
-  /** `given`: all texts that were given, none of them blank. `label`: its name, for messages. */
+  /** Otherwise a blank text is wrong usage: mostly it is a variable that a script forgot to set. */
+  readonly mayBeBlank?: true
+  /** `given`: all texts that were given. `label`: its name, for messages. */
   readonly read: (given: readonly string[], label: string) => T
 }
 
@@ -131,6 +133,10 @@ export function repeated<T>(one: Option<T>): Option<readonly Exclude<T, undefine
 /** Options that several verbs share. */
 export const REASON = required(text('TEXT', 'why; kept in the audit log'))
 export const YES = flag('do not ask')
+export const ACCEPT_DENIALS = preset(
+  count('N', 'DANGER: let up to N devices lose the access that they have now'),
+  '0',
+)
 
 /** How many are listed unless `--limit` says otherwise. */
 export function limit(listed: number, most?: number): Option<number> {

@@ -32,13 +32,15 @@ export function parseValues(verb: Verb, args: readonly string[]): Record<string,
   const options = optionsOf(verb)
   const { named, positionals } = split(options, args)
   const values: Record<string, unknown> = { json: false, data: undefined }
-  for (const [member, one] of Object.entries(verb.arguments ?? {})) {
-    const label = one.placeholder ?? member
-    const given = positionals.splice(0, one.isRepeated ? positionals.length : 1)
-    values[member] = one.read(given, label)
-  }
+  const given = Object.entries(verb.arguments ?? {}).map(([member, one]) => {
+    const texts = positionals.splice(0, one.isRepeated ? positionals.length : 1)
+    return { member, one, texts }
+  })
   const [surplus] = positionals
   if (surplus !== undefined) throw new UsageError(describeSurplus(surplus, verb))
+  for (const { member, one, texts } of given) {
+    values[member] = one.read(texts, one.placeholder ?? member)
+  }
   const members = new Map(Object.keys(verb.options ?? {}).map((one) => [nameOf(one), one]))
   for (const [name, one] of options) {
     values[members.get(name) ?? name] = one.read(named.get(name) ?? [], `--${name}`)
@@ -64,7 +66,10 @@ function split(options: ReadonlyMap<string, Option<unknown>>, args: readonly str
   const named = new Map<string, string[]>()
   const positionals: string[] = []
   for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(readGiven(token.value, 'an argument'))
+    if (token.kind === 'positional') {
+      if (token.value.trim() === '') throw new UsageError('an argument is empty')
+      positionals.push(token.value)
+    }
     if (token.kind !== 'option') continue
     const { name, rawName, value } = token
     const known = rawName.startsWith('--') ? options.get(name) : undefined
@@ -77,7 +82,7 @@ function split(options: ReadonlyMap<string, Option<unknown>>, args: readonly str
 }
 
 function readValue(
-  { placeholder }: Option<unknown>,
+  { placeholder, mayBeBlank }: Option<unknown>,
   token: { rawName: string; value: string | undefined; isInline: boolean | undefined },
 ): string {
   const { rawName, value, isInline } = token
@@ -89,11 +94,7 @@ function readValue(
     const also = value === undefined ? '' : `; for this one write ${rawName}=${value}`
     throw new UsageError(`${rawName} needs a value: ${rawName} ${placeholder}${also}`)
   }
-  return readGiven(value, rawName)
-}
-
-function readGiven(value: string, label: string): string {
-  if (value.trim() === '') throw new UsageError(`${label} is empty`)
+  if (value.trim() === '' && !mayBeBlank) throw new UsageError(`${rawName} is empty`)
   return value
 }
 

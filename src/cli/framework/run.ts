@@ -1,9 +1,7 @@
 import { suggestName } from '../../policy/language/suggest.ts'
 import { type Command, EXIT, type Group, isGroup, type Verb } from './command.ts'
 import { describeCommand, summaryOf } from './help.ts'
-import { withDatabase } from './open-database.ts'
 import { parseValues } from './parse.ts'
-import { readSettings } from './settings.ts'
 import { UsageError } from './usage-error.ts'
 
 /** A command in its place: the words that lead to it, and its line in the table it stands in. */
@@ -65,6 +63,9 @@ async function runVerb(verb: Verb, args: readonly string[]): Promise<number> {
   try {
     const ended = await verb.run(values as never)
     if (typeof ended === 'number') return ended
+    // Loaded when they are needed: help and wrong usage have no use for a database.
+    const { readSettings } = await import('./settings.ts')
+    const { withDatabase } = await import('./open-database.ts')
     const config = await readSettings(values)
     return await withDatabase(config, { mayCreate: verb.database === 'made' }, ended)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { DIGEST_BYTES, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
+import { equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { toHex } from '../../base/encoding.ts'
 import { ok } from '../../base/result.ts'
 import { type BootClaims, readBootClaims } from '../../evidence/event-log/claims.ts'
@@ -6,17 +6,19 @@ import { describeEvents, type EventDescription } from '../../evidence/event-log/
 import { initialPcr, replayLog, verifyReplay } from '../../evidence/event-log/replay.ts'
 import { parseTcgLog, type TcgLog } from '../../evidence/event-log/tcg-log.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
-import { readArguments, UsageError } from '../framework/arguments.ts'
+import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
+import {
+  FINDING_EXITS,
+  FINDING_JSON,
+  type Finding,
+  report,
+  verdictOf,
+} from '../framework/finding.ts'
+import { oneOf, required, text } from '../framework/options.ts'
+import { readBytes } from '../framework/read-file.ts'
 import { renderTable } from '../framework/table.ts'
-import { isBank, readBytes, readPcrFile } from './files.ts'
-import { type Finding, report, verdictOf } from './finding.ts'
-
-export const LOG_OPTIONS = {
-  pcrs: { type: 'string' },
-  bank: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
+import { BANKS, PCR_FILE_HELP, readPcrFile } from './pcr-file.ts'
 
 type Replay = {
   readonly bank: HashAlgorithm
@@ -26,22 +28,27 @@ type Replay = {
   readonly result: 'match' | 'mismatch' | 'not compared'
 }
 
-export async function inspectLog(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, LOG_OPTIONS, 1)
-  const bytes = readBytes(positionals[0], 'the log file')
-  const { bank } = values
-  if (bank !== undefined && !isBank(bank)) {
-    throw new UsageError(`there is no bank '${bank}', but ${Object.keys(DIGEST_BYTES).join(', ')}`)
-  }
-  const given = values.pcrs === undefined ? ok(undefined) : readPcrFile(values.pcrs, bank)
-  const log = parseTcgLog(bytes)
-  const refused = [log, given].find((one) => !one.ok)
-  const finding: Finding =
-    log.ok && given.ok
-      ? describe(log.value, given.value, bank)
-      : { ...verdictOf(refused ?? ok(undefined)), remarks: [] }
-  return report(finding, { json: values.json, text: explain(finding) })
-}
+export const inspectLog = verb({
+  summary: 'a TCG boot log: its claims, the PCR values it replays to, and its events',
+  arguments: { file: required(text('FILE', 'the log')) },
+  options: {
+    pcrs: text('FILE', PCR_FILE_HELP),
+    bank: oneOf('BANK', 'replay this bank only, such as sha256', BANKS),
+  },
+  json: FINDING_JSON,
+  exits: FINDING_EXITS,
+  run({ file, pcrs, bank, json }) {
+    const bytes = readBytes(file)
+    const given = pcrs === undefined ? ok(undefined) : readPcrFile(pcrs, bank)
+    const log = parseTcgLog(bytes)
+    const refused = [log, given].find((one) => !one.ok)
+    const finding: Finding =
+      log.ok && given.ok
+        ? describe(log.value, given.value, bank)
+        : { ...verdictOf(refused ?? ok(undefined)), remarks: [] }
+    return report(finding, { json, text: explain(finding) })
+  },
+})
 
 function describe(
   log: TcgLog,

@@ -6,39 +6,53 @@ import { parseTpmtSignature, type TpmtSignature } from '../../evidence/tpm/signa
 import { importSpki } from '../../evidence/tpm/spki.ts'
 import { parseCertificate } from '../../evidence/x509/certificate.ts'
 import { readPemBlocks } from '../../evidence/x509/pem.ts'
-import { readArguments, UsageError } from '../framework/arguments.ts'
+import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
-import { readBytes, readPcrFile } from './files.ts'
-import { type Finding, type Outcome, report, verdictOf } from './finding.ts'
+import {
+  FINDING_EXITS,
+  FINDING_JSON,
+  type Finding,
+  type Outcome,
+  report,
+  verdictOf,
+} from '../framework/finding.ts'
+import { option, required, text } from '../framework/options.ts'
+import { readBytes } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
+import { PCR_FILE_HELP, readPcrFile } from './pcr-file.ts'
 import { describeSelections } from './pcrs.ts'
 
-export const QUOTE_OPTIONS = {
-  attest: { type: 'string' },
-  signature: { type: 'string' },
-  key: { type: 'string' },
-  pcrs: { type: 'string' },
-  nonce: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
+export const inspectQuote = verb({
+  summary: 'a TPM quote',
+  options: {
+    attest: required(text('FILE', 'the TPMS_ATTEST as the TPM returned it')),
+    signature: required(text('FILE', 'the TPMT_SIGNATURE as the TPM returned it')),
+    key: required(text('FILE', 'the public key or certificate, PEM or DER')),
+    pcrs: text('FILE', `${PCR_FILE_HELP}; it must hold the quoted PCRs and no others`),
+    nonce: { ...option('HEX', 'the nonce that it must carry', readNonce), mayBeBlank: true },
+  },
+  json: FINDING_JSON,
+  exits: FINDING_EXITS,
+  async run({ nonce, pcrs, json, ...files }) {
+    const attest = readBytes(files.attest)
+    const signature = readBytes(files.signature)
+    const key = await importSpki(readPublicKey(readBytes(files.key)))
+    if (!key.ok) throw new UsageError(`${files.key} is no usable public key: ${key.failure.reason}`)
+    const freshness: Freshness =
+      nonce === undefined ? { acceptAnyNonce: true } : { qualifyingData: nonce }
+    // What is inspected may be old: a weak signature is told, not hidden.
+    const tolerance = { acceptSha1Signature: true } as const
+    const quote = { attest, signature, key: key.value, ...tolerance, ...freshness }
+    const outcome = await verify(quote, pcrs)
+    const finding = describe(outcome, { attest, signature, nonce, pcrs })
+    return report(finding, { json, text: explain(finding) })
+  },
+})
 
-export async function inspectQuote(args: readonly string[]): Promise<number> {
-  const { values } = readArguments(args, QUOTE_OPTIONS)
-  const attest = readBytes(values.attest, '--attest')
-  const signature = readBytes(values.signature, '--signature')
-  const key = await importSpki(readPublicKey(readBytes(values.key, '--key')))
-  if (!key.ok) throw new UsageError(`${values.key} is no usable public key: ${key.failure.reason}`)
-  const nonce = values.nonce === undefined ? undefined : fromHex(values.nonce)
-  if (values.nonce !== undefined && nonce === undefined) {
-    throw new UsageError('--nonce must be hexadecimal')
-  }
-  const freshness: Freshness =
-    nonce === undefined ? { acceptAnyNonce: true } : { qualifyingData: nonce }
-  // What is inspected may be old: a weak signature is told, not hidden.
-  const tolerance = { acceptSha1Signature: true } as const
-  const quote = { attest, signature, key: key.value, ...tolerance, ...freshness }
-  const outcome = await verify(quote, values.pcrs)
-  const finding = describe(outcome, { attest, signature, nonce, pcrs: values.pcrs })
-  return report(finding, { json: values.json, text: explain(finding) })
+function readNonce(text: string, label: string): Uint8Array {
+  const nonce = fromHex(text)
+  if (nonce === undefined) throw new UsageError(`${label} must be hexadecimal`)
+  return nonce
 }
 
 async function verify(

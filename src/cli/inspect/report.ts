@@ -6,31 +6,42 @@ import {
   type VbsReport,
   verifyVbsReport,
 } from '../../evidence/vbs/report.ts'
-import { readArguments, UsageError } from '../framework/arguments.ts'
+import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
+import {
+  FINDING_EXITS,
+  FINDING_JSON,
+  type Finding,
+  report,
+  verdictOf,
+} from '../framework/finding.ts'
+import { required, text } from '../framework/options.ts'
+import { readBytes } from '../framework/read-file.ts'
 import { renderTable } from '../framework/table.ts'
-import { readBytes } from './files.ts'
-import { type Finding, report, verdictOf } from './finding.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
-export const REPORT_OPTIONS = {
-  key: { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
-
-export async function inspectReport(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, REPORT_OPTIONS, 1)
-  const bytes = readBytes(positionals[0], 'the report file')
-  const key = readReportKey(readBytes(values.key, '--key'))
-  if (!key.ok) throw new UsageError(`${values.key} is no usable key: ${key.failure.reason}`)
-  const outcome = await verifyVbsReport({ package: bytes, key: key.value })
-  const parsed = parseVbsReport(bytes)
-  const finding: Finding = {
-    ...verdictOf(outcome),
-    ...(parsed.ok && describe(parsed.value)),
-    remarks: parsed.ok ? remarksOn(parsed.value) : [],
-  }
-  return report(finding, { json: values.json, text: explain(finding) })
-}
+export const inspectReport = verb({
+  summary: 'a VBS enclave report: the identity of the enclave and its modules',
+  arguments: { file: required(text('FILE', 'the report')) },
+  options: {
+    key: required(text('FILE', 'the key: PEM, a DER certificate, or the IDKS of a boot log')),
+  },
+  json: FINDING_JSON,
+  exits: FINDING_EXITS,
+  async run({ file, key: keyFile, json }) {
+    const bytes = readBytes(file)
+    const key = readReportKey(readBytes(keyFile))
+    if (!key.ok) throw new UsageError(`${keyFile} is no usable key: ${key.failure.reason}`)
+    const outcome = await verifyVbsReport({ package: bytes, key: key.value })
+    const parsed = parseVbsReport(bytes)
+    const finding: Finding = {
+      ...verdictOf(outcome),
+      ...(parsed.ok && describe(parsed.value)),
+      remarks: parsed.ok ? remarksOn(parsed.value) : [],
+    }
+    return report(finding, { json, text: explain(finding) })
+  },
+})
 
 function describe({ enclaveData, identity, modules }: VbsReport) {
   return {

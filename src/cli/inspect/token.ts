@@ -14,64 +14,78 @@ import {
   type DecodedAttestationToken,
   decodeAttestationToken,
 } from '../../evidence/token/attestation-token-kind.ts'
-import { readArguments, UsageError } from '../framework/arguments.ts'
+import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
-import { readJudgedText } from '../framework/read-text.ts'
+import {
+  FINDING_EXITS,
+  FINDING_JSON,
+  type Finding,
+  report,
+  verdictOf,
+} from '../framework/finding.ts'
+import { option, required, text } from '../framework/options.ts'
+import { readJsonFile, readJudgedText } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
 import type { InspectionFailure } from './failure.ts'
-import { readJsonFile } from './files.ts'
-import { type Finding, report, verdictOf } from './finding.ts'
-
-export const TOKEN_OPTIONS = {
-  jwks: { type: 'string' },
-  issuer: { type: 'string' },
-  at: { type: 'string' },
-  nonce: { type: 'string' },
-  'policy-hash': { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
 
 /** An inspection asks what the issuer said, not whether it was said lately. */
 const ANY_AGE_SECONDS = 400 * 86_400
 
 type Inspected = Result<VerifiedAttestationToken, AttestationTokenFailure | InspectionFailure>
 
-export async function inspectToken(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, TOKEN_OPTIONS, 1)
-  const jwt = readJudgedText(positionals[0], 'the token file')
-  const keys = await importKeySet(readJsonFile(values.jwks, '--jwks'))
-  if (!keys.ok) throw new UsageError(`${values.jwks} is no usable key set: ${keys.failure.reason}`)
-  const attestationPolicyHash = values['policy-hash']
-  const issuer = values.issuer ?? ''
-  if (issuer === '') throw new UsageError('--issuer is missing')
-  const attestationPolicyHashes =
-    attestationPolicyHash === undefined
-      ? ('unpinned' as const)
-      : [asAttestationPolicyHash(attestationPolicyHash)]
-  const options = {
-    issuers: [{ issuer, keys: keys.value, attestationPolicyHashes }],
-    now: readTime(values.at),
-    maxAgeSeconds: ANY_AGE_SECONDS,
-    clockSkewSeconds: 0,
-  }
-  const token = decodeAttestationToken(jwt)
-  const verified = token.ok ? await verifyAttestationToken(token.value, options) : token
-  const outcome = checkNonce(verified, values.nonce)
-  const finding = describe(token.ok ? token.value : undefined, outcome, attestationPolicyHash)
-  return report(finding, { json: values.json, text: explain(finding) })
-}
+export const inspectToken = verb({
+  summary: 'an attestation token, of Azure Attestation or of the built-in verifier',
+  about: 'It is checked against the key set of its issuer as it was valid at the given time.',
+  arguments: { file: required(text('FILE', 'the token; - is standard input')) },
+  options: {
+    jwks: required(text('FILE', 'the key set of the issuer')),
+    issuer: required(text('URL', 'who must have issued it')),
+    at: option(
+      'TIME',
+      'when it must be valid, such as 2022-11-17T20:30:00Z; otherwise now',
+      readTime,
+    ),
+    nonce: option('BASE64URL', 'the nonce that it must carry', readNonce),
+    policyHash: text('HASH', 'the policy under which it must be issued'),
+  },
+  json: FINDING_JSON,
+  exits: FINDING_EXITS,
+  async run({ file, jwks, issuer, at = new Date(), nonce, policyHash, json }) {
+    const jwt = readJudgedText(file)
+    const keys = await importKeySet(readJsonFile(jwks))
+    if (!keys.ok) throw new UsageError(`${jwks} is no usable key set: ${keys.failure.reason}`)
+    const attestationPolicyHashes =
+      policyHash === undefined ? ('unpinned' as const) : [asAttestationPolicyHash(policyHash)]
+    const options = {
+      issuers: [{ issuer, keys: keys.value, attestationPolicyHashes }],
+      now: at,
+      maxAgeSeconds: ANY_AGE_SECONDS,
+      clockSkewSeconds: 0,
+    }
+    const token = decodeAttestationToken(jwt)
+    const verified = token.ok ? await verifyAttestationToken(token.value, options) : token
+    const outcome = checkNonce(verified, nonce)
+    const finding = describe(token.ok ? token.value : undefined, outcome, policyHash)
+    return report(finding, { json, text: explain(finding) })
+  },
+})
 
-function readTime(text: string | undefined): Date {
-  const time = text === undefined ? new Date() : new Date(text)
+function readTime(text: string, label: string): Date {
+  const time = new Date(text)
   if (Number.isNaN(time.getTime())) {
-    throw new UsageError('--at must be a time such as 2022-11-17T20:30:00Z')
+    throw new UsageError(`${label} must be a time such as 2022-11-17T20:30:00Z`)
   }
   return time
 }
 
-function checkNonce(verified: Inspected, nonce: string | undefined): Inspected {
-  if (nonce === undefined || !verified.ok) return verified
-  const expected = fromBase64Url(nonce)
-  if (expected === undefined) throw new UsageError('--nonce must be base64url')
+function readNonce(text: string, label: string): Uint8Array {
+  const nonce = fromBase64Url(text)
+  if (nonce === undefined) throw new UsageError(`${label} must be base64url`)
+  return nonce
+}
+
+function checkNonce(verified: Inspected, expected: Uint8Array | undefined): Inspected {
+  if (expected === undefined || !verified.ok) return verified
   const actual = verified.value.nonce
   return actual !== undefined && equalBytes(actual, expected)
     ? verified

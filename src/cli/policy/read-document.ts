@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { MAX_LINTED_CHARS } from '../../policy/limits.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
-import { textOf } from '../framework/read-text.ts'
+import { textOf } from '../framework/read-file.ts'
 import { type CheckedDocument, checkDocument, lintDocument } from './document-kinds.ts'
 
 /** A document as somebody wrote it, and what lint says of it. */

@@ -4,44 +4,52 @@ import { recomputeReceipt } from '../../access/receipt/recompute.ts'
 import { verifyReceipt } from '../../access/receipt/verify.ts'
 import { ok } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
-import { UsageError } from '../framework/arguments.ts'
-import { report, verdictOf } from '../inspect/finding.ts'
+import { verb } from '../framework/command.ts'
+import { FINDING_EXITS, report, verdictOf } from '../framework/finding.ts'
+import { required, text } from '../framework/options.ts'
+import { describeCode, readJudgedText } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
 import { collectInputs } from './collect-inputs.ts'
-import { readReceipt, readRequest } from './read-receipt.ts'
+import { RECEIPT, REQUEST } from './read-receipt.ts'
 
-export type ExportValues = {
-  readonly out?: string | undefined
-  readonly request?: string | undefined
-  readonly json: boolean
-}
+export const exportReceipt = verb({
+  summary: 'write from the database what a receipt was made from, for verify --inputs',
+  about: 'It refuses what does not have the digest that the receipt says.',
+  database: 'existing',
+  arguments: { file: RECEIPT },
+  options: {
+    out: required(
+      text('FILE', 'where to write the inputs; it holds what is known about the device'),
+    ),
+    request: REQUEST,
+  },
+  json: 'verified, reason, where and remarks',
+  exits: FINDING_EXITS,
+  run({ file, out, request, json }) {
+    const text = readJudgedText(file)
+    return async (store) => {
+      const outcome = await exportInputs(store, text, request)
+      if (outcome.ok) writeInputs(out, outcome.value)
+      const remarks =
+        outcome.ok && request === undefined
+          ? ['the request is kept by who asked; it is needed to recompute (--request)']
+          : []
+      const told = outcome.ok ? `The inputs are in ${out}, readable for you alone.\n` : ''
+      return report({ ...verdictOf(outcome), remarks }, { json, text: told })
+    }
+  },
+})
 
-/** Looks at the arguments before the database is opened. */
-export function prepareExport(
-  path: string | undefined,
-  values: ExportValues,
-): (store: Store) => Promise<number> {
-  const { out = '', json } = values
-  if (out === '') throw new UsageError('--out is missing')
-  const text = readReceipt(path)
-  const request = readRequest(values.request)
-  return async (store) => {
-    const outcome = await exportInputs(store, text, request)
-    if (outcome.ok) writeInputs(out, outcome.value)
-    const remarks =
-      outcome.ok && values.request === undefined
-        ? ['the request is kept by who asked; it is needed to recompute (--request)']
-        : []
-    const told = outcome.ok ? `The inputs are in ${out}, readable for you alone.\n` : ''
-    return report({ ...verdictOf(outcome), remarks }, { json, text: told })
-  }
-}
-
-async function exportInputs(store: Store, text: string, request: { request?: unknown }) {
+async function exportInputs(
+  store: Store,
+  text: string,
+  request: { readonly request: unknown } | undefined,
+) {
   const keys = await readStoredKeys(store)
   const receipt = await verifyReceipt(text, { keys })
   if (!receipt.ok) return receipt
   const stored = await collectInputs(store, receipt.value.claims)
-  if (!stored.ok || !('request' in request)) return stored
+  if (!stored.ok || request === undefined) return stored
   const inputs = { ...stored.value, ...request }
   const recomputed = await recomputeReceipt({ receipt: receipt.value, inputs, keys })
   return recomputed.ok ? ok(inputs) : recomputed
@@ -67,7 +75,6 @@ function writeInputs(path: string, inputs: object): void {
   try {
     writeFileSync(path, `${JSON.stringify(inputs, null, 2)}\n`, { mode: 0o600 })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    throw new UsageError(`cannot write ${path}${code}`)
+    throw new UsageError(`cannot write ${path}${describeCode(error)}`)
   }
 }

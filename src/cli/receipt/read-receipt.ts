@@ -1,20 +1,12 @@
-import { importReceiptKeys, type ReceiptKeys } from '../../access/receipt/keys.ts'
-import { UsageError } from '../framework/arguments.ts'
-import { readJudgedText } from '../framework/read-text.ts'
-import { readJsonFile } from '../inspect/files.ts'
+import { option, required, text } from '../framework/options.ts'
+import { readJsonFile } from '../framework/read-file.ts'
 
-/** The text of a receipt from a file, or from standard input by the name `-`. */
-export function readReceipt(path: string | undefined): string {
-  return readJudgedText(path, 'the receipt file')
-}
+/** The receipt that the verbs take. */
+export const RECEIPT = required(text('FILE', 'the receipt, a compact JWS; - is standard input'))
 
-export async function readReceiptKeys(path: string | undefined): Promise<ReceiptKeys> {
-  const keys = await importReceiptKeys(readJsonFile(path, '--jwks'))
-  if (!keys.ok) throw new UsageError(`${path} is no usable key set: ${keys.failure.reason}`)
-  return keys.value
-}
-
-/** The question that was asked; absent if the option is. */
-export function readRequest(path: string | undefined): { request?: unknown } {
-  return path === undefined ? {} : { request: readJsonFile(path, '--request') }
-}
+/** The question as it was sent, read when the option is. */
+export const REQUEST = option(
+  'FILE',
+  'the AuthZEN request as it was sent, which only who asked has kept; of a batch one question with its defaults',
+  (path) => ({ request: readJsonFile(path) }),
+)

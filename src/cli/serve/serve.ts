@@ -1,25 +1,21 @@
+import { COMMAND } from '../../base/command.ts'
 import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
-import { type Command, readArguments } from '../framework/arguments.ts'
+import { EXIT, verb } from '../framework/command.ts'
 import { explainFault } from '../framework/explain-fault.ts'
-import { DATA_OPTION, PORT_OPTION, readSettings } from '../framework/settings.ts'
+import { text } from '../framework/options.ts'
+import { readSettings } from '../framework/settings.ts'
 import { listenForStop, untilAborted } from '../framework/signals.ts'
 
-const OPTIONS = { ...DATA_OPTION, ...PORT_OPTION }
-
-export const command: Command = {
-  options: OPTIONS,
-  help: `Usage: countersign serve [--port N] [--data DIR]
-
-  --port N     listen on this port (PORT; 8080; 0 picks a free one)
-  --data DIR   keep the embedded database and the secret here (DATA_DIR; ./data)
-
-With DATABASE_URL the service uses PostgreSQL; run 'countersign migrate' on it first.
+export const command = verb({
+  about: `With DATABASE_URL the service uses PostgreSQL; run '${COMMAND} migrate' on it first.
 All settings are environment variables: see the table in the README.
-Stops on SIGTERM or Ctrl-C after finishing the requests under way.
-Exit status: 0 stopped when asked to, 1 could not start.
-`,
-  async run(args) {
-    const { values } = readArguments(args, OPTIONS)
+It stops on SIGTERM or Ctrl-C, after it has finished the requests under way.`,
+  options: {
+    port: text('N', 'listen on this port (PORT; 8080; 0 picks a free one)'),
+    data: text('DIR', 'keep the embedded database and the secret here (DATA_DIR; ./data)'),
+  },
+  json: { none: 'it writes a log, one JSON object a line' },
+  async run(values) {
     const config = await readSettings(values)
     const stop = listenForStop()
     // Loaded after the settings are known to be right: it is most of what there is.
@@ -32,17 +28,17 @@ Exit status: 0 stopped when asked to, 1 could not start.
     if (process.stdout.isTTY) process.stderr.write(welcome(service.url, config.publicUrl))
     await untilAborted(stop)
     await service.close()
-    return 0
+    return EXIT.done
   },
-}
+})
 
 /** For a person at a terminal; programs read the log line. */
 function welcome(url: string, publicUrl: string): string {
   return `
 Countersign is at ${publicUrl} (listening on ${url}). Ctrl-C stops it. Next, in another terminal:
 
-  countersign simulate --url ${url} --devices 20
-  countersign clients create --name idp --scope access.evaluate
+  ${COMMAND} simulate --url ${url} --devices 20
+  ${COMMAND} clients create --name idp --scope access.evaluate
 
 `
 }

@@ -1,52 +1,33 @@
 import { runLoad } from '../../simulator/load.ts'
 import type { LoadReport } from '../../simulator/load-report.ts'
-import { type Command, readArguments, readCount, UsageError } from '../framework/arguments.ts'
+import { EXIT, verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
+import { count, option, preset, required } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
-import { INTERRUPTED, listenForStop } from '../framework/signals.ts'
+import { listenForStop } from '../framework/signals.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
-const OPTIONS = {
-  url: { type: 'string' },
-  devices: { type: 'string' },
-  rate: { type: 'string' },
-  concurrency: { type: 'string' },
-  'unhealthy-every': { type: 'string' },
-  json: { type: 'boolean', default: false },
-} as const
-
-export const command: Command = {
-  options: OPTIONS,
-  help: `Usage: countersign simulate --url URL [--devices N] [--rate R] [--concurrency N]
-                            [--unhealthy-every N] [--json]
-
-  --url URL             base URL of the service
-  --devices N           virtual devices, each attests once (100)
-  --rate R              devices that begin each second; 0: as fast as they can (20)
-  --concurrency N       devices attesting at one time (64)
-  --unhealthy-every N   one device in N has something wrong with it; 0: none (10)
-  --json                print the report as JSON
-
-The devices bring a software TPM and an enclave of the simulator: the service must list that
+export const command = verb({
+  about: `The devices bring a software TPM and an enclave of the simulator: the service must list that
 enclave in its reference values, as it does where no AK_TRUST_ANCHORS are configured. Where there
-are trust anchors, the keys of these devices are refused.
-Exit status: 0 when every device got the verdict it should, 2 when one did not, 1 when nothing
-answers, 130 when interrupted.
-`,
-  async run(args) {
-    const { values } = readArguments(args, OPTIONS)
-    const { url } = values
-    if (url === undefined || !/^https?:/.test(url) || !URL.canParse(url)) {
-      throw new UsageError('--url must be the base URL of a service, such as http://localhost:8080')
-    }
-    const load = {
-      url,
-      devices: readCount(values.devices, 'devices', 100, 1),
-      rate: readCount(values.rate, 'rate', 20),
-      concurrency: readCount(values.concurrency, 'concurrency', 64, 1),
-      unhealthyEvery: readCount(values['unhealthy-every'], 'unhealthy-every', 10),
-    }
-    await requireService(url)
+are trust anchors, the keys of these devices are refused.`,
+  options: {
+    url: required(
+      option('URL', 'the base URL of the service, such as http://localhost:8080', readUrl),
+    ),
+    devices: preset(count('N', 'virtual devices, each attests once', { least: 1 }), '100'),
+    rate: preset(count('R', 'devices that begin each second; 0: as fast as they can'), '20'),
+    concurrency: preset(count('N', 'devices that attest at one time', { least: 1 }), '64'),
+    unhealthyEvery: preset(
+      count('N', 'one device in N has something wrong with it; 0: none'),
+      '10',
+    ),
+  },
+  json: 'the report',
+  exits: { refused: 'a device did not get the verdict it should', interrupted: 'interrupted' },
+  async run({ json, data: _, ...load }) {
+    await requireService(load.url)
     const progress = createProgress(process.stderr, () => new Date())
     const report = await runLoad({
       ...load,
@@ -54,11 +35,16 @@ answers, 130 when interrupted.
       onProgress: (now) => progress.show(describeProgress(now)),
     })
     progress.end()
-    if (values.json) printJson(report)
+    if (json) printJson(report)
     else printText(describeReport(report))
-    if (report.cancelled) return INTERRUPTED
-    return report.wrong + report.failed > 0 ? 2 : 0
+    if (report.cancelled) return EXIT.interrupted
+    return report.wrong + report.failed > 0 ? EXIT.refused : EXIT.done
   },
+})
+
+function readUrl(text: string, label: string): string {
+  if (/^https?:/.test(text) && URL.canParse(text)) return text
+  throw new UsageError(`${label} must be the base URL of a service, such as http://localhost:8080`)
 }
 
 const ANSWER_WITHIN_MS = 10_000

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { HashAlgorithm } from '../../../src/base/digest.ts'
 import { toBase64Url } from '../../../src/base/encoding.ts'
-import { UsageError } from '../../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../../src/cli/framework/usage-error.ts'
 import {
   bankOf,
   encodeLog,
@@ -66,7 +66,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     const { output, status } = await inspect(...args)
     expect(output).toMatch(/^REFUSED {2}log_pcr_mismatch\n {2}pcrs {2}0\n/)
     expect(output.match(/MISMATCH: the PCR is [0-9a-f]{64}\n/g)).toHaveLength(1)
-    expect(status).toBe(2)
+    expect(status).toBe(3)
   })
 
   test('windows_gcp_shielded_vm: Secure Boot on, fourth boot, code integrity, ELAM', async () => {

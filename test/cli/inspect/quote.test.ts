@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { toHex } from '../../../src/base/encoding.ts'
-import { UsageError } from '../../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../../src/cli/framework/usage-error.ts'
 import { keepSelectedPcrs } from '../../../src/evidence/tpm/pcr.ts'
 import {
   azureCvmQuote,
@@ -111,7 +111,7 @@ describeVectors('inspect quote: real quotes', () => {
     const files = filesOf('creation', { ...shieldedVmQuote(), attest, signature })
     const { status, output } = await inspect(...files, '--json')
     expect(JSON.parse(output)).toMatchObject({ verified: false })
-    expect(status).toBe(2)
+    expect(status).toBe(3)
   })
 })
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toHex } from '../../../src/base/encoding.ts'
-import { UsageError } from '../../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../../src/cli/framework/usage-error.ts'
 import { describeVectors, vector } from '../../support/vectors.ts'
 import { file, inspect, inspectRefused, inspectVerified, pathOf } from './inspection.ts'
 
@@ -43,7 +43,7 @@ describeVectors('inspect report: the enclave of SQL Server', () => {
       flipped[offset] = (flipped[offset] ?? 0) ^ 1
       const { status, output } = await inspect('report', file('flipped', flipped), ...KEY)
       expect(output).toMatch(/^REFUSED {2}\w+\n/)
-      expect(status).toBe(2)
+      expect(status).toBe(3)
     }
     const data = Uint8Array.from(report)
     data[SIGNED.from + 20] = (data[SIGNED.from + 20] ?? 0) ^ 1

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { UsageError } from '../../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../../src/cli/framework/usage-error.ts'
 import {
   ISSUED_AT,
   ISSUER,
@@ -167,7 +167,7 @@ describe('inspect token: a token of the TPM kind', async () => {
     const path = file('large.jwt', Buffer.alloc(20_000_000, 0x61))
     const { status, output } = await inspect('token', path, ...trust)
     expect(output).toMatch(/^REFUSED {2}token_too_large\n/)
-    expect(status).toBe(2)
+    expect(status).toBe(3)
   })
 
   test.each([

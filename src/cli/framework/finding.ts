@@ -1,6 +1,7 @@
 import type { Failure } from '../../base/result.ts'
-import { fields } from '../framework/fields.ts'
-import { printJson, printText } from '../framework/output.ts'
+import { EXIT } from './command.ts'
+import { fields } from './fields.ts'
+import { printJson, printText } from './output.ts'
 
 /** What an inspection found out, as `--json` prints it. */
 export type Finding = {
@@ -13,6 +14,10 @@ export type Finding = {
   readonly remarks: readonly string[]
   readonly [member: string]: unknown
 }
+
+/** What the verbs that print a finding say of themselves. */
+export const FINDING_JSON = 'verified, reason, where, remarks, and what was read'
+export const FINDING_EXITS = { refused: 'refused, with the reason' } as const
 
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
 
@@ -27,7 +32,7 @@ export function verdictOf(outcome: Outcome): Pick<Finding, 'verified' | 'reason'
 export function report(finding: Finding, options: { json: boolean; text: string }): number {
   if (options.json) printJson(finding, 2)
   else printText(explain(finding, options.text))
-  return finding.verified ? 0 : 2
+  return finding.verified ? EXIT.done : EXIT.refused
 }
 
 /** What matters first, because what was read can be long. */
