@@ -219,6 +219,7 @@ CREATE TABLE "rollout" (
 	"kind" text NOT NULL,
 	"from_hash" text collate "C" NOT NULL,
 	"to_hash" text collate "C" NOT NULL,
+	"beside_hash" text collate "C",
 	"state" text NOT NULL,
 	"pass" text NOT NULL,
 	"stage" smallint NOT NULL,

@@ -1,16 +1,22 @@
 -- Brings a document into force, names in it what it replaced, and announces it. With `p_expected` only
 -- while that document is in force, '' standing for none: else the answer is 'superseded'. 'unchanged'
--- if it is in force already. An open rollout of the same kind ends: it was made against what is now gone.
+-- if it is in force already. `p_beside` is the same for the document of the other kind, if it matters: a
+-- preview compares with both. Open rollouts end: they were made against what is now gone.
 CREATE FUNCTION activate_document(
   p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
-  p_expected text, p_audit_id uuid, p_event_id uuid
+  p_expected text, p_beside text, p_audit_id uuid, p_event_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   v_previous text;
+  v_beside text;
 BEGIN
-  SELECT hash INTO v_previous FROM active_document WHERE kind = p_kind FOR UPDATE;
+  -- Both pointers, always in this order, so that no two changes of documents wait in a circle.
+  PERFORM FROM active_document ORDER BY kind FOR UPDATE;
+  SELECT hash INTO v_previous FROM active_document WHERE kind = p_kind;
+  SELECT hash INTO v_beside FROM active_document WHERE kind <> p_kind;
   IF v_previous = p_hash THEN RETURN 'unchanged'; END IF;
   IF coalesce(v_previous, '') <> p_expected THEN RETURN 'superseded'; END IF;
+  IF coalesce(v_beside, '') <> p_beside THEN RETURN 'superseded'; END IF;
 
   IF p_expected = '' THEN
     INSERT INTO active_document (kind, hash, activated_at, activated_by)
@@ -31,7 +37,7 @@ BEGIN
   UPDATE rollout
   SET state = 'reverted', note = 'another document came into force', updated_at = p_at,
     revision = revision + 1
-  WHERE kind = p_kind AND state IN ('running', 'paused');
+  WHERE state IN ('running', 'paused');
   INSERT INTO document (kind, hash, body, parent, author, reason, created_at)
   VALUES (p_kind, p_hash, p_body, v_previous, p_author, p_reason, p_at)
   ON CONFLICT DO NOTHING;

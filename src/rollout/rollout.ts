@@ -19,6 +19,8 @@ export type Rollout = {
   /** Hashes of the document in force at the beginning, and of the one that is to follow it. */
   readonly from: string
   readonly to: string
+  /** The document of the other kind, beside which it was previewed and which stays until it is over. */
+  readonly beside: string | null
   readonly state: RolloutState
   readonly pass: RolloutPass
   /** Index into the stages of the plan. */

@@ -15,6 +15,7 @@ export function rolloutOf(changes: Partial<Rollout> = {}): Rollout {
     kind: 'policy',
     from: 'policy-old',
     to: 'policy-new',
+    beside: 'values',
     state: 'running',
     pass: 'audit',
     stage: 0,

@@ -48,7 +48,7 @@ type Seen = {
 /** Devices that are told apart, more than any budget that a rollout should have. */
 const MAX_DEVICES = 10_000
 const EXAMPLES = 5
-/** Revisions that are remembered: two rollouts at a time, and their last steps. */
+/** Revisions that are remembered: one rollout at a time, and its last steps. */
 const MAX_REVISIONS = 8
 const REPORT_EVERY_MS = 5000
 

@@ -68,7 +68,7 @@ async function exclusively(
 
 async function driveRollouts(services: Services, position: string): Promise<string> {
   const { store, clock } = services
-  const rulesInForce = await services.rules.at(await store.trustRecord(''))
+  const rulesInForce = await services.rules.at(await store.inForce())
   for (const hash of rulesInForce.unusable) {
     services.log.error('document_unusable', { hash, remedy: 'countersign rollout list' })
   }
@@ -92,7 +92,7 @@ async function holdCauses(services: Services, position: string): Promise<string>
   const { store, clock, config } = services
   if (config.holdSeconds === 0) return position
   const now = clock()
-  const rulesInForce = await services.rules.at(await store.trustRecord(''))
+  const rulesInForce = await services.rules.at(await store.inForce())
   const { found, last } = await findHeldCauses(store, {
     rulesInForce,
     after: position,

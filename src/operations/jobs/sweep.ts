@@ -33,7 +33,7 @@ export async function sweepFleet(services: SweepServices, position: string): Pro
   let { since, after } = readPosition(position, clock())
   const toRecord = createRecordReader()
   for (let looked = 0; looked < SWEEP_DEVICES_A_ROUND; looked += FLEET_PAGE_ROWS) {
-    const rulesInForce = await services.rules.at(await store.trustRecord(''))
+    const rulesInForce = await services.rules.at(await store.inForce())
     const leaveOut = listUnreadClaims(documentsOf(rulesInForce))
     const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
     const now = clock()

@@ -114,7 +114,7 @@ async function judgeInOneProcess(services: Services): Promise<void> {
 
 async function judgeAll(services: Services, now: Date): Promise<void> {
   const { store, relays } = services
-  const { active } = await services.rules.at(await store.trustRecord(''))
+  const { active } = await services.rules.at(await store.inForce())
   const mayHold = whoSteers(services.config, active.referenceValues).outages
   const observations = await store.verifierObservations(now)
   for (const issuer of relays.keys()) {
@@ -155,7 +155,7 @@ async function holdOutage(
 
 async function endOutage(services: Services, issuer: string, now: Date): Promise<void> {
   const { store, rules, log } = services
-  const { control } = await rules.at(await store.trustRecord(''))
+  const { control } = await rules.at(await store.inForce())
   for (const { holdId, cause } of control.holds) {
     if (cause.kind !== 'stale' || cause.issuer !== issuer) continue
     const reason = 'the verifier answers again'

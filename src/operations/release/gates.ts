@@ -53,7 +53,7 @@ export type Gate = {
   readonly now: Date
 }
 
-type GateStore = Pick<Store, 'trustRecord' | 'preview' | 'attestedDevices'>
+type GateStore = Pick<Store, 'inForce' | 'preview' | 'attestedDevices'>
 
 /**
  * Gate two, for a document that lint has passed: a preview is on record of exactly this document
@@ -121,8 +121,8 @@ export function hashOf(kind: DocumentKind, inForce: HashesInForce): string {
   return kind === 'policy' ? inForce.policyHash : inForce.referenceValuesHash
 }
 
-async function readInForce(store: Pick<Store, 'trustRecord'>): Promise<HashesInForce> {
-  const { policyHash, referenceValuesHash } = await store.trustRecord('')
+async function readInForce(store: Pick<Store, 'inForce'>): Promise<HashesInForce> {
+  const { policyHash, referenceValuesHash } = await store.inForce()
   if (policyHash === null || referenceValuesHash === null) {
     throw new Error('no policy or no reference values are active')
   }

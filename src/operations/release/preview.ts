@@ -47,7 +47,7 @@ export async function previewDocument(input: {
 }): Promise<Result<PreviewSummary, PreviewFailure>> {
   const { store, kind, by, clock, onProgress, signal } = input
   signal?.throwIfAborted()
-  const hashes = await store.trustRecord('')
+  const hashes = await store.inForce()
   const inForce = await createRulesReader(store, input).ofHashes(hashes)
   const compiled = withCandidate(inForce, input)
   if (!compiled.ok) return compiled

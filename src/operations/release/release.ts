@@ -18,7 +18,7 @@ export type ReleaseFailure =
   | GateFailure
   /** Another document is in force than the one that this one was to follow. */
   | { readonly reason: 'superseded' }
-  /** One rollout of each kind at a time: the one that is open. */
+  /** One rollout at a time: the one that is open. */
   | { readonly reason: 'rollout_open'; readonly rollout: Rollout }
 
 /** A document that has passed gate one, and what gate two asks of it. */

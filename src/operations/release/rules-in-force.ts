@@ -60,7 +60,7 @@ const KEPT = 8
 const MAX_AGE_MS = 1000
 
 export function createRulesReader(
-  store: Pick<Store, 'document' | 'trustRecord' | 'control'>,
+  store: Pick<Store, 'document' | 'inForce' | 'control'>,
   options: ReferenceValuesOptions & {
     readonly clock: () => Date
     readonly outageGraceMs?: number
@@ -88,7 +88,7 @@ export function createRulesReader(
     async recent() {
       const now = clock().getTime()
       if (latest !== undefined && Math.abs(now - latest.at) < MAX_AGE_MS) return latest.rulesInForce
-      const rulesInForce = await at(await store.trustRecord(''))
+      const rulesInForce = await at(await store.inForce())
       latest = { rulesInForce, at: now }
       return rulesInForce
     },

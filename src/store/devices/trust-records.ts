@@ -68,9 +68,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
     db
       .select({
         ...recordColumns,
-        activePolicy: activeHash('policy'),
-        activeReferenceValues: activeHash('reference-values'),
-        controlRevision: sql<number>`(select ${control.revision} from ${control})`,
+        ...inForceColumns,
       })
       // One row comes back even where no device does, to carry the hashes.
       .from(sql`(values (0)) as one`)
@@ -85,7 +83,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
 
   const readOne = async (deviceId: string): Promise<TrustRecordAnswer> => {
     const row = onlyRow(await one.execute({ deviceId }))
-    return { record: isDevice(row) ? toTrustRecord(row) : null, ...steeringOf(row) }
+    return { record: isDevice(row) ? toTrustRecord(row) : null, ...inForceOf(row) }
   }
   const readMany = async (deviceIds: readonly string[]): Promise<TrustRecordsAnswer> => {
     const rows = await many.execute({ deviceIds: JSON.stringify(deviceIds) })
@@ -93,7 +91,7 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
     for (const row of rows) {
       if (isDevice(row)) records.set(row.deviceId, toTrustRecord(row))
     }
-    return { records, ...steeringOf(onlyRow(rows.slice(0, 1))) }
+    return { records, ...inForceOf(onlyRow(rows.slice(0, 1))) }
   }
 
   return {
@@ -176,18 +174,21 @@ function attestationOf(row: RecordRow): RecordedAttestation | null {
   }
 }
 
+/** What is in force, as subqueries, so that it can be read with anything else in one statement. */
+export const inForceColumns = {
+  policyHash: activeHash('policy'),
+  referenceValuesHash: activeHash('reference-values'),
+  controlRevision: sql<number>`(select ${control.revision} from ${control})`,
+}
+
 function activeHash(kind: DocumentKind): SQL<string | null> {
   return sql<string | null>`(select ${activeDocument.hash} from ${activeDocument}
     where ${activeDocument.kind} = ${sql.raw(`'${kind}'`)})`
 }
 
-function steeringOf(row: {
-  activePolicy: string | null
-  activeReferenceValues: string | null
-  controlRevision: number
-}): InForceRevision {
-  const { activePolicy: policyHash, activeReferenceValues: referenceValuesHash } = row
-  return { policyHash, referenceValuesHash, controlRevision: row.controlRevision }
+function inForceOf(row: InForceRevision): InForceRevision {
+  const { policyHash, referenceValuesHash, controlRevision } = row
+  return { policyHash, referenceValuesHash, controlRevision }
 }
 
 /** Ids come from other parties' requests; what cannot be an id must not reach the database. */

@@ -17,11 +17,13 @@ export type StoredDocuments = {
   /**
    * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
    * statement. `unchanged` if it is the active one already. `superseded`, and nothing is written, if
-   * another than `expected` is active: two who change a document at once must not undo each other.
+   * another than `expected` is active, or than `beside` of the other kind: two who change documents at
+   * once must not undo each other, and nothing comes into force beside what it was not compared with.
+   * Open rollouts end.
    * The store takes `hash` as given: who activates has computed it from the body.
    */
   readonly activateDocument: (
-    input: DocumentToActivate & { readonly expected?: string },
+    input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
   ) => Promise<Activation>
   /** The same, only if no document of this kind is active: the first start of a service. */
   readonly ensureActiveDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
@@ -66,6 +68,7 @@ const ACTIVATE = [
   'p_reason',
   'p_at',
   'p_expected',
+  'p_beside',
   'p_audit_id',
   'p_event_id',
 ] as const
@@ -135,12 +138,12 @@ export function prepareDocuments(db: Database): StoredDocuments {
         .limit(limit)
     },
     proposeDocument(input) {
-      const { p_expected: _, p_event_id: __, ...args } = activationArguments(input, null)
+      const { p_expected: _, p_beside: __, p_event_id: ___, ...args } = activationArguments(input)
       return propose(args)
     },
-    activateDocument: (input) => activate(activationArguments(input, input.expected ?? null)),
+    activateDocument: (input) => activate(activationArguments(input)),
     async ensureActiveDocument(input) {
-      const answer = await activate(activationArguments(input, NONE))
+      const answer = await activate(activationArguments({ ...input, expected: NONE }))
       return answer === 'applied' ? answer : 'unchanged'
     },
   }
@@ -157,8 +160,7 @@ const documentColumns = {
 }
 
 function activationArguments(
-  input: DocumentToActivate,
-  expected: string | null,
+  input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
 ): Record<(typeof ACTIVATE)[number], Argument> {
   return {
     p_kind: input.kind,
@@ -167,7 +169,8 @@ function activationArguments(
     p_author: encodeText(input.author),
     p_reason: encodeText(input.reason),
     p_at: input.now.toISOString(),
-    p_expected: expected,
+    p_expected: input.expected ?? null,
+    p_beside: input.beside ?? null,
     p_audit_id: newRecordId(input.now),
     p_event_id: newRecordId(input.now),
   }

@@ -15,8 +15,8 @@ import { rollout, rolloutObservation } from '../schema/steering-schema.ts'
 /** Rollouts and their steps. Each change writes its audit row and its event, or nothing. */
 export type Rollouts = {
   /**
-   * `superseded`: another document than `from` is active. `another_open`: one rollout of each kind
-   * at a time. `unchanged`: `to` is active already.
+   * `superseded`: another document than `from` is active, or than `beside` of the other kind.
+   * `another_open`: one rollout at a time. `unchanged`: `to` is active already.
    */
   readonly startRollout: (input: RolloutToStart) => Promise<RolloutStart>
   /**
@@ -55,6 +55,8 @@ export type RolloutToStart = {
   readonly kind: DocumentKind
   readonly from: string
   readonly to: string
+  /** The document of the other kind that has to be in force; without it, whichever is. */
+  readonly beside?: string
   readonly plan: RolloutPlan
   readonly note: string
   readonly author: string
@@ -104,6 +106,7 @@ const START = [
   'p_kind',
   'p_from_hash',
   'p_to_hash',
+  'p_beside',
   'p_plan',
   'p_note',
   'p_author',
@@ -197,6 +200,7 @@ function prepareRolloutChanges(
         p_kind: input.kind,
         p_from_hash: input.from,
         p_to_hash: input.to,
+        p_beside: input.beside ?? null,
         p_plan: encodeJson(input.plan),
         p_note: encodeText(input.note),
         p_author: encodeText(input.author),
@@ -243,7 +247,8 @@ function prepareRolloutChanges(
 export function toRollout({
   fromHash: from,
   toHash: to,
+  besideHash: beside,
   ...row
 }: typeof rollout.$inferSelect): Rollout {
-  return { ...row, from, to }
+  return { ...row, from, to, beside }
 }

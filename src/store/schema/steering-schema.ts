@@ -91,6 +91,8 @@ export const rollout = pgTable(
     kind: text('kind').$type<DocumentKind>().notNull(),
     fromHash: asciiText('from_hash').notNull(),
     toHash: asciiText('to_hash').notNull(),
+    /** The document of the other kind that was in force at the beginning, if one was. */
+    besideHash: asciiText('beside_hash'),
     state: text('state').$type<RolloutState>().notNull(),
     pass: text('pass').$type<RolloutPass>().notNull(),
     stage: smallint('stage').notNull(),

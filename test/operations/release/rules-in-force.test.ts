@@ -25,16 +25,16 @@ function documentStore() {
     ].flatMap(({ kind, hash }) => (hash === null ? [] : [{ kind, hash, activatedAt: START }]))
   let revision = 1
   let others: Partial<Control> = {}
-  const store: Pick<Store, 'document' | 'trustRecord' | 'control'> = {
+  const store: Pick<Store, 'document' | 'inForce' | 'control'> = {
     document(kind, hash) {
       reads.documents += 1
       const body = bodies.get(hash)
       const about = { kind, hash, parent: null, author: 'test', reason: 'test', createdAt: START }
       return Promise.resolve(body === undefined ? null : { ...about, body })
     },
-    trustRecord() {
+    inForce() {
       reads.records += 1
-      return Promise.resolve({ ...active, controlRevision: revision, record: null })
+      return Promise.resolve({ ...active, controlRevision: revision })
     },
     control() {
       reads.controls += 1
@@ -85,7 +85,7 @@ function start() {
   const policyHash = documents.putPolicy(BASELINE_POLICY)
   const referenceValuesHash = documents.putValues(VALUES)
   const rules = createRulesReader(documents.store, { clock: clock.now, outageGraceMs: 1234 })
-  const rulesInForce = async () => rules.at(await documents.store.trustRecord(''))
+  const rulesInForce = async () => rules.at(await documents.store.inForce())
   return { ...documents, clock, rules, rulesInForce, hashes: { policyHash, referenceValuesHash } }
 }
 
@@ -142,19 +142,19 @@ describe('the rules of given hashes', () => {
 describe('what steers decisions', () => {
   test('is read once for each revision', async () => {
     const { rules, reads, store, hashes, putPolicy } = start()
-    const steering = await store.trustRecord('')
+    const steering = await store.inForce()
     const rulesInForce = await rules.at(steering)
     expect(rulesInForce.active.policy.hash).toBe(hashes.policyHash)
     expect(rules.at(steering)).toBe(rulesInForce)
     expect(reads.controls).toBe(1)
     const strict = putPolicy(documentOf('false'))
-    expect((await rules.at(await store.trustRecord(''))).active.policy.hash).toBe(strict)
+    expect((await rules.at(await store.inForce())).active.policy.hash).toBe(strict)
     expect(reads.controls).toBe(2)
   })
 
   test('follows a database that was set back to an older revision', async () => {
     const { rules, reads, store } = start()
-    const steering = await store.trustRecord('')
+    const steering = await store.inForce()
     await rules.at(steering)
     await rules.at({ ...steering, controlRevision: steering.controlRevision - 1 })
     expect(reads.controls).toBe(2)

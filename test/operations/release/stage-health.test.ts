@@ -27,7 +27,7 @@ async function begin(
 }
 
 async function check(rollout: Rollout) {
-  const rulesInForce = await service.services.rules.at(await store.trustRecord(''))
+  const rulesInForce = await service.services.rules.at(await store.inForce())
   const { health } = await checkStage(store, {
     rollout,
     rulesInForce,

@@ -146,12 +146,12 @@ export function linksContract(subject: () => StoreUnderTest): void {
       now: at(0),
       expiresAt: at(3600),
     })
-    const { controlRevision } = await store().trustRecord('')
+    const { controlRevision } = await store().inForce()
     await link(tpm, key)
     const { overrides } = await store().control(at(10))
     expect(overrides.find((one) => one.overrideId === overrideId)?.target.name).toBe(tpm)
     // Every process reads the exceptions anew.
-    expect((await store().trustRecord('')).controlRevision).toBeGreaterThan(controlRevision)
+    expect((await store().inForce()).controlRevision).toBeGreaterThan(controlRevision)
   })
 
   test('a quarantine is not escaped by another key, by linking anew or by an old name', async () => {

@@ -9,7 +9,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
   const kind = 'reference-values' as const
   const names = { author: 'cli_admin', reason: 'ticket 17' }
 
-  const revision = async () => (await store().trustRecord('')).controlRevision
+  const revision = async () => (await store().inForce()).controlRevision
   /** What is written about an object by its id: one audit row and one event for each change. */
   const written = async (id: string) => {
     const read = (table: string, column: string, order: string) =>
@@ -76,6 +76,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         kind,
         from: input.from,
         to: input.to,
+        beside: (await store().activeDocument('policy'))?.hash ?? null,
         state: 'running',
         pass: 'audit',
         stage: 0,
@@ -123,6 +124,22 @@ export function controlContract(subject: () => StoreUnderTest): void {
       expect(await store().startRollout(second)).toBe('another_open')
       expect(await store().rollout(second.rolloutId)).toBeNull()
       expect((await written(second.rolloutId)).events).toEqual([])
+    })
+
+    test('is one at a time, whatever its kind, and remembers what is in force beside it', async () => {
+      const rollout = await start()
+      const beside = (await store().activeDocument('policy'))?.hash
+      expect(rollout.beside).toBe(beside)
+      const hash = newId('policy-')
+      const policy = { kind: 'policy' as const, hash, body: {}, ...names, now: at(0) }
+      await store().proposeDocument(policy)
+      const other = { ...startOf(rollout), kind: 'policy' as const, from: beside ?? '', to: hash }
+      expect(await store().startRollout(other)).toBe('another_open')
+    })
+
+    test('is not begun beside another document of the other kind than it was meant for', async () => {
+      const input = { ...startOf(await makeDocuments()), beside: newId('policy-') }
+      expect(await store().startRollout(input)).toBe('superseded')
     })
 
     test('to a document of the other kind is not begun', async () => {
@@ -251,7 +268,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         activatedAt: at(20),
         activatedBy: 'service',
       })
-      expect((await store().trustRecord('')).referenceValuesHash).toBe(rollout.to)
+      expect((await store().inForce()).referenceValuesHash).toBe(rollout.to)
       expect(await revision()).toBeGreaterThan(before)
       const { actions, events } = await written(rollout.rolloutId)
       expect(actions).toEqual(['rollout.started', 'rollout.done'])
@@ -273,23 +290,23 @@ export function controlContract(subject: () => StoreUnderTest): void {
   })
 
   describe('an activation', () => {
-    test('of another document ends the rollout of its kind, and no other', async () => {
-      const rollout = await start()
-      const hash = newId('policy-')
-      const policy = { kind: 'policy' as const, hash, body: {}, ...names, now: at(30) }
-      await store().activateDocument(policy)
-      expect((await readRollout(rollout.rolloutId)).state).toBe('running')
-      const before = await revision()
-      const other = { kind, hash: newId('values-'), body: {}, ...names, now: at(31) }
-      expect(await store().activateDocument(other)).toBe('applied')
-      expect(await revision()).toBeGreaterThan(before)
-      expect(await readRollout(rollout.rolloutId)).toMatchObject({
-        state: 'reverted',
-        revision: 2,
-        updatedAt: at(31),
-      })
-      expect(await store().stepRollout(stepOf(rollout, { stage: 1 }))).toBe('superseded')
-    })
+    test.each(['policy', 'reference-values'] as const)(
+      'of a %s ends the rollout that was made against what was',
+      async (ofKind) => {
+        const rollout = await start()
+        const before = await revision()
+        const hash = newId('other-')
+        const other = { kind: ofKind, hash, body: {}, ...names, now: at(31) }
+        expect(await store().activateDocument(other)).toBe('applied')
+        expect(await revision()).toBeGreaterThan(before)
+        expect(await readRollout(rollout.rolloutId)).toMatchObject({
+          state: 'reverted',
+          revision: 2,
+          updatedAt: at(31),
+        })
+        expect(await store().stepRollout(stepOf(rollout, { stage: 1 }))).toBe('superseded')
+      },
+    )
 
     test('that changes nothing ends none', async () => {
       const rollout = await start()

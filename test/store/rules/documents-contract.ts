@@ -79,12 +79,31 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       )
       expect(answers.toSorted()).toEqual(['applied', ...Array(7).fill('superseded')])
       const winner = changes[answers.indexOf('applied')]
-      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+      expect((await store().inForce()).policyHash).toBe(winner?.hash)
       const losers = changes.filter((change) => change !== winner)
       for (const { hash } of losers) {
         expect(await store().document('policy', hash)).toBeNull()
         expect(await countOf('outbox', `payload ->> 'hash' = '${hash}'`)).toBe(0)
       }
+    })
+
+    test('become active beside the expected one of the other kind only: of both at once one counts', async () => {
+      const [policy, values] = [newId('hash-'), newId('hash-')]
+      const valuesOf = (hash: string) => ({
+        ...documentOf(hash),
+        kind: 'reference-values' as const,
+      })
+      await store().activateDocument(documentOf(policy))
+      await store().activateDocument(valuesOf(values))
+      const answers = await Promise.all([
+        store().activateDocument({
+          ...documentOf(newId('hash-')),
+          expected: policy,
+          beside: values,
+        }),
+        store().activateDocument({ ...valuesOf(newId('hash-')), expected: values, beside: policy }),
+      ])
+      expect(answers.toSorted()).toEqual(['applied', 'superseded'])
     })
 
     test('can be kept before they are in force, once, with audit and no event', async () => {
@@ -93,7 +112,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       expect(await store().proposeDocument(documentOf(next))).toBe('applied')
       expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
       expect(await store().document('policy', next)).toMatchObject({ hash: next, parent: now })
-      expect((await store().trustRecord('')).policyHash).toBe(now)
+      expect((await store().inForce()).policyHash).toBe(now)
       expect(await countOf('audit', `detail ->> 'hash' = '${next}'`)).toBe(1)
       expect(await countOf('outbox', `payload ->> 'hash' = '${next}'`)).toBe(0)
       const listed = await store().listDocuments('policy', 1000)
@@ -130,7 +149,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const baseline = documentOf(newId('hash-'))
       expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
       expect(await store().document('policy', baseline.hash)).toBeNull()
-      expect((await store().trustRecord('')).policyHash).toBe(hash)
+      expect((await store().inForce()).policyHash).toBe(hash)
     })
 
     test('become active once when many processes start for the first time', async () => {
@@ -139,7 +158,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const answers = await Promise.all(documents.map(store().ensureActiveDocument))
       expect(answers.filter((answer) => answer === 'applied')).toHaveLength(1)
       const winner = documents[answers.indexOf('applied')]
-      expect((await store().trustRecord('')).policyHash).toBe(winner?.hash)
+      expect((await store().inForce()).policyHash).toBe(winner?.hash)
     })
   })
 

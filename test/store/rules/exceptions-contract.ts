@@ -8,7 +8,7 @@ import { at, attestationOf, newDeviceId, newId, type StoreUnderTest } from '../f
 /** Overrides, holds, leases of jobs, and how they are read together. */
 export function exceptionsContract(subject: () => StoreUnderTest): void {
   const store = () => subject().store
-  const revision = async () => (await store().trustRecord('')).controlRevision
+  const revision = async () => (await store().inForce()).controlRevision
   const actionsOf = async (id: string) => {
     const audit = await subject().query(
       `select action from audit where detail::text like '%${id}%' order by at, audit_id`,
