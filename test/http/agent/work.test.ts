@@ -18,6 +18,7 @@ import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, readOk, startDevice, type TestService } from '../../support/service.ts'
 import {
+  attestMinted,
   confirmationKey,
   makeProof,
   mintedClaims,
@@ -80,6 +81,8 @@ beforeAll(async () => {
   const env = { ...azure.environment([provider.url, 'built-in']), AZURE_TIMEOUT_SECONDS: '1' }
   service = await createTestService({ database, env })
   await rememberHealthy(service, device)
+  // The key of our own verifier is imported with the first of its tokens.
+  await attestMinted(service)
 })
 afterAll(() => Promise.all([azure.close(), database.close()]))
 beforeEach(() => {
