@@ -63,6 +63,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list or end holds of causes that too many good devices met at once',
     load: () => import('./holds/holds.ts'),
   },
+  keys: {
+    summary: 'list, rotate or retire the keys that the service signs with',
+    load: () => import('./keys/keys.ts'),
+  },
   drill: {
     summary: 'rehearse an outage: who would be denied, and when',
     load: () => sparing(() => import('./drill/drill.ts')),
