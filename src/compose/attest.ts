@@ -25,8 +25,8 @@ import {
 import { BUILT_IN_TOKEN_LIFETIME_MS } from '../operations/keys/key-lifetimes.ts'
 import type { RulesReader } from '../operations/release/rules-in-force.ts'
 import type { Store } from '../store/store.ts'
+import type { AikTrust } from '../verifier/kinds/tpm/attestation-key.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
-import type { AikTrust } from '../verifier/steps/attestation-key.ts'
 import type { KeyServices } from './keys.ts'
 
 /** What attestation and enrolment work with, besides what all use cases share. */

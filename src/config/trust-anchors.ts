@@ -3,7 +3,7 @@ import { BUILT_IN } from '../azure/settings.ts'
 import { type Certificate, parsePemBundle } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { isSameName } from '../evidence/x509/name.ts'
-import type { AikTrust } from '../verifier/steps/attestation-key.ts'
+import type { AikTrust } from '../verifier/kinds/tpm/attestation-key.ts'
 
 /** A first line of words: comments of PEM files have other characters, and more than one word. */
 const WORDS = /^[ \t]*([A-Za-z0-9:-]+(?:[ \t]*,[ \t]*[A-Za-z0-9:-]+)*)[ \t]*(?:\r?\n|$)/

@@ -1,71 +1,10 @@
 import { policyHashOf } from '../evidence/token/attestation-token.ts'
+import { BUILT_IN_KINDS } from './kinds/built-in.ts'
+import { listIssuedClaims } from './kinds/kind.ts'
+import { REQUIRED_PCRS } from './kinds/tpm/required-pcrs.ts'
 
-/**
- * The PCRs that a quote must cover: what firmware (0 to 7) and Windows (11 to 14) measure. An agent
- * that could leave one out could also leave out what was measured into it.
- */
-export const REQUIRED_PCRS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14]
-
-/**
- * Every claim that the built-in verifier issues from evidence, in the order in which a token lists
- * them. A claim whose value was not measured is left out.
- */
-export const ISSUED_CLAIMS = [
-  'WindowsDefenderElamDriverLoaded',
-  'aikEnrolled',
-  'aikPubHash',
-  'aikPurposeNamed',
-  'aikTrustAnchor',
-  'aikValidated',
-  'bitlockerEnabled',
-  'bitlockerEnabledValue',
-  'bootAppSvn',
-  'bootCounter',
-  'bootDebuggingDisabled',
-  'bootMgrSvn',
-  'bootRevListInfo',
-  'codeIntegrityEnabled',
-  'codeIntegrityPolicy',
-  'depPolicy',
-  'elamDrivers',
-  'enclaveAuthorId',
-  'enclaveFamilyId',
-  'enclaveFlags',
-  'enclaveImageId',
-  'enclaveOwnerId',
-  'enclavePlatformSvn',
-  'enclaveSecureKernelSvn',
-  'enclaveSvn',
-  'enclaveUniqueId',
-  'flightSigningNotEnabled',
-  'hvciEnabled',
-  'hypervisorDebuggingDisabled',
-  'iommuEnabled',
-  'notSafeMode',
-  'notWinPE',
-  'osKernelDebuggingDisabled',
-  'osRevListInfo',
-  'secureBootEnabled',
-  'secureBootKeys',
-  'testSigningDisabled',
-  'tpmIdentity',
-  'tpmVersion',
-  'vbsEnabled',
-  'vbsReportPresent',
-] as const
-
-export type IssuedClaim = (typeof ISSUED_CLAIMS)[number]
-
-/**
- * Not in the policy's text: Azure Attestation has no such claims to pass on, and another text would
- * be another hash, under which no evidence is recorded yet.
- */
-const BEYOND_POLICY: readonly IssuedClaim[] = [
-  'aikEnrolled',
-  'aikPurposeNamed',
-  'aikTrustAnchor',
-  'tpmIdentity',
-]
+/** Every claim that the built-in verifier issues from evidence, in the order of its tokens. */
+export const ISSUED_CLAIMS = listIssuedClaims(BUILT_IN_KINDS)
 
 /**
  * What the built-in verifier does, written in Azure Attestation's policy grammar 1.2, so that its
@@ -79,6 +18,9 @@ export const BUILT_IN_POLICY = writePolicy()
 export const BUILT_IN_POLICY_HASH = policyHashOf(BUILT_IN_POLICY)
 
 function writePolicy(): string {
+  // Azure Attestation has no claims of ours to pass on, and another text would be another hash, under
+  // which no evidence is recorded yet.
+  const known = new Set(BUILT_IN_KINDS.flatMap(({ claims }) => claims.azure))
   const mask = REQUIRED_PCRS.reduce((bits, pcr) => bits | (1 << pcr), 0)
   const issue = (claim: string) =>
     `  c:[type=="${claim}", issuer=="AttestationService"] => issue(type="${claim}", value=c.value);`
@@ -95,7 +37,7 @@ function writePolicy(): string {
     '};',
     'issuancerules',
     '{',
-    ...ISSUED_CLAIMS.filter((claim) => !BEYOND_POLICY.includes(claim)).map(issue),
+    ...ISSUED_CLAIMS.filter((claim) => known.has(claim)).map(issue),
     '};',
     '',
   ].join('\n')

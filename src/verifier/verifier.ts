@@ -1,40 +1,40 @@
-import { err, ok, type Result } from '../base/result.ts'
+import { err, type Failure, ok, type Result } from '../base/result.ts'
+import { BUILT_IN_KINDS, type BuiltInFailure } from './kinds/built-in.ts'
+import {
+  type EvidenceKind,
+  listIssuedClaims,
+  type ProvenAik,
+  type VerificationRun,
+} from './kinds/kind.ts'
+import type { AikTrust } from './kinds/tpm/attestation-key.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, TOKEN_ID_BYTES } from './limits.ts'
 import {
   type AttestMessage,
-  type AttestMessageFailure,
+  createMessageReaders,
   type ReadRequest,
-  readAttestMessage,
 } from './protocol/attest-message.ts'
 import { encodeChallenge, encodeReport } from './protocol/protocol.ts'
+import type { ProtocolFailure } from './protocol/protocol-failure.ts'
 import { verifyRequestSignature } from './protocol/request-jws.ts'
+import { requireBoundKey } from './protocol/request-keys.ts'
 import {
-  type ContextFailure,
-  type ContextLimitFailure,
   openServiceContext,
   type SpendContext,
   sealServiceContext,
 } from './protocol/service-context.ts'
-import type { AikTrust } from './steps/attestation-key.ts'
 import type { CertifiedPath } from './steps/certified-path.ts'
 import { issueToken, type TokenSigningKey } from './steps/issue-token.ts'
-import { requireBoundKey } from './steps/key-binding.ts'
 import { type TraceStep, takeStep, type VerifierTrace } from './steps/trace.ts'
 import {
   digestEvidence,
   type EvidenceDigests,
-  type EvidenceFailure,
   importRequestKey,
-  type ProvenAik,
   type VerifiedEvidence,
   verifyEvidence,
 } from './steps/verify-evidence.ts'
 
-export type VerifierFailure =
-  | AttestMessageFailure
-  | ContextFailure
-  | ContextLimitFailure
-  | EvidenceFailure
+/** Why a message is refused. `F`: the refusals of the kinds of evidence that are known. */
+export type VerifierFailure<F extends Failure = BuiltInFailure> = ProtocolFailure | F
 
 export type VerifierConfig = {
   /** `iss` of the tokens: the URL under which agents and relying parties know the verifier. */
@@ -76,7 +76,7 @@ export type VerificationRecord = {
  * Why a message was refused. With `provenAik` the AK answered our challenge before something else
  * failed: the attempt is attributable to that device and worth keeping.
  */
-export type AttestRefusal = VerifierFailure &
+export type AttestRefusal<F extends Failure = BuiltInFailure> = VerifierFailure<F> &
   VerificationRecord & { readonly provenAik: ProvenAik | undefined }
 
 /** What the verifier answers with. */
@@ -93,30 +93,84 @@ export type AttestInput = {
   readonly random: RandomBytes
 }
 
-/**
- * Answers one message of Azure Attestation's TPM protocol: a challenge to an initial message, an
- * attestation token to a request whose every binding holds. Keeps nothing between the two but, by
- * `spendContext`, that the challenge was answered.
- */
-export async function handleAttestMessage(
-  input: AttestInput & {
-    /** The HTTP body, `{"data": …}`. */
-    readonly message: string
-    /** The query parameter `api-version`. */
-    readonly apiVersion: string | undefined
-  },
-): Promise<Result<AttestAnswer, AttestRefusal>> {
-  const message = readAttestMessage({ body: input.message, apiVersion: input.apiVersion })
-  return message.ok ? answerAttestMessage(message.value, input) : refuse(message.failure)
+/** All that comes before a token. */
+export type RequestInput = Pick<AttestInput, 'trustInForce' | 'spendContext' | 'now'> & {
+  readonly keys: VerifierKeys['serviceContext']
+  readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
 }
 
-/** The same of a message that was read before. */
-export async function answerAttestMessage(
-  message: AttestMessage,
-  input: AttestInput,
-): Promise<Result<AttestAnswer, AttestRefusal>> {
-  return message.kind === 'init' ? ok(makeChallenge(input)) : answerRequest(message.read, input)
+export type VerifiedRequest = VerificationRecord & { readonly evidence: VerifiedEvidence }
+
+export type Verifier<F extends Failure> = {
+  /**
+   * Answers one message of Azure Attestation's TPM protocol: a challenge to an initial message, an
+   * attestation token to a request whose every binding holds. Keeps nothing between the two but, by
+   * `spendContext`, that the challenge was answered.
+   */
+  readonly handleAttestMessage: (
+    input: AttestInput & {
+      /** The HTTP body, `{"data": …}`. */
+      readonly message: string
+      /** The query parameter `api-version`. */
+      readonly apiVersion: string | undefined
+    },
+  ) => Promise<Result<AttestAnswer, AttestRefusal<F>>>
+  /** The same of a message that was read before. */
+  readonly answerAttestMessage: (
+    message: AttestMessage<F>,
+    input: AttestInput,
+  ) => Promise<Result<AttestAnswer, AttestRefusal<F>>>
+  /** All that comes before a token: from a request that was read to evidence that verified. */
+  readonly verifyRequest: (
+    read: ReadRequest<F>,
+    input: RequestInput,
+  ) => Promise<Result<VerifiedRequest, AttestRefusal<F>>>
 }
+
+/** A verifier of evidence of these kinds, verified in the order of the list. */
+export function createVerifier<F extends Failure>(kinds: readonly EvidenceKind<F>[]): Verifier<F> {
+  // Throws for a list in which two kinds would issue one claim.
+  listIssuedClaims(kinds)
+  const { readAttestMessage } = createMessageReaders(kinds)
+  const verifyRequest: Verifier<F>['verifyRequest'] = async (read, input) => {
+    const { request } = read
+    const bound = requireBoundKey(request.requestKey, input.config.legacyUnboundRequestKey)
+    if (!bound.ok) return refuse(bound.failure)
+    const trace: TraceStep[] = []
+    const record = { trace, digests: digestEvidence(request) }
+    const proven = await proveRequest(read, { ...input, trace })
+    if (!proven.ok) return refuse(proven.failure, record)
+    const { spendContext, now } = input
+    const trust = (await input.trustInForce?.()) ?? input.config.trust
+    const run: VerificationRun = {
+      ...{ request, ...proven.value, spendContext, trust, now, trace },
+      ...{ findings: [], provenAik: undefined },
+    }
+    const evidence = await verifyEvidence(request, kinds, run)
+    if (!evidence.ok) return refuse(evidence.failure, { ...record, provenAik: run.provenAik })
+    return ok({ evidence: evidence.value, ...record })
+  }
+  const answerAttestMessage: Verifier<F>['answerAttestMessage'] = async (message, input) => {
+    if (message.kind === 'init') return ok(makeChallenge(input))
+    const verified = await verifyRequest(message.read, {
+      ...input,
+      keys: input.keys.serviceContext,
+    })
+    return verified.ok ? ok(await writeReport(verified.value, input)) : verified
+  }
+  return {
+    verifyRequest,
+    answerAttestMessage,
+    async handleAttestMessage({ message: body, apiVersion, ...input }) {
+      const message = readAttestMessage({ body, apiVersion })
+      return message.ok ? answerAttestMessage(message.value, input) : refuse(message.failure)
+    },
+  }
+}
+
+/** The built-in verifier: of the kinds of evidence that stand in the one list. */
+export const { handleAttestMessage, answerAttestMessage, verifyRequest } =
+  createVerifier(BUILT_IN_KINDS)
 
 function makeChallenge({ keys, config, now, random }: AttestInput): AttestAnswer {
   const challenge = random(CHALLENGE_BYTES)
@@ -129,73 +183,46 @@ function makeChallenge({ keys, config, now, random }: AttestInput): AttestAnswer
   return { kind: 'challenge', data: encodeChallenge(challenge, context) }
 }
 
-async function answerRequest(
-  request: ReadRequest,
-  input: AttestInput,
-): Promise<Result<AttestAnswer, AttestRefusal>> {
-  const { keys, config, now } = input
-  const verified = await verifyRequest(request, { ...input, keys: keys.serviceContext })
-  if (!verified.ok) return verified
-  const { evidence, trace, digests } = verified.value
+async function writeReport(
+  { evidence, trace, digests }: VerifiedRequest,
+  { config, keys, now, random }: AttestInput,
+): Promise<AttestAnswer> {
   const token = await issueToken({
     evidence,
     issuer: config.issuer,
     key: keys.tokenSigning,
     lifetimeMs: config.tokenLifetimeMs,
     now,
-    tokenId: input.random(TOKEN_ID_BYTES),
+    tokenId: random(TOKEN_ID_BYTES),
     digests,
   })
-  const { hash: deviceKey, path } = evidence.aik
-  return ok({ kind: 'report', data: encodeReport(token), deviceKey, path, trace, digests })
+  const { hash: deviceKey, path } = evidence.attester
+  return { kind: 'report', data: encodeReport(token), deviceKey, path, trace, digests }
 }
 
-export type VerifiedRequest = VerificationRecord & { readonly evidence: VerifiedEvidence }
-
-/** All that comes before a token: from a request that was read to evidence that verified. */
-export async function verifyRequest(
-  { jws, evidence }: ReadRequest,
-  input: {
-    readonly keys: VerifierKeys['serviceContext']
-    readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
-    readonly trustInForce?: AttestInput['trustInForce']
-    readonly spendContext: SpendContext
-    readonly now: Date
-  },
-): Promise<Result<VerifiedRequest, AttestRefusal>> {
-  const { keys, config, now } = input
-  const bound = requireBoundKey(evidence, config.legacyUnboundRequestKey)
-  if (!bound.ok) return refuse(bound.failure)
-  const trace: TraceStep[] = []
-  const record = { trace, digests: digestEvidence(evidence) }
-  const { serviceContext: text, challenge } = evidence
+/** That a request answers a challenge of ours, and that whoever holds its key sent it. */
+async function proveRequest<F extends Failure>(
+  { jws, request }: ReadRequest<F>,
+  input: Pick<RequestInput, 'keys' | 'now'> & { readonly trace: TraceStep[] },
+): Promise<Result<Pick<VerificationRun, 'context' | 'requestKey'>, ProtocolFailure>> {
+  const { keys, now, trace } = input
+  const { serviceContext: text, challenge } = request
   const context = await takeStep(trace, 'service_context', () =>
     openServiceContext({ text, challenge, keys, now }),
   )
-  if (!context.ok) return refuse(context.failure, record)
-  const requestKey = await importRequestKey(evidence)
-  if (!requestKey.ok) return refuse(requestKey.failure, record)
+  if (!context.ok) return context
+  const requestKey = await importRequestKey(request)
+  if (!requestKey.ok) return requestKey
   const signature = await takeStep(trace, 'request_signature', () =>
     verifyRequestSignature(jws, requestKey.value),
   )
-  if (!signature.ok) return refuse(signature.failure, record)
-  const verification = await verifyEvidence({
-    evidence,
-    requestKey: requestKey.value,
-    context: context.value,
-    spendContext: input.spendContext,
-    trust: (await input.trustInForce?.()) ?? config.trust,
-    now,
-    trace,
-  })
-  const { result, provenAik } = verification
-  if (!result.ok) return refuse(result.failure, { ...record, provenAik })
-  return ok({ evidence: result.value, ...record })
+  if (!signature.ok) return signature
+  return ok({ context: context.value, requestKey: requestKey.value })
 }
 
-function refuse(
-  failure: VerifierFailure,
+function refuse<F extends Failure>(
+  failure: VerifierFailure<F>,
   record: Partial<Omit<AttestRefusal, 'reason'>> = {},
-): Result<never, AttestRefusal> {
+): Result<never, AttestRefusal<F>> {
   return err({ trace: [], digests: {}, provenAik: undefined, ...record, ...failure })
 }

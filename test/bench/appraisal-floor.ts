@@ -10,10 +10,11 @@ import { parseTpmsAttest } from '../../src/evidence/tpm/attest.ts'
 import { spkiDerOfJwk } from '../../src/evidence/tpm/key.ts'
 import { parseTpmtSignature } from '../../src/evidence/tpm/signature.ts'
 import { parseVbsReport } from '../../src/evidence/vbs/report.ts'
+import { proveBootLogs } from '../../src/verifier/kinds/tpm/boot-log-proof.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { readAgentMessage } from '../../src/verifier/protocol/protocol.ts'
 import { readRequestJws } from '../../src/verifier/protocol/request-jws.ts'
-import { proveBootLogs } from '../../src/verifier/steps/boot-log-proof.ts'
+import { inspectRequest } from '../support/inspect-request.ts'
 import { unwrap } from './unwrap.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
@@ -90,7 +91,8 @@ function expectEqual(actual: Uint8Array, expected: Uint8Array): void {
 async function takeWork(text: string): Promise<Work> {
   const message = unwrap(readAgentMessage(text))
   if (message.kind !== 'request') throw new TypeError('not a request')
-  const evidence = unwrap(readAttestRequest(unwrap(readRequestJws(message.request))))
+  const request = unwrap(readAttestRequest(unwrap(readRequestJws(message.request))))
+  const evidence = inspectRequest(request)
   const { current, requestKey, enclave, challenge } = evidence
   const { statement, logs } = current
   const aik = current.aik.publicKey

@@ -58,7 +58,7 @@ function preparePath(): (index: number) => Promise<void> {
       now: new Date(),
     })
     if (!verified.ok) throw new Error(verified.failure.reason)
-    const { boot, enclave } = verified.value.evidence
-    if (boot.secureBootEnabled !== true || enclave === undefined) throw new Error('no claims')
+    const { secureBootEnabled, vbsReportPresent } = verified.value.evidence.claims
+    if (secureBootEnabled !== true || vbsReportPresent !== true) throw new Error('no claims')
   }
 }

@@ -11,6 +11,7 @@ import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { readRequestJws } from '../../src/verifier/protocol/request-jws.ts'
+import { inspectRequest } from '../support/inspect-request.ts'
 import { expectOk } from '../support/refusal.ts'
 
 const device = await startVirtualDevice({ name: 'a device', keys: primeSharingKeys() })
@@ -39,7 +40,7 @@ describe.each([1, 2] as const)('a version %i request', (version) => {
   test('reads as what it was made from, with and without the enclave', async () => {
     for (const withoutEnclave of [false, true]) {
       const jws = expectOk(readRequestJws(await makeRequest({ version, withoutEnclave })))
-      const evidence = expectOk(readAttestRequest(jws))
+      const evidence = inspectRequest(expectOk(readAttestRequest(jws)))
       expect(evidence).toMatchObject({ version, serviceContext: 'sealed' })
       expect(evidence.challenge).toEqual(challenge)
       expect(evidence.rpData).toEqual(Buffer.from([1, 2, 3, 4]))
@@ -51,7 +52,7 @@ describe.each([1, 2] as const)('a version %i request', (version) => {
 
   test('binds the enclave report to its own text', async () => {
     const jws = expectOk(readRequestJws(await makeRequest({ version })))
-    const { enclave } = expectOk(readAttestRequest(jws))
+    const { enclave } = inspectRequest(expectOk(readAttestRequest(jws)))
     const bound = createHash('sha512')
       .update(enclave?.boundText ?? '')
       .digest()

@@ -7,6 +7,7 @@ import { type BootLog, toBootLog } from '../../src/simulator/boot-log.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { SOFT_TPM_BANKS } from '../../src/simulator/soft-tpm.ts'
 import { recordBoot } from '../../src/simulator/virtual-device.ts'
+import { BUILT_IN_KINDS } from '../../src/verifier/kinds/built-in.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { openServiceContext } from '../../src/verifier/protocol/service-context.ts'
 import { importRequestKey, verifyEvidence } from '../../src/verifier/steps/verify-evidence.ts'
@@ -93,23 +94,24 @@ describeSwtpm('parts that a TPM signed, exchanged for those of another', () => {
   async function judge(kind: Kind, run: Run) {
     const payload = toUtf8(payloadOf(kind, run))
     const { version } = kind
-    const evidence = expectOk(
+    const request = expectOk(
       readAttestRequest({ compact: '', version, payload, signature: new Uint8Array() }),
     )
-    const { serviceContext: text, challenge } = evidence
+    const { serviceContext: text, challenge } = request
     const keys = verifier.keys.serviceContext
     const context = openServiceContext({ text, challenge, keys, now: NOW })
     if (!context.ok) return context
-    const { result } = await verifyEvidence({
-      evidence,
-      requestKey: expectOk(await importRequestKey(evidence)),
+    return verifyEvidence(request, BUILT_IN_KINDS, {
+      request,
+      requestKey: expectOk(await importRequestKey(request)),
       context: context.value,
       spendContext: async () => ok(true),
       trust: verifier.config.trust,
       now: NOW,
       trace: [],
+      findings: [],
+      provenAik: undefined,
     })
-    return result
   }
 
   const basic = KINDS.filter(({ type }) => type === 'basic')
@@ -122,7 +124,9 @@ describeSwtpm('parts that a TPM signed, exchanged for those of another', () => {
 
     const sound = expectOk(await judge(kind, now))
     expect(sound.requestKey.key.jwk).toEqual(now.key.wire)
-    expect(toBase64(sound.aik.hash)).toBe(toBase64(expectOk(await aikPubHash(machines.rsa.ak))))
+    expect(toBase64(sound.attester.hash)).toBe(
+      toBase64(expectOk(await aikPubHash(machines.rsa.ak))),
+    )
 
     const exchanges = Object.entries({ other, before }).flatMap(([from, run]) =>
       PARTS.filter((part) => hasPart(kind, part))

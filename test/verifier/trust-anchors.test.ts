@@ -4,7 +4,7 @@ import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { trustUnder } from '../../src/operations/attest/trust-in-force.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
-import type { AikTrust } from '../../src/verifier/steps/attestation-key.ts'
+import type { AikTrust } from '../../src/verifier/kinds/tpm/attestation-key.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { makeAnchor, readAnchor, type TestAnchor } from '../support/trust-anchors.ts'
 import {

@@ -8,8 +8,9 @@ import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { BUILT_IN_POLICY_HASH, ISSUED_CLAIMS } from '../../src/verifier/built-in-policy.ts'
+import { BUILT_IN_KINDS } from '../../src/verifier/kinds/built-in.ts'
 import { listCertificates } from '../../src/verifier/protocol/metadata.ts'
-import { TRACE_STEPS } from '../../src/verifier/steps/trace.ts'
+import { REQUEST_STEPS } from '../../src/verifier/steps/trace.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 import { verifyToken } from '../support/verify-token.ts'
@@ -199,8 +200,9 @@ describe('attestation', () => {
     expect(Buffer.from(answer.deviceKey).toString('base64')).toBe(device.deviceKey)
     expect(answer.digests.boot_log).toBe(toBase64Url(digest('sha256', device.bootLog.bytes)))
     expect(Object.keys(answer.digests)).toEqual(['quote', 'boot_log', 'enclave_report'])
-    const steps = TRACE_STEPS.filter((step) => step !== 'boot_before_hibernation')
-    expect(answer.trace.map(({ step }) => step)).toEqual(steps)
+    const steps = [...REQUEST_STEPS, ...BUILT_IN_KINDS.flatMap((kind) => kind.steps)]
+    const taken = steps.filter((step) => step !== 'boot_before_hibernation')
+    expect(answer.trace.map(({ step }) => step)).toEqual(taken)
     expect(answer.trace.every(({ outcome }) => outcome === 'passed')).toBe(true)
     expect(JSON.stringify(answer.trace).length).toBeLessThan(2_000)
   })

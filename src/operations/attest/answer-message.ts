@@ -1,9 +1,9 @@
 import { deviceIdOf } from '../../access/device-id.ts'
 import type { Result } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
+import type { AikTrust } from '../../verifier/kinds/tpm/attestation-key.ts'
 import type { AttestMessage } from '../../verifier/protocol/attest-message.ts'
 import type { SpendContext } from '../../verifier/protocol/service-context.ts'
-import type { AikTrust } from '../../verifier/steps/attestation-key.ts'
 import {
   type AttestAnswer,
   type AttestRefusal,

@@ -2,7 +2,7 @@ import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import { listAnchorsAt, listLaxAnchorsAt } from '../../appraisal/trust-anchors.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
-import type { AikTrust } from '../../verifier/steps/attestation-key.ts'
+import type { AikTrust } from '../../verifier/kinds/tpm/attestation-key.ts'
 import { hasAnchors } from '../../verifier/steps/certified-path.ts'
 
 /**

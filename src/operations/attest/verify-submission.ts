@@ -24,6 +24,7 @@ import {
   decodeAttestationToken,
 } from '../../evidence/token/attestation-token-kind.ts'
 import type { PurposeKeys } from '../../keys/sealing.ts'
+import { EVIDENCE_PARTS } from '../../verifier/kinds/built-in.ts'
 import type { TokenIssuers } from './token-issuers.ts'
 
 export type SubmissionDependencies = {
@@ -210,8 +211,6 @@ function identify(
     ? { deviceId: deviceIdOf(tpm), identity: tpm, keyKind: 'tpm', keyName }
     : { deviceId: keyName, identity: key, keyKind: kind, keyName }
 }
-
-const EVIDENCE_PARTS = ['quote', 'boot_log', 'enclave_report'] as const
 
 /** What is kept of token and evidence: digests, never the things themselves. */
 function digestsOf(token: string, { evidence_digests: stated }: Payload): Record<string, string> {

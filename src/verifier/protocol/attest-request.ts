@@ -1,79 +1,69 @@
 import type { JsonFailure } from '../../base/json/tree.ts'
-import type { Result } from '../../base/result.ts'
+import type { Failure, Result } from '../../base/result.ts'
+import { BUILT_IN_KINDS, type BuiltInFailure } from '../kinds/built-in.ts'
+import type { EvidenceKind, ReadEvidence } from '../kinds/kind.ts'
 import {
   MAX_CHALLENGE_BYTES,
   MAX_CUSTOM_CLAIMS,
-  MAX_ENCLAVE_REPORT_BYTES,
   MAX_RP_DATA_BYTES,
   MAX_RP_ID_CHARS,
   MAX_SERVICE_CONTEXT_CHARS,
 } from '../limits.ts'
-import type { AttestationEvidence, EnclaveEvidence } from '../steps/attestation-evidence.ts'
-import { readDataV1 } from './attest-request-v1.ts'
-import { readDataV2 } from './attest-request-v2.ts'
-import {
-  type Accept,
-  type MessageFailure,
-  type MessageReader,
-  readMessage,
-} from './message-reader.ts'
-import type { RequestData, RequestDataFailure, RequestType } from './request-data.ts'
+import { type MessageFailure, type MessageReader, readMessage } from './message-reader.ts'
+import type { ProtocolFailure } from './protocol-failure.ts'
+import type { RequestData } from './request-data.ts'
 import type { RequestJws } from './request-jws.ts'
+import { readKeysV1, readKeysV2 } from './request-keys.ts'
 
 const MAX_TYPE_CHARS = 16
 
+/** A request and the evidence of every kind in it. Unverified. */
+export type AttestRequest<F extends Failure = BuiltInFailure> = RequestData & {
+  readonly evidence: readonly ReadEvidence<F>[]
+}
+
 /**
- * Reads the payload of a request of either version and type (Azure Attestation's TPM protocol) into
- * one shape. Nothing is verified, not even the signature: the key to check it with is in here.
+ * A reader of the payload of a request of either version and type (Azure Attestation's TPM protocol)
+ * into one shape. Nothing is verified, not even the signature: the key to check it with is in there.
  *
  * `custom_claims` are the agent's own assertions. Their shape is checked and they go no further: a
  * claim of an agent's making has no place beside claims that were measured.
  */
-export function readAttestRequest(
+export function createRequestReader<F extends Failure>(
+  kinds: readonly EvidenceKind<F>[],
+): (
   request: RequestJws,
-): Result<AttestationEvidence, RequestDataFailure | MessageFailure | JsonFailure> {
-  return readMessage<AttestationEvidence, RequestDataFailure>(
-    'request',
-    request.payload,
-    (message, accept) => {
-      const { signed, enclave } = readAttData(message, request)
-      const type = enclave === undefined ? 'basic' : 'vbs'
-      for (const claim of signed.optionalObjects('custom_claims', MAX_CUSTOM_CLAIMS)) {
-        claim.string('name', MAX_RP_ID_CHARS)
-      }
-      signed.optionalString('rp_id', MAX_RP_ID_CHARS)
-      const readData: ReadData = request.version === 1 ? readDataV1 : readDataV2
+) => Result<AttestRequest<F>, F | ProtocolFailure | MessageFailure | JsonFailure> {
+  return ({ version, payload }) =>
+    readMessage<AttestRequest<F>, F | ProtocolFailure>('request', payload, (message, accept) => {
+      const type = message.string('att_type', MAX_TYPE_CHARS)
+      const data = message.object('att_data')
+      const bound = kinds.find(({ requestType }) => requestType === type)
+      const { boundMember } = bound ?? message.fail('message_member_invalid', 'att_type')
+      const signed = boundMember === undefined ? data : data.object(boundMember)
+      checkAssertions(signed)
+      const evidence = kinds.flatMap((kind) => {
+        return kind.read({ version, type, data, signed, accept }) ?? []
+      })
       return {
-        version: request.version,
+        version,
         serviceContext: signed.string('service_context', MAX_SERVICE_CONTEXT_CHARS),
         challenge: signed.bytes('challenge', MAX_CHALLENGE_BYTES),
         rpData: signed.optionalBytes('rp_data', MAX_RP_DATA_BYTES),
-        enclave,
-        ...readData(signed, type, accept),
+        evidence,
+        ...(version === 1
+          ? readKeysV1(signed, boundMember !== undefined, accept)
+          : readKeysV2(signed, accept)),
       }
-    },
-  )
+    })
 }
 
-type ReadData = (
-  signed: MessageReader,
-  type: RequestType,
-  accept: Accept<RequestDataFailure>,
-) => RequestData
+/** Reads a request with evidence of the built-in kinds. */
+export const readAttestRequest = createRequestReader(BUILT_IN_KINDS)
 
-/** The members that the request is about; with an enclave they are what its report is bound to. */
-function readAttData(
-  message: MessageReader,
-  request: RequestJws,
-): { signed: MessageReader; enclave: EnclaveEvidence | undefined } {
-  const type = message.string('att_type', MAX_TYPE_CHARS)
-  const data = message.object('att_data')
-  if (type === 'basic') return { signed: data, enclave: undefined }
-  if (type !== 'vbs') message.fail('message_member_invalid', 'att_type')
-  const signed = data.object('report_signed')
-  const report =
-    request.version === 1
-      ? data.bytes('vsm_report', MAX_ENCLAVE_REPORT_BYTES)
-      : data.object('vsm_report').object('enclave').bytes('report', MAX_ENCLAVE_REPORT_BYTES)
-  return { signed, enclave: { report, boundText: signed.text } }
+function checkAssertions(signed: MessageReader): void {
+  for (const claim of signed.optionalObjects('custom_claims', MAX_CUSTOM_CLAIMS)) {
+    claim.string('name', MAX_RP_ID_CHARS)
+  }
+  signed.optionalString('rp_id', MAX_RP_ID_CHARS)
 }

@@ -1,4 +1,5 @@
-import { ISSUED_CLAIMS } from '../built-in-policy.ts'
+import { BUILT_IN_KINDS } from '../kinds/built-in.ts'
+import { type EvidenceKind, listIssuedClaims } from '../kinds/kind.ts'
 
 /** A signing key as `/certs` publishes it: Azure Attestation's keys have exactly these members. */
 export type PublishedCertificate = {
@@ -43,12 +44,15 @@ export function listCertificates(keys: readonly PublishedCertificate[]): Certifi
  * The body of `GET {issuer}/.well-known/openid-configuration`, with Azure Attestation's members but
  * for `revocation_endpoint`: there is none to name.
  */
-export function describeIssuer(issuer: string): OpenIdConfiguration {
+export function describeIssuer(
+  issuer: string,
+  kinds: readonly EvidenceKind[] = BUILT_IN_KINDS,
+): OpenIdConfiguration {
   return {
     response_types_supported: ['token', 'none'],
     id_token_signing_alg_values_supported: ['RS256'],
     issuer,
     jwks_uri: `${issuer}/certs`,
-    claims_supported: [...COMMON_CLAIMS, ...ISSUED_CLAIMS],
+    claims_supported: [...COMMON_CLAIMS, ...listIssuedClaims(kinds)],
   }
 }

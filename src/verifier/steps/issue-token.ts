@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
-import { toBase64, toBase64Url, toHex } from '../../base/encoding.ts'
-import { BUILT_IN_POLICY_HASH, ISSUED_CLAIMS, type IssuedClaim } from '../built-in-policy.ts'
+import { toBase64Url, toHex } from '../../base/encoding.ts'
+import { BUILT_IN_POLICY_HASH } from '../built-in-policy.ts'
 import { TOKEN_BACKDATE_SECONDS, TOKEN_ID_BYTES } from '../limits.ts'
 import type { PublishedCertificate } from '../protocol/metadata.ts'
 import type { EvidenceDigests, VerifiedEvidence } from './verify-evidence.ts'
@@ -8,7 +8,6 @@ import type { EvidenceDigests, VerifiedEvidence } from './verify-evidence.ts'
 /** The key that tokens are signed with, and how `/certs` publishes it. RSA of 2048 bits or more. */
 export type TokenSigningKey = PublishedCertificate & { readonly privateKey: CryptoKey }
 
-const TPM_VERSION = 2
 const FORMAT_VERSION = '1.0'
 
 /**
@@ -50,7 +49,7 @@ export function issueToken(input: {
 /** Whom and what the token is bound to. `rp_data` is the older name of `nonce`; Azure sends both. */
 function listBindings(evidence: VerifiedEvidence): Record<string, unknown> {
   const rpData = evidence.rpData === undefined ? undefined : toBase64Url(evidence.rpData)
-  const { requestKey, otherKeys } = evidence.keys
+  const { requestKey, otherKeys } = evidence.attester.keys
   const { key, boundBy } = evidence.requestKey
   return {
     ...(rpData === undefined ? {} : { rp_data: rpData, nonce: rpData }),
@@ -62,31 +61,8 @@ function listBindings(evidence: VerifiedEvidence): Record<string, unknown> {
   }
 }
 
-/** The claims of the built-in policy, in its order. Nothing else of the evidence gets through. */
+/** The claims in their one order. */
 function listClaims(evidence: VerifiedEvidence): Record<string, unknown> {
-  const { aik, boot, enclave } = evidence
-  const claims: Partial<Record<IssuedClaim, unknown>> = {
-    ...boot,
-    aikPubHash: toBase64(aik.hash),
-    aikPurposeNamed: aik.purposeNamed,
-    aikTrustAnchor: aik.trustAnchor,
-    aikValidated: aik.validated,
-    aikEnrolled: aik.tpm?.enrolled,
-    tpmIdentity: aik.tpm?.identity && toBase64Url(aik.tpm.identity),
-    tpmVersion: TPM_VERSION,
-    vbsReportPresent: enclave !== undefined,
-    ...(enclave && {
-      enclaveAuthorId: toBase64Url(enclave.authorId),
-      enclaveFamilyId: toBase64Url(enclave.familyId),
-      enclaveFlags: enclave.flags,
-      enclaveImageId: toBase64Url(enclave.imageId),
-      enclaveOwnerId: toBase64Url(enclave.ownerId),
-      enclavePlatformSvn: enclave.platformSvn,
-      enclaveSecureKernelSvn: enclave.secureKernelSvn,
-      enclaveSvn: enclave.enclaveSvn,
-      enclaveUniqueId: toBase64Url(enclave.uniqueId),
-    }),
-  }
-  const issued = ISSUED_CLAIMS.filter((name) => claims[name] !== undefined)
-  return Object.fromEntries(issued.map((name) => [name, claims[name]]))
+  const names = Object.keys(evidence.claims).sort()
+  return Object.fromEntries(names.map((name) => [name, evidence.claims[name]]))
 }

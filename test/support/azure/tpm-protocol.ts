@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { ok } from '../../../src/base/result.ts'
-import { ISSUED_CLAIMS, type IssuedClaim } from '../../../src/verifier/built-in-policy.ts'
+import { BUILT_IN_KINDS } from '../../../src/verifier/kinds/built-in.ts'
 import { readAttestMessage } from '../../../src/verifier/protocol/attest-message.ts'
 import { toWireError } from '../../../src/verifier/protocol/errors.ts'
 import { encodeReport } from '../../../src/verifier/protocol/protocol.ts'
@@ -114,7 +114,7 @@ function writeToken(input: {
   readonly now: Date
 }): Promise<string> {
   const { evidence, policy, key } = input
-  const { requestKey, otherKeys } = evidence.keys
+  const { requestKey, otherKeys } = evidence.attester.keys
   const rpData = evidence.rpData && Buffer.from(evidence.rpData).toString('base64url')
   const iat = Math.floor(input.now.getTime() / 1000)
   return new SignJWT({
@@ -139,26 +139,8 @@ function writeToken(input: {
 
 /** Of what the evidence says, that which the policy puts into tokens under its own name. */
 function listClaims(evidence: VerifiedEvidence, issued: ReadonlySet<string>) {
-  const { aik, boot, enclave } = evidence
-  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
-  const claims: Partial<Record<IssuedClaim, unknown>> = {
-    ...boot,
-    aikPubHash: Buffer.from(aik.hash).toString('base64'),
-    aikValidated: aik.validated,
-    tpmVersion: 2,
-    vbsReportPresent: enclave !== undefined,
-    ...(enclave && {
-      enclaveAuthorId: text(enclave.authorId),
-      enclaveFamilyId: text(enclave.familyId),
-      enclaveFlags: enclave.flags,
-      enclaveImageId: text(enclave.imageId),
-      enclaveOwnerId: text(enclave.ownerId),
-      enclavePlatformSvn: enclave.platformSvn,
-      enclaveSecureKernelSvn: enclave.secureKernelSvn,
-      enclaveSvn: enclave.enclaveSvn,
-      enclaveUniqueId: text(enclave.uniqueId),
-    }),
-  }
-  const named = ISSUED_CLAIMS.filter((name) => issued.has(name) && claims[name] !== undefined)
+  const { claims } = evidence
+  const known = BUILT_IN_KINDS.flatMap((kind) => kind.claims.azure).sort()
+  const named = known.filter((name) => issued.has(name) && claims[name] !== undefined)
   return Object.fromEntries(named.map((name) => [name, claims[name]]))
 }

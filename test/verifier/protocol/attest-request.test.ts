@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
 import { JSON_REASONS } from '../../../src/base/json/tree.ts'
+import { ok } from '../../../src/base/result.ts'
 import { PARSE_REASONS } from '../../../src/evidence/bytes.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../../src/simulator/key-source.ts'
@@ -10,8 +11,9 @@ import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/v
 import { MAX_CERTIFICATE_BYTES, MAX_CHAIN_CERTIFICATES } from '../../../src/verifier/limits.ts'
 import { readAttestRequest } from '../../../src/verifier/protocol/attest-request.ts'
 import { MESSAGE_REASONS } from '../../../src/verifier/protocol/message-reader.ts'
-import { KEY_BINDING_REASONS } from '../../../src/verifier/steps/key-binding.ts'
-import { JWK_REASONS } from '../../../src/verifier/steps/public-jwk.ts'
+import { JWK_REASONS } from '../../../src/verifier/protocol/public-jwk.ts'
+import { REQUEST_KEY_REASONS } from '../../../src/verifier/protocol/request-keys.ts'
+import { inspectRequest } from '../../support/inspect-request.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { makeRequest, type Payload, payloadOf, payloadText, type Version } from '../harness.ts'
 
@@ -35,7 +37,8 @@ const textOf = (version: Version, type: 'basic' | 'vbs') => texts.get(`${version
 const UNSIGNED = { compact: '', signature: new Uint8Array() }
 
 function readText(version: Version, text: string) {
-  return readAttestRequest({ version, payload: toUtf8(text), ...UNSIGNED })
+  const read = readAttestRequest({ version, payload: toUtf8(text), ...UNSIGNED })
+  return read.ok ? ok(inspectRequest(read.value)) : read
 }
 
 /** The basic request of a version, edited. */
@@ -364,7 +367,7 @@ describe('shape', () => {
   test('mutated requests never throw and are refused for declared reasons', () => {
     const reasons: readonly string[] = [
       ...[...MESSAGE_REASONS, ...JSON_REASONS, ...JWK_REASONS],
-      ...[...KEY_BINDING_REASONS, ...PARSE_REASONS],
+      ...[...REQUEST_KEY_REASONS, ...PARSE_REASONS],
     ]
     const version = fc.constantFrom<Version>(1, 2)
     const extra = fc.string({ unit: fc.constantFrom(...'{}[]",:\\0aA_-'.split('')), maxLength: 4 })

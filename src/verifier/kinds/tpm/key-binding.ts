@@ -1,21 +1,16 @@
-import { digest } from '../../base/digest.ts'
-import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { err, ok, type Result } from '../../base/result.ts'
-import { hashAlgorithmId } from '../../evidence/tpm/algorithms.ts'
-import { type CertifyFailure, verifyCertification } from '../../evidence/tpm/certify.ts'
-import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
-import type { AttestationEvidence, KeyCertification } from './attestation-evidence.ts'
-import { isSameKey } from './public-jwk.ts'
+import { digest } from '../../../base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../../base/encoding.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
+import { hashAlgorithmId } from '../../../evidence/tpm/algorithms.ts'
+import { type CertifyFailure, verifyCertification } from '../../../evidence/tpm/certify.ts'
+import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../../evidence/tpm/key.ts'
+import { isSameKey } from '../../protocol/public-jwk.ts'
+import type { KeyCertification, RequestData } from '../../protocol/request-data.ts'
 
-export const KEY_BINDING_REASONS = [
-  'request_key_unbound',
-  'legacy_request_key_unbound',
-  'request_key_binding_ambiguous',
-  'certified_key_mismatch',
-] as const
+export const CERTIFIED_KEY_REASONS = ['certified_key_mismatch'] as const
 
 export type KeyBindingFailure =
-  | { readonly reason: (typeof KEY_BINDING_REASONS)[number] }
+  | { readonly reason: (typeof CERTIFIED_KEY_REASONS)[number] }
   | CertifyFailure
   | TpmKeyFailure
 
@@ -45,27 +40,13 @@ export type BoundKeys = {
 }
 
 /**
- * Refuses a request whose key stands in nothing that was signed, which is every `basic` request of
- * version 1, unless the configuration accepts them: then their tokens confirm no key.
- */
-export function requireBoundKey(
-  evidence: AttestationEvidence,
-  legacyUnboundRequestKey: 'refuse' | 'accept',
-): Result<true, KeyBindingFailure> {
-  const isBound = evidence.requestKey.binding.kind !== 'none'
-  return isBound || legacyUnboundRequestKey === 'accept'
-    ? ok(true)
-    : err({ reason: 'legacy_request_key_unbound' })
-}
-
-/**
  * What the quote must carry as qualifying data: the challenge, or for a key that the quote itself
  * vouches for HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), the text of the key being the one on the wire.
  */
-export function qualifyingDataOf(evidence: AttestationEvidence): Uint8Array {
-  const { binding, jwkText } = evidence.requestKey
-  if (binding.kind !== 'tpm_quote') return evidence.challenge
-  return digest(binding.hash, toUtf8(jwkText), Uint8Array.of(0), evidence.challenge)
+export function qualifyingDataOf({ requestKey, challenge }: RequestData): Uint8Array {
+  const { binding, jwkText } = requestKey
+  if (binding.kind !== 'tpm_quote') return challenge
+  return digest(binding.hash, toUtf8(jwkText), Uint8Array.of(0), challenge)
 }
 
 /**
@@ -74,15 +55,15 @@ export function qualifyingDataOf(evidence: AttestationEvidence): Uint8Array {
  * enclave's report is verified with that report.
  */
 export async function verifyKeyBindings(
-  evidence: AttestationEvidence,
+  request: RequestData,
   requestKey: TpmKey,
   aik: TpmKey,
 ): Promise<Result<BoundKeys, KeyBindingFailure>> {
-  const { binding } = evidence.requestKey
+  const { binding } = request.requestKey
   const verify = (key: TpmKey, certification: KeyCertification) =>
-    verifyCertifiedKey({ key, certification, aik, challenge: evidence.challenge })
+    verifyCertifiedKey({ key, certification, aik, challenge: request.challenge })
   const otherKeys: TokenKey[] = []
-  for (const other of evidence.otherKeys) {
+  for (const other of request.otherKeys) {
     const key = await importTpmKey(other.jwk)
     if (!key.ok) return key
     if (other.certification === undefined) {

@@ -1,15 +1,15 @@
-import { err, ok, type Result } from '../../base/result.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
 import {
   type BootClaims,
   type BootMeasurements,
   readBootClaims,
-} from '../../evidence/event-log/claims.ts'
-import type { ClockInfo } from '../../evidence/tpm/attest.ts'
-import { type QuoteFailure, type VerifiedQuote, verifyQuote } from '../../evidence/tpm/quote.ts'
-import type { BootEvidence } from './attestation-evidence.ts'
+} from '../../../evidence/event-log/claims.ts'
+import type { ClockInfo } from '../../../evidence/tpm/attest.ts'
+import { type QuoteFailure, type VerifiedQuote, verifyQuote } from '../../../evidence/tpm/quote.ts'
+import { isSameKey } from '../../protocol/public-jwk.ts'
 import { type Aik, type AikFailure, resolveAik } from './attestation-key.ts'
 import { type BootLogFailure, proveBootLogs } from './boot-log-proof.ts'
-import { isSameKey } from './public-jwk.ts'
+import type { BootEvidence } from './tpm-evidence.ts'
 
 export const RESUME_REASONS = ['resume_aik_mismatch', 'resume_boot_unlinked'] as const
 

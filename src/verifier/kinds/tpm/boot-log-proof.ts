@@ -1,13 +1,13 @@
-import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
-import { err, ok, type Result } from '../../base/result.ts'
-import type { ParseFailure } from '../../evidence/bytes.ts'
-import { EV } from '../../evidence/event-log/event-types.ts'
-import type { LogFailure } from '../../evidence/event-log/failure.ts'
-import { type VerifiedLog, verifyReplay } from '../../evidence/event-log/replay.ts'
-import { parseTcgLog, type TcgLog } from '../../evidence/event-log/tcg-log.ts'
-import type { PcrBank } from '../../evidence/tpm/pcr.ts'
-import { REQUIRED_PCRS } from '../built-in-policy.ts'
-import type { BootLogs } from './attestation-evidence.ts'
+import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../../base/digest.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
+import type { ParseFailure } from '../../../evidence/bytes.ts'
+import { EV } from '../../../evidence/event-log/event-types.ts'
+import type { LogFailure } from '../../../evidence/event-log/failure.ts'
+import { type VerifiedLog, verifyReplay } from '../../../evidence/event-log/replay.ts'
+import { parseTcgLog, type TcgLog } from '../../../evidence/event-log/tcg-log.ts'
+import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
+import { REQUIRED_PCRS } from './required-pcrs.ts'
+import type { BootLogs } from './tpm-evidence.ts'
 
 export const BOOT_PCR_REASONS = ['boot_pcr_bank_weak', 'boot_pcr_not_quoted'] as const
 export const DRTM_LOG_REASONS = ['drtm_log_foreign_pcr', 'drtm_log_pcr_mismatch'] as const

@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { TpmKey } from '../../evidence/tpm/key.ts'
-import type { MessageReader } from '../protocol/message-reader.ts'
+import type { MessageReader } from './message-reader.ts'
 
 export const JWK_REASONS = ['jwk_private', 'jwk_not_rsa'] as const
 

@@ -1,26 +1,26 @@
-import { err, ok, type Result } from '../../base/result.ts'
-import type { TpmKey } from '../../evidence/tpm/key.ts'
-import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
-import { importSpki } from '../../evidence/tpm/spki.ts'
-import { type Certificate, parseCertificate } from '../../evidence/x509/certificate.ts'
-import type { CertificateFailure, PathFailure } from '../../evidence/x509/failure.ts'
-import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
-import { AIK_CERTIFICATE_USAGE, AIK_PURPOSE, verifyPath } from '../../evidence/x509/path.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
+import type { TpmKey } from '../../../evidence/tpm/key.ts'
+import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../../../evidence/tpm/key.ts'
+import { importSpki } from '../../../evidence/tpm/spki.ts'
+import { type Certificate, parseCertificate } from '../../../evidence/x509/certificate.ts'
+import type { CertificateFailure, PathFailure } from '../../../evidence/x509/failure.ts'
+import { fingerprintOf } from '../../../evidence/x509/fingerprint.ts'
+import { AIK_CERTIFICATE_USAGE, AIK_PURPOSE, verifyPath } from '../../../evidence/x509/path.ts'
 import {
   type EnrolledKeyFailure,
   type EnrolmentTrust,
   isEnrolledHere,
   verifyEnrolledKey,
-} from '../enrolment/enrolled-key.ts'
-import type { AikEvidence } from './attestation-evidence.ts'
+} from '../../enrolment/enrolled-key.ts'
+import { isSameKey } from '../../protocol/public-jwk.ts'
 import {
   type CertifiedPath,
   findCertifiedPath,
   hasAnchors,
   type IssuerFailure,
   type PathTrust,
-} from './certified-path.ts'
-import { isSameKey } from './public-jwk.ts'
+} from '../../steps/certified-path.ts'
+import type { AikEvidence } from './tpm-evidence.ts'
 
 export const AIK_REASONS = [
   'aik_missing',

@@ -1,31 +1,31 @@
 import { decodeJwt } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
-import { toBase64Url } from '../../../src/base/encoding.ts'
-import { readTrustAnchors } from '../../../src/config/trust-anchors.ts'
-import { fingerprintOf } from '../../../src/evidence/x509/fingerprint.ts'
-import { trustUnder } from '../../../src/operations/attest/trust-in-force.ts'
-import { independentKeys } from '../../../src/simulator/key-source.ts'
-import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/virtual-device.ts'
+import { parseReferenceValues } from '../../../../src/appraisal/reference-values.ts'
+import { toBase64Url } from '../../../../src/base/encoding.ts'
+import { readTrustAnchors } from '../../../../src/config/trust-anchors.ts'
+import { fingerprintOf } from '../../../../src/evidence/x509/fingerprint.ts'
+import { trustUnder } from '../../../../src/operations/attest/trust-in-force.ts'
+import { independentKeys } from '../../../../src/simulator/key-source.ts'
+import { startVirtualDevice, type VirtualDevice } from '../../../../src/simulator/virtual-device.ts'
 import {
   type AikTrust,
   resolveAik,
   validateAik,
-} from '../../../src/verifier/steps/attestation-key.ts'
+} from '../../../../src/verifier/kinds/tpm/attestation-key.ts'
 import {
   type CertificateRequest,
   type IssuedCertificate,
   issueCertificate,
-} from '../../support/certificates.ts'
+} from '../../../support/certificates.ts'
 import {
   describeMicrosoftChains,
   MICROSOFT_CHAINS,
   MICROSOFT_CHAINS_AT,
   readMicrosoft,
   readMicrosoftPem,
-} from '../../support/microsoft-chains.ts'
-import { expectOk, expectRefusal } from '../../support/refusal.ts'
-import { readAnchor } from '../../support/trust-anchors.ts'
+} from '../../../support/microsoft-chains.ts'
+import { expectOk, expectRefusal } from '../../../support/refusal.ts'
+import { readAnchor } from '../../../support/trust-anchors.ts'
 import {
   currentOf,
   makeRequest,
@@ -35,7 +35,7 @@ import {
   readData,
   signRequest,
   type TestVerifier,
-} from '../harness.ts'
+} from '../../harness.ts'
 
 /**
  * Which certificates of a trusted authority make a key an attestation key. What the purpose is: TCG

@@ -1,0 +1,54 @@
+import type { ParseFailure } from '../../../evidence/bytes.ts'
+import { parseTpmsAttest } from '../../../evidence/tpm/attest.ts'
+import { keepSelectedPcrs } from '../../../evidence/tpm/pcr.ts'
+import { parsePlatformStatement } from '../../../evidence/tpm/platform-statement.ts'
+import { MAX_LOG_BYTES, MAX_PLATFORM_STATEMENT_BYTES } from '../../limits.ts'
+import type { Accept, MessageReader } from '../../protocol/message-reader.ts'
+import type { JwkFailure } from '../../protocol/public-jwk.ts'
+import { readAik } from './read-aik.ts'
+import type { BootEvidence, QuotedPcrs, TpmEvidence } from './tpm-evidence.ts'
+
+/**
+ * Reads `tpm_att_data` of a version 1 request.
+ *
+ * After a hibernation the TPM was reset: the fresh `current_claim` speaks of the resume, whose log
+ * is `srtm_resume_log`, and `boot_claim` with `srtm_boot_log` of the cold boot before it. Without a
+ * resume, `current_claim` proves the boot log, `boot_claim` could add nothing to that, and it is
+ * only looked at for being well-formed.
+ */
+export function readTpmV1(
+  tpm: MessageReader,
+  accept: Accept<JwkFailure | ParseFailure>,
+): TpmEvidence {
+  const aik = readAik(tpm, accept)
+  const log = (name: string) => tpm.optionalBytes(name, MAX_LOG_BYTES)
+  const statement = (name: string) => readStatement(tpm, name, accept)
+  const session = (name: string, srtm: Uint8Array, drtm: Uint8Array | undefined): BootEvidence => ({
+    aik,
+    logs: { srtm, drtm, hasIma: false },
+    statement: statement(name),
+  })
+  const bootLog = tpm.bytes('srtm_boot_log', MAX_LOG_BYTES)
+  const bootDrtm = log('drtm_boot_log')
+  const resumeLog = log('srtm_resume_log')
+  const resumeDrtm = log('drtm_resume_log')
+  if (resumeLog === undefined) {
+    if (resumeDrtm !== undefined) tpm.fail('message_member_missing', 'srtm_resume_log')
+    if (tpm.has('boot_claim')) statement('boot_claim')
+    return { current: session('current_claim', bootLog, bootDrtm), beforeHibernation: undefined }
+  }
+  return {
+    current: session('current_claim', resumeLog, resumeDrtm),
+    beforeHibernation: session('boot_claim', bootLog, bootDrtm),
+  }
+}
+
+/** NCRYPT_TPM_PLATFORM_ATTESTATION_STATEMENT, as NCryptCreateClaim returns it. */
+function readStatement(tpm: MessageReader, name: string, accept: Accept<ParseFailure>): QuotedPcrs {
+  const bytes = tpm.bytes(name, MAX_PLATFORM_STATEMENT_BYTES)
+  const { quote, signature, pcrs } = accept(parsePlatformStatement(bytes))
+  const { attested } = accept(parseTpmsAttest(quote))
+  // The statement lists all PCRs, whatever its quote covers; what it does not cover is not evidence.
+  const selections = attested.kind === 'quote' ? attested.selections : []
+  return { quote, signature, pcrs: keepSelectedPcrs([pcrs], selections) }
+}

@@ -1,0 +1,73 @@
+import { DIGEST_BYTES } from '../../../base/digest.ts'
+import { hashAlgorithmOf } from '../../../evidence/tpm/algorithms.ts'
+import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
+import {
+  MAX_LOG_BYTES,
+  MAX_LOGS,
+  MAX_PCR_BANKS,
+  MAX_PCRS,
+  MAX_TPM_STRUCTURE_BYTES,
+} from '../../limits.ts'
+import type { Accept, MessageReader } from '../../protocol/message-reader.ts'
+import type { JwkFailure } from '../../protocol/public-jwk.ts'
+import { readAik } from './read-aik.ts'
+import type { BootEvidence, BootLogs, TpmEvidence } from './tpm-evidence.ts'
+
+const MAX_NAME_CHARS = 16
+const MAX_TPM_ALG_ID = 0xffff
+
+/** Reads `tpm_att_data` of a version 2 request. */
+export function readTpmV2(tpm: MessageReader, accept: Accept<JwkFailure>): TpmEvidence {
+  const boot = tpm.optionalObject('boot_attestation')
+  return {
+    current: readBootEvidence(tpm.object('current_attestation'), accept),
+    beforeHibernation: boot && readBootEvidence(boot, accept),
+  }
+}
+
+function readBootEvidence(reader: MessageReader, accept: Accept<JwkFailure>): BootEvidence {
+  return {
+    aik: readAik(reader, accept),
+    logs: readLogs(reader),
+    statement: {
+      quote: reader.bytes('quote', MAX_TPM_STRUCTURE_BYTES),
+      signature: reader.bytes('signature', MAX_TPM_STRUCTURE_BYTES),
+      pcrs: reader.objects('pcrs', MAX_PCR_BANKS).map(readBank),
+    },
+  }
+}
+
+/**
+ * Logs come in measurement order, so the first TCG log is the firmware's and a second one that of a
+ * dynamic launch. An IMA log, which Azure takes from Linux agents, is let through and not read: no
+ * claim of ours comes from it. Any other type is refused.
+ */
+function readLogs(reader: MessageReader): BootLogs {
+  const logs = reader.objects('logs', MAX_LOGS).map((log) => {
+    const type = log.string('type', MAX_NAME_CHARS)
+    if (type !== 'TCG' && type !== 'IMA') log.fail('message_member_invalid', 'type')
+    return { type, bytes: log.bytes('log', MAX_LOG_BYTES) }
+  })
+  const [srtm, drtm, ...more] = logs.filter((log) => log.type === 'TCG')
+  if (srtm === undefined) reader.fail('message_member_missing', 'logs')
+  if (more.length > 0) reader.fail('message_member_too_long', 'logs')
+  return {
+    srtm: srtm.bytes,
+    drtm: drtm?.bytes,
+    hasIma: logs.some((log) => log.type === 'IMA'),
+  }
+}
+
+function readBank(reader: MessageReader): PcrBank {
+  const algorithm = hashAlgorithmOf(reader.integer('algorithm', MAX_TPM_ALG_ID))
+  if (algorithm === undefined) reader.fail('message_member_invalid', 'algorithm')
+  const values = new Map<number, Uint8Array>()
+  for (const value of reader.objects('values', MAX_PCRS)) {
+    const index = value.integer('index', MAX_PCRS - 1)
+    if (values.has(index)) value.fail('message_member_invalid', 'index')
+    const bytes = value.bytes('digest', DIGEST_BYTES[algorithm])
+    if (bytes.length !== DIGEST_BYTES[algorithm]) value.fail('message_member_invalid', 'digest')
+    values.set(index, bytes)
+  }
+  return { algorithm, values }
+}

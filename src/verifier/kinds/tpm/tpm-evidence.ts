@@ -1,0 +1,41 @@
+import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
+
+/** What a TPM says about its machine. Everything in it is read but unverified. */
+export type TpmEvidence = {
+  /** The boot that runs now, or the resume from hibernation that it runs since. */
+  readonly current: BootEvidence
+  /** The cold boot before the hibernation that `current` resumed from. */
+  readonly beforeHibernation: BootEvidence | undefined
+}
+
+/** What one session of the TPM, from reset to reset, leaves behind. */
+export type BootEvidence = {
+  readonly aik: AikEvidence
+  readonly logs: BootLogs
+  readonly statement: QuotedPcrs
+}
+
+/** The attestation key as the agent names it; one of the two is there. */
+export type AikEvidence = {
+  readonly publicKey: JsonWebKey | undefined
+  /** DER. */
+  readonly certificate: Uint8Array | undefined
+  /** DER of certificates above that one, in any order: an agent that has them may spare us a fetch. */
+  readonly chain?: readonly Uint8Array[]
+}
+
+export type BootLogs = {
+  /** Measured by firmware and Windows into the static PCRs. */
+  readonly srtm: Uint8Array
+  /** Measured by a dynamic launch into PCRs 17 to 22. */
+  readonly drtm: Uint8Array | undefined
+  /** An IMA log came along. It is not read. */
+  readonly hasIma: boolean
+}
+
+/** `quote` is a TPMS_ATTEST, `signature` a TPMT_SIGNATURE over it. */
+export type QuotedPcrs = {
+  readonly quote: Uint8Array
+  readonly signature: Uint8Array
+  readonly pcrs: readonly PcrBank[]
+}

@@ -1,0 +1,132 @@
+import { digest, equalBytes } from '../../../base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../../base/encoding.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
+import type { ParseFailure } from '../../../evidence/bytes.ts'
+import type { RsaPublicKey } from '../../../evidence/event-log/claims.ts'
+import {
+  type ReportFailure,
+  type VbsReport,
+  type VerifiedVbsReport,
+  verifyVbsReport,
+} from '../../../evidence/vbs/report.ts'
+import { MAX_ENCLAVE_REPORT_BYTES } from '../../limits.ts'
+import { takeStep } from '../../steps/trace.ts'
+import { defineKind, type Findings, type RequestParts, type VerificationRun } from '../kind.ts'
+
+export const ENCLAVE_REASONS = ['enclave_signer_unknown', 'enclave_data_mismatch'] as const
+
+export type EnclaveFailure =
+  | { readonly reason: (typeof ENCLAVE_REASONS)[number] }
+  | ReportFailure
+  | ParseFailure
+
+/** What a request brings for an enclave. Unverified. */
+export type EnclaveEvidence = {
+  /** VBS_ENCLAVE_REPORT_PKG_HEADER and what follows. */
+  readonly report: Uint8Array
+  /** The `report_signed` member exactly as on the wire, which the report must be bound to. */
+  readonly boundText: string
+}
+
+const REQUEST_TYPE = 'vbs'
+const STEP = 'enclave_report'
+const PART = 'enclave_report'
+
+/** The report of a VBS enclave, beside the TPM's evidence of the machine that it runs on. */
+export const vbsKind = defineKind<EnclaveFailure>({
+  name: 'vbs',
+  requestType: REQUEST_TYPE,
+  boundMember: 'report_signed',
+  steps: [STEP],
+  parts: [PART],
+  claims: {
+    azure: [
+      'enclaveAuthorId',
+      'enclaveFamilyId',
+      'enclaveFlags',
+      'enclaveImageId',
+      'enclaveOwnerId',
+      'enclavePlatformSvn',
+      'enclaveSecureKernelSvn',
+      'enclaveSvn',
+      'enclaveUniqueId',
+      'vbsReportPresent',
+    ],
+    own: [],
+    absent: { vbsReportPresent: false },
+  },
+  answers: {
+    enclave_signer_unknown: 'enclave',
+    enclave_data_mismatch: 'enclave',
+    report_key_refused: 'enclave',
+    report_signature_invalid: 'enclave',
+  },
+  read(parts) {
+    const evidence = readEnclaveEvidence(parts)
+    return (
+      evidence && {
+        kind: 'vbs',
+        content: evidence,
+        parts: { [PART]: evidence.report },
+        verify: (run) => verify(evidence, run),
+      }
+    )
+  },
+})
+
+function readEnclaveEvidence({
+  version,
+  type,
+  data,
+  signed,
+}: RequestParts<EnclaveFailure>): EnclaveEvidence | undefined {
+  if (type !== REQUEST_TYPE) return undefined
+  const [holder, member] =
+    version === 1
+      ? ([data, 'vsm_report'] as const)
+      : ([data.object('vsm_report').object('enclave'), 'report'] as const)
+  return { report: holder.bytes(member, MAX_ENCLAVE_REPORT_BYTES), boundText: signed.text }
+}
+
+async function verify(
+  evidence: EnclaveEvidence,
+  { findings, trace }: VerificationRun,
+): Promise<Result<Findings, EnclaveFailure>> {
+  const signer = findings.find(({ enclaveSigner }) => enclaveSigner !== undefined)?.enclaveSigner
+  const verified = await takeStep(trace, STEP, () => verifyEnclave(evidence, signer))
+  return verified.ok ? ok({ claims: claimsOf(verified.value.report.identity) }) : verified
+}
+
+/**
+ * Verifies the enclave's report: signed by the secure kernel's identity key that the proven boot log
+ * measured, which is the only place where that key is ever taken from, and made over the SHA-512 of
+ * the request's own text, so that it speaks of this request and no other.
+ */
+async function verifyEnclave(
+  evidence: EnclaveEvidence,
+  idks: RsaPublicKey | undefined,
+): Promise<Result<VerifiedVbsReport, EnclaveFailure>> {
+  if (idks === undefined) return err({ reason: 'enclave_signer_unknown' })
+  const report = await verifyVbsReport({ package: evidence.report, key: idks })
+  if (!report.ok) return report
+  const bound = digest('sha512', toUtf8(evidence.boundText))
+  if (!equalBytes(report.value.report.enclaveData, bound)) {
+    return err({ reason: 'enclave_data_mismatch' })
+  }
+  return report
+}
+
+function claimsOf(identity: VbsReport['identity']): Findings['claims'] {
+  return {
+    enclaveAuthorId: toBase64Url(identity.authorId),
+    enclaveFamilyId: toBase64Url(identity.familyId),
+    enclaveFlags: identity.flags,
+    enclaveImageId: toBase64Url(identity.imageId),
+    enclaveOwnerId: toBase64Url(identity.ownerId),
+    enclavePlatformSvn: identity.platformSvn,
+    enclaveSecureKernelSvn: identity.secureKernelSvn,
+    enclaveSvn: identity.enclaveSvn,
+    enclaveUniqueId: toBase64Url(identity.uniqueId),
+    vbsReportPresent: true,
+  }
+}
