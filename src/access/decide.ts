@@ -109,29 +109,40 @@ export function decide(
 
   const like = likeUnder(rules, options.like)
   const assessment = assess({ ...rules, record, request, reliefs, now, like })
-  const { verdict, clauseOutcomes, relief } = assessment
+  const { verdict, clauseOutcomes } = assessment
   const reasons =
     verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
-  const { attestation } = record
-  const context: DecisionContext = {
-    verdict,
-    reasons: [],
-    reported: reportedClauses(clauseOutcomes),
-    policy: rules.policy.hash,
-    reference_values: rules.referenceValues.hash,
-    device_id: record.deviceId,
-    ...(attestation !== null && {
-      attestation_id: attestation.attestationId,
-      attested_at: attestation.attestedAt.toISOString(),
-      valid_until: attestation.validUntil.toISOString(),
-      cnf: { jkt: attestation.confirmationKey },
-    }),
-    ...(relief !== undefined && { relief: relief.map(describeRelief) }),
-  }
+  const context = contextOf(record, rules, assessment)
   if (reasons.length === 0)
     return { case: asked, decision: { decision: true, context }, assessment }
   const told = describeAll(reasons, rules.policy, languages())
   return { case: asked, decision: deny(context, { reasons, told }), assessment }
+}
+
+/** What a decision rests on; why it denies is added where it does. */
+function contextOf(
+  { deviceId, attestation }: TrustRecord,
+  { policy, referenceValues }: Documents,
+  { verdict, clauseOutcomes, relief }: Assessment,
+): DecisionContext {
+  const about = {
+    verdict,
+    reasons: [],
+    reported: reportedClauses(clauseOutcomes),
+    policy: policy.hash,
+    reference_values: referenceValues.hash,
+    device_id: deviceId,
+  }
+  const told = relief && { relief: relief.map(describeRelief) }
+  if (attestation === null) return { ...about, ...told }
+  return {
+    ...about,
+    attestation_id: attestation.attestationId,
+    attested_at: attestation.attestedAt.toISOString(),
+    valid_until: attestation.validUntil.toISOString(),
+    cnf: { jkt: attestation.confirmationKey },
+    ...told,
+  }
 }
 
 /** What an assessment under other documents lends: its clauses hold for the same evidence alone. */

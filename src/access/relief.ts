@@ -1,6 +1,5 @@
 import type { AttestationClaims } from '../appraisal/claims.ts'
 import type { Origin } from '../appraisal/origin.ts'
-import type { ClauseOutcome } from '../policy/language/evaluate.ts'
 import type { Cause } from '../rollout/hold.ts'
 import type { TrustRecord } from './trust-record.ts'
 
@@ -53,29 +52,19 @@ export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'createdAt'> & {
   }
 }
 
-type Situation = {
+/** Who is relieved of something, by what there is to relieve it, when. */
+export type ReliefSituation = {
   readonly record: ReliefRecord
   readonly reliefs: Reliefs
   readonly now: Date
 }
 
-/** For a clause that fails or is undecidable. */
-export function reliefOfClause(
-  outcome: Pick<ClauseOutcome, 'clause' | 'graceMs'>,
-  { record, reliefs, now }: Situation,
-): Relief | undefined {
-  const { clause, graceMs } = outcome
+/** A hold of a clause that fails or is undecidable, for a device that met it first in its time. */
+export function holdOfClause(clause: string, situation: ReliefSituation): Relief | undefined {
+  const { record, now } = situation
   const noted = record.firstFailedAt[clause]
-  if (graceMs !== undefined) {
-    // Without a note it was last known to pass when it attested, or before it was asked for.
-    const { attestedAt } = record.attestation
-    const since = noted === undefined ? latest(reliefs.policySince, attestedAt) : Date.parse(noted)
-    const until = since + graceMs
-    if (now.getTime() < until) return { kind: 'grace', reason: clause, until: new Date(until) }
-  }
   const met = noted === undefined ? now : new Date(noted)
-  const hold = findHold(reliefs, {
-    now,
+  const hold = findHold(situation, {
     isCause: (cause) => cause.kind === 'clause' && cause.clause === clause,
     isCovered: ({ covers }) => met >= covers && record.createdAt < covers,
   })
@@ -86,59 +75,39 @@ export function reliefOfClause(
  * For evidence that was believed when it was recorded, and would not be now. That nobody vouches for
  * hardware is held for evidence of before the hold alone: what comes after it knows what is asked for.
  */
-export function reliefOfOrigin(
+export function holdOfOrigin(
   reason: Exclude<Origin, 'accepted'>,
-  { record, reliefs, now }: Situation,
+  situation: ReliefSituation,
 ): Relief | undefined {
-  const { issuer, claims, attestedAt } = record.attestation
+  const { issuer, claims, attestedAt } = situation.record.attestation
   const isCause: Readonly<Record<typeof reason, (cause: Cause) => boolean>> = {
     policy_not_pinned: (cause) => cause.kind === 'policy_not_pinned' && cause.issuer === issuer,
     anchor_not_listed: (cause) =>
       cause.kind === 'anchor_not_listed' && cause.anchor === (claims.aikTrustAnchor ?? ''),
     hardware_unproven: (cause) => cause.kind === 'hardware_unproven',
   }
-  const hold = findHold(reliefs, {
-    now,
+  const hold = findHold(situation, {
     isCause: isCause[reason],
     isCovered: ({ covers }) => reason !== 'hardware_unproven' || attestedAt < covers,
   })
   return hold && { kind: 'hold', reason, until: hold.until }
 }
 
-/** For evidence that is too old. */
-export function reliefOfStaleness({ record, reliefs, now }: Situation): Relief | undefined {
-  const { issuer, validUntil } = record.attestation
-  const end = validUntil.getTime() + reliefs.outageGraceMs
-  if (!(now.getTime() < end)) return undefined
-  const hold = findHold(reliefs, {
-    now,
-    isCause: (cause) => cause.kind === 'stale' && cause.issuer === issuer,
-    isCovered: () => true,
-  })
-  if (hold === undefined) return undefined
-  const until = new Date(Math.min(end, hold.until.getTime()))
-  return { kind: 'outage_grace', reason: 'stale', until }
-}
-
 /** For a device that an administrator allows: whatever its evidence says. */
-export function reliefByAllowance({ reliefs, now }: Situation): Relief | undefined {
+export function allowanceOf({ reliefs, now }: ReliefSituation): Relief | undefined {
   const { allowedUntil } = reliefs
   if (allowedUntil === null || !(now < allowedUntil)) return undefined
   return { kind: 'allowance', until: allowedUntil }
 }
 
-function findHold(
-  { holds }: Reliefs,
-  input: {
-    readonly now: Date
+/** The hold that is open and is of such a cause. */
+export function findHold(
+  { reliefs, now }: ReliefSituation,
+  wanted: {
     readonly isCause: (cause: Cause) => boolean
     readonly isCovered: (hold: HeldCause) => boolean
   },
 ): HeldCause | undefined {
-  const { now, isCause, isCovered } = input
-  return holds.find((hold) => now < hold.until && isCause(hold.cause) && isCovered(hold))
-}
-
-function latest(a: Date, b: Date): number {
-  return Math.max(a.getTime(), b.getTime())
+  const { isCause, isCovered } = wanted
+  return reliefs.holds.find((hold) => now < hold.until && isCause(hold.cause) && isCovered(hold))
 }

@@ -1,13 +1,14 @@
 import type { Origin } from '../appraisal/origin.ts'
 import type { ClauseOutcome } from '../policy/language/evaluate.ts'
+import { graceOfClause, outageGrace } from './grace.ts'
 import {
+  allowanceOf,
+  holdOfClause,
+  holdOfOrigin,
   type Relief,
   type ReliefRecord,
+  type ReliefSituation,
   type Reliefs,
-  reliefByAllowance,
-  reliefOfClause,
-  reliefOfOrigin,
-  reliefOfStaleness,
 } from './relief.ts'
 import type { RecordedAttestation, TrustRecord, Verdict } from './trust-record.ts'
 
@@ -52,23 +53,23 @@ export function deriveVerdict(input: VerdictInput): DerivedVerdict {
   const { record, clauseOutcomes, now } = input
   const standing = standingOf(record, now)
   if (standing !== undefined && standing !== 'stale') return OF_STANDING[standing]
-  const relieve = input.relief && createRelief(input.relief, now)
-  const allowance = relieve?.byAllowance()
+  const situation = input.relief && { ...input.relief, now }
+  const allowance = situation && allowanceOf(situation)
   const relieved: Relief[] = []
   if (standing === 'stale') {
-    const relief = allowance ?? relieve?.ofStaleness()
+    const relief = allowance ?? (situation && outageGrace(situation))
     if (relief === undefined) return OF_STANDING.stale
     relieved.push(relief)
   }
   const { origin = 'accepted' } = input
   if (origin !== 'accepted') {
-    const relief = allowance ?? relieve?.ofOrigin(origin)
+    const relief = allowance ?? (situation && holdOfOrigin(origin, situation))
     if (relief === undefined) return OF_ORIGIN[origin]
     relieved.push(relief)
   }
   const reasons: VerdictReason[] = []
   for (const [reason, outcome] of blockingOutcomes(clauseOutcomes, 'device')) {
-    const relief = allowance ?? relieve?.ofClause(outcome)
+    const relief = allowance ?? (situation && reliefOfClause(outcome, situation))
     if (relief === undefined) reasons.push(reason)
     else relieved.push(relief)
   }
@@ -138,14 +139,9 @@ function because(verdict: Verdict, code: Standing | Exclude<Origin, 'accepted'>)
   return { verdict, reasons: [{ code }] }
 }
 
-function createRelief({ record, reliefs }: ReliefInput, now: Date) {
-  const situation = { record, reliefs, now }
-  return {
-    byAllowance: () => reliefByAllowance(situation),
-    ofStaleness: () => reliefOfStaleness(situation),
-    ofOrigin: (reason: Exclude<Origin, 'accepted'>) => reliefOfOrigin(reason, situation),
-    ofClause: (outcome: ClauseOutcome) => reliefOfClause(outcome, situation),
-  }
+/** Its own time for repair goes before a hold. */
+function reliefOfClause(outcome: ClauseOutcome, situation: ReliefSituation): Relief | undefined {
+  return graceOfClause(outcome, situation) ?? holdOfClause(outcome.clause, situation)
 }
 
 function standingOf(record: VerdictRecord, now: Date): Standing | undefined {

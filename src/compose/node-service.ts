@@ -156,18 +156,19 @@ async function shutDown(
 ): Promise<void> {
   services.lifecycle.draining = true
   await jobs.stop()
-  await closeServer(server)
+  await closeServer(server, services.log)
   await services.store.close()
   services.log.info('stopped')
 }
 
 /** Takes no new connections, and lets go of each open one as soon as nothing is under way on it. */
-function closeServer(server: ServerType): Promise<void> {
+function closeServer(server: ServerType, log: Log): Promise<void> {
   return new Promise((resolve) => {
     const letGo = setInterval(() => {
       if ('closeIdleConnections' in server) server.closeIdleConnections()
     }, LET_GO_EVERY_MS)
     const force = setTimeout(() => {
+      log.warn('connections_cut', { after_ms: DRAIN_MS })
       if ('closeAllConnections' in server) server.closeAllConnections()
     }, DRAIN_MS)
     server.close(() => {

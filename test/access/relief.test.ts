@@ -1,115 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { graceOfClause, outageGrace } from '../../src/access/grace.ts'
 import {
-  type HeldCause,
+  allowanceOf,
+  holdOfClause,
+  holdOfOrigin,
   type ReliefRecord,
   type Reliefs,
-  reliefByAllowance,
-  reliefOfClause,
-  reliefOfOrigin,
-  reliefOfStaleness,
 } from '../../src/access/relief.ts'
-import type { AttestationClaims } from '../../src/appraisal/claims.ts'
+import { deriveVerdict } from '../../src/access/verdict.ts'
 import type { Cause } from '../../src/rollout/hold.ts'
+import { at, CAUSES, CLAUSE, holdOf, justBefore, recordOf, reliefsOf } from './relief-fixture.ts'
 
-const START = Date.parse('2026-05-04T10:00:00Z')
-const ISSUER = 'https://verifier.example'
-const CLAUSE = 'secure_boot_on'
-
-/** Minutes after the start. */
-function at(minutes: number): Date {
-  return new Date(START + minutes * 60_000)
-}
-
-const justBefore = (time: Date) => new Date(time.getTime() - 1)
-
-function recordOf(
-  changes: {
-    readonly failedAt?: Date
-    readonly attestedAt?: Date
-    readonly validUntil?: Date
-    readonly createdAt?: Date
-    readonly claims?: AttestationClaims
-  } = {},
-): ReliefRecord {
-  const { failedAt, createdAt = at(-10_000), claims = {} } = changes
-  const { attestedAt = at(-60), validUntil = at(420) } = changes
-  return {
-    firstFailedAt: failedAt === undefined ? {} : { [CLAUSE]: failedAt.toISOString() },
-    createdAt,
-    attestation: { attestedAt, validUntil, issuer: ISSUER, claims },
-  }
-}
-
-function reliefsOf(changes: Partial<Reliefs> = {}): Reliefs {
-  return { policySince: at(-5000), holds: [], allowedUntil: null, outageGraceMs: 0, ...changes }
-}
-
-const GRACE_MINUTES = 30
-const graceful = { clause: CLAUSE, graceMs: GRACE_MINUTES * 60_000 }
-const strict = { clause: CLAUSE }
-
-describe('grace of a clause', () => {
-  const graceUntil = (record: ReliefRecord, now: Date, policySince = at(-5000)) =>
-    reliefOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), now })
-
-  test('counts from the first failure that was noted, and ends at an exclusive instant', () => {
-    const record = recordOf({ failedAt: at(-10) })
-    const until = at(-10 + GRACE_MINUTES)
-    expect(graceUntil(record, at(0))).toEqual({ kind: 'grace', reason: CLAUSE, until })
-    expect(graceUntil(record, justBefore(until))?.until).toEqual(until)
-    expect(graceUntil(record, until)).toBeUndefined()
-  })
-
-  test('is not lengthened by attesting again, nor by another policy', () => {
-    const record = recordOf({ failedAt: at(-GRACE_MINUTES), attestedAt: at(0) })
-    expect(graceUntil(record, at(0), at(0))).toBeUndefined()
-  })
-
-  test('counts from the attestation where no failure was noted', () => {
-    const record = recordOf({ attestedAt: at(-29) })
-    expect(graceUntil(record, at(0))?.until).toEqual(at(1))
-    expect(graceUntil(record, at(1))).toBeUndefined()
-  })
-
-  test('counts from the policy where that is newer than the attestation', () => {
-    const record = recordOf({ attestedAt: at(-400) })
-    expect(graceUntil(record, at(0))).toBeUndefined()
-    expect(graceUntil(record, at(0), at(-5))?.until).toEqual(at(-5 + GRACE_MINUTES))
-    expect(graceUntil(record, at(-5 + GRACE_MINUTES), at(-5))).toBeUndefined()
-  })
-
-  test('is none where the clause gives none, or another clause failed first', () => {
-    const situation = { record: recordOf(), reliefs: reliefsOf(), now: at(0) }
-    expect(reliefOfClause(strict, situation)).toBeUndefined()
-    expect(reliefOfClause({ ...strict, graceMs: 0 }, situation)).toBeUndefined()
-    const other = { clause: 'other', graceMs: graceful.graceMs }
-    const record = recordOf({ failedAt: at(-1), attestedAt: at(-400) })
-    expect(reliefOfClause(other, { ...situation, record })).toBeUndefined()
-  })
-
-  test('is none on a time that is no time', () => {
-    const record = { ...recordOf(), firstFailedAt: { [CLAUSE]: 'yesterday' } }
-    expect(graceUntil(record, at(0))).toBeUndefined()
-    expect(graceUntil(recordOf({ failedAt: at(0) }), new Date(Number.NaN))).toBeUndefined()
-  })
-})
-
-const CAUSES: Readonly<Record<Cause['kind'], Cause>> = {
-  clause: { kind: 'clause', clause: CLAUSE },
-  policy_not_pinned: { kind: 'policy_not_pinned', issuer: ISSUER },
-  anchor_not_listed: { kind: 'anchor_not_listed', anchor: 'root' },
-  hardware_unproven: { kind: 'hardware_unproven' },
-  stale: { kind: 'stale', issuer: ISSUER },
-}
-
-function holdOf(cause: Cause, changes: Partial<HeldCause> = {}): HeldCause {
-  return { cause, covers: at(-30), until: at(60), ...changes }
-}
+const graceful = { clause: CLAUSE, graceMs: 30 * 60_000 }
 
 describe('a hold of a clause', () => {
   const heldUntil = (record: ReliefRecord, { now = at(0), holds = [holdOf(CAUSES.clause)] } = {}) =>
-    reliefOfClause(strict, { record, reliefs: reliefsOf({ holds }), now })
+    holdOfClause(CLAUSE, { record, reliefs: reliefsOf({ holds }), now })
 
   test('covers who met it now for the first time, until it ends', () => {
     const relief = { kind: 'hold', reason: CLAUSE, until: at(60) }
@@ -145,11 +52,20 @@ describe('a hold of a clause', () => {
 
   test('counts where grace has ended, and after it', () => {
     const reliefs = reliefsOf({ holds: [holdOf(CAUSES.clause)] })
-    const relieve = (failedAt: Date) =>
-      reliefOfClause(graceful, { record: recordOf({ failedAt }), reliefs, now: at(0) })
-    expect(relieve(at(-29))?.kind).toBe('grace')
-    expect(relieve(at(-30))?.kind).toBe('hold')
-    expect(relieve(at(-31))).toBeUndefined()
+    const outcome = { ...graceful, scope: 'device', severity: 'enforce', status: 'fail' } as const
+    const relieve = (failedAt: Date) => {
+      const record = recordOf({ failedAt })
+      const { relief = [] } = deriveVerdict({
+        record: { ...record, quarantine: null, enrolment: 'admitted' },
+        clauseOutcomes: [outcome],
+        relief: { record, reliefs },
+        now: at(0),
+      })
+      return relief.map(({ kind }) => kind)
+    }
+    expect(relieve(at(-29))).toEqual(['grace'])
+    expect(relieve(at(-30))).toEqual(['hold'])
+    expect(relieve(at(-31))).toEqual([])
   })
 })
 
@@ -162,7 +78,7 @@ describe('a hold of an origin', () => {
     const claims = anchor === undefined ? {} : { aikTrustAnchor: anchor }
     const reliefs = reliefsOf({ holds: [holdOf(cause)] })
     const record = recordOf({ claims, ...(attestedAt !== undefined && { attestedAt }) })
-    return reliefOfOrigin(reason, { record, reliefs, now })
+    return holdOfOrigin(reason, { record, reliefs, now })
   }
 
   test('of a policy covers evidence of its verifier, until it ends', () => {
@@ -206,49 +122,9 @@ describe('a hold of an origin', () => {
   })
 })
 
-describe('outage grace', () => {
-  const HOUR = 3_600_000
-  const relieve = (now: Date, changes: Partial<Reliefs> = {}) => {
-    const reliefs = reliefsOf({
-      outageGraceMs: 4 * HOUR,
-      holds: [holdOf(CAUSES.stale, { covers: new Date(0), until: at(10_000) })],
-      ...changes,
-    })
-    return reliefOfStaleness({ record: recordOf({ validUntil: at(0) }), reliefs, now })
-  }
-
-  test('ends so long after the evidence did, exclusive', () => {
-    const relief = { kind: 'outage_grace', reason: 'stale', until: at(240) }
-    expect(relieve(at(0))).toEqual(relief)
-    expect(relieve(justBefore(at(240)))).toEqual(relief)
-    expect(relieve(at(240))).toBeUndefined()
-  })
-
-  test('ends with the outage', () => {
-    const holds = [holdOf(CAUSES.stale, { until: at(5) })]
-    expect(relieve(at(0), { holds })?.until).toEqual(at(5))
-    expect(relieve(at(5), { holds })).toBeUndefined()
-  })
-
-  test('is none without an outage of that very verifier, and none where none is granted', () => {
-    expect(relieve(at(0), { holds: [] })).toBeUndefined()
-    const other = { kind: 'stale', issuer: 'https://other.example' } as const
-    expect(relieve(at(0), { holds: [holdOf(other)] })).toBeUndefined()
-    expect(relieve(at(0), { holds: [holdOf(CAUSES.clause)] })).toBeUndefined()
-    expect(relieve(at(0), { outageGraceMs: 0 })).toBeUndefined()
-  })
-
-  test('is none on a time that is no time', () => {
-    expect(relieve(new Date(Number.NaN))).toBeUndefined()
-    const record = recordOf({ validUntil: new Date(Number.NaN) })
-    const reliefs = reliefsOf({ outageGraceMs: HOUR, holds: [holdOf(CAUSES.stale)] })
-    expect(reliefOfStaleness({ record, reliefs, now: at(0) })).toBeUndefined()
-  })
-})
-
 describe('an allowance', () => {
   const relieve = (allowedUntil: Date | null, now = at(0)) =>
-    reliefByAllowance({ record: recordOf(), reliefs: reliefsOf({ allowedUntil }), now })
+    allowanceOf({ record: recordOf(), reliefs: reliefsOf({ allowedUntil }), now })
 
   test('counts until its end, exclusive', () => {
     expect(relieve(at(5))).toEqual({ kind: 'allowance', until: at(5) })
@@ -286,11 +162,12 @@ test('what is relieved is relieved until a time to come, and never afterwards', 
       const all = (time: Date) => {
         const situation = { record: given, reliefs: around, now: time }
         return [
-          reliefOfClause(graceful, situation),
-          reliefOfOrigin('policy_not_pinned', situation),
-          reliefOfOrigin('anchor_not_listed', situation),
-          reliefOfStaleness(situation),
-          reliefByAllowance(situation),
+          graceOfClause(graceful, situation),
+          holdOfClause(CLAUSE, situation),
+          holdOfOrigin('policy_not_pinned', situation),
+          holdOfOrigin('anchor_not_listed', situation),
+          outageGrace(situation),
+          allowanceOf(situation),
         ]
       }
       for (const relief of all(now)) {
@@ -298,7 +175,7 @@ test('what is relieved is relieved until a time to come, and never afterwards', 
       }
       // The longest of all that there is: grace from the last minute, or a hold.
       const end = new Date(at(200).getTime() + 1)
-      expect(all(end)).toEqual([undefined, undefined, undefined, undefined, undefined])
+      expect(all(end)).toEqual(Array(6).fill(undefined))
     }),
     { numRuns: 2000 },
   )

@@ -30,6 +30,8 @@ export const PUBLIC_URL = 'https://countersign.example'
 export const DEVICES = 10_000
 /** One device in so many started without Secure Boot and is denied. */
 const DENIED_EVERY = 10
+/** How long before the others it attested, and has been failing since. */
+export const DENIED_SECONDS = 120
 const NONCE_LIFETIME_MS = 28_800_000
 const CONCURRENCY = 16
 
@@ -200,9 +202,11 @@ function adapt(template: AttestationToRecord, index: number): AttestationToRecor
 function deny(recording: AttestationToRecord, index: number): AttestationToRecord {
   if (!isDenied(index)) return recording
   const { attestation } = recording
+  const attestedAt = new Date(attestation.attestedAt.getTime() - DENIED_SECONDS * 1000)
+  const claims = { ...attestation.claims, secureBootEnabled: false }
   return {
     ...recording,
-    attestation: { ...attestation, claims: { ...attestation.claims, secureBootEnabled: false } },
+    attestation: { ...attestation, attestedAt, claims },
     verdict: 'untrusted',
     announcedVerdict: 'untrusted',
     reasons: [{ code: 'clause_failed', clause: 'secure_boot_on' }],

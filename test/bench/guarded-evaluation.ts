@@ -6,18 +6,18 @@ import type { Json } from '../../src/store/json.ts'
 import type { Store } from '../../src/store/store.ts'
 import { startChild } from './child.ts'
 import { loadEvaluations } from './evaluation-load.ts'
-import { type Fleet, readBenchConfig } from './fleet.ts'
+import { DENIED_SECONDS, type Fleet, readBenchConfig } from './fleet.ts'
 import type { BenchOptions } from './options.ts'
 import { type PathResult, type Round, type Run, runRounds, type Variant } from './rounds.ts'
 
 const CONNECTIONS = 32
 const HOUR_MS = 3_600_000
 
-/** What is in force, with time for repair and one clause more. */
+/** What is in force, with time for repair that is over for those who fail, and one clause more. */
 const CANDIDATE = {
   ...BASELINE_POLICY,
   clauses: [
-    ...BASELINE_POLICY.clauses.map((clause) => ({ ...clause, grace_seconds: 60 })),
+    ...BASELINE_POLICY.clauses.map((clause) => ({ ...clause, grace_seconds: DENIED_SECONDS / 2 })),
     {
       id: 'agent_known',
       require: 'attestation.enclaveSvn >= 0',
@@ -29,8 +29,8 @@ const CANDIDATE = {
 
 /**
  * The same decisions while all that guards a change is at work: a rollout that enforces for half of
- * the fleet, so that each question of that half is decided twice; clauses with grace; a hold, a pin
- * and an allowance; and a signed receipt with every answer. Against the service without any of it.
+ * the fleet, so that each denial in that half is decided twice; clauses with grace; a hold, a pin and
+ * an allowance; and a signed receipt with every answer. Against the service without any of it.
  */
 export async function measureGuardedEvaluation(
   options: BenchOptions,

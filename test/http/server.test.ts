@@ -7,9 +7,10 @@ import { readNodeConfig } from '../../src/config/node-config.ts'
 import { startNodeService } from '../../src/node.ts'
 
 const logs: string[] = []
+const lines: string[] = []
 const log = createLog({
   level: 'debug',
-  write: (line) => logs.push(line),
+  write: (line) => lines.push(line),
   clock: () => new Date(),
 })
 const environment = {
@@ -272,14 +273,13 @@ describe('a service that is told to stop', () => {
       setTimeout(() => sent.end(body.slice(5)), 300)
     })
     await delay(100)
-    const began = performance.now()
     const closed = other.close()
     await delay(50)
     const refused = await fetch(`http://127.0.0.1:${target.port}/healthz`).catch(() => 'refused')
     expect(refused).toBe('refused')
     expect(await underWay).toBe(200)
     await closed
-    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(lines.filter((line) => line.includes('connections_cut'))).toEqual([])
     agent.destroy()
   })
 

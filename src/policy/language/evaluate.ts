@@ -76,11 +76,10 @@ function outcomeOf(
   { id, scope, severity, graceMs }: CompiledClause,
   { status, cause }: Judgement,
 ): ClauseOutcome {
+  const outcome = { clause: id, scope, severity, status }
+  if (cause === undefined && graceMs === undefined) return outcome
   return {
-    clause: id,
-    scope,
-    severity,
-    status,
+    ...outcome,
     ...(cause !== undefined && { cause }),
     ...(graceMs !== undefined && { graceMs }),
   }
