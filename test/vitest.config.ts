@@ -1,13 +1,18 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig, type TestUserConfig } from 'vitest/config'
+import { ALONE } from './support/alone.ts'
 import { bundledPackage } from './support/edge/bundled-package.ts'
 import { isClosedDatabaseSocket } from './support/edge/closed-socket.ts'
 import { EDGE_TESTS } from './support/edge/edge-tests.ts'
 import { NODE_ONLY } from './support/edge/node-only.ts'
 import { LeftOutReporter } from './support/left-out-reporter.ts'
 import { POSTGRES_BINARIES } from './support/postgres-binaries.ts'
+import { SlowestReporter } from './support/slowest-reporter.ts'
 
+/** More than there are processors: many tests wait for another process. */
+const WORKERS = Math.ceil(availableParallelism() * 1.5)
 const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**
@@ -24,9 +29,19 @@ export default defineConfig({
         test: {
           name: 'suite',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/reasons.test.ts'],
+          exclude: ['test/reasons.test.ts', ...Object.keys(ALONE)],
           ...timeouts,
-          maxWorkers: '100%',
+          maxWorkers: WORKERS,
+          isolate: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: Object.keys(ALONE),
+          ...timeouts,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 1 },
         },
       },
@@ -48,7 +63,7 @@ export default defineConfig({
           exclude: Object.keys(NODE_ONLY),
           globalSetup: ['test/support/edge/global-setup.ts'],
           ...timeouts,
-          maxWorkers: '100%',
+          maxWorkers: WORKERS,
           isolate: false,
           sequence: { groupOrder: 1 },
         },
@@ -65,13 +80,13 @@ export default defineConfig({
   },
 })
 
-/** For people; for CI, which counts; and last of all what was left out. */
+/** For people; for CI, which counts; what took longest; and last of all what was left out. */
 function reporters(): NonNullable<TestUserConfig['reporters']> {
   const outputFile = process.env.VITEST_JSON_REPORT
-  const leftOut = new LeftOutReporter()
+  const ends = [new SlowestReporter(), new LeftOutReporter()]
   return outputFile === undefined
-    ? ['default', leftOut]
-    : ['default', ['json', { outputFile }], leftOut]
+    ? ['default', ...ends]
+    : ['default', ['json', { outputFile }], ...ends]
 }
 
 /** Whose behaviour of the runtime the deployed Worker asks for. */

@@ -6,6 +6,7 @@ import { COMMAND } from '../../src/base/command.ts'
 import { command as clients } from '../../src/cli/clients/clients.ts'
 import { command as devices } from '../../src/cli/devices/devices.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { type Called, callCommand } from './call-command.ts'
 import { type Ended, runCli, startServe } from './cli-process.ts'
@@ -19,6 +20,7 @@ const data = mkdtempSync(join(tmpdir(), 'countersign-administration-'))
 let service: Awaited<ReturnType<typeof startServe>>
 
 beforeAll(async () => {
+  await makeDataDirectory(data)
   service = await startServe(['--port', '0', '--data', data])
 })
 afterAll(async () => {

@@ -16,6 +16,7 @@ import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { agent, documentOf } from '../policy/healthy-device.ts'
 import { at, attestationOf, newDeviceId } from '../store/fixtures.ts'
 import { issueCertificate, issueChain } from '../support/certificates.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { describeMicrosoftChains, readMicrosoftPem } from '../support/microsoft-chains.ts'
 import { describeOpenssl, openssl } from '../support/openssl.ts'
@@ -34,6 +35,7 @@ let other: TestAnchor
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-anchors-'))
   data = join(folder, 'data')
+  await makeDataDirectory(data)
   store = await openEmbeddedStore(data)
   const keyUsage = ['keyCertSign'] as const
   const validity = { notBefore: at(-3600), notAfter: new Date('2046-01-01T00:00:00Z') }

@@ -20,6 +20,7 @@ import { pemOfKey } from '../azure/policy/provider-fixture.ts'
 import type { StandInProvider } from '../support/azure/provider.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/stand-in.ts'
 import { issueCertificate } from '../support/certificates.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { enforce, FLEET_VALUES, recordFleet } from '../support/recorded-fleet.ts'
 import { type Called, callCommand } from './call-command.ts'
@@ -45,6 +46,7 @@ beforeAll(async () => {
   provider = await azure.createProvider()
   folder = mkdtempSync(join(tmpdir(), 'countersign-azure-'))
   data = join(folder, 'data')
+  await makeDataDirectory(data)
   // As a running service does: the commands are its guests.
   store = await openEmbeddedStore(data)
 })

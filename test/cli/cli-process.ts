@@ -18,10 +18,12 @@ export type Ended = {
 
 /** A process of the command line, without the settings of whoever runs the tests. */
 export function startCli(args: readonly string[], env: Environment = {}): ChildProcess {
-  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
+  const { PATH = '', HOME = '', TMPDIR = tmpdir(), TEST_RUN_DIR = '' } = process.env
+  // What one process has compiled, the others of a run need not.
+  const NODE_COMPILE_CACHE = join(TEST_RUN_DIR, 'compiled')
   return spawn(process.execPath, [CLI, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH, HOME, TMPDIR, ...env },
+    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...env },
   })
 }
 

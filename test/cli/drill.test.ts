@@ -10,6 +10,7 @@ import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
 import { TEXTS } from '../policy/healthy-device.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import { enforce, enforceFleetDocuments, recordFleet } from '../support/recorded-fleet.ts'
 import { callCommand } from './call-command.ts'
 
@@ -25,6 +26,7 @@ const OTHER = 'https://other.example'
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-drill-'))
+  await makeDataDirectory(data())
   store = await openEmbeddedStore(data())
   await enforceFleetDocuments(store, NOW)
   await recordFleet(store, { devices: DEVICES, now: NOW })

@@ -7,6 +7,7 @@ import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { command } from '../../src/cli/holds/holds.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import { callCommand } from './call-command.ts'
 
 let folder: string
@@ -15,6 +16,7 @@ const data = () => join(folder, 'data')
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-holds-'))
+  await makeDataDirectory(data())
   store = await openEmbeddedStore(data())
 })
 afterAll(async () => {

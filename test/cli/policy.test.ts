@@ -12,6 +12,7 @@ import type { DocumentKind } from '../../src/rollout/in-force.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
 import { agent, documentOf } from '../policy/healthy-device.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../support/service.ts'
@@ -26,6 +27,7 @@ let store: Store
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-policy-'))
   data = join(folder, 'data')
+  await makeDataDirectory(data)
   store = await openEmbeddedStore(data)
 })
 afterAll(async () => {
@@ -409,6 +411,7 @@ describe('with a fleet on record', () => {
 
   beforeAll(async () => {
     const directory = join(folder, 'fleet')
+    await makeDataDirectory(directory)
     const opened = await openEmbeddedStore(directory)
     fleet = { data: directory, store: opened }
     const database = {

@@ -15,6 +15,7 @@ import { parseConfig } from '../../src/config/config.ts'
 import type { Store } from '../../src/store/store.ts'
 import { leavesOf, otherValue, withChange } from '../access/receipt/receipt-fixture.ts'
 import { documentOf } from '../policy/healthy-device.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { expectOk, expectRefusal, noteReason } from '../support/refusal.ts'
 import { createTestService, readOk, START, startDevice, testClock } from '../support/service.ts'
@@ -345,6 +346,7 @@ describe('wrong usage', () => {
 
 test('the whole way, on the data directory of a running service', async () => {
   const data = place('data')
+  await makeDataDirectory(data)
   const running = await startServe(['--port', '0', '--data', data])
   try {
     const scope = ['--scope', 'access.evaluate,admin.read']

@@ -11,6 +11,7 @@ import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
 import { policyWith } from '../operations/release/documents.ts'
 import { healthOf } from '../rollout/in-force-fixture.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import {
   enforceFleetDocuments,
@@ -30,6 +31,7 @@ let deviceIds: readonly string[]
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-rollout-'))
   data = join(folder, 'data')
+  await makeDataDirectory(data)
   store = await openEmbeddedStore(data)
   deviceIds = await recordFleet(store, { devices: DEVICES, now: new Date() })
 })

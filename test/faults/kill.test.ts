@@ -8,6 +8,7 @@ import pg from 'pg'
 import { expect, test } from 'vitest'
 import { fromBase64Url, toBase64, toBase64Url } from '../../src/base/encoding.ts'
 import { type Environment, findPort, runCli, serveInTest } from '../cli/cli-process.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import { describePostgres, startPostgres } from '../support/postgres.ts'
 import {
   type AttestingFleet,
@@ -137,6 +138,7 @@ test(`countersign serve on the embedded database: ${LOSES_NOTHING}`, {
 }, async ({ onTestFinished }) => {
   const data = mkdtempSync(join(tmpdir(), 'countersign-kill-'))
   onTestFinished(() => rmSync(data, { recursive: true, maxRetries: 5 }))
+  await makeDataDirectory(data)
   const fleet = await killAndRestart({ ...settings, DATA_DIR: data })
   const database = await PGlite.create(join(data, 'store', 'database'))
   onTestFinished(() => database.close())

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { describeWith } from './left-out.ts'
+import { makeOnceARun } from './once-a-run.ts'
 import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
 
 /** A real PostgreSQL cluster in a temporary folder, on a free port of the loopback address. */
@@ -37,22 +38,11 @@ export function describePostgres(name: string, suite: () => void): void {
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const binaries = POSTGRES_BINARIES
   if (binaries === undefined) throw new Error(NO_POSTGRES)
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-postgres-'))
   const user = unprivilegedUser()
-  if (user !== undefined) chownSync(folder, user.uid, user.gid)
+  const folder = newFolder(user)
   const data = join(folder, 'data')
-  const flags = [
-    '--username=postgres',
-    '--auth=trust',
-    '--encoding=UTF8',
-    '--locale=C',
-    '--no-sync',
-  ]
-  execFileSync(join(binaries, 'initdb'), ['--pgdata', data, ...flags], {
-    ...user,
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const kept = await makeOnceARun('cluster', (draft) => initialise(binaries, user, draft))
+  execFileSync('cp', ['-a', join(kept, 'data'), data])
 
   const port = await freePort()
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
@@ -109,8 +99,30 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
+type User = { readonly uid: number; readonly gid: number }
+
+function newFolder(user: User | undefined): string {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-postgres-'))
+  if (user !== undefined) chownSync(folder, user.uid, user.gid)
+  return folder
+}
+
+/** Moves a new cluster into `target`. It is made elsewhere, where `user` may write. */
+function initialise(binaries: string, user: User | undefined, target: string): void {
+  const folder = newFolder(user)
+  const data = join(folder, 'data')
+  const flags = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C']
+  execFileSync(join(binaries, 'initdb'), ['--pgdata', data, '--no-sync', ...flags], {
+    ...user,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  renameSync(data, join(target, 'data'))
+  rmSync(folder, { recursive: true })
+}
+
 /** PostgreSQL refuses to run as root; then it gets the user of Debian's package, or nobody. */
-export function unprivilegedUser(): { uid: number; gid: number } | undefined {
+export function unprivilegedUser(): User | undefined {
   if (process.getuid?.() !== 0) return undefined
   const entry = readFileSync('/etc/passwd', 'utf8')
     .split('\n')

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { makeOnceARun } from './once-a-run.ts'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -32,9 +33,20 @@ export type BuiltWorker = {
 
 /** Builds the Worker as a deployment does, from `wrangler.toml`, into `folder`. */
 export async function buildWorker(folder: string): Promise<BuiltWorker> {
-  const metafile = `${folder}/meta.json`
+  const metafile = `${folder}/${METAFILE}`
   await runWrangler(['deploy', '--dry-run', '--outdir', folder, '--metafile', metafile])
-  const { outputs } = JSON.parse(readFileSync(metafile, 'utf8')) as Metafile
+  return readBuilt(folder)
+}
+
+/** The same, built once for all files of a test run. */
+export async function buildWorkerOnce(): Promise<BuiltWorker> {
+  return readBuilt(await makeOnceARun('worker', buildWorker))
+}
+
+const METAFILE = 'meta.json'
+
+function readBuilt(folder: string): BuiltWorker {
+  const { outputs } = JSON.parse(readFileSync(`${folder}/${METAFILE}`, 'utf8')) as Metafile
   const inputs = Object.values(outputs).flatMap((output) => Object.entries(output.inputs))
   return {
     script: `${folder}/worker.js`,

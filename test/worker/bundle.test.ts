@@ -1,25 +1,21 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { KJUR, RSAKey, X509 } from '../../src/azure/without-jsrsasign.ts'
-import { type BuiltWorker, buildWorker, PROJECT } from '../support/wrangler.ts'
+import { type BuiltWorker, buildWorkerOnce, PROJECT } from '../support/wrangler.ts'
 
 const MIB = 1024 * 1024
 
 describe('the built Worker', () => {
-  let folder: string
   let built: BuiltWorker
   let script: string
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'countersign-bundle-'))
-    built = await buildWorker(folder)
+    built = await buildWorkerOnce()
     script = await readFile(built.script, 'utf8')
   })
-  afterAll(() => rm(folder, { recursive: true, force: true }))
 
   const modulesOf = (name: string) =>
     [...built.modules.keys()].filter((path) => path.includes(name))

@@ -20,7 +20,7 @@ import { describePostgres, type Postgres, startPostgres } from '../support/postg
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { startDevice } from '../support/service.ts'
 import { type RunningWorker, runWorker } from '../support/workerd.ts'
-import { buildWorker } from '../support/wrangler.ts'
+import { buildWorkerOnce } from '../support/wrangler.ts'
 
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64')
 const PUBLIC_URL = 'http://localhost'
@@ -36,7 +36,7 @@ describePostgres('the relay in workerd', () => {
   let script: string
 
   beforeAll(async () => {
-    const built = buildWorker(folder)
+    const built = buildWorkerOnce()
     azure = await startAzure()
     writeFileSync(caFile, azure.caPem)
     provider = await azure.createProvider({ policy: RECOMMENDED_POLICY })

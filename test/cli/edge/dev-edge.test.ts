@@ -9,6 +9,7 @@ import { runLoad } from '../../../src/simulator/load.ts'
 import { openEmbeddedStore } from '../../../src/store/drivers/embedded.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { makeDataDirectory } from '../../support/data-directory.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { PROJECT } from '../../support/wrangler.ts'
 
@@ -19,6 +20,7 @@ let edge: Edge | undefined
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'countersign-edge-test-'))
+  await makeDataDirectory(dataDir)
 })
 afterEach(async () => {
   await edge?.stop()

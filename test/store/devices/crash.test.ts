@@ -8,6 +8,7 @@ import pg from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openStore, type StoreConfig } from '../../../src/store/drivers/open-store.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
+import { makeDataDirectory } from '../../support/data-directory.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
 
 const script = fileURLToPath(new URL('recording-process.ts', import.meta.url))
@@ -105,6 +106,7 @@ describe('embedded store', { timeout: TIMEOUT_MS }, () => {
   test('a killed process loses no acknowledged attestation and leaves none half-written', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'countersign-crash-'))
     onTestFinished(() => rmSync(dataDir, { recursive: true }))
+    await makeDataDirectory(dataDir)
     const config = { kind: 'embedded', dataDir } as const
     const acknowledged: string[] = []
     for (let round = 0; round < 3; round++) {

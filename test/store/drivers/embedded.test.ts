@@ -1,19 +1,11 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   claimDirectory,
   type DirectoryClaim,
@@ -21,10 +13,10 @@ import {
   releaseDirectory,
 } from '../../../src/store/drivers/directory-claim.ts'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
+import { makeDataDirectory } from '../../support/data-directory.ts'
 import { at, attestationOf, newDeviceId, newId } from '../fixtures.ts'
 
 let dataDir: string
-let template: string
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'countersign-embedded-'))
 const open = (path = dataDir) => openStore({ kind: 'embedded', dataDir: path })
@@ -37,20 +29,13 @@ function startRecorder() {
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-// Making a database takes seconds, copying one does not.
-beforeAll(async () => {
-  template = newFolder()
-  await (await open(template)).close()
-})
-afterAll(() => rmSync(template, { recursive: true }))
-
 beforeEach(() => {
   dataDir = newFolder()
 })
 afterEach(() => rmSync(dataDir, { recursive: true }))
 
 describe('embedded store', () => {
-  beforeEach(() => cpSync(template, dataDir, { recursive: true }))
+  beforeEach(() => makeDataDirectory(dataDir))
 
   test('keeps what it was given, for this user alone', async () => {
     const deviceId = newDeviceId()
@@ -194,7 +179,7 @@ describe('embedded store', () => {
 
   test('works in a directory whose path is too long for a socket', async () => {
     const path = join(dataDir, 'a'.repeat(100))
-    cpSync(template, path, { recursive: true })
+    await makeDataDirectory(path)
     const owner = await open(path)
     const guest = await open(path)
     expect(guest.place).toMatchObject({ role: 'guest' })
