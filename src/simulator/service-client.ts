@@ -37,11 +37,19 @@ export type ServiceClientOptions = {
   /** The longest wait before another try; a service that asks for more is taken at its word. */
   readonly maxBackoffMs?: number
   readonly signal?: AbortSignal
+  /** Waits so many milliseconds; in place of a timer. Rejects when `signal` aborts. */
+  readonly wait?: (ms: number, signal: AbortSignal | undefined) => Promise<void>
   /** In place of the network, such as an embedded service. */
   readonly fetch?: (request: Request) => Response | Promise<Response>
 }
 
-const PRESETS = { timeoutMs: 15_000, maxAttempts: 4, maxBackoffMs: 10_000 } as const
+const PRESETS = {
+  timeoutMs: 15_000,
+  maxAttempts: 4,
+  maxBackoffMs: 10_000,
+  wait: (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+    delay(ms, undefined, signal === undefined ? {} : { signal }),
+} as const
 const FIRST_BACKOFF_MS = 200
 const BUSY_STATUSES: readonly number[] = [429, 503]
 const MAX_ANSWER_CHARS = 1_000_000
@@ -114,7 +122,7 @@ export class ServiceClient {
   async #pause(ms: number): Promise<boolean> {
     const { signal } = this.#options
     try {
-      await delay(ms, undefined, signal === null ? {} : { signal })
+      await this.#options.wait(ms, signal ?? undefined)
       return true
     } catch {
       return false

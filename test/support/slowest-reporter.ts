@@ -5,7 +5,9 @@ const SHOWN = 10
 /** The ten tests that took longest, in one short list after a run of many. */
 export class SlowestReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    const tests = modules.flatMap((module) => [...module.children.allTests()])
+    const tests = modules
+      .flatMap((module) => [...module.children.allTests()])
+      .filter((test) => test.result().state !== 'skipped')
     if (tests.length <= SHOWN) return
     const slowest = tests.toSorted((a, b) => durationOf(b) - durationOf(a)).slice(0, SHOWN)
     console.log('Slowest tests:')
