@@ -25,11 +25,6 @@ async function main(args: readonly string[]): Promise<number> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (entry === undefined) throw new UsageError(describeUnknownName(name, Object.keys(COMMANDS)))
   const { command } = await entry.load()
-  if ('help' in command) {
-    if (!rest.some(isHelp)) return await command.run(rest)
-    process.stdout.write(command.help)
-    return EXIT.done
-  }
   return await runCommand({ path: [name], command, summary: entry.summary }, rest)
 }
 

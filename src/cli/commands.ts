@@ -1,12 +1,11 @@
 import { setFlagsFromString } from 'node:v8'
-import type { Command as OldCommand } from './framework/arguments.ts'
 import type { Command } from './framework/command.ts'
 
 /** A noun of the command line. Its module is loaded when it is called, so that each starts fast. */
 type Entry = {
   /** Its line in the overview. */
   readonly summary: string
-  readonly load: () => Promise<{ readonly command: Command | OldCommand }>
+  readonly load: () => Promise<{ readonly command: Command }>
 }
 
 /** Every noun, in the order of the overview. */

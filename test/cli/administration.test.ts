@@ -46,7 +46,7 @@ async function get(path: string, client: Json): Promise<Response> {
   return fetch(`${service.url}${path}`, { headers: { authorization } })
 }
 
-describe('countersign clients', () => {
+describe('clients', () => {
   test('create prints id and secret once, and the running service accepts them', async () => {
     const args = ['clients', 'create', '--name', 'ops', '--scope', 'admin.read', '--json']
     const { code, stdout: json } = await spawn(...args)
@@ -109,7 +109,7 @@ describe('countersign clients', () => {
   })
 })
 
-describe('countersign simulate and devices', () => {
+describe('simulate and devices', () => {
   let listed: Json[]
 
   beforeAll(async () => {

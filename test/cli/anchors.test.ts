@@ -7,7 +7,7 @@ import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { toBase64, toHex } from '../../src/base/encoding.ts'
 import { command } from '../../src/cli/anchors/anchors.ts'
 import { countAnchors } from '../../src/cli/anchors/count-fleet.ts'
-import { UsageError } from '../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
@@ -269,8 +269,7 @@ describe('anchors import', () => {
     })
     const refused = await call('import', file('own.pem'), '--yes')
     expect(refused.code).toBe(3)
-    const [, hash = ''] =
-      /countersign policy preview ([0-9a-f]{64}) --kind/.exec(refused.stdout) ?? []
+    const [, hash = ''] = /policy preview ([0-9a-f]{64}) --kind/.exec(refused.stdout) ?? []
     expect(await store.document('reference-values', hash)).not.toBeNull()
     expect(await anchorsInForce()).toEqual([])
     const accepted = await call('import', file('own.pem'), '--yes', '--accept-denials', '1')
@@ -290,7 +289,7 @@ describe('anchors import', () => {
     const unfit = await makeAnchor('Unfit', { keyUsage: ['digitalSignature'] })
     writeFileSync(file('unfit.pem'), unfit.certificate.der)
     const { code, stdout } = await call('import', file('unfit.pem'), '--yes')
-    expect(code).toBe(2)
+    expect(code).toBe(3)
     expect(stdout).toContain('Nothing was applied: correct the errors first.')
     expect(await anchorsInForce()).toHaveLength(1)
   })
@@ -298,7 +297,7 @@ describe('anchors import', () => {
   test('wants to be told what, and asks before it does it', async () => {
     await expect(call('import')).rejects.toThrow(UsageError)
     await expect(call('import', file('own.pem'), '--json')).rejects.toThrow(/say --yes too/)
-    await expect(call('list', '--yes')).rejects.toThrow('--yes is not for anchors list')
-    await expect(call('remove')).rejects.toThrow('say list, show or import')
+    await expect(call('list', '--yes')).rejects.toThrow('there is no option --yes')
+    await expect(call('remove')).rejects.toThrow("there is no 'remove', but: list, show, import")
   })
 })

@@ -99,7 +99,7 @@ function save(name: string, text: string): string {
 
 const published = () => provider.requests.filter(({ method }) => method === 'PUT')
 
-describe('countersign azure policy show', () => {
+describe('azure policy show', () => {
   test('prints the policy in force, its hash, and what to do as it is not pinned', async () => {
     const { code, stdout } = await azurePolicy('show')
     expect(code).toBe(0)
@@ -157,7 +157,7 @@ describe('countersign azure policy show', () => {
   })
 })
 
-describe('countersign azure policy diff', () => {
+describe('azure policy diff', () => {
   test('ends with 4 and shows the lines where the policies differ', async () => {
     const { code, stdout } = await azurePolicy('diff')
     expect(code).toBe(4)
@@ -175,7 +175,7 @@ describe('countersign azure policy diff', () => {
   })
 })
 
-describe('countersign azure policy set', () => {
+describe('azure policy set', () => {
   test('refuses a policy that is not pinned, before anything is published', async () => {
     const before = published().length
     const { code, stdout } = await azurePolicy('set', '--yes')
@@ -274,7 +274,7 @@ describe('countersign azure policy set', () => {
   })
 })
 
-describe('countersign azure policy pin', () => {
+describe('azure policy pin', () => {
   test('pins the policy in force, with an entry in the audit log, once', async () => {
     const { code, stdout } = await azurePolicy('pin', '--name', 'ours')
     expect(code).toBe(0)

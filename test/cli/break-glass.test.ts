@@ -73,7 +73,7 @@ async function show(token: string, ...more: readonly string[]) {
   return { code, ...found }
 }
 
-describe('countersign break-glass keygen', () => {
+describe('break-glass keygen', () => {
   test('writes a key for its holder alone and prints what the settings want', async () => {
     const first = await keygen()
     const second = await keygen()
@@ -110,7 +110,7 @@ describe('countersign break-glass keygen', () => {
   })
 })
 
-describe('countersign break-glass sign', () => {
+describe('break-glass sign', () => {
   test('makes a token that a service takes once enough people have signed', async () => {
     const [alice, bob] = [await keygen(), await keygen()]
     const half = await sign(alice, ...ABOUT, '--issuer', 'alice', '--for', '10m')
@@ -205,7 +205,7 @@ describe('countersign break-glass sign', () => {
   })
 })
 
-describe('countersign break-glass show', () => {
+describe('break-glass show', () => {
   test('says who signed, what it allows, and that it is good', async () => {
     const [alice, bob] = [await keygen(), await keygen()]
     const token = await sign(bob, '--add', await sign(alice, ...ABOUT))

@@ -1,5 +1,4 @@
 import { expect, vi } from 'vitest'
-import type { Command as OldCommand } from '../../src/cli/framework/arguments.ts'
 import { type Command, EXIT, isGroup } from '../../src/cli/framework/command.ts'
 import { runCommand } from '../../src/cli/framework/run.ts'
 
@@ -9,17 +8,13 @@ export type Called = { readonly code: number; readonly stdout: string }
  * Runs a command in this process: what it prints, and its exit code, which has to be one that its
  * help names. Wrong usage rejects.
  */
-export async function callCommand(
-  command: Command | OldCommand,
-  args: readonly string[],
-): Promise<Called> {
+export async function callCommand(command: Command, args: readonly string[]): Promise<Called> {
   let stdout = ''
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
     stdout += text
     return true
   })
   try {
-    if ('help' in command) return { code: await command.run(args), stdout }
     const code = await runCommand({ path: [], command, summary: undefined }, args)
     expect(exitCodesOf(command, args)).toContain(code)
     return { code, stdout }

@@ -58,7 +58,7 @@ export type ServedProcess = {
 
 export type LogLine = Readonly<Record<string, unknown>>
 
-/** `countersign serve` from its first moment on. */
+/** `serve` from its first moment on. */
 export function launchServe(args: readonly string[], env: Environment = {}): ServedProcess {
   const child = startCli(['serve', ...args], env)
   const lines: LogLine[] = []
@@ -90,7 +90,7 @@ export function launchServe(args: readonly string[], env: Environment = {}): Ser
   return { pid: child.pid ?? 0, lines: () => lines, logged, end }
 }
 
-/** `countersign serve` that listens, at `url`. */
+/** `serve` that listens, at `url`. */
 export async function startServe(
   args: readonly string[],
   env: Environment = {},

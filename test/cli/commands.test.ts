@@ -20,9 +20,7 @@ const nouns = await Promise.all(
     return { path: [name], summary, command }
   }),
 )
-const places = nouns.flatMap(({ command, ...place }) =>
-  'help' in command ? [] : walk({ ...place, command }),
-)
+const places = nouns.flatMap(walk)
 const verbs = places.flatMap(({ command, ...place }) =>
   isGroup(command) ? [] : [{ ...place, call: place.path.join(' '), verb: command }],
 )

@@ -17,7 +17,7 @@ function untilTold(child: ReturnType<typeof startCli>, pattern: RegExp): Promise
   })
 }
 
-describe.concurrent('countersign demo', { timeout: TIMEOUT_MS }, () => {
+describe.concurrent('demo', { timeout: TIMEOUT_MS }, () => {
   test('--exit shows verdict, decision and reasons of each device, and ends with 0', async ({
     expect,
     onTestFinished,

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { describeDrill } from '../../src/cli/drill/describe-drill.ts'
 import { command } from '../../src/cli/drill/drill.ts'
 import { span } from '../../src/cli/drill/words.ts'
-import { UsageError } from '../../src/cli/framework/arguments.ts'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -50,7 +50,7 @@ const drill = (...args: readonly string[]) =>
 const drillJson = async (...args: readonly string[]) =>
   JSON.parse((await drill(...args, '--json')).stdout)
 
-describe('countersign drill outage', () => {
+describe('drill outage', () => {
   test('says with its exit status whether somebody would be denied', async () => {
     expect((await drill()).code).toBe(3)
     expect((await drill('--for', '12h')).code).toBe(3)
@@ -127,7 +127,7 @@ describe('countersign drill outage', () => {
     for (const listener of process.listeners('SIGINT')) {
       if (!before.includes(listener)) process.off('SIGINT', listener)
     }
-    expect(process.stderr.write).toHaveBeenLastCalledWith('Stopped before the end of the fleet.\n')
+    expect(process.stderr.write).toHaveBeenLastCalledWith('Stopped. Nothing was changed.\n')
   })
 })
 
@@ -164,7 +164,6 @@ describe('advice', () => {
 })
 
 test.each([
-  [[]],
   [['rollout']],
   [['outage', 'now']],
   [['outage', '--for', '0h']],

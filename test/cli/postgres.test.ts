@@ -41,7 +41,9 @@ describePostgres('the command line on PostgreSQL', () => {
     ]) {
       const { code, stderr } = await runCli(args, env)
       expect(code).toBe(1)
-      expect(stderr).toMatch(/lacks \d+ migration\(s\) \(.+\): run "countersign migrate" first\n$/)
+      expect(stderr).toMatch(
+        /lacks \d+ migration\(s\) \(.+\): run "npm run -s countersign -- migrate" first\n$/,
+      )
     }
     const first = await runCli(['migrate'], env)
     expect(first).toMatchObject({ code: 0, stderr: '' })

@@ -28,7 +28,7 @@ const KILL_WITHIN_MS = 400
 
 type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
 
-/** Kills `countersign serve` in the middle of submissions, again and again, on the same data. */
+/** Kills `serve` in the middle of submissions, again and again, on the same data. */
 async function killAndRestart(env: Environment): Promise<AttestingFleet> {
   const port = await findPort()
   const serve = () => serveInTest(['--port', String(port)], env)
@@ -133,7 +133,7 @@ const settings = {
 const LOSES_NOTHING =
   'killed in the middle of submissions, it loses no acknowledged attestation and leaves none half-written'
 
-test(`countersign serve on the embedded database: ${LOSES_NOTHING}`, {
+test(`serve on the embedded database: ${LOSES_NOTHING}`, {
   timeout: TIMEOUT_MS,
 }, async ({ onTestFinished }) => {
   const data = mkdtempSync(join(tmpdir(), 'countersign-kill-'))
@@ -147,7 +147,7 @@ test(`countersign serve on the embedded database: ${LOSES_NOTHING}`, {
   }, fleet)
 })
 
-describePostgres('countersign serve on PostgreSQL', () => {
+describePostgres('serve on PostgreSQL', () => {
   test(LOSES_NOTHING, { timeout: TIMEOUT_MS }, async ({ onTestFinished }) => {
     const server = await startPostgres()
     onTestFinished(server.stop)

@@ -11,7 +11,8 @@ import type { Certificate } from '../../evidence/x509/certificate.ts'
 import { readCertificateFile } from '../../evidence/x509/certificate-file.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import { isSameName } from '../../evidence/x509/name.ts'
-import { UsageError } from '../framework/arguments.ts'
+import { describeCode } from '../framework/read-file.ts'
+import { UsageError } from '../framework/usage-error.ts'
 import { shortNameOf } from './describe-name.ts'
 
 /** A certificate, or a root that is known by name, and where it is from. */
@@ -82,8 +83,7 @@ function readBytes(file: string): Uint8Array {
     return readFileSync(file)
   } catch (error) {
     if (error instanceof UsageError) throw error
-    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    throw new UsageError(`cannot read ${file}${code}`)
+    throw new UsageError(`cannot read ${file}${describeCode(error)}`)
   }
 }
 

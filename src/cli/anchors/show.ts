@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { fromBase64Url, toHex } from '../../base/encoding.ts'
 import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
 import { fields } from '../framework/fields.ts'
@@ -24,7 +25,7 @@ export function listRoots(shown: Shown, json: boolean): number {
   const { roots } = shown
   if (roots.length === 0) {
     printText(
-      'No roots are configured: without EK_TRUST_ANCHORS, any attestation key is accepted.\nSee: countersign anchors --help\n',
+      `No roots are configured: without EK_TRUST_ANCHORS, any attestation key is accepted.\nSee: ${COMMAND} anchors --help\n`,
     )
     return 0
   }

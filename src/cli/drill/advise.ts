@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import type { Config } from '../../config/config.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
 import { count, span } from './words.ts'
@@ -43,7 +44,7 @@ function adviseOnAge(summary: DrillSummary, { verifiers }: Settings): readonly s
     )
   } else {
     advice.push(
-      `No OUTAGE_GRACE_SECONDS is enough (${LONGEST_GRACE_SECONDS} is the most): break-glass tokens and allowances are left (countersign break-glass, countersign rollout allow).`,
+      `No OUTAGE_GRACE_SECONDS is enough (${LONGEST_GRACE_SECONDS} is the most): break-glass tokens and allowances are left (${COMMAND} break-glass, ${COMMAND} rollout allow).`,
     )
   }
   if (verifiers.length < 2) {
@@ -69,6 +70,6 @@ function adviseOnRules({ by_reason }: DrillSummary): readonly string[] {
   const devices = lost.reduce((sum, { with_grace }) => sum + with_grace, 0)
   const names = lost.slice(0, 3).map(({ reason }) => reason)
   return [
-    `Look at ${names.join(', ')}${lost.length > names.length ? ' …' : ''} (countersign policy lint): by the clock ${count(devices)} of them are denied for that, which no grace for outages changes.`,
+    `Look at ${names.join(', ')}${lost.length > names.length ? ' …' : ''} (${COMMAND} policy lint): by the clock ${count(devices)} of them are denied for that, which no grace for outages changes.`,
   ]
 }

@@ -1,10 +1,5 @@
 import type { Config } from '../../config/config.ts'
 import { ConfigError, readNodeConfig } from '../../config/node-config.ts'
-import { UsageError } from './arguments.ts'
-
-/** Options that several commands share; each stands for the setting of the same meaning. */
-export const DATA_OPTION = { data: { type: 'string' } } as const
-export const PORT_OPTION = { port: { type: 'string' } } as const
 
 /**
  * The configuration of the environment, overridden by what the command line says. Throws
@@ -15,8 +10,6 @@ export async function readSettings(values: {
   readonly port?: string | undefined
 }): Promise<Config> {
   const { data, port } = values
-  if (data === '') throw new UsageError('--data must name a directory')
-  if (port === '') throw new UsageError('--port must be a number')
   try {
     return await readNodeConfig({
       ...process.env,

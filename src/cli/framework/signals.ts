@@ -1,7 +1,4 @@
-/** Exit status of a command that was interrupted, as shells give it. */
-export const INTERRUPTED = 130
-
-/** npm and npx pass on what the terminal has sent to the whole group: it arrives twice. */
+/** npm passes on what the terminal has sent to the whole group: it arrives twice. */
 const SAME_KEY_PRESS_MS = 1000
 
 /**

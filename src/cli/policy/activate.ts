@@ -1,5 +1,7 @@
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from './describe-findings.ts'
 import { formatDocument, kindOption } from './document-kinds.ts'
@@ -24,10 +26,10 @@ export async function activateVersion(store: Store, options: ActivateOptions): P
     else {
       printText(describeFindings(candidate))
       printText(
-        `Not in force: correct a copy (countersign policy export --all) and apply that one.\n`,
+        `Not in force: correct a copy (${COMMAND} policy export --all) and apply that one.\n`,
       )
     }
-    return 2
+    return EXIT.refused
   }
   const checked = demandChecked(candidate)
   if (checked.hash !== hash) {
@@ -39,7 +41,7 @@ export async function activateVersion(store: Store, options: ActivateOptions): P
     const rollout = 'rolloutId' in released ? { rollout_id: released.rolloutId } : {}
     printJson({ kind, hash, outcome, newly_denied: newlyDenied, ...rollout })
   } else printText(describeReleased(released, kind, hash))
-  return released.outcome === 'denials_not_accepted' ? 3 : 0
+  return released.outcome === 'denials_not_accepted' ? EXIT.refused : EXIT.done
 }
 
 function describeReleased(released: Released, kind: DocumentKind, hash: string): string {

@@ -1,4 +1,5 @@
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { kindOption } from './document-kinds.ts'
 import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
@@ -27,16 +28,16 @@ export async function applyDocuments(
   const steps = await planDocuments(store, candidates, { json, maxAgeMs, now: clock() })
   const code = exitCodeOf(steps)
   if (!json) printText(steps.map(describeStep).join('\n'))
-  if (code === 2) {
+  if (code === EXIT.refused) {
     if (json)
       printJson({ documents: steps.map((step) => showApplied({ step, released: undefined })) })
     else printText('\nNothing was applied: correct the errors first.\n')
-    return 2
+    return EXIT.refused
   }
-  const isAsked = code === 1 && !json
+  const isAsked = code === EXIT.differs && !json
   if (isAsked && !(await options.confirm('Apply this?'))) {
     printText('Nothing was applied.\n')
-    return 2
+    return EXIT.refused
   }
   const applied: Applied[] = []
   for (const step of steps) {
@@ -49,7 +50,9 @@ export async function applyDocuments(
     }
   }
   if (json) printJson({ documents: applied.map(showApplied) })
-  return applied.some(({ released }) => released?.outcome === 'denials_not_accepted') ? 3 : 0
+  return applied.some(({ released }) => released?.outcome === 'denials_not_accepted')
+    ? EXIT.refused
+    : EXIT.done
 }
 
 async function applyStep(store: Store, step: Step, options: ApplyOptions): Promise<Released> {

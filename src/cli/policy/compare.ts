@@ -1,5 +1,6 @@
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { diffLines } from '../framework/line-diff.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeChange, findChanges } from './changes.ts'
@@ -40,7 +41,7 @@ export async function compareDocuments(
     )
     printText(`${changes.map(describeChange).join('\n')}\n\n${diff.join('\n')}\n`)
   }
-  return isSame ? 0 : 1
+  return isSame ? EXIT.done : EXIT.differs
 }
 
 async function readSide(

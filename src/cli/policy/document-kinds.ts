@@ -4,7 +4,6 @@ import type { LintFinding } from '../../policy/lint/finding.ts'
 import { lintPolicy } from '../../policy/lint/lint.ts'
 import { lintReferenceValues } from '../../policy/lint/reference-values.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
-import { UsageError } from '../framework/arguments.ts'
 
 export {
   bodyOf,
@@ -25,13 +24,6 @@ export const FILE_OF_KIND: Readonly<Record<DocumentKind, string>> = {
 export const NAME_OF_KIND: Readonly<Record<DocumentKind, string>> = {
   policy: 'policy',
   'reference-values': 'set of reference values',
-}
-
-export function readKind(text: string | undefined): DocumentKind {
-  if (text === undefined) return 'policy'
-  const kind = KINDS.find((one) => one === text)
-  if (kind === undefined) throw new UsageError('--kind must be policy or reference-values')
-  return kind
 }
 
 export function kindOption(kind: DocumentKind): string {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { StoredDocument } from '../../store/rules/documents.ts'
 import type { Store } from '../../store/store.ts'
@@ -66,7 +67,7 @@ function describe(written: readonly Written[], folder: string): string {
   )
   return `${lines.join('')}
 Change the files, then see what that would do, and do it:
-  countersign policy plan --dir ${folder}
-  countersign policy apply --dir ${folder}
+  ${COMMAND} policy plan --dir ${folder}
+  ${COMMAND} policy apply --dir ${folder}
 `
 }

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { StoredDocument } from '../../store/rules/documents.ts'
 import type { Store } from '../../store/store.ts'
-import { UsageError } from '../framework/arguments.ts'
+import { UsageError } from '../framework/usage-error.ts'
 import { kindOption, NAME_OF_KIND } from './document-kinds.ts'
 import { STANDARD_INPUT } from './read-document.ts'
 
@@ -18,7 +19,7 @@ export async function findVersion(
   kind: DocumentKind,
   prefix: string,
 ): Promise<StoredDocument> {
-  if (!isHashLike(prefix)) throw new UsageError(`'${prefix}' is no hash: countersign policy list`)
+  if (!isHashLike(prefix)) throw new UsageError(`'${prefix}' is no hash: ${COMMAND} policy list`)
   const whole = prefix.length === 64 ? prefix : await completeHash(store, kind, prefix)
   const found = await store.document(kind, whole)
   if (found === null) throw new Error(describeUnknown(kind, prefix))
@@ -36,7 +37,7 @@ async function completeHash(store: Store, kind: DocumentKind, prefix: string): P
 }
 
 function describeUnknown(kind: DocumentKind, hash: string): string {
-  return `there is no ${NAME_OF_KIND[kind]} ${hash}: countersign policy list${kindOption(kind)} shows those that there are`
+  return `there is no ${NAME_OF_KIND[kind]} ${hash}: ${COMMAND} policy list${kindOption(kind)} shows those that there are`
 }
 
 function isHashLike(text: string): boolean {

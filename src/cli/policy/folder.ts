@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { FILE_OF_KIND, KINDS } from './document-kinds.ts'
 
@@ -17,7 +18,7 @@ export function findDocuments(folder: string): readonly DocumentFile[] {
   const found = files.filter(({ file }) => existsSync(file))
   if (found.length > 0) return found
   throw new Error(
-    `${folder} has neither ${FILE_OF_KIND.policy} nor ${FILE_OF_KIND['reference-values']}: write what is in force there with countersign policy export --dir ${folder}`,
+    `${folder} has neither ${FILE_OF_KIND.policy} nor ${FILE_OF_KIND['reference-values']}: write what is in force there with ${COMMAND} policy export --dir ${folder}`,
   )
 }
 

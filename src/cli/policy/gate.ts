@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
 import type { Result } from '../../base/result.ts'
 import {
@@ -135,7 +136,7 @@ function toReleased(
 }
 
 function describeOpen(rolloutId: string): string {
-  return `another document of this kind is being rolled out: countersign rollout show ${rolloutId}; wait until it is done, or end it with countersign rollout revert ${rolloutId} --reason TEXT`
+  return `another document of this kind is being rolled out: ${COMMAND} rollout show ${rolloutId}; wait until it is done, or end it with ${COMMAND} rollout revert ${rolloutId} --reason TEXT`
 }
 
 /** What to do about a refusal for the sake of the devices that would be denied. */
@@ -145,7 +146,7 @@ export function describeRefusal(newlyDenied: number, previewArguments: string): 
       ? '1 device would be denied that is allowed now'
       : `${newlyDenied} devices would be denied that are allowed now`
   return `Not in force: ${devices}. See which, and why:
-  countersign policy preview ${previewArguments}
+  ${COMMAND} policy preview ${previewArguments}
 If that is what you want, say the number: --accept-denials ${newlyDenied}
 `
 }
@@ -161,7 +162,7 @@ export function describeRollout({
 decides nothing, then it comes into force ring by ring. It halts by itself if devices are lost.`
       : `Rollout ${rolloutId} of this very document is under way already.`
   return `${begun}
-  countersign rollout show ${rolloutId}
-  countersign rollout pause|promote|revert ${rolloutId} --reason TEXT
+  ${COMMAND} rollout show ${rolloutId}
+  ${COMMAND} rollout pause|promote|revert ${rolloutId} --reason TEXT
 `
 }

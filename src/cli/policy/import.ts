@@ -1,5 +1,7 @@
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from './describe-findings.ts'
@@ -41,7 +43,7 @@ export async function importDocuments(
   if (mistakes.length > 0) {
     if (json) printJson({ imported: [], mistakes: mistakes.join('').trimEnd().split('\n') })
     else printText(`${mistakes.join('')}\nNothing was imported: correct this, then try again.\n`)
-    return 2
+    return EXIT.refused
   }
   const imported: Imported[] = []
   for (const document of documents) {
@@ -62,7 +64,7 @@ function describe(imported: readonly Imported[]): string {
     return `${file}  ${kind} ${hash}${changed ? '' : '  (there already)'}\n`
   })
   const commands = imported.map(({ kind, hash }) => {
-    return `  countersign policy preview ${shorten(hash)}${kindOption(kind)}\n`
+    return `  ${COMMAND} policy preview ${shorten(hash)}${kindOption(kind)}\n`
   })
   return `${lines.join('')}
 Nothing is in force that was not before. What one of them would change:

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import type { HashesInForce } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { ActiveDocument } from '../../store/rules/documents.ts'
@@ -9,7 +10,7 @@ export async function readInForce(store: Store, kind: DocumentKind): Promise<Act
   const active = await store.activeDocument(kind)
   if (active !== null) return active
   throw new Error(
-    `no ${NAME_OF_KIND[kind]} is in force yet: start the service once (countersign serve), then try again`,
+    `no ${NAME_OF_KIND[kind]} is in force yet: start the service once (${COMMAND} serve), then try again`,
   )
 }
 

@@ -1,3 +1,4 @@
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
 import { type Candidate, hasErrors } from './read-document.ts'
@@ -12,7 +13,7 @@ export function printLint(candidate: Candidate, { json }: { readonly json: boole
     printText(describeFindings(candidate))
     printText(describeEnd(candidate))
   }
-  return isRefused ? 2 : 0
+  return isRefused ? EXIT.refused : EXIT.done
 }
 
 function describeEnd({ kind, label, text, findings, checked }: Candidate): string {

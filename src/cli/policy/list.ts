@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { ListedDocument } from '../../store/rules/documents.ts'
 import type { Store } from '../../store/store.ts'
@@ -35,7 +36,7 @@ function describe(
 ): string {
   const { kind, active, areMore } = options
   if (versions.length === 0) {
-    return `There is no ${NAME_OF_KIND[kind]} yet. The first start of the service makes one: countersign serve\n`
+    return `There is no ${NAME_OF_KIND[kind]} yet. The first start of the service makes one: ${COMMAND} serve\n`
   }
   const rows = versions.map(({ hash, author, reason, createdAt, parent }) => [
     hash === active ? '*' : '',
@@ -47,5 +48,5 @@ function describe(
   ])
   const table = renderTable(['', 'version', 'created', 'author', 'parent', 'reason'], rows)
   const more = areMore ? `There are more than ${versions.length}: raise --limit.\n` : ''
-  return `${table}\n\n* is in force.\n${more}One of them whole: countersign policy show VERSION${kindOption(kind)}\n`
+  return `${table}\n\n* is in force.\n${more}One of them whole: ${COMMAND} policy show VERSION${kindOption(kind)}\n`
 }

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import {
   findPreview,
   type HashesInForce,
@@ -6,6 +7,7 @@ import {
 } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { type DocumentChange, describeChange, findChanges } from './changes.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
@@ -60,7 +62,7 @@ async function planDocument(
   return { candidate, state: 'changed', changes, preview }
 }
 
-/** Prints the plan. 0 nothing to do, 1 there are changes, 2 a document has errors. */
+/** Prints the plan. */
 export async function printPlan(
   store: Store,
   candidates: readonly Candidate[],
@@ -73,14 +75,15 @@ export async function printPlan(
     return code
   }
   printText(steps.map(describeStep).join('\n'))
-  if (code === 1) printText(`\nTo do it:\n  countersign policy apply ${options.applyArguments}\n`)
-  if (code === 2) printText('\nNothing would be applied: correct the errors first.\n')
+  if (code === EXIT.differs)
+    printText(`\nTo do it:\n  ${COMMAND} policy apply ${options.applyArguments}\n`)
+  if (code === EXIT.refused) printText('\nNothing would be applied: correct the errors first.\n')
   return code
 }
 
-export function exitCodeOf(steps: readonly Step[]): 0 | 1 | 2 {
-  if (steps.some(({ state }) => state === 'refused')) return 2
-  return steps.some(({ state }) => state === 'changed') ? 1 : 0
+export function exitCodeOf(steps: readonly Step[]): number {
+  if (steps.some(({ state }) => state === 'refused')) return EXIT.refused
+  return steps.some(({ state }) => state === 'changed') ? EXIT.differs : EXIT.done
 }
 
 export function showStep({ candidate, state, changes, preview }: Step): Record<string, unknown> {

@@ -2,6 +2,7 @@ import { previewDocument } from '../../operations/release/preview.ts'
 import { countLosses } from '../../replay/preview/summary.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
 import { describePreview } from './describe-preview.ts'
@@ -18,11 +19,11 @@ export type PreviewToRun = {
   readonly signal?: AbortSignal
 }
 
-export type PreviewOutcome = { readonly exitCode: 0 | 3; readonly newlyDenied: number }
+export type PreviewOutcome = { readonly exitCode: number; readonly newlyDenied: number }
 
 /**
  * Previews a document over the recorded fleet, prints what would change and keeps it on record.
- * Exit code 3 when devices would lose access. Progress goes to standard error; where the signal
+ * The exit code is `refused` when devices would lose access. Progress goes to standard error; where the signal
  * ends it, nothing is recorded and the signal's reason is thrown.
  */
 export async function runPreview(input: PreviewToRun): Promise<PreviewOutcome> {
@@ -49,7 +50,7 @@ export async function runPreview(input: PreviewToRun): Promise<PreviewOutcome> {
     if (json) printJson(summary)
     else printText(describePreview(summary))
     const newlyDenied = countLosses(summary)
-    return { exitCode: newlyDenied === 0 ? 0 : 3, newlyDenied }
+    return { exitCode: newlyDenied === 0 ? EXIT.done : EXIT.refused, newlyDenied }
   } finally {
     progress.end()
   }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
+import { COMMAND } from '../../base/command.ts'
 import { MAX_LINTED_CHARS } from '../../policy/limits.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
@@ -59,7 +60,7 @@ export function demandChecked(candidate: Candidate): CheckedDocument {
   const { label, findings } = candidate
   const [first] = findings.filter(({ severity }) => severity === 'error')
   const place = first === undefined ? '' : `:${first.line}:${first.column}: ${first.message}`
-  throw new Error(`${label}${place} (all that is wrong: countersign policy lint)`)
+  throw new Error(`${label}${place} (all that is wrong: ${COMMAND} policy lint)`)
 }
 
 /** A little more than lint looks at, so that it can say that there is too much. */

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { overridesInForce } from '../../operations/release/overrides.ts'
 import type { Override } from '../../rollout/override.ts'
 import type { Store } from '../../store/store.ts'
@@ -44,7 +45,7 @@ export async function endOverride(
   const { overrideId, reason, json, now } = options
   const answer = await store.endOverride({ overrideId, by: COMMAND_LINE, reason, now })
   if (answer === 'override_unknown') {
-    throw new Error(`there is no override ${overrideId}: countersign rollout overrides`)
+    throw new Error(`there is no override ${overrideId}: ${COMMAND} rollout overrides`)
   }
   const changed = answer === 'applied'
   if (json) printJson({ override_id: overrideId, changed })

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { isOpen, type Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
 import { showRollout } from '../../views/show-control.ts'
@@ -19,7 +20,7 @@ export async function listRollouts(
 
 function describe(rollouts: readonly Rollout[]): string {
   if (rollouts.length === 0) {
-    return 'There was no rollout yet. To begin one: countersign rollout start FILE --reason TEXT\n'
+    return `There was no rollout yet. To begin one: ${COMMAND} rollout start FILE --reason TEXT\n`
   }
   const rows = rollouts.map((rollout) => [
     rollout.rolloutId,
@@ -31,7 +32,7 @@ function describe(rollouts: readonly Rollout[]): string {
     rollout.reason,
   ])
   const head = ['rollout', 'kind', 'state', 'at', 'to', 'begun', 'reason']
-  return `${renderTable(head, rows)}\n\nOne of them: countersign rollout show ID\n`
+  return `${renderTable(head, rows)}\n\nOne of them: ${COMMAND} rollout show ID\n`
 }
 
 /** `audit 2/5` */

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
 import { makeOverride, type OverrideFailure } from '../../operations/release/overrides.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
@@ -59,7 +60,7 @@ function describe(override: Override): string {
       ? `decides by ${override.kind} ${shorten(override.hash)}`
       : 'is allowed whatever the clauses say'
   return `${target.kind} ${target.name} ${done} until ${expiresAt.toISOString()}.
-To end it before: countersign rollout end ${overrideId} --reason TEXT
+To end it before: ${COMMAND} rollout end ${overrideId} --reason TEXT
 `
 }
 
@@ -68,11 +69,11 @@ function describeFailure(target: OverrideTarget, { reason }: OverrideFailure): s
     case 'expiry_refused':
       return `--for must be more than nothing and at most ${MAX_OVERRIDE_MS / 86_400_000}d`
     case 'device_not_found':
-      return `there is no device ${target.name}: countersign devices list`
+      return `there is no device ${target.name}: ${COMMAND} devices list`
     case 'too_many_overrides':
-      return `there are ${MAX_OVERRIDES} overrides already: end some (countersign rollout overrides)`
+      return `there are ${MAX_OVERRIDES} overrides already: end some (${COMMAND} rollout overrides)`
     case 'document_not_found':
     case 'document_not_usable':
-      return `that version cannot decide (${reason}): countersign policy list`
+      return `that version cannot decide (${reason}): ${COMMAND} policy list`
   }
 }

@@ -1,34 +1,42 @@
 import { planBody, toPlanRequest } from '../../operations/release/plan-request.ts'
 import type { PlanRequest } from '../../operations/release/release.ts'
 import { DEFAULT_PLAN } from '../../rollout/rollout.ts'
-import { readCount, UsageError } from '../framework/arguments.ts'
-import { readDuration } from '../framework/duration.ts'
+import {
+  count,
+  duration,
+  flag,
+  option,
+  repeated,
+  text,
+  type ValuesOf,
+} from '../framework/options.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
-type PlanValues = {
-  readonly stages?: string | undefined
-  readonly cohort?: readonly string[] | undefined
-  readonly bake?: string | undefined
-  readonly 'minimum-sample'?: string | undefined
-  readonly budget?: string | undefined
-  readonly 'budget-share'?: string | undefined
-  readonly 'by-hand': boolean
-  readonly hours?: string | undefined
-  readonly days?: string | undefined
+/** What the command line says of a plan; the rest is the default. */
+export const PLAN_OPTIONS = {
+  stages: option('LIST', 'hundredths of the fleet, the last one 100: 1,5,20,50,100', readNumbers),
+  cohort: repeated(text('LABEL', 'devices with this label belong to the first stage')),
+  bake: duration('AGE', 'how long a stage stays healthy before the next one: 90s, 30m, 1h, 2d'),
+  minimumSample: count('N', 'so many devices of a stage must have been compared, or half of them'),
+  budget: count('N', 'it halts when more devices than this are lost'),
+  budgetShare: option('X', 'or more than this share of those compared: 0.01', readNumber),
+  byHand: flag('no stage begins by itself: promote does it'),
+  hours: option('FROM-TO', 'stages begin by themselves only then (UTC): 8-17', readRange),
+  days: option('LIST', 'and on these days, of which 1 is Monday: 1-5', readDays),
 }
 
-/** What the command line says of a plan, by the rules of the API; the rest is the default. */
+type PlanValues = ValuesOf<typeof PLAN_OPTIONS>
+
+/** The plan by the rules of the API. */
 export function readPlan(values: PlanValues): PlanRequest {
-  const { bake, budget, 'minimum-sample': sample, 'budget-share': share } = values
+  const { bake, budget, minimumSample, budgetShare, byHand } = values
   const plan = planBody.safeParse({
     stages: readStages(values),
-    bake_seconds: bake === undefined ? undefined : readDuration(bake, 'bake') / 1000,
-    minimum_sample: sample === undefined ? undefined : readCount(sample, 'minimum-sample', 0),
-    budget: {
-      devices: budget === undefined ? undefined : readCount(budget, 'budget', 0),
-      share: share === undefined ? undefined : readNumber(share, 'budget-share'),
-    },
-    promotion: values['by-hand'] ? 'by_hand' : undefined,
-    hours: readHours(values),
+    bake_seconds: bake === undefined ? undefined : bake / 1000,
+    minimum_sample: minimumSample,
+    budget: { devices: budget, share: budgetShare },
+    promotion: byHand ? 'by_hand' : undefined,
+    hours: values.hours || values.days ? readHours(values) : undefined,
   })
   if (plan.success) return toPlanRequest(plan.data)
   const [issue] = plan.error.issues
@@ -44,40 +52,40 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   hours: '--hours, --days',
 }
 
-function readStages({ stages, cohort = [] }: PlanValues) {
+function readStages({ stages, cohort }: PlanValues) {
   if (stages === undefined && cohort.length === 0) return undefined
-  const percents =
-    stages === undefined
-      ? DEFAULT_PLAN.stages.map(({ percent }) => percent)
-      : stages.split(',').map((percent) => readNumber(percent, 'stages'))
+  const percents = stages ?? DEFAULT_PLAN.stages.map(({ percent }) => percent)
   return percents.map((percent, at) => ({ percent, labels: at === 0 ? cohort : [] }))
 }
 
-function readHours({ hours, days }: PlanValues) {
-  if (hours === undefined && days === undefined) return undefined
-  const [from, to] = hours === undefined ? [0, 24] : readRange(hours, 'hours')
-  return { from, to, days: readDays(days ?? '1-7') }
+function readHours({ hours, days = [1, 2, 3, 4, 5, 6, 7] }: PlanValues) {
+  const [from, to] = hours ?? [0, 24]
+  return { from, to, days }
 }
 
 /** `1-5`, `6` or `1,3,5-7`. */
-function readDays(text: string): readonly number[] {
+function readDays(text: string, label: string): readonly number[] {
   const days = text.split(',').flatMap((part) => {
-    const [from, to] = part.includes('-') ? readRange(part, 'days') : [part, part].map(Number)
+    const [from, to] = part.includes('-') ? readRange(part, label) : [part, part].map(Number)
     if (from === undefined || to === undefined || !(to >= from && to <= 7)) {
-      throw new UsageError('--days must be like 1-5 or 1,3,5')
+      throw new UsageError(`${label} must be like 1-5 or 1,3,5`)
     }
     return Array.from({ length: to - from + 1 }, (_, at) => from + at)
   })
   return [...new Set(days)]
 }
 
-function readRange(text: string, option: string): readonly [number, number] {
+function readRange(text: string, label: string): readonly [number, number] {
   const [, from, to] = /^(\d{1,2})-(\d{1,2})$/.exec(text) ?? []
-  if (from === undefined || to === undefined) throw new UsageError(`--${option} must be like 1-5`)
+  if (from === undefined || to === undefined) throw new UsageError(`${label} must be like 1-5`)
   return [Number(from), Number(to)]
 }
 
-function readNumber(text: string, option: string): number {
-  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`--${option}: '${text}' is no number`)
+function readNumbers(text: string, label: string): readonly number[] {
+  return text.split(',').map((part) => readNumber(part, label))
+}
+
+function readNumber(text: string, label: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new UsageError(`${label}: '${text}' is no number`)
   return Number(text)
 }

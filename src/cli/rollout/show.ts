@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import {
   isOpen,
   type Rollout,
@@ -37,7 +38,7 @@ export async function showRollouts(
 async function find(store: Store, id: string | undefined): Promise<readonly Rollout[]> {
   if (id !== undefined) {
     const rollout = await store.rollout(id)
-    if (rollout === null) throw new Error(`there is no rollout ${id}: countersign rollout list`)
+    if (rollout === null) throw new Error(`there is no rollout ${id}: ${COMMAND} rollout list`)
     return [rollout]
   }
   const all = await store.listRollouts(LOOKED_THROUGH)
@@ -109,7 +110,7 @@ function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
   const when = until === null ? '' : ` until ${until.toISOString()}`
   switch (why) {
     case 'not_running':
-      return 'It is paused: countersign rollout resume.'
+      return `It is paused: ${COMMAND} rollout resume.`
     case 'not_checked':
       return 'It waits for the first check of this stage.'
     case 'baking':
@@ -119,7 +120,7 @@ function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
     case 'outside_hours':
       return `It waits for its working hours${when}.`
     case 'waits_for_promotion':
-      return 'It waits for you: countersign rollout promote.'
+      return `It waits for you: ${COMMAND} rollout promote.`
     case 'next_check':
       return 'The next check takes it on.'
   }
@@ -137,7 +138,7 @@ function describeHealth({ health }: Rollout): string {
 
 function describeVerbs({ rolloutId, state }: Rollout): string {
   const go = state === 'paused' ? 'resume' : 'pause'
-  return `To steer it: countersign rollout ${go}|promote|revert ${rolloutId} --reason TEXT\n`
+  return `To steer it: ${COMMAND} rollout ${go}|promote|revert ${rolloutId} --reason TEXT\n`
 }
 
 function percent(share: number): string {

@@ -3,6 +3,7 @@ import { requiresHardware } from '../../config/trust-anchors.ts'
 import type { PlanRequest } from '../../operations/release/release.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from '../policy/describe-findings.ts'
 import { formatDocument, kindOption } from '../policy/document-kinds.ts'
@@ -40,7 +41,7 @@ export function startRollout(
     if (hasErrors(candidate)) {
       if (json) printJson({ kind, outcome: 'refused', findings: candidate.findings })
       else printText(`${describeFindings(candidate)}No rollout began: correct the errors first.\n`)
-      return 2
+      return EXIT.refused
     }
     const checked = demandChecked(candidate)
     const way = { kind: 'rollout' as const, plan: options.plan }
@@ -48,7 +49,7 @@ export function startRollout(
     const released = await release(store, { ...given, checked, way })
     if (json) printJson({ kind, hash: checked.hash, ...show(released) })
     else printText(describe(released, candidate))
-    return released.outcome === 'denials_not_accepted' ? 3 : 0
+    return released.outcome === 'denials_not_accepted' ? EXIT.refused : EXIT.done
   }
 }
 

@@ -1,9 +1,6 @@
-import {
-  type CommandedRollout,
-  ROLLOUT_VERBS,
-  type SteerFailure,
-  steer,
-} from '../../operations/release/steer.ts'
+import { COMMAND } from '../../base/command.ts'
+import type { RolloutVerb } from '../../operations/release/drive-rollout.ts'
+import { type CommandedRollout, type SteerFailure, steer } from '../../operations/release/steer.ts'
 import type { Store } from '../../store/store.ts'
 import { showRollout } from '../../views/show-control.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
@@ -16,15 +13,13 @@ export async function steerRollout(
   store: Store,
   options: {
     readonly rolloutId: string
-    readonly verb: string
+    readonly verb: RolloutVerb
     readonly reason: string
     readonly json: boolean
     readonly now: Date
   },
 ): Promise<number> {
-  const { rolloutId, reason, json, now } = options
-  const verb = ROLLOUT_VERBS.find((one) => one === options.verb)
-  if (verb === undefined) throw new TypeError(`${options.verb} steers no rollout`)
+  const { rolloutId, verb, reason, json, now } = options
   const rulesInForce = await steer(store, { rolloutId, verb, by: COMMAND_LINE, reason, now })
   if (!rulesInForce.ok) throw new Error(describeFailure(rolloutId, rulesInForce.failure))
   const { rollout, changed } = rulesInForce.value
@@ -49,13 +44,13 @@ function describe({ rollout, changed }: CommandedRollout, verb: string): string 
 function describeFailure(rolloutId: string, failure: SteerFailure): string {
   switch (failure.reason) {
     case 'rollout_not_found':
-      return `there is no rollout ${rolloutId}: countersign rollout list`
+      return `there is no rollout ${rolloutId}: ${COMMAND} rollout list`
     case 'rollout_state_refused':
       return `${rolloutId} is ${failure.state}: that is not possible any more`
     case 'superseded':
-      return `${rolloutId} took a step meanwhile, or another document came into force: look at it (countersign rollout show ${rolloutId}) and decide anew`
+      return `${rolloutId} took a step meanwhile, or another document came into force: look at it (${COMMAND} rollout show ${rolloutId}) and decide anew`
     case 'document_not_found':
     case 'document_not_usable':
-      return `the document from before it cannot come back (${failure.reason}): countersign policy list`
+      return `the document from before it cannot come back (${failure.reason}): ${COMMAND} policy list`
   }
 }

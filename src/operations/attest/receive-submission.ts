@@ -1,6 +1,7 @@
 import type { DeviceId } from '../../access/device-id.ts'
 import type { DeviceTokenClaims } from '../../access/device-token.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
+import { COMMAND } from '../../base/command.ts'
 import type { Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -222,8 +223,7 @@ function warnOfPolicy(
   const fields = {
     request_id: requestId,
     policy_hash: detail,
-    remedy:
-      'countersign azure policy diff, and if the policy is as it should be: countersign azure policy pin',
+    remedy: `${COMMAND} azure policy diff, and if the policy is as it should be: ${COMMAND} azure policy pin`,
   }
   logBudget.write('warn', 'policy_not_pinned', '', fields, now)
 }

@@ -1,4 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
+import { COMMAND } from '../../base/command.ts'
 import { describeFault } from '../../base/log.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import type { Services } from '../../compose/services.ts'
@@ -59,7 +60,7 @@ export async function reviewUnproven(services: Services): Promise<void> {
       hold: held,
       consequence:
         'what these devices proved before trust anchors were configured counts no more, from now on or from the end of the hold',
-      remedy: 'let them attest with a certified key, or enrol them; countersign holds list',
+      remedy: `let them attest with a certified key, or enrol them; ${COMMAND} holds list`,
     })
   } catch (error) {
     log.error('job_failed', { job: 'review_unproven', ...describeFault(error) })

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { describeFault } from '../../base/log.ts'
 import type { Services } from '../../compose/services.ts'
 import { isOpen, type Rollout } from '../../rollout/rollout.ts'
@@ -70,7 +71,7 @@ async function driveRollouts(services: Services, position: string): Promise<stri
   const { store, clock } = services
   const rulesInForce = await services.rules.at(await store.inForce())
   for (const hash of rulesInForce.unusable) {
-    services.log.error('document_unusable', { hash, remedy: 'countersign rollout list' })
+    services.log.error('document_unusable', { hash, remedy: `${COMMAND} rollout list` })
   }
   const { budgets: counts } = whoSteers(services.config, rulesInForce.active.referenceValues)
   let last = position
@@ -118,7 +119,7 @@ async function holdCauses(services: Services, position: string): Promise<string>
     services.log.error(answer === 'applied' ? 'hold_begun' : 'hold_not_possible', {
       ...told,
       answer,
-      remedy: 'countersign holds list',
+      remedy: `${COMMAND} holds list`,
     })
   }
   return last
@@ -149,7 +150,7 @@ function logHalt(services: Services, rollout: Rollout, found: 'replay' | 'denied
     pass: rollout.pass,
     stage: rollout.stage,
     found,
-    remedy: `countersign rollout show ${rollout.rolloutId}`,
+    remedy: `${COMMAND} rollout show ${rollout.rolloutId}`,
   })
 }
 

@@ -1,3 +1,4 @@
+import { COMMAND } from '../../base/command.ts'
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
 import { KEYS_CHANGED_BY, type KeyRing } from '../../keys/key-ring.ts'
@@ -39,7 +40,7 @@ async function rotateDue(dependencies: FollowDependencies, keys: SigningKeys): P
       const { kid, signsFrom } = rotated.value
       log.warn('signing_key_published', { use, kid, signs_from: signsFrom.toISOString() })
     } else if (rotated.failure.reason === 'signing_keys_too_many') {
-      log.error('signing_keys_too_many', { use, remedy: 'countersign keys list' })
+      log.error('signing_keys_too_many', { use, remedy: `${COMMAND} keys list` })
     }
   }
 }

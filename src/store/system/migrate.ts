@@ -6,6 +6,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import pg from 'pg'
+import { COMMAND } from '../../base/command.ts'
 import type { Database } from '../drivers/database.ts'
 import { isPooled } from '../drivers/statement-names.ts'
 import { SchemaNotCurrentError } from '../store-error.ts'
@@ -24,7 +25,7 @@ const CONNECT_TIMEOUT_MS = 5_000
  * One transaction, so that a pooler may stand between.
  */
 export async function migratePostgres(url: string): Promise<readonly string[]> {
-  const client = newClient(url, 'countersign migrate')
+  const client = newClient(url, 'countersign migration')
   await client.connect()
   try {
     return await applyMigrations(drizzle(client))
@@ -48,7 +49,7 @@ export async function checkPostgres(url: string): Promise<{ readonly pooled: boo
   const client = newClient(url, 'countersign')
   await client.connect()
   try {
-    await requireCurrentSchema(drizzle(client), 'run "countersign migrate" first')
+    await requireCurrentSchema(drizzle(client), `run "${COMMAND} migrate" first`)
     return { pooled: await isPooled(client) }
   } finally {
     await client.end()

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
 import { RECOMMENDED_POLICY } from '../../../src/azure/provider-policy/recommended.ts'
+import { COMMAND } from '../../../src/base/command.ts'
 import type { AgentFailure } from '../../../src/simulator/service-client.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import type { Json } from '../../../src/store/json.ts'
@@ -93,7 +94,7 @@ describe('a policy that is not pinned', () => {
     provider.setPolicy(`${RECOMMENDED_POLICY}\n`)
     const failure = expectRefusal(await service.agentOf(device).attest(), 'agent_request_refused')
     expect(failure).toMatchObject({ step: 'submission', status: 401, code: 'policy_not_pinned' })
-    expect(service.logs.join('')).toContain('countersign azure policy pin')
+    expect(service.logs.join('')).toContain(`${COMMAND} azure policy pin`)
     expect(service.logs.join('')).toContain(provider.attestationPolicyHash())
   })
 

@@ -175,7 +175,7 @@ describePostgres('store on PostgreSQL', () => {
   test('a database that is not migrated is refused, with what to do', async () => {
     const url = await server.createDatabase('empty')
     const opening = openStore({ kind: 'postgres', url, poolSize: 2 })
-    await expect(opening).rejects.toThrow(/lacks \d+ migration.*countersign migrate/)
+    await expect(opening).rejects.toThrow(/lacks \d+ migration.*npm run -s countersign -- migrate/)
     await expect(opening).rejects.toMatchObject({ name: 'SchemaNotCurrentError' })
   })
 

@@ -1,0 +1,40 @@
+import {
+  ACCEPT_DENIALS,
+  duration,
+  flag,
+  oneOf,
+  preset,
+  type ValuesOf,
+} from '../framework/options.ts'
+import { KINDS } from './document-kinds.ts'
+
+/** Which kind of document is meant, for every verb that takes one. */
+export const KIND = preset(oneOf('KIND', KINDS.toReversed().join(' or '), KINDS), 'policy')
+
+export const PREVIEW_MAX_AGE = preset(
+  duration('AGE', 'how old a preview may be that counts: 90s, 30m, 2d; without one it is made'),
+  '1h',
+)
+
+/** What brings a document into force takes these. */
+export const RELEASE_OPTIONS = {
+  acceptDenials: ACCEPT_DENIALS,
+  previewMaxAge: PREVIEW_MAX_AGE,
+  atOnce: flag('DANGER: no rollout; it decides for all devices with their next request'),
+}
+
+export function readRelease(values: ValuesOf<typeof RELEASE_OPTIONS>) {
+  const { acceptDenials: acceptedDenials, previewMaxAge: maxAgeMs, atOnce } = values
+  return {
+    acceptedDenials,
+    maxAgeMs,
+    way: { kind: atOnce ? 'at_once' : 'by_size' },
+    clock: () => new Date(),
+  } as const
+}
+
+/** The exit code of what counts the devices that would lose their access. */
+export const RELEASE_EXITS = {
+  refused: 'errors in a document, devices would lose access that is not accepted, or you said no',
+  interrupted: 'stopped; no document came into force from here on',
+} as const
