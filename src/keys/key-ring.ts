@@ -18,8 +18,12 @@ import {
 /** Who changes keys when nobody asked for it. */
 export const KEYS_CHANGED_BY = 'countersign'
 
-/** Somebody else's unknown `kid` costs us a read at most so often. */
+/**
+ * A `kid` that nobody knows, which anybody can send, makes us read the keys unless they were read so
+ * long ago; and while others are just reading them, so many times.
+ */
 const UNKNOWN_KID_MS = 1000
+const UNKNOWN_KID_READS = 8
 
 /**
  * Our own signing keys in this process, which follow the database without a restart. Nothing here
@@ -33,8 +37,8 @@ export type KeyRing = {
   /** Reads them now. Throws `StoreError`. */
   readonly reread: () => Promise<SigningKeys>
   /**
-   * The accepted key that a header names. For a name that is not known the keys are read again, once
-   * a second at most, since another process may have made it a moment ago.
+   * The accepted key that a header names. For a name that is not known the keys are read again unless
+   * that was within a second, since another process may have made it a moment ago.
    */
   readonly keyOf: (
     use: SigningKeyUse,
@@ -93,11 +97,18 @@ export async function openKeyRing(input: KeyRingInput): Promise<KeyRing> {
     if (age < KEY_REREAD_MS) return latest
     return age < KEY_MAX_AGE_MS && since(begunAt) < KEY_REREAD_MS ? latest : reread()
   }
+  let unknown = { from: begunAt, reads: 0 }
+  const mayReadForUnknown = () => {
+    if (since(readAt) < UNKNOWN_KID_MS) return false
+    if (since(unknown.from) >= UNKNOWN_KID_MS) unknown = { from: clock().getTime(), reads: 0 }
+    unknown.reads += 1
+    return unknown.reads <= UNKNOWN_KID_READS
+  }
   const keyOf: KeyRing['keyOf'] = (use, kid) => {
     const keys = current()
     if (keys instanceof Promise) return keys.then((read) => read.acceptedKey(use, kid, clock()))
     const known = keys.acceptedKey(use, kid, clock())
-    if (known !== undefined || since(begunAt) < UNKNOWN_KID_MS) return known
+    if (known !== undefined || !mayReadForUnknown()) return known
     return reread().then((read) => read.acceptedKey(use, kid, clock()))
   }
   return { latest: () => latest, current, reread, keyOf }

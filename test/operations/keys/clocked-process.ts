@@ -12,6 +12,8 @@ process.on('message', (message) => {
   aheadMs = Number(message)
   process.send?.({ aheadMs })
 })
+// It is not to outlive the test.
+process.once('disconnect', () => process.exit())
 const config = await readNodeConfig(process.env)
 const service = await startNodeService(config, {
   clock,
