@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { equalBytes } from '../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../base/encoding.ts'
 import { err, ok, type Result } from '../base/result.ts'
@@ -83,10 +83,20 @@ function seal(
   head: Uint8Array,
   keys: { readonly secret: Uint8Array; readonly deviceKey: Uint8Array },
 ): Uint8Array {
-  // Given bytes, Node makes this very object itself, after a detour that costs many times as much.
-  const secret = createSecretKey(keys.secret)
+  const secret = keyObjectOf(keys.secret)
   const mac = createHmac('sha256', secret).update(PURPOSE).update(head).update(keys.deviceKey)
   return mac.digest().subarray(0, MAC_BYTES)
+}
+
+const keyObjects = new WeakMap<Uint8Array, KeyObject>()
+
+/** Made once for each secret: given bytes, Node makes one each time, at the price of the HMAC. */
+function keyObjectOf(secret: Uint8Array): KeyObject {
+  const known = keyObjects.get(secret)
+  if (known !== undefined) return known
+  const made = createSecretKey(secret)
+  keyObjects.set(secret, made)
+  return made
 }
 
 function checkKeys(secret: Uint8Array, deviceKey: Uint8Array): void {

@@ -21,6 +21,7 @@ import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virt
 import { listSimulatorReferenceValues } from '../../src/simulator/virtual-enclave.ts'
 import type { AttestationToRecord } from '../../src/store/devices/recording.ts'
 import { openStore } from '../../src/store/drivers/open-store.ts'
+import type { TokenSigningKey } from '../../src/verifier/steps/issue-token.ts'
 import { handleAttestMessage } from '../../src/verifier/verifier.ts'
 import type { BenchDatabase } from './database.ts'
 import { makeMessage } from './message.ts'
@@ -58,8 +59,10 @@ export async function prepareFleet(database: BenchDatabase): Promise<Fleet> {
   const services = await openServices({ ...environment, LOG_LEVEL: 'error' })
   const device = await startVirtualDevice({ name: 'bench', keys: independentKeys() })
   const token = decodeJwt(await attest(services, device))
+  // Kept, because submissions are made when the store of these services is closed.
+  const signing = await services.tokenSigningKey()
   const makeSubmission: Fleet['makeSubmission'] = (index) =>
-    submit(services, { token, key: device.requestKey, deviceKey: deviceKeyOf(index) })
+    submit(services, { token, signing, key: device.requestKey, deviceKey: deviceKeyOf(index) })
   const template = await captureRecording(services, await makeSubmission(0))
   const recordingOf: Fleet['recordingOf'] = (index) => adapt(template, index)
   await runConcurrently(CONCURRENCY, {
@@ -130,11 +133,12 @@ async function submit(
   services: Services,
   by: {
     readonly token: JWTPayload
+    readonly signing: TokenSigningKey
     readonly key: VirtualDevice['requestKey']
     readonly deviceKey: Uint8Array
   },
 ): Promise<Submission & { readonly proof: string }> {
-  const { token, key, deviceKey } = by
+  const { token, signing, key, deviceKey } = by
   const now = services.clock()
   const sealed = sealNonce({
     secret: services.sealing.nonce[0],
@@ -143,7 +147,7 @@ async function submit(
     expiresAt: new Date(now.getTime() + NONCE_LIFETIME_MS),
   })
   const nonce = toBase64Url(sealed)
-  const { kid, x5c, privateKey } = await services.tokenSigningKey()
+  const { kid, x5c, privateKey } = signing
   const url = `${PUBLIC_URL}/v1/attestations`
   return {
     url,
