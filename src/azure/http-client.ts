@@ -2,6 +2,7 @@ import type { HttpClient, PipelineRequest, PipelineResponse } from '@azure/core-
 import { fromUtf8 } from '../base/encoding.ts'
 import { readBounded } from './bounded-body.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
+import { loadPipelineSdk } from './sdk.ts'
 
 /** What came of one HTTP request that an SDK of Azure sent. The body is as it stood on the wire. */
 export type Exchange =
@@ -46,7 +47,7 @@ const NOT_SENT: readonly unknown[] = [
  * quote too much.
  */
 export async function createHttpClient(input: HttpClientInput): Promise<HttpClient> {
-  const { createHttpHeaders } = await import('@azure/core-rest-pipeline')
+  const { createHttpHeaders } = await loadPipelineSdk()
   return {
     async sendRequest(request) {
       const exchange = await exchangeOnce(input, request)

@@ -4,6 +4,7 @@ import type { AccessToken, GetTokenOptions, TokenCredential } from '@azure/ident
 import { CredentialError } from './credential-error.ts'
 import type { RelayFailure } from './failure.ts'
 import { createHttpClient, type Exchange } from './http-client.ts'
+import { loadAttestationSdk, loadPipelineSdk } from './sdk.ts'
 import type { ForgettingCredential } from './token-cache.ts'
 
 /** A credential of the SDK, or one of ours, which can also forget a token. */
@@ -84,8 +85,8 @@ async function openClient(
   credential: TokenCredential | undefined,
 ): Promise<AttestationClient> {
   const [sdk, { bearerTokenAuthenticationPolicy }] = await Promise.all([
-    import('@azure/attestation'),
-    import('@azure/core-rest-pipeline'),
+    loadAttestationSdk(),
+    loadPipelineSdk(),
   ])
   const policy = credential && bearerTokenAuthenticationPolicy({ credential, scopes: scope })
   return new sdk.AttestationClient(url, {

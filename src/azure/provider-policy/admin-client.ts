@@ -7,6 +7,7 @@ import { CredentialError } from '../credential-error.ts'
 import type { RelayFailure } from '../failure.ts'
 import { createHttpClient, type Exchange } from '../http-client.ts'
 import { readRetryAfter } from '../retry.ts'
+import { loadAttestationSdk } from '../sdk.ts'
 
 export type PolicyRequestInput = {
   /** The provider, `https` only. */
@@ -87,7 +88,7 @@ async function loadClient(
   record: (exchange: Exchange) => void,
 ): Promise<AttestationAdministrationClient> {
   const { url, policyToken } = input
-  const { AttestationAdministrationClient: Client } = await import('@azure/attestation')
+  const { AttestationAdministrationClient: Client } = await loadAttestationSdk()
   const httpClient = await createHttpClient({ fetch: input.fetch, record })
   return new Client(url, credential, {
     httpClient: {
