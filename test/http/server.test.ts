@@ -7,10 +7,9 @@ import { readNodeConfig } from '../../src/config/node-config.ts'
 import { startNodeService } from '../../src/node.ts'
 
 const logs: string[] = []
-const lines: string[] = []
 const log = createLog({
   level: 'debug',
-  write: (line) => lines.push(line),
+  write: (line) => logs.push(line),
   clock: () => new Date(),
 })
 const environment = {
@@ -279,7 +278,7 @@ describe('a service that is told to stop', () => {
     expect(refused).toBe('refused')
     expect(await underWay).toBe(200)
     await closed
-    expect(lines.filter((line) => line.includes('connections_cut'))).toEqual([])
+    expect(logs.filter((line) => line.includes('connections_cut'))).toEqual([])
     agent.destroy()
   })
 
