@@ -15,7 +15,8 @@ export function deviceIdOf(deviceKey: Uint8Array): DeviceId {
   return `dev_${toBase32(deviceKey)}` as DeviceId
 }
 
-export function isDeviceId(text: string): boolean {
+/** Whether a text is the id of a device, by its form. */
+export function isDeviceId(text: string): text is DeviceId {
   return PATTERN.test(text)
 }
 

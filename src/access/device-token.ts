@@ -1,8 +1,8 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose'
-import { toBase64Url, toUtf8 } from '../base/encoding.ts'
 import { isNumericDate } from '../base/numeric-date.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
+import { type Es256Signer, signCompactJws } from './compact-jws.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**
@@ -30,12 +30,6 @@ export const TOKEN_STANDING_REASONS = [
 
 export type TokenStandingFailure = { readonly reason: (typeof TOKEN_STANDING_REASONS)[number] }
 
-/** Makes ES256 signatures, RFC 7518 §3.4. */
-export type DeviceTokenSigner = {
-  readonly kid: string
-  readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
-}
-
 export type DeviceTokenClaims = {
   readonly deviceId: string
   /** RFC 7638 thumbprint of the proven key. */
@@ -49,7 +43,7 @@ export type DeviceTokenClaims = {
 
 export function issueDeviceToken(
   claims: DeviceTokenClaims,
-  options: { readonly issuer: string; readonly signer: DeviceTokenSigner },
+  options: { readonly issuer: string; readonly signer: Es256Signer },
 ): Promise<string> {
   const { issuer, signer } = options
   const payload: JWTPayload = {
@@ -62,31 +56,23 @@ export function issueDeviceToken(
     cnf: { jkt: claims.confirmationKey },
     generation: claims.generation,
   }
-  return signCompact(payload, signer)
-}
-
-/** RFC 7515 §5.1. */
-async function signCompact(payload: JWTPayload, { kid, sign }: DeviceTokenSigner): Promise<string> {
-  const header = { alg: 'ES256', kid, typ: DEVICE_TOKEN_TYPE }
-  const signed = [header, payload]
-    .map((part) => toBase64Url(toUtf8(JSON.stringify(part))))
-    .join('.')
-  const signature = await sign(Buffer.from(signed, 'latin1'))
-  return `${signed}.${toBase64Url(signature)}`
+  return signCompactJws(payload, { typ: DEVICE_TOKEN_TYPE, signer })
 }
 
 function toSeconds(time: Date): number {
   return Math.floor(time.getTime() / 1000)
 }
 
+declare const verified: unique symbol
+
 /**
  * What a device token says whose signature, issuer and time are verified. Whether it still counts is
- * not known, and its holder has proven nothing yet.
+ * not known, and its holder has proven nothing yet. Only `verifyDeviceToken` makes one.
  */
 export type VerifiedDeviceToken = Pick<
   DeviceTokenClaims,
   'deviceId' | 'confirmationKey' | 'generation'
->
+> & { readonly [verified]: true }
 
 /** Verifies a device token against the keys of this issuer. Reads nothing but the token. */
 export async function verifyDeviceToken(
@@ -128,7 +114,8 @@ export async function verifyDeviceToken(
     if (typeof sub !== 'string' || typeof jkt !== 'string' || !Number.isSafeInteger(generation)) {
       return err({ reason: 'device_token_invalid' })
     }
-    return ok({ deviceId: sub, confirmationKey: jkt, generation: Number(generation) })
+    const told = { deviceId: sub, confirmationKey: jkt, generation: Number(generation) }
+    return ok(told as VerifiedDeviceToken)
   } catch (error) {
     if (error instanceof errors.JWTExpired) return err({ reason: 'device_token_expired' })
     if (error instanceof errors.JOSEError) return err({ reason: 'device_token_invalid' })

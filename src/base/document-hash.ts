@@ -1,6 +1,5 @@
+import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import { digest } from './digest.ts'
-import { toHex, toUtf8 } from './encoding.ts'
 
 /** A document in its one canonical form (RFC 8785) and that form's SHA-256, its name. */
 export type NamedDocument = {
@@ -21,7 +20,7 @@ export function nameDocument(document: object): NamedDocument | undefined {
     return undefined
   }
   if (canonical === undefined) return undefined
-  return { canonical, hash: toHex(digest('sha256', toUtf8(canonical))) }
+  return { canonical, hash: hash('sha256', canonical, 'hex') }
 }
 
 /** In canonical JSON an even number of backslashes before it says that it is no escape. */

@@ -8,6 +8,7 @@ import {
 } from '../../src/access/device-token.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { recordOf } from './rules.ts'
+import { verifiedToken } from './verified-token.ts'
 
 const issuer = 'https://trust.example.com'
 const now = new Date('2026-03-01T12:00:00Z')
@@ -130,26 +131,27 @@ describe('device token', () => {
   })
 })
 
-describe('the standing of a device token', () => {
-  const token = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
+describe('the standing of a device token', async () => {
+  const says = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
+  const token = await verifiedToken(says)
   const record = recordOf()
 
   test('holds while the record has its key and its generation', () => {
     expectOk(checkTokenStanding(token, record))
   })
 
-  test('ends with the key, whatever the generation is', () => {
+  test('ends with the key, whatever the generation is', async () => {
     for (const generation of [0, 1, 2]) {
-      const other = { ...token, confirmationKey: 'other', generation }
+      const other = await verifiedToken({ ...says, confirmationKey: 'other', generation })
       expectRefusal(checkTokenStanding(other, record), 'device_token_key_replaced')
     }
     const never = { ...record, attestation: null }
     expectRefusal(checkTokenStanding(token, never), 'device_token_key_replaced')
   })
 
-  test('ends with the generation, also for a token of a later one, which nobody can have', () => {
+  test('ends with the generation, also for a token of a later one, which nobody can have', async () => {
     for (const generation of [0, 2]) {
-      const other = { ...token, generation }
+      const other = await verifiedToken({ ...says, generation })
       expectRefusal(checkTokenStanding(other, record), 'device_token_superseded')
     }
   })

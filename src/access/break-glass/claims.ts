@@ -32,7 +32,7 @@ export const breakGlassSchema = z
     iss: text(MAX_ISSUER_CHARS),
     /** The public URL of the one service that it opens, without a final slash. */
     aud: text(MAX_AUDIENCE_CHARS),
-    sub: z.string().refine((sub) => sub === ALL_DEVICES || isDeviceId(sub)),
+    sub: z.string().refine((sub): boolean => sub === ALL_DEVICES || isDeviceId(sub)),
     /** Why, for the log and for whoever signs too. */
     reason: text(MAX_REASON_CHARS),
     /** NumericDate, RFC 7519 §2. It counts from `iat` on. */

@@ -27,11 +27,17 @@ export type BreakGlassRules = {
   readonly skewSeconds: number
 }
 
-/** A token that enough people signed, for us and for now. Whether it is for a device is left. */
+declare const verified: unique symbol
+
+/**
+ * A token that enough people signed, for us and for now. Whether it is for a device is left. Only
+ * `verifyBreakGlass` makes one.
+ */
 export type VerifiedBreakGlass = {
   readonly claims: BreakGlassClaims
   /** Of the keys that count, as the settings call them. */
   readonly kids: readonly string[]
+  readonly [verified]: true
 }
 
 /** Verifies a token by the configured keys: nothing in a token chooses or brings a key. */
@@ -53,7 +59,9 @@ export async function verifyBreakGlass(
   const kids = [...signers.value.values()]
   if (kids.length < rules.threshold) return refused('break_glass_too_few_signatures')
   const wrong = wrongWith(claims, rules, now)
-  return wrong === undefined ? ok({ claims, kids }) : refused(wrong, { jti: claims.jti })
+  if (wrong !== undefined) return refused(wrong, { jti: claims.jti })
+  const shown: Omit<VerifiedBreakGlass, typeof verified> = { claims, kids }
+  return ok(shown as VerifiedBreakGlass)
 }
 
 /** Whether a token that is verified opens for what a request says of its device. */

@@ -1,7 +1,7 @@
-import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
 import { assess } from '../assess.ts'
+import { type Es256Signer, signCompactJws } from '../compact-jws.ts'
 import type { Decided } from '../decide.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
@@ -17,12 +17,6 @@ import { MAX_RECEIPT_CAUSE_CHARS } from './limits.ts'
  * `context.receipt` of the answer. As a member of the context it is also seen by policies.
  */
 export const RECEIPT_TYPE = 'countersign-receipt+jwt'
-
-/** Makes ES256 signatures, RFC 7518 §3.4. */
-export type ReceiptSigner = {
-  readonly kid: string
-  readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
-}
 
 /** What a receipt says of a decision. The same inputs give the same facts, here and offline. */
 export type DecisionFacts = Omit<ReceiptClaims, 'iss' | 'jti'>
@@ -63,18 +57,13 @@ export function describeDecision({ decided, ...input }: DecisionToDescribe): Dec
 }
 
 /** Signs a receipt. `jti` is `rcp_` and the base32 of 16 fresh random bytes. */
-export async function issueReceipt(
+export function issueReceipt(
   facts: DecisionFacts,
-  options: { readonly issuer: string; readonly jti: string; readonly signer: ReceiptSigner },
+  options: { readonly issuer: string; readonly jti: string; readonly signer: Es256Signer },
 ): Promise<string> {
   const { issuer, jti, signer } = options
-  const header = { alg: 'ES256', kid: signer.kid, typ: RECEIPT_TYPE }
   const payload: ReceiptClaims = { iss: issuer, jti, ...facts }
-  const signed = [header, payload]
-    .map((part) => toBase64Url(toUtf8(JSON.stringify(part))))
-    .join('.')
-  const signature = await signer.sign(Buffer.from(signed, 'latin1'))
-  return `${signed}.${toBase64Url(signature)}`
+  return signCompactJws(payload, { typ: RECEIPT_TYPE, signer })
 }
 
 function describeRecord(record: TrustRecord) {

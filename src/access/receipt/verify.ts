@@ -32,12 +32,18 @@ export type ReceiptFailure =
   | { readonly reason: 'receipt_signature_invalid' }
   | { readonly reason: 'receipt_issuer_differs'; readonly issuer: string }
 
-/** A receipt whose signature holds: its issuer said so. Whether it is right is not known. */
+declare const verified: unique symbol
+
+/**
+ * A receipt whose signature holds: its issuer said so. Whether it is right is not known. Only
+ * `verifyReceipt` makes one.
+ */
 export type VerifiedReceipt = {
   readonly kid: string
   readonly claims: ReceiptClaims
   /** All that was signed, with members that we do not know. */
   readonly payload: JsonObject
+  readonly [verified]: true
 }
 
 /**
@@ -78,7 +84,8 @@ export async function verifyReceipt(
   if (options.issuer !== undefined && iss !== options.issuer) {
     return err({ reason: 'receipt_issuer_differs', issuer: iss })
   }
-  return ok({ kid, claims: claims.data, payload })
+  const receipt = { kid, claims: claims.data, payload }
+  return ok(receipt as VerifiedReceipt)
 }
 
 /** One receipt has one text: other spellings of the same signature are out. */

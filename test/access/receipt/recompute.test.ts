@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { issueDeviceToken, type VerifiedDeviceToken } from '../../../src/access/device-token.ts'
+import { issueDeviceToken } from '../../../src/access/device-token.ts'
 import { digestInput } from '../../../src/access/receipt/inputs.ts'
 import { recomputeReceipt } from '../../../src/access/receipt/recompute.ts'
 import { HEALTHY, NOW, VALID_UNTIL } from '../../policy/healthy-device.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { BASELINE, QUARANTINE, recordOf } from '../rules.ts'
+import { verifiedToken } from '../verified-token.ts'
 import {
   createSigning,
   ISSUER,
@@ -246,14 +247,11 @@ describe('a receipt that its issuer signed wrongly', () => {
   })
 })
 
-describe('a device token in the request', () => {
-  const TOKEN = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
-  async function tokenOf(
-    token: string | VerifiedDeviceToken,
-    expiresAt: Date,
-    signer: Signing = signing,
-  ) {
-    const named = typeof token === 'string' ? { ...TOKEN, deviceId: token } : token
+describe('a device token in the request', async () => {
+  const SAYS = { deviceId: 'dev_a', confirmationKey: 'thumbprint', generation: 1 }
+  const TOKEN = await verifiedToken(SAYS)
+  async function tokenOf(token: string | typeof SAYS, expiresAt: Date, signer: Signing = signing) {
+    const named = typeof token === 'string' ? { ...SAYS, deviceId: token } : token
     const claims = { ...named, issuedAt: NOW, expiresAt, jti: 'j' }
     return issueDeviceToken(claims, { issuer: ISSUER, signer: { kid: KID, sign: signer.sign } })
   }
@@ -284,8 +282,9 @@ describe('a device token in the request', () => {
     ['another key', { confirmationKey: 'other' }, 'device_token_key_replaced'],
     ['another generation', { generation: 2 }, 'device_token_superseded'],
   ])('of %s does not count again', async (_name, change, code) => {
-    const token = { ...TOKEN, ...change }
-    const question = ask(await tokenOf(token, later(60_000)))
+    const says = { ...SAYS, ...change }
+    const token = await verifiedToken(says)
+    const question = ask(await tokenOf(says, later(60_000)))
     const made = await makeReceipt(signing, { question, token })
     const { decision, context } = expectOk(await recompute(made))
     expect(decision).toBe(false)

@@ -1,0 +1,23 @@
+import { createPrivateKey, sign } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { readEcdsaSignature } from '../../src/keys/signing-key-material.ts'
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** Witness: OpenSSL writes the signature in DER, and WebCrypto verifies r and s (W3C WebCrypto §23.7.2). */
+test('r and s come out of DER whole, with and without zeros that they begin with', async () => {
+  const pair = await crypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', pair.privateKey))
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const lengths = new Set<number | undefined>()
+  for (let i = 0; i < 1500; i++) {
+    const message = new Uint8Array([i & 255, i >> 8])
+    const signature = sign('sha256', message, key)
+    lengths.add(signature[3])
+    const raw = new Uint8Array(readEcdsaSignature(signature))
+    expect(raw).toHaveLength(64)
+    expect(await crypto.subtle.verify(ECDSA, pair.publicKey, raw, message)).toBe(true)
+  }
+  // One in 256 is shorter than 32 bytes: that all 1500 are not has a chance of 0.3 %.
+  expect([...lengths].sort()).toEqual(expect.arrayContaining([32, 33]))
+})
