@@ -1,4 +1,4 @@
-import { fromAnyBase64, fromBase64Url, fromUtf8 } from '../base/encoding.ts'
+import { fromBase64Url, textFromBase64Url, toBase64UrlAlphabet } from '../base/encoding.ts'
 import { type JsonNode, memberOf, readJsonTree } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
@@ -43,8 +43,7 @@ const MEMBERS: Readonly<Record<AnswerKind, readonly Member[]>> = {
  */
 export function readAnswer(body: string, kind: AnswerKind): Result<string, RelayFailure> {
   const data = textIn(readRoot(body), 'data', MAX_ANSWER_BYTES)
-  const inner = data === undefined ? undefined : fromAnyBase64(data)
-  const message = inner === undefined ? undefined : fromUtf8(inner)
+  const message = data === undefined ? undefined : textFromBase64Url(toBase64UrlAlphabet(data))
   const payload = message === undefined ? undefined : memberOf(readRoot(message), 'payload')?.node
   const members = MEMBERS[kind]
   if (payload?.kind !== 'object' || payload.members.size !== members.length) {

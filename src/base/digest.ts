@@ -13,6 +13,11 @@ export function digest(algorithm: HashAlgorithm, ...parts: readonly Uint8Array[]
   return Buffer.from(hash(algorithm, input, 'hex'), 'hex')
 }
 
+/** The same over the UTF-8 of a text. */
+export function digestText(algorithm: HashAlgorithm, text: string): Uint8Array {
+  return Buffer.from(hash(algorithm, text, 'hex'), 'hex')
+}
+
 /** Compares without telling through timing where two values differ. Lengths are not secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)

@@ -26,6 +26,31 @@ describe('text forms of bytes', () => {
     expect(encoding.fromUtf8(new Uint8Array([0xff]))).toBeUndefined()
   })
 
+  test('of all characters only those of the alphabet count, wherever they stand', () => {
+    const alphabet = /^[A-Za-z0-9_-]$/
+    for (const length of [2, 3, 4, 16, 87, 1000]) {
+      for (const at of [0, length >> 1, length - 2, length - 1]) {
+        for (let unit = 0; unit < 0x200; unit++) {
+          const character = String.fromCharCode(unit)
+          const text = 'A'.repeat(at) + character + 'A'.repeat(length - at - 1)
+          const isFine = alphabet.test(character)
+          expect(encoding.fromBase64Url(text) !== undefined, JSON.stringify(text)).toBe(isFine)
+        }
+      }
+    }
+  })
+
+  test('base64url of a text is that text, and nothing is left of the one before', () => {
+    for (const text of ['a longer text', 'short', '', 'é😀', '\u0000']) {
+      const encoded = encoding.toBase64Url(encoding.toUtf8(text))
+      expect(encoding.textFromBase64Url(encoded)).toBe(text)
+      expect(encoding.bytesInBase64Url(encoded)).toBe(Buffer.byteLength(text))
+    }
+    for (const text of ['a', 'YQ==', 'a+b/', 'Y Q', 'ŁAAA', 'wyg', '_w']) {
+      expect(encoding.textFromBase64Url(text), text).toBeUndefined()
+    }
+  })
+
   test('a last character with bits to spare is taken as it is', () => {
     expect(encoding.fromBase64Url('YR')).toEqual(Buffer.from('a'))
     expect(encoding.fromBase64('YR==')).toEqual(Buffer.from('a'))

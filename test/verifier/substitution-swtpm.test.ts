@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { toBase64, toUtf8 } from '../../src/base/encoding.ts'
+import { toBase64 } from '../../src/base/encoding.ts'
 import { ok } from '../../src/base/result.ts'
 import { aikPubHash } from '../../src/evidence/tpm/key.ts'
 import { parseTpmPublic } from '../../src/evidence/tpm/public-area.ts'
@@ -92,7 +92,7 @@ describeSwtpm('parts that a TPM signed, exchanged for those of another', () => {
   }
 
   async function judge(kind: Kind, run: Run) {
-    const payload = toUtf8(payloadOf(kind, run))
+    const payload = payloadOf(kind, run)
     const { version } = kind
     const request = expectOk(
       readAttestRequest({ compact: '', version, payload, signature: new Uint8Array() }),

@@ -1,4 +1,9 @@
-import { fromAnyBase64, fromBase64Url, fromUtf8 } from '../../base/encoding.ts'
+import {
+  bytesInBase64Url,
+  fromBase64Url,
+  textFromBase64Url,
+  toBase64UrlAlphabet,
+} from '../../base/encoding.ts'
 import {
   isLegalString,
   type JsonFailure,
@@ -34,17 +39,6 @@ export type Accept<F extends Failure> = <V>(result: Result<V, F>) => V
  * their own go through `accept`.
  */
 export function readMessage<T, F extends Failure = never>(
-  name: string,
-  bytes: Uint8Array,
-  read: (message: MessageReader, accept: Accept<F>) => T,
-): Result<T, MessageFailure | JsonFailure | F> {
-  const text = fromUtf8(bytes)
-  if (text === undefined) return err({ reason: 'message_encoding_invalid', member: name })
-  return readMessageText(name, text, read)
-}
-
-/** The same of a text that was decoded before. */
-export function readMessageText<T, F extends Failure = never>(
   name: string,
   text: string,
   read: (message: MessageReader, accept: Accept<F>) => T,
@@ -193,13 +187,15 @@ export class MessageReader {
     })
   }
 
-  /** Base64 of either alphabet, padded or not: clients and Azure's own samples disagree. */
-  bytesOfAnyAlphabet(name: string, maxChars: number): Uint8Array {
-    const string = this.#string(this.#required(name), name, maxChars)
-    const bytes = fromAnyBase64(string.value)
-    if (bytes === undefined) this.fail('message_encoding_invalid', name)
+  /** Text in base64 of either alphabet, padded or not: clients and Azure's own samples disagree. */
+  encodedText(name: string, limits: { readonly chars: number; readonly bytes: number }): string {
+    const string = this.#string(this.#required(name), name, limits.chars)
+    const encoded = toBase64UrlAlphabet(string.value)
+    if (bytesInBase64Url(encoded) > limits.bytes) this.fail('message_too_large', name)
+    const text = textFromBase64Url(encoded)
+    if (text === undefined) this.fail('message_encoding_invalid', name)
     this.#source.owed.delete(string)
-    return bytes
+    return text
   }
 
   /** An integer from 0 to `max`. */

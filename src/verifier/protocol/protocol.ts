@@ -2,7 +2,7 @@ import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import type { JsonFailure } from '../../base/json/tree.ts'
 import { err, type Result } from '../../base/result.ts'
 import { MAX_ENVELOPE_BYTES, MAX_MESSAGE_BYTES } from '../limits.ts'
-import { type MessageFailure, readMessage, readMessageText } from './message-reader.ts'
+import { type MessageFailure, readMessage } from './message-reader.ts'
 
 /** The only value of `type` in an initial message (Azure Attestation's TPM protocol). */
 const INIT_TYPE = 'aikcert'
@@ -22,20 +22,17 @@ export function readAgentMessage(body: string): Result<AgentMessage, MessageFail
   return inner.ok ? readInnerMessage(inner.value) : inner
 }
 
-/** The bytes inside the envelope, capped and not looked at. */
-function openEnvelope(body: string): Result<Uint8Array, MessageFailure | JsonFailure> {
+/** The text inside the envelope, capped and not looked at. */
+function openEnvelope(body: string): Result<string, MessageFailure | JsonFailure> {
   // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
   if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
-    return err(tooLarge('body'))
+    return err({ reason: 'message_too_large', member: 'body' })
   }
-  const inner = readMessageText('body', body, (message) =>
-    message.bytesOfAnyAlphabet('data', MAX_ENVELOPE_BYTES),
-  )
-  if (!inner.ok || inner.value.length <= MAX_MESSAGE_BYTES) return inner
-  return err(tooLarge('body.data'))
+  const limits = { chars: MAX_ENVELOPE_BYTES, bytes: MAX_MESSAGE_BYTES }
+  return readMessage('body', body, (message) => message.encodedText('data', limits))
 }
 
-function readInnerMessage(inner: Uint8Array): Result<AgentMessage, MessageFailure | JsonFailure> {
+function readInnerMessage(inner: string): Result<AgentMessage, MessageFailure | JsonFailure> {
   return readMessage('message', inner, (message) => {
     message.optionalObject('metadata')
     const payload = message.object('payload')
@@ -71,8 +68,4 @@ export function encodeReport(token: string): string {
 
 function encodePayload(payload: Readonly<Record<string, string>>): string {
   return toBase64Url(toUtf8(JSON.stringify({ payload })))
-}
-
-function tooLarge(member: string): MessageFailure {
-  return { reason: 'message_too_large', member }
 }

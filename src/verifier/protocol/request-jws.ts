@@ -1,4 +1,4 @@
-import { fromBase64Url } from '../../base/encoding.ts'
+import { bytesInBase64Url, fromBase64Url, textFromBase64Url } from '../../base/encoding.ts'
 import type { JsonFailure } from '../../base/json/tree.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { verifyJwsSignature } from '../../evidence/jws/jws-signature.ts'
@@ -22,7 +22,8 @@ export type RequestVersion = 1 | 2
 export type RequestJws = {
   readonly compact: string
   readonly version: RequestVersion
-  readonly payload: Uint8Array
+  /** JSON, not yet looked at. */
+  readonly payload: string
   readonly signature: Uint8Array<ArrayBuffer>
 }
 
@@ -46,16 +47,19 @@ export function readRequestJws(
   if (header === undefined || body === undefined || signature === undefined || rest.length > 0) {
     return err({ reason: 'request_jws_malformed' })
   }
-  const headerBytes = fromBase64Url(header)
-  const payload = fromBase64Url(body)
+  const isTooLarge =
+    bytesInBase64Url(header) > MAX_JWS_HEADER_BYTES || bytesInBase64Url(body) > MAX_MESSAGE_BYTES
+  if (isTooLarge) return err({ reason: 'message_too_large', member: 'request' })
+  const headerText = textFromBase64Url(header)
+  const payload = textFromBase64Url(body)
   const signatureBytes = fromBase64Url(signature)
-  if (headerBytes === undefined || payload === undefined || signatureBytes === undefined) {
-    return err({ reason: 'request_jws_malformed' })
+  if (headerText === undefined || payload === undefined || signatureBytes === undefined) {
+    const areBytes = [header, body, signature].every((part) => fromBase64Url(part) !== undefined)
+    return areBytes
+      ? err({ reason: 'message_encoding_invalid', member: 'request' })
+      : err({ reason: 'request_jws_malformed' })
   }
-  if (headerBytes.length > MAX_JWS_HEADER_BYTES || payload.length > MAX_MESSAGE_BYTES) {
-    return err({ reason: 'message_too_large', member: 'request' })
-  }
-  const fields = readMessage('request.header', headerBytes, (message) => ({
+  const fields = readMessage('request.header', headerText, (message) => ({
     algorithm: message.string('alg', MAX_HEADER_VALUE_CHARS),
     type: message.string('typ', MAX_HEADER_VALUE_CHARS),
     critical: message.has('crit'),

@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
 import { digest, equalBytes } from '../../base/digest.ts'
-import { fromBase64Url, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
+import { textFromBase64Url, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { CHALLENGE_BYTES, CONTEXT_IV_BYTES, MAX_SERVICE_CONTEXT_CHARS } from '../limits.ts'
 import { readMessage } from './message-reader.ts'
@@ -65,16 +65,15 @@ export function sealServiceContext(input: {
   readonly key: Uint8Array
   readonly iv: Uint8Array
 }): string {
-  const { context, key, iv } = input
-  assertKey(key)
+  const { context, iv } = input
+  const { name, key } = protectionKeyOf(input.key)
   if (iv.length !== CONTEXT_IV_BYTES)
     throw new TypeError(`a service context needs ${CONTEXT_IV_BYTES} IV bytes`)
   if (context.challenge.length !== CHALLENGE_BYTES) throw new TypeError('wrong challenge length')
   const plain = Buffer.alloc(PLAIN_BYTES)
   plain.set(context.challenge)
   plain.writeBigUInt64BE(BigInt(context.expiresAt.getTime()), CHALLENGE_BYTES)
-  const name = protectionKeyName(key)
-  const cipher = createCipheriv(CIPHER, createSecretKey(key), iv).setAAD(toUtf8(name))
+  const cipher = createCipheriv(CIPHER, key, iv).setAAD(toUtf8(name))
   const sealed = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
   const text = { ProtectionKeyName: name, ProtectedContext: toBase64Url(sealed) }
   return toBase64Url(toUtf8(JSON.stringify(text)))
@@ -94,9 +93,9 @@ export function openServiceContext(input: {
 }): Result<ServiceContext, ContextFailure> {
   const envelope = readEnvelope(input.text)
   if (envelope === undefined) return err({ reason: 'context_malformed' })
-  const key = input.keys.find((candidate) => protectionKeyName(candidate) === envelope.name)
-  if (key === undefined) return err({ reason: 'context_foreign' })
-  const plain = decrypt(key, envelope)
+  const known = input.keys.map(protectionKeyOf).find(({ name }) => name === envelope.name)
+  if (known === undefined) return err({ reason: 'context_foreign' })
+  const plain = decrypt(known.key, envelope)
   if (plain === undefined) return err({ reason: 'context_forged' })
   const expiresAt = new Date(Number(plain.readBigUInt64BE(CHALLENGE_BYTES)))
   if (input.now.getTime() >= expiresAt.getTime()) return err({ reason: 'context_expired' })
@@ -108,14 +107,14 @@ export function openServiceContext(input: {
 /** Whether a service context names one of `keys` as its own. Says nothing about its being genuine. */
 export function isSealedBy(text: string, keys: readonly Uint8Array[]): boolean {
   const name = readEnvelope(text)?.name
-  return name !== undefined && keys.some((key) => protectionKeyName(key) === name)
+  return name !== undefined && keys.some((key) => protectionKeyOf(key).name === name)
 }
 
 type Envelope = { readonly name: string; readonly sealed: Uint8Array }
 
 function readEnvelope(text: string): Envelope | undefined {
   if (text.length > MAX_SERVICE_CONTEXT_CHARS) return undefined
-  const json = fromBase64Url(text)
+  const json = textFromBase64Url(text)
   if (json === undefined) return undefined
   const envelope = readMessage('service_context', json, (message) => ({
     name: message.string('ProtectionKeyName', 2 * KEY_BYTES),
@@ -126,13 +125,9 @@ function readEnvelope(text: string): Envelope | undefined {
   return complete ? envelope.value : undefined
 }
 
-function decrypt(key: Uint8Array, envelope: Envelope): Buffer | undefined {
+function decrypt(key: KeyObject, envelope: Envelope): Buffer | undefined {
   const { name, sealed } = envelope
-  const decipher = createDecipheriv(
-    CIPHER,
-    createSecretKey(key),
-    sealed.subarray(0, CONTEXT_IV_BYTES),
-  )
+  const decipher = createDecipheriv(CIPHER, key, sealed.subarray(0, CONTEXT_IV_BYTES))
   decipher.setAAD(toUtf8(name))
   decipher.setAuthTag(sealed.subarray(CONTEXT_IV_BYTES + PLAIN_BYTES))
   const plain = decipher.update(sealed.subarray(CONTEXT_IV_BYTES, CONTEXT_IV_BYTES + PLAIN_BYTES))
@@ -143,12 +138,22 @@ function decrypt(key: Uint8Array, envelope: Envelope): Buffer | undefined {
   }
 }
 
-/** Upper-case hex as Azure writes it. A digest of 256 random bits tells nothing about them. */
-function protectionKeyName(key: Uint8Array): string {
-  assertKey(key)
-  return toHex(digest('sha256', toUtf8('countersign service context key\0'), key)).toUpperCase()
-}
+type ProtectionKey = { readonly name: string; readonly key: KeyObject }
 
-function assertKey(key: Uint8Array): void {
-  if (key.length !== KEY_BYTES) throw new TypeError(`a service context key has ${KEY_BYTES} bytes`)
+/** What follows from the bytes of a key alone, which costs as much as opening a context. */
+const prepared = new WeakMap<Uint8Array, ProtectionKey>()
+
+/**
+ * A key by the name that contexts give it: upper-case hex as Azure writes it. A digest of 256 random
+ * bits tells nothing about them.
+ */
+function protectionKeyOf(bytes: Uint8Array): ProtectionKey {
+  const known = prepared.get(bytes)
+  if (known !== undefined) return known
+  if (bytes.length !== KEY_BYTES)
+    throw new TypeError(`a service context key has ${KEY_BYTES} bytes`)
+  const name = toHex(digest('sha256', toUtf8('countersign service context key\0'), bytes))
+  const key = { name: name.toUpperCase(), key: createSecretKey(bytes) }
+  prepared.set(bytes, key)
+  return key
 }

@@ -2,6 +2,7 @@
 export const EDGE_TESTS = [
   'test/http/**/*.test.ts',
   'test/edge/**/*.test.ts',
+  'test/base/encoding.test.ts',
   'test/evidence/*.test.ts',
   'test/policy/language/evaluation.test.ts',
   'test/simulator/**/*.test.ts',

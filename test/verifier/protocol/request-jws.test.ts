@@ -83,6 +83,15 @@ describe('reading', () => {
   })
 })
 
+test.each([
+  ['header', 0],
+  ['payload', 1],
+])('a %s that is base64url of something else than UTF-8', (_, part) => {
+  const parts = [toBase64Url(toUtf8('{"alg":"PS256","typ":"attReqV2"}')), 'e30', 'AA']
+  parts[part] = toBase64Url(Uint8Array.of(0x22, 0xc3, 0x28, 0x22))
+  expectRefusal(readRequestJws(parts.join('.')), 'message_encoding_invalid')
+})
+
 describe('proof of possession', () => {
   const verify = (text: string, by = key) =>
     verifyRequestSignature(expectOk(readRequestJws(text)), by)

@@ -1,5 +1,5 @@
-import { digest, equalBytes } from '../../../base/digest.ts'
-import { toBase64Url, toUtf8 } from '../../../base/encoding.ts'
+import { digestText, equalBytes } from '../../../base/digest.ts'
+import { toBase64Url } from '../../../base/encoding.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { ParseFailure } from '../../../evidence/bytes.ts'
 import type { RsaPublicKey } from '../../../evidence/event-log/claims.ts'
@@ -109,7 +109,7 @@ async function verifyEnclave(
   if (idks === undefined) return err({ reason: 'enclave_signer_unknown' })
   const report = await verifyVbsReport({ package: evidence.report, key: idks })
   if (!report.ok) return report
-  const bound = digest('sha512', toUtf8(evidence.boundText))
+  const bound = digestText('sha512', evidence.boundText)
   if (!equalBytes(report.value.report.enclaveData, bound)) {
     return err({ reason: 'enclave_data_mismatch' })
   }
