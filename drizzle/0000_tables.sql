@@ -2,20 +2,19 @@ CREATE TABLE "attestation" (
 	"device_id" text collate "C" NOT NULL,
 	"attestation_id" text collate "C" NOT NULL,
 	"at" timestamp (3) with time zone NOT NULL,
-	"outcome" text NOT NULL,
-	"stage" text,
-	"verdict" text,
+	"verdict" text NOT NULL,
 	"reasons" jsonb NOT NULL,
-	"claims" jsonb,
+	"claims" jsonb NOT NULL,
 	"digests" jsonb NOT NULL,
 	"trace" jsonb,
-	"issuer" text,
-	"policy_hash" text,
+	"issuer" text NOT NULL,
+	"policy_hash" text NOT NULL,
 	"evaluated_policy_hash" text,
 	"reference_values_hash" text,
-	CONSTRAINT "attestation_device_id_attestation_id_pk" PRIMARY KEY("device_id","attestation_id"),
-	CONSTRAINT "attestation_outcome" CHECK ("attestation"."outcome" in ('accepted', 'refused'))
-);
+	"is_current" boolean NOT NULL,
+	"is_new" boolean NOT NULL,
+	CONSTRAINT "attestation_device_id_at_attestation_id_pk" PRIMARY KEY("device_id","at","attestation_id")
+) PARTITION BY RANGE ("at");
 --> statement-breakpoint
 CREATE TABLE "audit" (
 	"device_id" text collate "C" NOT NULL,
@@ -24,8 +23,8 @@ CREATE TABLE "audit" (
 	"actor" text NOT NULL,
 	"action" text NOT NULL,
 	"detail" jsonb NOT NULL,
-	CONSTRAINT "audit_device_id_audit_id_pk" PRIMARY KEY("device_id","audit_id")
-);
+	CONSTRAINT "audit_device_id_at_audit_id_pk" PRIMARY KEY("device_id","at","audit_id")
+) PARTITION BY RANGE ("at");
 --> statement-breakpoint
 CREATE TABLE "client" (
 	"client_id" text collate "C" PRIMARY KEY NOT NULL,
@@ -89,17 +88,51 @@ CREATE TABLE "outbox" (
 	"type" text NOT NULL,
 	"payload" jsonb NOT NULL,
 	"created_at" timestamp (3) with time zone NOT NULL,
-	"delivered_at" timestamp (3) with time zone,
 	"attempts" integer DEFAULT 0 NOT NULL,
 	"next_attempt_at" timestamp (3) with time zone NOT NULL,
 	CONSTRAINT "outbox_device_id_event_id_pk" PRIMARY KEY("device_id","event_id")
 );
+--> statement-breakpoint
+CREATE TABLE "recent_attestation" (
+	"device_id" text collate "C" PRIMARY KEY NOT NULL,
+	"attestations" jsonb NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "refusal" (
+	"device_id" text collate "C" NOT NULL,
+	"period" timestamp (3) with time zone NOT NULL,
+	"slot" smallint NOT NULL,
+	"attestation_id" text collate "C" NOT NULL,
+	"at" timestamp (3) with time zone NOT NULL,
+	"stage" text NOT NULL,
+	"reasons" jsonb NOT NULL,
+	"claims" jsonb,
+	"digests" jsonb NOT NULL,
+	"trace" jsonb,
+	"issuer" text,
+	"policy_hash" text,
+	"reference_values_hash" text,
+	CONSTRAINT "refusal_device_id_period_slot_pk" PRIMARY KEY("device_id","period","slot")
+) PARTITION BY RANGE ("period");
 --> statement-breakpoint
 CREATE TABLE "sealed_secret" (
 	"name" text collate "C" PRIMARY KEY NOT NULL,
 	"sealed" text NOT NULL,
 	"created_at" timestamp (3) with time zone NOT NULL
 );
+--> statement-breakpoint
+CREATE TABLE "settled_event" (
+	"device_id" text collate "C" NOT NULL,
+	"event_id" uuid NOT NULL,
+	"settled_at" timestamp (3) with time zone NOT NULL,
+	"outcome" text NOT NULL,
+	"type" text NOT NULL,
+	"payload" jsonb NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"attempts" integer NOT NULL,
+	CONSTRAINT "settled_event_device_id_settled_at_event_id_pk" PRIMARY KEY("device_id","settled_at","event_id"),
+	CONSTRAINT "settled_event_outcome" CHECK ("settled_event"."outcome" in ('delivered', 'expired'))
+) PARTITION BY RANGE ("settled_at");
 --> statement-breakpoint
 CREATE TABLE "signing_key" (
 	"kid" text collate "C" PRIMARY KEY NOT NULL,
@@ -121,16 +154,17 @@ CREATE TABLE "signing_key" (
 );
 --> statement-breakpoint
 CREATE TABLE "spent_context" (
-	"context_id" text collate "C" PRIMARY KEY NOT NULL,
-	"expires_at" timestamp (3) with time zone NOT NULL
-);
+	"context_id" text collate "C" NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "spent_context_context_id_expires_at_pk" PRIMARY KEY("context_id","expires_at")
+) PARTITION BY RANGE ("expires_at");
 --> statement-breakpoint
 CREATE TABLE "spent_nonce" (
 	"device_id" text collate "C" NOT NULL,
 	"nonce_id" text collate "C" NOT NULL,
 	"expires_at" timestamp (3) with time zone NOT NULL,
-	CONSTRAINT "spent_nonce_device_id_nonce_id_pk" PRIMARY KEY("device_id","nonce_id")
-);
+	CONSTRAINT "spent_nonce_device_id_nonce_id_expires_at_pk" PRIMARY KEY("device_id","nonce_id","expires_at")
+) PARTITION BY RANGE ("expires_at");
 --> statement-breakpoint
 CREATE TABLE "active_document" (
 	"kind" text PRIMARY KEY NOT NULL,
@@ -200,7 +234,7 @@ CREATE TABLE "override" (
 	"ended_at" timestamp (3) with time zone,
 	CONSTRAINT "override_action" CHECK ("override"."action" in ('pin', 'allow')),
 	CONSTRAINT "override_target_kind" CHECK ("override"."target_kind" in ('device', 'label')),
-	CONSTRAINT "override_version" CHECK (num_nulls("override"."kind", "override"."hash") = case "override"."action" when 'pin' then 0 else 2 end)
+	CONSTRAINT "override_version" CHECK (num_nulls("override"."kind", "override"."hash") = case when "override"."action" = 'pin' then 0 else 2 end)
 );
 --> statement-breakpoint
 CREATE TABLE "preview" (
@@ -270,18 +304,12 @@ CREATE TABLE "verifier_observation" (
 	CONSTRAINT "verifier_observation_sign" CHECK ("verifier_observation"."sign" in ('answers', 'believed'))
 );
 --> statement-breakpoint
-CREATE INDEX "attestation_newest" ON "attestation" USING btree ("device_id","at","attestation_id");--> statement-breakpoint
-CREATE INDEX "attestation_refused" ON "attestation" USING btree ("device_id","at","attestation_id") WHERE "attestation"."outcome" = 'refused';--> statement-breakpoint
 CREATE INDEX "attestation_at" ON "attestation" USING brin ("at");--> statement-breakpoint
-CREATE INDEX "audit_at" ON "audit" USING brin ("at");--> statement-breakpoint
 CREATE INDEX "device_idle" ON "device" USING btree ("seen_on") WHERE "device"."archived_at" is null and "device"."quarantined_at" is null;--> statement-breakpoint
 CREATE INDEX "device_archived" ON "device" USING btree ("archived_at") WHERE "device"."archived_at" is not null;--> statement-breakpoint
 CREATE INDEX "device_unvouched" ON "device" USING btree ("device_id") WHERE not "device"."vouched" and "device"."seen_on" is not null;--> statement-breakpoint
 CREATE INDEX "device_link_target" ON "device_link" USING btree ("target_id");--> statement-breakpoint
-CREATE INDEX "outbox_undelivered" ON "outbox" USING btree ("next_attempt_at") WHERE "outbox"."delivered_at" is null;--> statement-breakpoint
-CREATE INDEX "outbox_delivered" ON "outbox" USING btree ("delivered_at") WHERE "outbox"."delivered_at" is not null;--> statement-breakpoint
-CREATE INDEX "spent_context_expires_at" ON "spent_context" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "spent_nonce_expires_at" ON "spent_nonce" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "outbox_next" ON "outbox" USING btree ("next_attempt_at");--> statement-breakpoint
 CREATE INDEX "hold_cause" ON "hold" USING btree ("cause_key","until");--> statement-breakpoint
 CREATE UNIQUE INDEX "hold_open" ON "hold" USING btree ("cause_key") WHERE "hold"."ended_at" is null;--> statement-breakpoint
 CREATE INDEX "issuer_certificate_key" ON "issuer_certificate" USING btree ("key_id");--> statement-breakpoint

@@ -5,15 +5,16 @@ CREATE FUNCTION enrol_device(
   p_entra_device_id text, p_labels jsonb, p_folded jsonb, p_at timestamptz, p_by text,
   p_audit_id uuid
 ) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  v_labels text[] := ARRAY(SELECT jsonb_array_elements_text(p_labels));
+  v_labels_folded text[] := ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels'));
 BEGIN
   INSERT INTO device (
     device_id, key_kind, device_key_hash, enrolment, ring, owner, entra_device_id, labels,
     owner_folded, entra_device_id_folded, labels_folded, created_at, updated_at
   ) VALUES (
     p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_owner, p_entra_device_id,
-    ARRAY(SELECT jsonb_array_elements_text(p_labels)), p_folded ->> 'owner',
-    p_folded ->> 'entraDeviceId', ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels')),
-    p_at, p_at
+    v_labels, p_folded ->> 'owner', p_folded ->> 'entraDeviceId', v_labels_folded, p_at, p_at
   )
   ON CONFLICT (device_id) DO NOTHING;
   IF NOT FOUND THEN RETURN 'unchanged'; END IF;

@@ -3,7 +3,7 @@
 -- Locks are taken in one order, nonce then device, so that two calls never wait for each other in
 -- a circle. A call with a nonce that another call is just spending waits for it and loses.
 -- `is_current` is false when a newer attestation of the device is already recorded: this one is
--- then kept in the history and does not touch the trust record.
+-- then kept in the history and does not touch the trust record. The history row is the audit row too.
 --
 -- Another key than before raises the generation, so that device tokens of the key before end with it.
 -- What is announced is what differs from what was announced before. Others are told
@@ -34,7 +34,6 @@ CREATE FUNCTION record_attestation(
   p_trace jsonb,
   p_evaluated_policy_hash text,
   p_reference_values_hash text,
-  p_audit_id uuid,
   p_event_id uuid,
   p_announced_verdict text,
   p_vouched boolean,
@@ -67,6 +66,7 @@ DECLARE
   v_announced text;
   v_to_announce text;
   v_first_failed_at jsonb := '{}';
+  v_recent jsonb;
 BEGIN
   IF p_enrolment_mode = 'listed'
     AND NOT EXISTS (SELECT FROM device x WHERE x.device_id = p_device_id)
@@ -105,11 +105,11 @@ BEGIN
         first_failed_at, announced_verdict, vouched, seen_on, created_at, updated_at
       ) VALUES (
         p_device_id, p_key_kind, p_device_key_hash,
-        CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
+        CASE WHEN p_enrolment_mode = 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
         p_attestation_id, p_attested_at, p_valid_until, p_issuer, p_policy_hash,
         p_confirmation_key, p_claims, p_verdict, p_reasons, v_first_failed_at,
-        CASE p_enrolment_mode
-          WHEN 'approval' THEN 'unknown'
+        CASE
+          WHEN p_enrolment_mode = 'approval' THEN 'unknown'
           ELSE coalesce(p_announced_verdict, 'unknown')
         END,
         p_vouched, (p_attested_at AT TIME ZONE 'UTC')::date, p_attested_at, p_attested_at
@@ -181,18 +181,20 @@ BEGIN
     END IF;
 
     INSERT INTO attestation (
-      device_id, attestation_id, at, outcome, verdict, reasons, claims, digests, trace, issuer,
-      policy_hash, evaluated_policy_hash, reference_values_hash
+      device_id, attestation_id, at, verdict, reasons, claims, digests, trace, issuer, policy_hash,
+      evaluated_policy_hash, reference_values_hash, is_current, is_new
     ) VALUES (
-      p_device_id, p_attestation_id, p_attested_at, 'accepted', p_verdict, p_reasons, p_claims,
-      p_digests, p_trace, p_issuer, p_policy_hash, p_evaluated_policy_hash,
-      p_reference_values_hash
+      p_device_id, p_attestation_id, p_attested_at, p_verdict, p_reasons, p_claims, p_digests,
+      p_trace, p_issuer, p_policy_hash, p_evaluated_policy_hash, p_reference_values_hash,
+      v_current, v_created
     );
 
-    INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
-    VALUES (p_device_id, p_audit_id, p_attested_at, p_device_id, 'attestation.recorded',
-      jsonb_build_object('attestationId', p_attestation_id, 'verdict', p_verdict,
-        'current', v_current, 'created', v_created));
+    v_recent := jsonb_build_array(jsonb_build_object('attestationId', p_attestation_id,
+      'at', iso_time(p_attested_at), 'verdict', p_verdict, 'reasons', p_reasons));
+    INSERT INTO recent_attestation AS r (device_id, attestations)
+    VALUES (p_device_id, v_recent)
+    ON CONFLICT (device_id) DO UPDATE
+      SET attestations = jsonb_path_query_array(excluded.attestations || r.attestations, '$[0 to 4]');
 
     IF v_to_announce <> v_announced THEN
       PERFORM announce_change(p_device_id, p_event_id, p_attested_at, 'attestation', d.enrolment,

@@ -7,28 +7,29 @@ CREATE FUNCTION announce_verdicts(p_changes jsonb, p_revision integer, p_at time
 RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   v_told integer := 0;
-  t record;
+  v_enrolment text;
+  c record;
 BEGIN
   PERFORM FROM control WHERE id = 1 AND revision = p_revision;
   IF NOT FOUND THEN RETURN NULL; END IF;
 
-  -- In one order, so that two of these never wait for each other in a circle.
-  PERFORM FROM device
-  WHERE device_id IN (SELECT c ->> 'deviceId' FROM jsonb_array_elements(p_changes) AS c)
-  ORDER BY device_id FOR UPDATE;
-  FOR t IN
+  -- In one order, so that two of these never wait for each other in a circle; a device at a time, since
+  -- the devices may be on several machines.
+  FOR c IN
+    SELECT * FROM jsonb_to_recordset(p_changes) AS x(device_id text, event_id uuid, previous text,
+      verdict text, reasons jsonb, attestation_id text)
+    WHERE x.verdict <> x.previous
+    ORDER BY x.device_id COLLATE "C"
+  LOOP
     UPDATE device d SET announced_verdict = c.verdict
-    FROM jsonb_to_recordset(p_changes) AS c("deviceId" text, "eventId" uuid, previous text,
-      verdict text, reasons jsonb, "attestationId" text)
-    WHERE d.device_id = c."deviceId" AND d.announced_verdict = c.previous
-      AND c.verdict <> c.previous AND d.attestation_id IS NOT DISTINCT FROM c."attestationId"
+    WHERE d.device_id = c.device_id AND d.announced_verdict = c.previous
+      AND d.attestation_id IS NOT DISTINCT FROM c.attestation_id
       AND (d.quarantined_at IS NOT NULL) = (c.verdict = 'quarantined')
       AND (d.enrolment = 'admitted' OR c.verdict IN ('unknown', 'quarantined'))
-    RETURNING d.device_id, d.enrolment, d.attestation_id, c."eventId", c.previous, c.verdict,
-      c.reasons
-  LOOP
-    PERFORM announce_change(t.device_id, t."eventId", p_at, 'sweep', t.enrolment, t.enrolment,
-      t.previous, t.verdict, t.reasons, t.attestation_id);
+    RETURNING d.enrolment INTO v_enrolment;
+    CONTINUE WHEN NOT FOUND;
+    PERFORM announce_change(c.device_id, c.event_id, p_at, 'sweep', v_enrolment, v_enrolment,
+      c.previous, c.verdict, c.reasons, c.attestation_id);
     v_told := v_told + 1;
   END LOOP;
   RETURN v_told;

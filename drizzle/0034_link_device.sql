@@ -4,8 +4,8 @@
 -- and whoever links a name makes its row first: on that row the two wait for each other.
 --
 -- Links a key to the TPM that evidence names it for, and makes everything that stands under any of
--- these names one device: quarantine, owner, labels, history, spent nonces. `p_names` are the names
--- besides the TPM's own, the key's first: `[{"deviceId", "keyKind", "keyHash"}]`. A ticket that was
+-- these names one device: quarantine, owner, labels, spent nonces. Its history stays under the name it
+-- came by, and is read under all of them. `p_names` are the names besides the TPM's own, the key's first: `[{"deviceId", "keyKind", "keyHash"}]`. A ticket that was
 -- used before answers `ticket_spent`. Nothing is written unless the answer is `linked`.
 CREATE FUNCTION link_device(
   p_device_id text,
@@ -80,7 +80,8 @@ BEGIN
       device_id, key_kind, device_key_hash, enrolment, ring, created_at, updated_at
     ) VALUES (
       v_target, p_key_kind, p_device_key_hash,
-      CASE p_enrolment_mode WHEN 'approval' THEN 'pending' ELSE 'admitted' END, p_ring, p_at, p_at
+      CASE WHEN p_enrolment_mode = 'approval' THEN 'pending' ELSE 'admitted' END, p_ring, p_at,
+      p_at
     ) ON CONFLICT (device_id) DO NOTHING;
     v_created := FOUND;
     -- Ours from here on. It is gone where a call about other names of it has just merged it: made anew

@@ -10,6 +10,8 @@ DECLARE
   t device%ROWTYPE;
   v_was_there boolean;
   v_newer boolean;
+  v_recent jsonb;
+  v_all jsonb;
 BEGIN
   INSERT INTO device (
     device_id, key_kind, device_key_hash, enrolment, ring, created_at, updated_at
@@ -70,13 +72,16 @@ BEGIN
       updated_at = p_at
     WHERE device_id = p_target_id;
 
-    WITH moved AS (DELETE FROM attestation WHERE device_id = p_device_id RETURNING *)
-    INSERT INTO attestation (
-      device_id, attestation_id, at, outcome, stage, verdict, reasons, claims, digests, trace,
-      issuer, policy_hash, evaluated_policy_hash, reference_values_hash
-    ) SELECT p_target_id, attestation_id, at, outcome, stage, verdict, reasons, claims, digests,
-      trace, issuer, policy_hash, evaluated_policy_hash, reference_values_hash
-    FROM moved ON CONFLICT DO NOTHING;
+    DELETE FROM recent_attestation WHERE device_id = p_device_id RETURNING attestations INTO v_recent;
+    IF FOUND THEN
+      SELECT v_recent || attestations INTO v_all FROM recent_attestation
+      WHERE device_id = p_target_id;
+      SELECT jsonb_agg(a ORDER BY a ->> 'at' DESC) INTO v_recent
+      FROM jsonb_array_elements(coalesce(v_all, v_recent)) AS a;
+      v_recent := jsonb_path_query_array(v_recent, '$[0 to 4]');
+      INSERT INTO recent_attestation (device_id, attestations) VALUES (p_target_id, v_recent)
+      ON CONFLICT (device_id) DO UPDATE SET attestations = excluded.attestations;
+    END IF;
     WITH moved AS (DELETE FROM spent_nonce WHERE device_id = p_device_id RETURNING *)
     INSERT INTO spent_nonce (device_id, nonce_id, expires_at)
     SELECT p_target_id, nonce_id, expires_at FROM moved ON CONFLICT DO NOTHING;

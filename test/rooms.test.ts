@@ -75,7 +75,6 @@ const BREACHES: readonly string[] = [
   'src/http/admin/rollouts.ts -> src/compose/services.ts',
   'src/http/admin/routes.ts -> src/compose/services.ts',
   'src/http/admin/second-administrator.ts -> src/compose/services.ts',
-  'src/operations/jobs/retention.ts -> src/compose/services.ts',
   'src/operations/jobs/review-unproven.ts -> src/compose/services.ts',
   'src/operations/jobs/round.ts -> src/compose/services.ts',
   'src/operations/jobs/sweep.ts -> src/compose/services.ts',

@@ -123,6 +123,18 @@ export function createMetrics(sources: {
       labelNames: ['verifier', 'outcome'],
       registers,
     }),
+    partitionsMissing: new Gauge({
+      name: 'countersign_partitions_missing',
+      help: 'Partitions of a table, of now and of the time to come, that could not be made.',
+      labelNames: ['table'],
+      registers,
+    }),
+    partitionsDropped: new Counter({
+      name: 'countersign_dropped_partitions_total',
+      help: 'Partitions that were dropped because everything in them was old enough.',
+      labelNames: ['table'],
+      registers,
+    }),
     removed: new Counter({
       name: 'countersign_removed_rows_total',
       help: 'Rows that background jobs removed, by job.',

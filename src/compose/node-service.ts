@@ -7,9 +7,11 @@ import { createApp } from '../http/app.ts'
 import { ByteExactResponse } from '../http/byte-exact-response.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
-import { runJobs, startJob } from '../operations/jobs/retention.ts'
+import { keepPartitions } from '../operations/jobs/partitions.ts'
+import { runRetention } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
+import { startJob } from '../operations/jobs/start-job.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
 import { openStore } from '../store/drivers/open-store.ts'
@@ -69,6 +71,8 @@ export async function startNodeService(
       simulatedHardware: options.simulatedHardware,
     })
     await reviewUnproven(services)
+    // Before the first request, so that none of its rows needs a place outside the partitions.
+    await keepPartitions(services, new AbortController().signal)
     const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
     const jobs = startBackgroundJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`
@@ -139,7 +143,7 @@ function startBackgroundJobs(services: Services): { readonly stop: () => Promise
   const jobs = [
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
-    startJob((signal) => runJobs(services, signal), { everyMs: JOBS_EVERY_MS, random }),
+    startJob((signal) => runRetention(services, signal), { everyMs: JOBS_EVERY_MS, random }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
   ]
   return {

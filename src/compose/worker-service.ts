@@ -12,7 +12,7 @@ import {
   createBreakGlassAnswers,
   type OpenBreakGlass,
 } from '../operations/decide/answer-by-break-glass.ts'
-import { runJobs } from '../operations/jobs/retention.ts'
+import { runRetention } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
@@ -79,7 +79,7 @@ export async function runScheduledJobs(
     const watching = watchVerifiers(services, signal)
     await followKeys(services)
     await runControl(services, signal)
-    await runJobs(services, signal)
+    await runRetention(services, signal)
     await watching
   }).catch((error) => logStartFault(error))
 }

@@ -2,8 +2,10 @@ import { sql } from 'drizzle-orm'
 import { prepareAnnouncements } from './devices/announcements.ts'
 import { prepareCounts } from './devices/counts.ts'
 import { prepareDeviceChanges } from './devices/device-changes.ts'
+import { prepareDeviceHistory } from './devices/device-history.ts'
 import { prepareDeviceReads } from './devices/device-reads.ts'
 import { prepareFleetReads } from './devices/fleet-reads.ts'
+import { prepareIdleDevices } from './devices/idle-devices.ts'
 import { prepareLinks } from './devices/links.ts'
 import { prepareRecording } from './devices/recording.ts'
 import { prepareSpentContexts } from './devices/spent-contexts.ts'
@@ -19,9 +21,10 @@ import { prepareSecondRequests } from './rules/second-requests.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareClients } from './system/clients.ts'
+import { prepareEvents } from './system/events.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
-import { prepareRetention } from './system/retention.ts'
+import { preparePartitions } from './system/partitions.ts'
 import { prepareSealedSecrets } from './system/sealed-secrets.ts'
 import { prepareSigningKeys } from './system/stored-signing-keys.ts'
 import { prepareVerifierObservations } from './system/verifier-observations.ts'
@@ -40,6 +43,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareSpentContexts(db)),
     ...withStoreErrors(prepareLinks(db)),
     ...withStoreErrors(prepareDeviceReads(db)),
+    ...withStoreErrors(prepareDeviceHistory(db)),
     ...withStoreErrors(prepareFleetReads(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),
     ...withStoreErrors(prepareClients(db)),
@@ -56,7 +60,9 @@ export function createStore(input: {
     ...withStoreErrors(prepareAnnouncements(db)),
     ...withStoreErrors(prepareSigningKeys(db)),
     ...withStoreErrors(prepareSealedSecrets(db)),
-    ...withStoreErrors(prepareRetention(db)),
+    ...withStoreErrors(prepareIdleDevices(db)),
+    ...withStoreErrors(preparePartitions(db)),
+    ...withStoreErrors(prepareEvents(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors({
       async ping() {

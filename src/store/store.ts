@@ -1,8 +1,10 @@
 import type { Announcements } from './devices/announcements.ts'
 import type { Counts } from './devices/counts.ts'
 import type { DeviceChanges } from './devices/device-changes.ts'
+import type { DeviceHistory } from './devices/device-history.ts'
 import type { DeviceReads } from './devices/device-reads.ts'
 import type { FleetReads } from './devices/fleet-reads.ts'
+import type { IdleDevices } from './devices/idle-devices.ts'
 import type { Links } from './devices/links.ts'
 import type { Recording } from './devices/recording.ts'
 import type { SpentContexts } from './devices/spent-contexts.ts'
@@ -15,9 +17,10 @@ import type { Previews } from './rules/previews.ts'
 import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
 import type { Clients } from './system/clients.ts'
+import type { Events } from './system/events.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
-import type { Retention } from './system/retention.ts'
+import type { Partitions } from './system/partitions.ts'
 import type { SealedSecrets } from './system/sealed-secrets.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
@@ -38,6 +41,7 @@ export type Store = TrustRecordReads &
   SpentContexts &
   Links &
   DeviceReads &
+  DeviceHistory &
   FleetReads &
   DeviceChanges &
   Clients &
@@ -54,7 +58,9 @@ export type Store = TrustRecordReads &
   Announcements &
   StoredSigningKeys &
   SealedSecrets &
-  Retention &
+  IdleDevices &
+  Partitions &
+  Events &
   Counts & {
     readonly place: StorePlace
     /** Resolves if the database answers. */

@@ -1,4 +1,5 @@
-import type { DeviceDetail, DeviceSummary, HistoryEntry } from '../store/devices/device-reads.ts'
+import type { HistoryEntry } from '../store/devices/device-history.ts'
+import type { DeviceDetail, DeviceSummary } from '../store/devices/device-reads.ts'
 
 /** A device in a list, as it stands on the wire. */
 export function showSummary(device: DeviceSummary) {

@@ -13,7 +13,7 @@ import { controlContract } from './rules/control-contract.ts'
 import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
-import { retentionContract } from './system/retention-contract.ts'
+import { partitionsContract } from './system/partitions-contract.ts'
 import { signingKeysContract } from './system/signing-keys-contract.ts'
 import { verifierObservationsContract } from './system/verifier-observations-contract.ts'
 
@@ -42,5 +42,5 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('idle devices', () => idleContract(subject))
-  describe('retention', () => retentionContract(subject))
+  describe('partitions', () => partitionsContract(subject))
 }

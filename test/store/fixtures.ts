@@ -35,6 +35,8 @@ export const VALIDITY_SECONDS = 3600
 type Changes = Partial<Omit<AttestationToRecord, 'attestation' | 'nonce'>> & {
   readonly deviceId: string
   readonly nonceId?: string
+  /** Seconds after the start, sealed into the nonce: five minutes after `at` if nothing is said. */
+  readonly nonceExpiresAt?: number
   readonly attestationId?: string
   readonly claims?: AttestationToRecord['attestation']['claims']
   readonly confirmationKey?: string
@@ -43,14 +45,15 @@ type Changes = Partial<Omit<AttestationToRecord, 'attestation' | 'nonce'>> & {
 }
 
 export function attestationOf(changes: Changes): AttestationToRecord {
-  const { nonceId, attestationId, claims, confirmationKey, at: seconds = 0, ...rest } = changes
+  const { nonceId, attestationId, claims, confirmationKey, at: seconds = 0, ...others } = changes
+  const { nonceExpiresAt = seconds + 300, ...rest } = others
   return {
     keyKind: 'aik',
     deviceKeyHash: 'kH3yV0Yw6sM1f0Zr2mB7xqv8p4d5n6c7b8a9s0d1f2g',
     ring: 42,
     enrolmentMode: 'open',
     linkedKey: null,
-    nonce: { id: nonceId ?? newId('nonce-'), expiresAt: at(seconds + 300) },
+    nonce: { id: nonceId ?? newId('nonce-'), expiresAt: at(nonceExpiresAt) },
     attestation: {
       attestationId: attestationId ?? newId('att_'),
       attestedAt: at(seconds),
@@ -90,21 +93,24 @@ export function refusalOf(deviceId: string, changes: Partial<RefusalToRecord>): 
   }
 }
 
+const TABLES = [
+  ...(['device', 'spent_nonce', 'attestation', 'recent_attestation', 'refusal'] as const),
+  ...(['audit', 'outbox'] as const),
+] as const
+
+/** What `everythingAbout` answers of a device of which nothing is kept. */
+export const NOTHING = Object.fromEntries(TABLES.map((table) => [table, []]))
+
 /** Everything that is kept about one device, by table, for comparing before and after. */
 export async function everythingAbout(
   { query }: StoreUnderTest,
   deviceId: string,
-): Promise<Record<'device' | 'spent_nonce' | 'attestation' | 'audit' | 'outbox', unknown[]>> {
+): Promise<Record<(typeof TABLES)[number], unknown[]>> {
   const read = async (table: string) => {
     return [
       ...(await query(`select * from ${table} where device_id = '${deviceId}' order by 1, 2`)),
     ]
   }
-  return {
-    device: await read('device'),
-    spent_nonce: await read('spent_nonce'),
-    attestation: await read('attestation'),
-    audit: await read('audit'),
-    outbox: await read('outbox'),
-  }
+  const found = await Promise.all(TABLES.map(async (table) => [table, await read(table)] as const))
+  return Object.fromEntries(found) as Record<(typeof TABLES)[number], unknown[]>
 }

@@ -3,6 +3,7 @@ import { PGlite } from '@electric-sql/pglite'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
 import * as schema from '../../src/store/schema/schema.ts'
 import * as steering from '../../src/store/schema/steering-schema.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/store/system/migrate.ts'
@@ -32,12 +33,21 @@ const CATALOG = {
   columns: `
     select table_name, column_name, data_type, udt_name, collation_name, datetime_precision,
       is_nullable, column_default, is_identity
-    from information_schema.columns where table_schema = 'public' order by 1, 2`,
+    from information_schema.columns
+    where table_schema = 'public' and ${isWhole('to_regclass(table_name::text)')} order by 1, 2`,
   constraints: `
     select conrelid::regclass::text as on_table, conname, pg_get_constraintdef(oid) as definition
-    from pg_constraint where connamespace = 'public'::regnamespace order by 1, 2`,
+    from pg_constraint
+    where connamespace = 'public'::regnamespace and ${isWhole('conrelid')} order by 1, 2`,
   indexes: `
-    select tablename, indexname, indexdef from pg_indexes where schemaname = 'public' order by 1, 2`,
+    select tablename, indexname, replace(indexdef, ' ON ONLY ', ' ON ') as definition
+    from pg_indexes
+    where schemaname = 'public' and ${isWhole('to_regclass(tablename::text)')} order by 1, 2`,
+}
+
+/** Of what is in partitions the schema declares the whole. */
+function isWhole(table: string): string {
+  return `not (select relispartition from pg_class where oid = ${table})`
 }
 
 /** The function that each file is named after, and its file: the newest where there are several. */
@@ -65,7 +75,7 @@ function schemaContract(open: () => Promise<Engine>): void {
   let engine: Engine
   beforeAll(async () => {
     engine = await open()
-  })
+  }, 240_000)
   afterAll(() => engine?.close())
 
   for (const [name, query] of Object.entries(CATALOG)) {
@@ -75,6 +85,19 @@ function schemaContract(open: () => Promise<Engine>): void {
       expect(await engine.migrated(query)).toEqual(expected)
     })
   }
+
+  test('has the partitioned tables that are declared, by the column, each with a default', async () => {
+    const rows = await engine.migrated(
+      `select partrelid::regclass::text as name, pg_get_partkeydef(partrelid) as key,
+         partdefid::regclass::text as rest
+       from pg_partitioned_table order by 1`,
+    )
+    expect(rows).toEqual(
+      PARTITIONED_TABLES.map((name) => ({
+        ...{ name, key: `RANGE (${PARTITIONED[name].column})`, rest: `${name}_default` },
+      })).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    )
+  })
 
   test('has the functions of the files, each as its newest file has it, and no other', async () => {
     const rows = await engine.migrated(

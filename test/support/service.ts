@@ -239,6 +239,8 @@ export async function everythingStored(query: Query): Promise<Record<string, unk
     'spent_nonce',
     'spent_context',
     'attestation',
+    'recent_attestation',
+    'refusal',
     'audit',
     'outbox',
     'document',

@@ -39,7 +39,10 @@ export function prepareAnnouncements(db: Database): Announcements {
     .prepare('announce_verdicts')
   return {
     async announceVerdicts({ changes, revision, now }) {
-      const named = changes.map((change) => ({ ...change, eventId: newRecordId(now) }))
+      const named = changes.map(({ deviceId, attestationId, ...change }) => ({
+        ...{ device_id: deviceId, attestation_id: attestationId, event_id: newRecordId(now) },
+        ...change,
+      }))
       const { told } = onlyRow(
         await announce.execute({
           p_changes: encodeJson(named),

@@ -75,7 +75,7 @@ export function prepareCounts(db: Database): Counts {
 }
 
 async function count(db: Database, now: Date): Promise<StoreCounts> {
-  const undelivered = db.$count(outbox, isNull(outbox.deliveredAt))
+  const undelivered = db.$count(outbox)
   const rows = await db
     .select({
       verdict: verdictAt(now).as('verdict'),

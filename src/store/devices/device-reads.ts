@@ -1,20 +1,9 @@
-import { and, asc, desc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
-import type {
-  Enrolment,
-  RecordedAttestation,
-  TrustRecord,
-  Verdict,
-} from '../../access/trust-record.ts'
-import type { AttestationClaims } from '../../appraisal/claims.ts'
+import { and, asc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
+import type { Enrolment, TrustRecord, Verdict } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
 import type { Database } from '../drivers/database.ts'
 import { encodeText, type Json } from '../json.ts'
-import {
-  type AttestationOutcome,
-  attestation,
-  device,
-  type RecordedVerdict,
-} from '../schema/schema.ts'
+import { device, type RecordedVerdict } from '../schema/schema.ts'
 import { readLinks } from './read-links.ts'
 import { recordColumns, storableId, toTrustRecord } from './trust-records.ts'
 
@@ -25,10 +14,8 @@ export const PAGE_ROWS_MOST = 200
 export type DeviceReads = {
   /** Devices by id, a page at a time; a device that arrives meanwhile disturbs no page. */
   readonly listDevices: (query: DeviceQuery) => Promise<DevicePage>
-  /** By its id or any further name of it, as `deviceHistory`. */
+  /** By its id or any further name of it. */
   readonly deviceDetail: (deviceId: string, now: Date) => Promise<DeviceDetail | null>
-  /** Attempts of a device, newest first, refused ones among them. */
-  readonly deviceHistory: (deviceId: string, query: HistoryQuery) => Promise<HistoryPage>
 }
 
 export type DeviceQuery = {
@@ -81,33 +68,6 @@ export type DeviceDetail = {
   readonly updatedAt: Date
 }
 
-export type HistoryQuery = {
-  readonly limit: number
-  /** `nextBefore` of the page before: an attestation id. */
-  readonly before?: string
-}
-
-export type HistoryPage = {
-  readonly entries: readonly HistoryEntry[]
-  readonly nextBefore: string | null
-}
-
-export type HistoryEntry = {
-  readonly attestationId: string
-  readonly at: Date
-  readonly outcome: AttestationOutcome
-  readonly stage: string | null
-  readonly verdict: RecordedVerdict | null
-  readonly reasons: readonly Json[]
-  readonly claims: AttestationClaims | null
-  readonly digests: Readonly<Record<string, string>>
-  readonly trace: Json
-  readonly issuer: string | null
-  readonly attestationPolicyHash: RecordedAttestation['attestationPolicyHash'] | null
-  readonly evaluatedPolicyHash: string | null
-  readonly referenceValuesHash: string | null
-}
-
 export function prepareDeviceReads(db: Database): DeviceReads {
   return {
     async listDevices(query) {
@@ -140,13 +100,6 @@ export function prepareDeviceReads(db: Database): DeviceReads {
       const target = detail === null ? (await readLinks(db, [id])).get(id) : undefined
       return target === undefined ? detail : readDetail(db, target, now)
     },
-    async deviceHistory(deviceId, query) {
-      const id = storableId(deviceId)
-      const page = await readHistory(db, id, query)
-      if (page.entries.length > 0) return page
-      const target = (await readLinks(db, [id])).get(id)
-      return target === undefined ? page : readHistory(db, target, query)
-    },
   }
 }
 
@@ -168,46 +121,6 @@ async function readDetail(db: Database, deviceId: string, now: Date): Promise<De
   const { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt } = row
   const kept = { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt }
   return { record: toTrustRecord(row), reasons: row.reasons ?? [], ...kept }
-}
-
-async function readHistory(
-  db: Database,
-  deviceId: string,
-  query: HistoryQuery,
-): Promise<HistoryPage> {
-  const limit = pageRows(query.limit)
-  const { deviceId: _, ...columns } = attestationColumns
-  const rows = await db
-    .select(columns)
-    .from(attestation)
-    .where(
-      and(
-        eq(attestation.deviceId, deviceId),
-        query.before === undefined ? undefined : olderThan(deviceId, query.before),
-      ),
-    )
-    .orderBy(desc(attestation.at), desc(attestation.attestationId))
-    .limit(limit + 1)
-  const entries = rows.slice(0, limit)
-  const nextBefore = rows.length > limit ? (entries.at(-1)?.attestationId ?? null) : null
-  return { entries, nextBefore }
-}
-
-const attestationColumns = {
-  deviceId: attestation.deviceId,
-  attestationId: attestation.attestationId,
-  at: attestation.at,
-  outcome: attestation.outcome,
-  stage: attestation.stage,
-  verdict: attestation.verdict,
-  reasons: attestation.reasons,
-  claims: attestation.claims,
-  digests: attestation.digests,
-  trace: attestation.trace,
-  issuer: attestation.issuer,
-  attestationPolicyHash: attestation.attestationPolicyHash,
-  evaluatedPolicyHash: attestation.evaluatedPolicyHash,
-  referenceValuesHash: attestation.referenceValuesHash,
 }
 
 /** The database's own function, so that lists, events and counts cannot disagree. */
@@ -240,13 +153,7 @@ function matches(search: string): SQL {
     or ${text} = any(${device.labelsFolded}))`
 }
 
-/** An attestation id that is no longer kept ends the list instead of beginning it anew. */
-function olderThan(deviceId: string, before: string): SQL {
-  return sql`(${attestation.at}, ${attestation.attestationId}) < (
-    select last.at, last.attestation_id from ${attestation} as last
-    where last.device_id = ${deviceId} and last.attestation_id = ${storableId(before)})`
-}
-
-function pageRows(limit: number): number {
+/** How many rows a page has of which `limit` are asked for. */
+export function pageRows(limit: number): number {
   return Math.min(Math.max(Math.trunc(limit), 1), PAGE_ROWS_MOST)
 }

@@ -3,7 +3,7 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { RecordedAttestation, TrustRecord, Verdict } from '../../access/trust-record.ts'
 import type { AttestationClaims, ClaimName } from '../../appraisal/claims.ts'
 import type { RolloutStage } from '../../rollout/rollout.ts'
-import type { Database } from '../drivers/database.ts'
+import { type Database, rowsOf } from '../drivers/database.ts'
 import { encodeJson } from '../json.ts'
 import { device } from '../schema/schema.ts'
 import { storableId } from './trust-records.ts'
@@ -82,7 +82,7 @@ export function prepareFleetReads(db: Database): FleetReads {
         where ${device.deviceId} > ${storableId(after)} and ${stageCondition(stage)}
         order by ${device.deviceId}
         limit ${limit}`)
-      return rowsOf(answer)
+      return rowsOf<FleetRow>(answer)
     },
   }
 }
@@ -91,13 +91,6 @@ function stageCondition(stage: RolloutStage | undefined): SQL {
   if (stage === undefined || stage.percent >= 100) return sql`true`
   const labels = sql`array(select jsonb_array_elements_text(${encodeJson(stage.labels)}::jsonb))`
   return sql`(${device.ring} < ${stage.percent} or ${device.labels} && ${labels})`
-}
-
-/** Drivers answer with the rows or with an object that holds them. */
-function rowsOf(answer: unknown): FleetRow[] {
-  const rows = Array.isArray(answer) ? answer : Object(answer).rows
-  if (!Array.isArray(rows)) throw new TypeError('the statement answered without rows')
-  return rows
 }
 
 /** Enough that a statement costs little, and little enough to handle between two requests. */

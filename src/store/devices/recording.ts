@@ -12,10 +12,11 @@ import { isVouched } from '../../appraisal/hardware.ts'
 import { type Argument, callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
+import { beginOfPeriod } from '../schema/partitioned.ts'
 import { device, type RecordedVerdict } from '../schema/schema.ts'
 import { quarantineOf } from './trust-records.ts'
 
-/** How many refused attempts of one device are kept. */
+/** How many refused attempts of one device are kept of each period (`PARTITIONED.refusal`). */
 export const REFUSALS_KEPT_PER_DEVICE = 20
 
 /** What becomes of a device key that was never seen before. */
@@ -24,14 +25,14 @@ export type EnrolmentMode = 'open' | 'approval' | 'listed'
 export type Recording = {
   /**
    * Records an accepted attestation in one round trip: the nonce is spent, the trust record, the
-   * history row, the audit row and, if others were told something else, the event are written, or
-   * nothing is.
+   * history row (which is its audit row) and, if others were told something else, the event are
+   * written, or nothing is.
    * Of any number of calls with one nonce exactly one answers `recorded`.
    */
   readonly recordAttestation: (input: AttestationToRecord) => Promise<RecordingAnswer>
   /**
    * Keeps a failed attempt by a device that proved its key, and of these the newest
-   * `REFUSALS_KEPT_PER_DEVICE`. Neither creates a device nor changes what is known about one, and
+   * `REFUSALS_KEPT_PER_DEVICE` of each period. Neither creates a device nor changes what is known about one, and
    * spends no nonce. `unknown`: nobody knows the device or vouches for its key, and nothing is written.
    */
   readonly recordRefusal: (input: RefusalToRecord) => Promise<'kept' | 'unknown'>
@@ -194,7 +195,6 @@ const ATTESTATION_PARAMETERS = [
   'p_trace',
   'p_evaluated_policy_hash',
   'p_reference_values_hash',
-  'p_audit_id',
   'p_event_id',
   'p_announced_verdict',
   'p_vouched',
@@ -227,7 +227,6 @@ function attestationArguments(
     p_trace: encodeJson(input.trace),
     p_evaluated_policy_hash: input.evaluatedPolicyHash,
     p_reference_values_hash: input.referenceValuesHash,
-    p_audit_id: newRecordId(attestation.attestedAt),
     p_event_id: newRecordId(attestation.attestedAt),
     p_announced_verdict: input.announcedVerdict,
     p_vouched: isVouched(attestation.claims),
@@ -239,6 +238,7 @@ const REFUSAL_PARAMETERS = [
   'p_device_id',
   'p_attestation_id',
   'p_at',
+  'p_period',
   'p_stage',
   'p_reasons',
   'p_claims',
@@ -256,6 +256,7 @@ function refusalArguments(input: RefusalToRecord): Arguments<typeof REFUSAL_PARA
     p_device_id: input.deviceId,
     p_attestation_id: input.attestationId,
     p_at: input.at.toISOString(),
+    p_period: beginOfPeriod('refusal', input.at).toISOString(),
     p_stage: input.stage,
     p_reasons: encodeJson(input.reasons),
     p_claims: input.claims === null ? null : encodeJson(input.claims),

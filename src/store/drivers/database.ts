@@ -37,3 +37,10 @@ export function onlyRow<T>(rows: readonly T[]): T {
   if (row === undefined) throw new TypeError('the statement answered without a row')
   return row
 }
+
+/** The rows of a statement that Drizzle does not know: drivers answer with them or with what holds them. */
+export function rowsOf<T>(answer: unknown): T[] {
+  const rows = Array.isArray(answer) ? answer : Object(answer).rows
+  if (!Array.isArray(rows)) throw new TypeError('the statement answered without rows')
+  return rows
+}

@@ -125,7 +125,10 @@ export const deviceLink = pgTable(
 /** What an attestation can be recorded as; `stale` and `quarantined` follow from time and people. */
 export type RecordedVerdict = 'trusted' | 'untrusted' | 'unknown'
 
-/** A nonce is only stored when it is spent, and only until it would have expired anyway. */
+/**
+ * A nonce is only stored when it is spent, and only until it would have expired anyway. Partitioned by
+ * its expiry, which is sealed into the nonce: the same nonce always comes to the same row.
+ */
 export const spentNonce = pgTable(
   'spent_nonce',
   {
@@ -133,33 +136,89 @@ export const spentNonce = pgTable(
     nonceId: asciiText('nonce_id').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.deviceId, table.nonceId] }),
-    index('spent_nonce_expires_at').on(table.expiresAt),
-  ],
+  (table) => [primaryKey({ columns: [table.deviceId, table.nonceId, table.expiresAt] })],
 )
 
-/** Service contexts that a message used up, as long as one could be handed in again. */
+/**
+ * Service contexts of the built-in verifier that a message used up, as long as one could be handed in
+ * again; partitioned as nonces are. An initial message names no device, so the context is the key, and
+ * a distributed database distributes by it.
+ */
 export const spentContext = pgTable(
   'spent_context',
   {
-    contextId: asciiText('context_id').primaryKey(),
+    contextId: asciiText('context_id').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [index('spent_context_expires_at').on(table.expiresAt)],
+  (table) => [primaryKey({ columns: [table.contextId, table.expiresAt] })],
 )
 
-/** Attempts to attest, accepted or refused. The evidence itself is not kept. */
+/**
+ * Accepted attestations, partitioned by time; the evidence itself is not kept. A row is the audit entry
+ * of its attestation too: who did what, when. One that was recorded before its key became a further name
+ * of another device stays under the name it came by.
+ */
 export const attestation = pgTable(
   'attestation',
   {
     deviceId: asciiText('device_id').notNull(),
     attestationId: asciiText('attestation_id').notNull(),
     at: instant('at').notNull(),
-    outcome: text('outcome').$type<AttestationOutcome>().notNull(),
-    /** Where a refused attempt ended; null for an accepted one. */
-    stage: text('stage'),
-    verdict: text('verdict').$type<RecordedVerdict>(),
+    verdict: text('verdict').$type<RecordedVerdict>().notNull(),
+    reasons: jsonb('reasons').$type<readonly Json[]>().notNull(),
+    claims: jsonb('claims').$type<AttestationClaims>().notNull(),
+    digests: jsonb('digests').$type<Readonly<Record<string, string>>>().notNull(),
+    trace: jsonb('trace').$type<Json>(),
+    issuer: text('issuer').notNull(),
+    attestationPolicyHash: text('policy_hash')
+      .$type<RecordedAttestation['attestationPolicyHash']>()
+      .notNull(),
+    evaluatedPolicyHash: text('evaluated_policy_hash'),
+    referenceValuesHash: text('reference_values_hash'),
+    /** Whether the trust record became this one's; false where a newer one was recorded before. */
+    isCurrent: boolean('is_current').notNull(),
+    /** Whether it made the device known. */
+    isNew: boolean('is_new').notNull(),
+  },
+  (table) => [
+    // In the order in which the history of a device is read.
+    primaryKey({ columns: [table.deviceId, table.at, table.attestationId] }),
+    // For `lastAccepted`: rows arrive in the order of time, which a block range index follows for free.
+    index('attestation_at').using('brin', table.at),
+  ],
+)
+
+/**
+ * The last accepted attestations of each device, newest first and few, without claims: what of a silent
+ * device outlives the partitions of its history.
+ */
+export const recentAttestation = pgTable('recent_attestation', {
+  deviceId: asciiText('device_id').primaryKey(),
+  attestations: jsonb('attestations').$type<readonly RecentAttestation[]>().notNull(),
+})
+
+/** `at` is ISO 8601. */
+export type RecentAttestation = {
+  readonly attestationId: string
+  readonly at: string
+  readonly verdict: RecordedVerdict
+  readonly reasons: readonly Json[]
+}
+
+/**
+ * Refused attempts of proven keys: a ring of slots for each device and period, so that a new one
+ * takes the place of the oldest and nobody fills the table. Partitioned by the beginning of the period.
+ */
+export const refusal = pgTable(
+  'refusal',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    period: instant('period').notNull(),
+    slot: smallint('slot').notNull(),
+    attestationId: asciiText('attestation_id').notNull(),
+    at: instant('at').notNull(),
+    /** Where the attempt ended. */
+    stage: text('stage').notNull(),
     reasons: jsonb('reasons').$type<readonly Json[]>().notNull(),
     claims: jsonb('claims').$type<AttestationClaims>(),
     digests: jsonb('digests').$type<Readonly<Record<string, string>>>().notNull(),
@@ -167,26 +226,15 @@ export const attestation = pgTable(
     issuer: text('issuer'),
     attestationPolicyHash:
       text('policy_hash').$type<RecordedAttestation['attestationPolicyHash']>(),
-    evaluatedPolicyHash: text('evaluated_policy_hash'),
     referenceValuesHash: text('reference_values_hash'),
   },
-  (table) => [
-    primaryKey({ columns: [table.deviceId, table.attestationId] }),
-    check('attestation_outcome', sql`${table.outcome} in ('accepted', 'refused')`),
-    // Ascending, and read backwards: a descending one would have to repeat where nulls go.
-    index('attestation_newest').on(table.deviceId, table.at, table.attestationId),
-    // Refused attempts are bounded per device by each new one, which must not read the accepted.
-    index('attestation_refused')
-      .on(table.deviceId, table.at, table.attestationId)
-      .where(sql`${table.outcome} = 'refused'`),
-    // For retention only: rows arrive in the order of time, which a block range index follows free.
-    index('attestation_at').using('brin', table.at),
-  ],
+  (table) => [primaryKey({ columns: [table.deviceId, table.period, table.slot] })],
 )
 
-export type AttestationOutcome = 'accepted' | 'refused'
-
-/** Who did what. Actions that concern no device stand under the device id `service`. */
+/**
+ * Who changed what, partitioned by time. Actions that concern no device stand under the device id
+ * `service`. Of an attestation its own row tells.
+ */
 export const audit = pgTable(
   'audit',
   {
@@ -197,13 +245,13 @@ export const audit = pgTable(
     action: text('action').notNull(),
     detail: jsonb('detail').$type<Json>().notNull(),
   },
-  (table) => [
-    primaryKey({ columns: [table.deviceId, table.auditId] }),
-    index('audit_at').using('brin', table.at),
-  ],
+  (table) => [primaryKey({ columns: [table.deviceId, table.at, table.auditId] })],
 )
 
-/** Events that left with the change they announce and wait for delivery. */
+/**
+ * Events that left with the change they announce and wait for delivery. None is ever removed from here
+ * but by being settled, so no partition that is dropped holds one that waits.
+ */
 export const outbox = pgTable(
   'outbox',
   {
@@ -212,16 +260,36 @@ export const outbox = pgTable(
     type: text('type').notNull(),
     payload: jsonb('payload').$type<Json>().notNull(),
     createdAt: instant('created_at').notNull(),
-    deliveredAt: instant('delivered_at'),
     attempts: integer('attempts').notNull().default(0),
     nextAttemptAt: instant('next_attempt_at').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.deviceId, table.eventId] }),
-    index('outbox_undelivered').on(table.nextAttemptAt).where(sql`${table.deliveredAt} is null`),
-    index('outbox_delivered').on(table.deliveredAt).where(sql`${table.deliveredAt} is not null`),
+    index('outbox_next').on(table.nextAttemptAt),
   ],
 )
+
+/** Events that wait no longer, partitioned by when they were settled. */
+export const settledEvent = pgTable(
+  'settled_event',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    eventId: uuid('event_id').notNull(),
+    settledAt: instant('settled_at').notNull(),
+    outcome: text('outcome').$type<EventOutcome>().notNull(),
+    type: text('type').notNull(),
+    payload: jsonb('payload').$type<Json>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    attempts: integer('attempts').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.settledAt, table.eventId] }),
+    check('settled_event_outcome', sql`${table.outcome} in ('delivered', 'expired')`),
+  ],
+)
+
+/** `expired`: nobody was there to be given it for too long. */
+export type EventOutcome = 'delivered' | 'expired'
 
 /** Programs that may call the API. The secret is 256 random bits, so one plain hash keeps it. */
 export const client = pgTable('client', {

@@ -162,7 +162,7 @@ export const override = pgTable(
     check('override_target_kind', sql`${table.targetKind} in ('device', 'label')`),
     check(
       'override_version',
-      sql`num_nulls(${table.kind}, ${table.hash}) = case ${table.action} when 'pin' then 0 else 2 end`,
+      sql`num_nulls(${table.kind}, ${table.hash}) = case when ${table.action} = 'pin' then 0 else 2 end`,
     ),
   ],
 )

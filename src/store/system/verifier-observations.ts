@@ -67,13 +67,7 @@ export function prepareVerifierObservations(db: Database): VerifierObservations 
       const rows = await db
         .select({ at: max(attestation.at) })
         .from(attestation)
-        .where(
-          and(
-            gt(attestation.at, since),
-            eq(attestation.outcome, 'accepted'),
-            eq(attestation.issuer, issuer),
-          ),
-        )
+        .where(and(gt(attestation.at, since), eq(attestation.issuer, issuer)))
       return onlyRow(rows).at
     },
   }

@@ -92,7 +92,9 @@ describeMicrosoftChains('a device whose key Microsoft would have certified', () 
     expect(expectRefusal(refused, 'agent_request_refused')).toMatchObject({ status: 503 })
     expect(service.logs.join('')).toContain('certificate_issuer_unavailable')
     noteReason('certificate_issuer_unavailable')
-    expect(await database.query('select 1 from attestation')).toEqual([])
+    expect(
+      await database.query('select 1 from attestation union all select 1 from refusal'),
+    ).toEqual([])
     expect(await database.query('select 1 from device')).toEqual([])
     server.serve(AUTHORITY, hierarchy.authority.der)
     service.clock.advance(10)

@@ -411,15 +411,15 @@ describe.each([
       status === 401 ? `DPoP error="${scheme}", algs="PS256 RS256 ES256"` : null,
     )
 
-    const { attestation, ...others } = await everythingStored(service.query)
-    const { attestation: attestationBefore, ...othersBefore } = before
+    const { refusal: refusals, ...others } = await everythingStored(service.query)
+    const { refusal: refusalsBefore, ...othersBefore } = before
     expect(others).toEqual(othersBefore)
     const deviceId = deviceIdOf(honest.deviceKey)
-    const refusal = { outcome: 'refused', stage: 'submission', reasons: [{ code }], claims: null }
+    const refusal = { stage: 'submission', reasons: [{ code }], claims: null }
     expect(await historyOf(deviceId)).toEqual(
       kept === 'kept' ? [expect.objectContaining(refusal)] : [],
     )
-    if (kept === 'not kept') expect(attestation).toEqual(attestationBefore)
+    if (kept === 'not kept') expect(refusals).toEqual(refusalsBefore)
 
     const { verdict } = await readOk(await submit(service, honest), 201)
     expect(verdict).toBe('trusted')
@@ -428,7 +428,7 @@ describe.each([
 
 function historyOf(deviceId: string) {
   return service.query(
-    `select * from attestation where device_id = '${deviceId}' order by at, attestation_id`,
+    `select * from refusal where device_id = '${deviceId}' order by at, attestation_id`,
   )
 }
 
@@ -499,8 +499,8 @@ describe('a submission that counted', () => {
     const before = await everythingStored(service.query)
     await expectProblem(await submit(service, honest), 409, 'nonce_spent')
     noteProduced('nonce_spent')
-    const { attestation: _, ...others } = await everythingStored(service.query)
-    const { attestation: __, ...othersBefore } = before
+    const { refusal: _, ...others } = await everythingStored(service.query)
+    const { refusal: __, ...othersBefore } = before
     expect(others).toEqual(othersBefore)
     const history = await historyOf(deviceIdOf(honest.deviceKey))
     expect(history.map(({ outcome }) => outcome).sort()).toEqual(['accepted', 'refused'])

@@ -93,7 +93,7 @@ describe('refusals of keys that nobody knows', () => {
     await expectProblem(answer, 400, 'claims_wrong_type')
   }
   const attempts = async () =>
-    Number((await service.query('select count(*) as n from attestation'))[0]?.n)
+    Number((await service.query('select count(*) as n from refusal'))[0]?.n)
 
   test('leave no row, however many they are, and no line of the log each', async () => {
     const before = await everythingStored(service.query)

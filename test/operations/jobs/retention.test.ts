@@ -1,8 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import type { Services } from '../../../src/compose/services.ts'
-import { runJobs, startJob } from '../../../src/operations/jobs/retention.ts'
-import { SPENT_NONCE_MARGIN_SECONDS } from '../../../src/store/system/retention.ts'
+import { runRetention } from '../../../src/operations/jobs/retention.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { createTestService, readOk, startDevice, testClock } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -13,149 +11,159 @@ const service = await createTestService({ database, clock })
 await rememberHealthy(service, await startDevice())
 afterAll(() => database.close())
 
-const DAY = 86_400
-/** Audit rows of which the history has more to say. */
-const ATTESTED = `action = 'attestation.recorded'`
+const HOUR = 3600
+const DAY = 24 * HOUR
 const never = new AbortController().signal
 
 const count = async (table: string, where = 'true') =>
   Number((await service.query(`select count(*) as n from ${table} where ${where}`))[0]?.n)
 
-/** The services with another store, for jobs that cannot be waited for. */
-function withStore(change: Partial<Services['store']>): Services {
-  return { ...service.services, store: { ...service.services.store, ...change } }
+/** The partitions that there are, by PostgreSQL's catalog. */
+async function partitionsOf(table: string): Promise<string[]> {
+  const rows = await service.query(
+    `select inhrelid::regclass::text as name from pg_inherits
+     where inhparent = '${table}'::regclass order by 1`,
+  )
+  return rows.map(({ name }) => String(name))
 }
 
-describe('one run of the jobs', () => {
-  test('forgets nonces only when every clock refuses them for their age alone', async () => {
-    const { answer } = await attestMinted(service)
-    await readOk(answer, 201)
-    clock.advance(300 + SPENT_NONCE_MARGIN_SECONDS - 1)
-    await runJobs(service.services, never)
-    expect(await count('spent_nonce')).toBe(1)
-    clock.advance(2)
-    await runJobs(service.services, never)
-    expect(await count('spent_nonce')).toBe(0)
-    expect(service.logs.at(-1)).toContain('"job":"spent_nonces"')
-    const metrics = await (await service.request('/metrics')).text()
-    expect(metrics).toContain('countersign_removed_rows_total{job="spent_nonces"} 1')
+async function runTwice(change: Partial<Store> = {}, signal = never): Promise<object[]> {
+  const from = service.logs.length
+  const store = { ...service.services.store, ...change }
+  for (let run = 0; run < 2; run++) await runRetention({ ...service.services, store }, signal)
+  return service.logs.slice(from).map((line) => JSON.parse(line))
+}
+
+describe('one run of the retention', () => {
+  test('makes the partitions of now and of the time to come, tells of it once and is quiet then', async () => {
+    const lines = await runTwice()
+    const made = { event: 'partitions_made', level: 'info' }
+    expect(lines).toContainEqual(expect.objectContaining({ ...made, table: 'spent_nonce' }))
+    expect(lines).toContainEqual(expect.objectContaining({ ...made, table: 'audit' }))
+    expect(lines.filter((line) => 'event' in line && line.event !== 'partitions_made')).toEqual(
+      lines.filter((line) => 'event' in line && line.event === 'partition_missing'),
+    )
+    expect(await partitionsOf('spent_nonce')).toHaveLength(5)
+    expect(await runTwice()).toEqual([])
   })
 
-  test('keeps the record, and of the history what is young or last', async () => {
-    const { deviceKey, deviceId } = await attestMinted(service)
-    for (let i = 0; i < 9; i++) {
-      clock.advance(60)
-      await readOk((await attestMinted(service, { deviceKey })).answer, 201)
-    }
+  test('drops what is old with its partitions, each in its time, and keeps the devices', async () => {
+    clock.advance(2 * HOUR)
+    const { deviceId } = await attestMinted(service)
+    const outside = `tableoid::regclass::text like '%_default' and device_id = '${deviceId}'`
+    for (const table of ['attestation', 'spent_nonce']) expect(await count(table, outside)).toBe(0)
     const ofDevice = `device_id = '${deviceId}'`
-    await runJobs(service.services, never)
-    expect(await count('attestation', ofDevice)).toBe(10)
-    clock.advance(91 * DAY)
-    await runJobs(service.services, never)
-    expect(await count('attestation', ofDevice)).toBe(5)
-    expect(await count('device', ofDevice)).toBe(1)
+    const left = async () =>
+      Promise.all(
+        ['spent_nonce', 'settled_event', 'attestation', 'recent_attestation', 'device'].map(
+          (table) => count(table, ofDevice),
+        ),
+      )
+    const later = async (days: number) => {
+      clock.advance(days * DAY)
+      await runTwice()
+      return left()
+    }
+    expect(await later(0)).toEqual([1, 0, 1, 1, 1])
+    // Nonces of a day go with the day after; the event waits for its receiver for a week.
+    expect(await later(2)).toEqual([0, 0, 1, 1, 1])
+    expect(await later(6)).toEqual([0, 1, 1, 1, 1])
+    expect(await later(9)).toEqual([0, 0, 1, 1, 1])
+    // HISTORY_DAYS are 90; a partition has seven days, and goes when the last of them is old.
+    expect(await later(73)).toEqual([0, 0, 1, 1, 1])
+    expect(await later(7)).toEqual([0, 0, 0, 1, 1])
+    const { entries } = await service.services.store.deviceHistory(deviceId, { limit: 9 })
+    expect(entries).toHaveLength(1)
+    const metrics = await (await service.request('/metrics')).text()
+    expect(metrics).toMatch(/countersign_dropped_partitions_total{table="attestation"} [1-9]/)
+    expect(metrics).toContain('countersign_partitions_missing{table="attestation"} 0')
   })
 
-  test('empties the outbox of what is a week old, and the audit log after two years or sooner', async () => {
-    await attestMinted(service)
-    expect(await count('outbox')).toBeGreaterThan(0)
-    clock.advance(8 * DAY)
-    await runJobs(service.services, never)
-    expect(await count('outbox')).toBe(0)
-    expect(await count('audit', ATTESTED)).toBeGreaterThan(0)
-    clock.advance(91 * DAY)
-    await runJobs(service.services, never)
-    expect(await count('audit', ATTESTED)).toBe(0)
-    expect(await count('audit')).toBeGreaterThan(0)
-    clock.advance(731 * DAY)
-    await runJobs(service.services, never)
-    // Of what is that old; devices that nobody has seen since were tidied away, which is told of now.
-    expect(await count('audit', "action not like 'device.%'")).toBe(0)
+  test('keeps the audit log for two years', async () => {
+    const { deviceId } = await attestMinted(service)
+    const { store } = service.services
+    const now = service.services.clock()
+    await store.quarantineDevice({ deviceId, by: 'x', reason: 'stolen', now })
+    const audited = () => count('audit', `device_id = '${deviceId}'`)
+    clock.advance(729 * DAY)
+    await runTwice()
+    expect(await audited()).toBe(1)
+    clock.advance(32 * DAY)
+    await runTwice()
+    expect(await audited()).toBe(0)
   })
 
-  test('with nothing to do writes no line', async () => {
-    await runJobs(service.services, never)
-    const from = service.logs.length
-    await runJobs(service.services, never)
-    expect(service.logs.length).toBe(from)
+  test('rings where a partition is missing, and what comes is answered and kept all the same', async () => {
+    clock.advance(30 * DAY)
+    const period = 7 * DAY * 1000
+    const begin = new Date(Math.floor(service.services.clock().getTime() / period) * period)
+    const name = `attestation_${begin.toISOString().slice(0, 10).replaceAll('-', '')}00`
+    await service.query(`create table ${name} (in_the_way integer)`)
+    const lines = await runTwice()
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        ...{ event: 'partition_missing', level: 'error', table: 'attestation', missing: 1 },
+        fault: `relation "${name}" already exists`,
+      }),
+    )
+    const metrics = await (await service.request('/metrics')).text()
+    expect(metrics).toContain('countersign_partitions_missing{table="attestation"} 1')
+    const { answer, deviceId } = await attestMinted(service)
+    await readOk(answer, 201)
+    const outside = `device_id = '${deviceId}' and tableoid::regclass::text = 'attestation_default'`
+    expect(await count('attestation', outside)).toBe(1)
+    await service.query(`drop table ${name}`)
+    expect(await runTwice()).toContainEqual(
+      expect.objectContaining({
+        ...{ event: 'partition_missing', table: 'attestation', missing: 0, rows_came_before: true },
+      }),
+    )
+    expect(await runTwice()).toEqual([])
+    // They leave by themselves, too.
+    clock.advance(91 * DAY)
+    await runTwice()
+    expect(await count('attestation', outside)).toBe(0)
   })
 
   test('goes on with the others when one fails', async () => {
     await attestMinted(service)
     clock.advance(8 * DAY)
-    const from = service.logs.length
-    const broken = withStore({
-      removeSpentNonces: () => Promise.reject(new Error('the store failed')),
+    const { keepPartitions } = service.services.store
+    const lines = await runTwice({
+      keepPartitions: (input) =>
+        input.table === 'refusal'
+          ? Promise.reject(new Error('the store failed'))
+          : keepPartitions(input),
     })
-    await runJobs(broken, never)
     expect(await count('outbox')).toBe(0)
-    const failed = service.logs.slice(from).map((line) => JSON.parse(line))
-    expect(failed).toContainEqual(
-      expect.objectContaining({ event: 'job_failed', job: 'spent_nonces', level: 'error' }),
-    )
-    await runJobs(service.services, never)
-    expect(await count('spent_nonce')).toBe(0)
+    const failed = { event: 'job_failed', job: 'partitions', table: 'refusal', level: 'error' }
+    expect(lines).toContainEqual(expect.objectContaining(failed))
+    expect(lines).toContainEqual(expect.objectContaining({ event: 'partitions_made' }))
   })
 
-  test('ends, however much there is to remove', async () => {
-    const removeOldAudit = vi.fn(() => Promise.resolve(1_000))
-    await runJobs(withStore({ removeOldAudit }), never)
-    expect(removeOldAudit).toHaveBeenCalledTimes(50)
+  test('ends, however much there is to do', async () => {
+    const clearDefaultPartition = vi.fn(() => Promise.resolve(1_000))
+    await runTwice({ clearDefaultPartition })
+    expect(clearDefaultPartition).toHaveBeenCalledTimes(2 * 50 * 6)
   })
 
-  test('ends after the batch at hand when the process stops', async () => {
+  test('ends after the step at hand when the process stops', async () => {
     const stopping = new AbortController()
-    const removeSpentNonces = vi.fn(() => {
+    const { keepPartitions } = service.services.store
+    const keep = vi.fn((input: Parameters<typeof keepPartitions>[0]) => {
       stopping.abort()
-      return Promise.resolve(1_000)
+      return keepPartitions(input)
     })
-    const removeOldOutbox = vi.fn(() => Promise.resolve(0))
-    await runJobs(withStore({ removeSpentNonces, removeOldOutbox }), stopping.signal)
-    expect(removeSpentNonces).toHaveBeenCalledTimes(1)
-    expect(removeOldOutbox).not.toHaveBeenCalled()
+    const waitingEvents = vi.fn(() => Promise.resolve([]))
+    await runTwice({ keepPartitions: keep, waitingEvents }, stopping.signal)
+    expect(keep).toHaveBeenCalledTimes(1)
+    expect(waitingEvents).not.toHaveBeenCalled()
   })
 
   test('may be done by any number of processes at once', async () => {
-    for (let i = 0; i < 5; i++) await attestMinted(service)
-    clock.advance(300 + SPENT_NONCE_MARGIN_SECONDS + 1)
-    await Promise.all(Array.from({ length: 8 }, () => runJobs(service.services, never)))
-    expect(await count('spent_nonce')).toBe(0)
-  })
-})
-
-describe('jobs that run by themselves', () => {
-  test('run again and again, also after a failure, until they are stopped', async () => {
-    let runs = 0
-    const removeSpentNonces = () => {
-      runs += 1
-      return runs === 1 ? Promise.reject(new Error('once')) : Promise.resolve(0)
-    }
-    const jobs = startJob((signal) => runJobs(withStore({ removeSpentNonces }), signal), {
-      everyMs: 10,
-      random: service.services.random,
-    })
-    await vi.waitFor(() => expect(runs).toBeGreaterThan(3), { timeout: 5_000 })
-    await jobs.stop()
-    const after = runs
-    await delay(60)
-    expect(runs).toBe(after)
-  })
-
-  test('are waited for when they are stopped', async () => {
-    let ended = false
-    let begun = false
-    const removeSpentNonces = async () => {
-      begun = true
-      await delay(100)
-      ended = true
-      return 0
-    }
-    const jobs = startJob((signal) => runJobs(withStore({ removeSpentNonces }), signal), {
-      everyMs: 1,
-      random: service.services.random,
-    })
-    await vi.waitFor(() => expect(begun).toBe(true), { timeout: 5_000 })
-    await jobs.stop()
-    expect(ended).toBe(true)
+    clock.advance(40 * DAY)
+    await Promise.all(Array.from({ length: 8 }, () => runRetention(service.services, never)))
+    expect(await runTwice()).toEqual([])
+    expect(await partitionsOf('spent_nonce')).toHaveLength(5)
   })
 })

@@ -86,12 +86,17 @@ async function expectWhole(query: Query, acknowledged: readonly string[]): Promi
   expect(await ids(`select replace(nonce_id, 'nonce_', 'att_') as id from spent_nonce`)).toEqual(
     sorted,
   )
-  expect(await ids(`select detail ->> 'attestationId' as id from audit`)).toEqual(sorted)
+  const recent = await query('select device_id, attestations -> 0 as last from recent_attestation')
 
   const newest = new Map(history.map((row) => [row.device_id, row]))
   const devices = await query('select device_id, attestation_id, verdict from device')
   expect(devices).toHaveLength(newest.size)
   for (const device of devices) expect(device).toEqual(newest.get(device.device_id))
+  expect(recent).toHaveLength(newest.size)
+  for (const { device_id, last } of recent) {
+    const { attestation_id: attestationId, verdict } = newest.get(device_id) ?? {}
+    expect(last).toMatchObject({ attestationId, verdict })
+  }
 
   const changes = history.filter((row, index) => {
     const before = history[index - 1]

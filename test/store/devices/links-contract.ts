@@ -4,13 +4,12 @@ import {
   at,
   attestationOf,
   everythingAbout,
+  NOTHING,
   newDeviceId,
   newId,
   refusalOf,
   type StoreUnderTest,
 } from '../fixtures.ts'
-
-const NOTHING = { device: [], spent_nonce: [], attestation: [], audit: [], outbox: [] }
 
 /** One TPM is one device: what has to hold of names, whichever of them comes first. */
 export function linksContract(subject: () => StoreUnderTest): void {
@@ -130,7 +129,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
     const told = (await about(key)).outbox as { payload: { currentVerdict: string } }[]
     expect(told.at(-1)?.payload).toMatchObject({ cause: 'merged', currentVerdict: 'unknown' })
     expect((await about(key)).device).toEqual([])
-    expect((await about(key)).attestation).toEqual([])
+    expect((await about(key)).recent_attestation).toEqual([])
   })
 
   test('an exception that was made for a device holds for it by its new name', async () => {
@@ -174,8 +173,9 @@ export function linksContract(subject: () => StoreUnderTest): void {
 
   test('a quarantine of any of several devices that turn out to be one holds for it', async () => {
     const [tpm, one, two] = [newDeviceId(), newDeviceId(), newDeviceId()]
-    await record({ deviceId: one, at: 20 })
-    await record({ deviceId: two, at: 30, verdict: 'untrusted' })
+    for (const second of [11, 12, 20]) await record({ deviceId: one, at: second })
+    for (const second of [10, 13, 30])
+      await record({ deviceId: two, at: second, verdict: 'untrusted' })
     await link(tpm, one)
     await quarantine(two)
     expect(await link(tpm, two)).toMatchObject({ isQuarantined: true })
@@ -184,6 +184,16 @@ export function linksContract(subject: () => StoreUnderTest): void {
     expect(merged.linkedKeys.toSorted()).toEqual([one, two].sort())
     const events = (await about(tpm)).outbox as { payload: Record<string, unknown> }[]
     expect(events.map(({ payload }) => payload.currentVerdict)).toContain('quarantined')
+    // Under any of the names the history is of all of them, and so is what outlives it.
+    const seconds = async (name: string) =>
+      (await store().deviceHistory(name, { limit: 9 })).entries.map(
+        (entry) => (entry.at.getTime() - at(0).getTime()) / 1000,
+      )
+    for (const name of [tpm, one, two]) {
+      expect(await seconds(name)).toEqual([30, 20, 13, 12, 11, 10])
+    }
+    await subject().query(`delete from attestation where device_id in ('${one}', '${two}')`)
+    expect(await seconds(two)).toEqual([30, 20, 13, 12, 11])
   })
 
   test('two descriptions of one TPM that share a key become one device', async () => {
@@ -299,7 +309,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
       // What was recorded before the link is the device's, and nothing is there twice.
       const recorded = outcomes.filter((one) => typeof one === 'object' && 'device' in one)
       const kept = recorded.filter(({ outcome }) => outcome === 'recorded').length
-      expect((await about(tpm)).attestation).toHaveLength(kept)
+      expect((await store().deviceHistory(tpm, { limit: 9 })).entries).toHaveLength(kept)
     }
   })
 
@@ -320,7 +330,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
     const [tpm, key] = [newDeviceId(), newDeviceId()]
     await link(tpm, key)
     await store().recordRefusal(refusalOf(key, {}))
-    expect((await about(key)).attestation).toEqual([])
+    expect((await about(key)).refusal).toEqual([])
     expect((await store().deviceHistory(key, { limit: 9 })).entries).toHaveLength(1)
   })
 }

@@ -5,14 +5,13 @@ import {
   at,
   attestationOf,
   everythingAbout,
+  NOTHING,
   newDeviceId,
   newId,
   refusalOf,
   type StoreUnderTest,
   VALIDITY_SECONDS,
 } from '../fixtures.ts'
-
-const NOTHING = { device: [], spent_nonce: [], attestation: [], audit: [], outbox: [] }
 
 export function recordingContract(subject: () => StoreUnderTest): void {
   const store = () => subject().store
@@ -68,10 +67,11 @@ export function recordingContract(subject: () => StoreUnderTest): void {
     })
     const rows = await about(deviceId)
     expect(rows.spent_nonce).toHaveLength(1)
-    expect(rows.attestation).toHaveLength(1)
-    expect(rows.audit).toMatchObject([
-      { actor: deviceId, action: 'attestation.recorded', detail: { created: true, current: true } },
+    // Its own audit row: who, when, what, and what came of it.
+    expect(rows.attestation).toMatchObject([
+      { device_id: deviceId, at: at(0), verdict: 'trusted', is_current: true, is_new: true },
     ])
+    expect(rows.recent_attestation).toHaveLength(1)
     expect(await events(deviceId)).toEqual([
       {
         at: '2026-03-01T12:00:00.000Z',
@@ -100,7 +100,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       expect(outcomes.filter((outcome) => outcome === 'recorded')).toHaveLength(1)
       expect(outcomes.filter((outcome) => outcome === 'nonce_spent')).toHaveLength(31)
       const after = await about(deviceId)
-      for (const table of ['spent_nonce', 'attestation', 'audit', 'outbox'] as const) {
+      for (const table of ['spent_nonce', 'attestation', 'outbox'] as const) {
         expect(after[table].length - before[table].length, table).toBe(1)
       }
       expect(after.device).toHaveLength(1)
@@ -112,7 +112,8 @@ export function recordingContract(subject: () => StoreUnderTest): void {
     const nonceId = newId('nonce-')
     await record({ deviceId, nonceId })
     const before = await about(deviceId)
-    const answer = await record({ deviceId, nonceId, verdict: 'untrusted', at: 60 })
+    const again = { verdict: 'untrusted', at: 60, nonceExpiresAt: 300 } as const
+    const answer = await record({ deviceId, nonceId, ...again })
     expect(answer).toMatchObject({
       outcome: 'nonce_spent',
       device: { enrolment: 'admitted', previousVerdict: 'trusted', isCurrent: false },
@@ -131,7 +132,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
     await record({ deviceId, attestationId: 'att_twice' })
     const before = await about(deviceId)
     const nonceId = newId('nonce-')
-    const again = record({ deviceId, nonceId, attestationId: 'att_twice', at: 5 })
+    const again = record({ deviceId, nonceId, attestationId: 'att_twice' })
     await expect(again).rejects.toMatchObject({ name: 'StoreError', code: '23505' })
     expect(await about(deviceId)).toEqual(before)
     expect((await record({ deviceId, nonceId })).outcome).toBe('recorded')
@@ -296,7 +297,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       await record({ deviceId })
       const before = await about(deviceId)
       await store().recordRefusal(refusalOf(deviceId, { at: at(9) }))
-      const { attestation: _, ...after } = await about(deviceId)
+      const { refusal: _, ...after } = await about(deviceId)
       expect(before).toMatchObject(after)
     })
 

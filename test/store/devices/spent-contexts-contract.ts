@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { SPENT_NONCE_MARGIN_SECONDS } from '../../../src/store/system/retention.ts'
 import { at, type StoreUnderTest } from '../fixtures.ts'
 
 let contexts = 0
@@ -15,18 +14,21 @@ export function spentContextsContract(subject: () => StoreUnderTest): void {
     const used = context()
     const uses = await Promise.all(Array.from({ length: 32 }, () => store().spendContext(used)))
     expect(uses.filter((isFirst) => isFirst)).toHaveLength(1)
-    expect(await store().spendContext({ ...used, expiresAt: at(900) })).toBe(false)
+    expect(await store().spendContext(used)).toBe(false)
     expect(await store().spendContext(context())).toBe(true)
   })
 
-  test('a row goes when every clock refuses its context for its age alone, and not before', async () => {
-    const [old, young] = [context(at(-86_400)), context(at(-86_399))]
-    for (const one of [old, young]) await store().spendContext(one)
-    const now = at(-86_400 + SPENT_NONCE_MARGIN_SECONDS + 0.5)
-    await store().removeSpentContexts(at(-86_400 + SPENT_NONCE_MARGIN_SECONDS), 100)
-    expect(await store().spendContext(old)).toBe(false)
-    expect(await store().removeSpentContexts(now, 100)).toBe(1)
-    expect(await store().spendContext(old)).toBe(true)
-    expect(await store().spendContext(young)).toBe(false)
+  test('goes when its partition does, where every clock refuses it for its age alone', async () => {
+    const now = new Date('2036-01-10T12:00:00Z')
+    const keep = (before: Date) => store().keepPartitions({ table: 'spent_context', before, now })
+    await keep(new Date(0))
+    const used = context(new Date('2036-01-10T23:59:59Z'))
+    const next = context(new Date('2036-01-11T00:00:00Z'))
+    for (const one of [used, next]) expect(await store().spendContext(one)).toBe(true)
+    expect((await keep(used.expiresAt)).dropped).toBeNull()
+    expect(await store().spendContext(used)).toBe(false)
+    expect((await keep(next.expiresAt)).dropped).toBe('spent_context_2036011000')
+    expect(await store().spendContext(used)).toBe(true)
+    expect(await store().spendContext(next)).toBe(false)
   })
 }

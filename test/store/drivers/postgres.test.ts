@@ -126,7 +126,9 @@ describePostgres('store on PostgreSQL', () => {
       if (index % 19 === 0) return store.releaseDevice(change)
       if (index % 23 === 0) return store.recordRefusal(refusalOf(deviceId, { at: at(index) }))
       const nonceId = index % 3 === 0 ? newId('nonce-') : (nonces[index % 5] ?? '')
-      return store.recordAttestation(attestationOf({ deviceId, nonceId, at: index }))
+      return store.recordAttestation(
+        attestationOf({ deviceId, nonceId, nonceExpiresAt: 300, at: index }),
+      )
     })
     await Promise.all(calls)
     await close()
