@@ -7,7 +7,7 @@ import { createApp } from '../http/app.ts'
 import { ByteExactResponse } from '../http/byte-exact-response.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
-import { keepPartitions } from '../operations/jobs/partitions.ts'
+import { makePartitions } from '../operations/jobs/partitions.ts'
 import { runRetention } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { runControl } from '../operations/jobs/round.ts'
@@ -66,13 +66,12 @@ export async function startNodeService(
   const secrets = await readMasterSecrets(config)
   const store = await openOwnStore(config, log)
   try {
+    await makePartitions({ store, clock, log })
     const services = await createServices({
       ...{ config, log, store, secrets, clock },
       simulatedHardware: options.simulatedHardware,
     })
     await reviewUnproven(services)
-    // Before the first request, so that none of its rows needs a place outside the partitions.
-    await keepPartitions(services, new AbortController().signal)
     const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
     const jobs = startBackgroundJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`

@@ -48,6 +48,23 @@ export async function keepPartitions(
   }
 }
 
+/** Makes them and drops nothing: for a start, before there is anything that could need a place. */
+export async function makePartitions({
+  store,
+  clock,
+  log,
+}: Pick<PartitionDependencies, 'store' | 'clock' | 'log'>): Promise<void> {
+  const nothing = new Date(0)
+  for (const table of PARTITIONED_TABLES) {
+    try {
+      await store.keepPartitions({ table, before: nothing, now: clock() })
+    } catch (error) {
+      // No reason not to start: rows find their place without, and the job rings.
+      log.error('job_failed', { job: 'partitions', table, ...describeFault(error) })
+    }
+  }
+}
+
 function daysToKeep({ historyDays, refusalDays }: RetentionDays): Record<PartitionedTable, number> {
   return {
     attestation: historyDays,

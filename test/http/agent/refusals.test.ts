@@ -502,8 +502,7 @@ describe('a submission that counted', () => {
     const { refusal: _, ...others } = await everythingStored(service.query)
     const { refusal: __, ...othersBefore } = before
     expect(others).toEqual(othersBefore)
-    const history = await historyOf(deviceIdOf(honest.deviceKey))
-    expect(history.map(({ outcome }) => outcome).sort()).toEqual(['accepted', 'refused'])
+    expect(await historyOf(deviceIdOf(honest.deviceKey))).toHaveLength(1)
   })
 
   test('spends its nonce for every other token and proof of the device', async () => {
