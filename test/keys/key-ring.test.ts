@@ -1,5 +1,13 @@
 import { X509Certificate } from 'node:crypto'
-import { compactVerify, createLocalJWKSet, importJWK, importX509, jwtVerify, SignJWT } from 'jose'
+import {
+  compactVerify,
+  createLocalJWKSet,
+  importJWK,
+  importSPKI,
+  importX509,
+  jwtVerify,
+  SignJWT,
+} from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { digest } from '../../src/base/digest.ts'
 import { fromBase64, toBase64, toBase64Url } from '../../src/base/encoding.ts'
@@ -14,6 +22,7 @@ import { SIGNING_KEY_USES } from '../../src/keys/signing-keys.ts'
 import type { SigningKeyUse } from '../../src/store/schema/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/store-error.ts'
+import { describeOpenssl, openssl } from '../support/openssl.ts'
 import { type TestClock, testClock } from '../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts'
 
@@ -137,6 +146,29 @@ describe('the attestation key', () => {
       .sign(key.privateKey.cryptoKey)
     const pem = `-----BEGIN CERTIFICATE-----\n${key.certificate}\n-----END CERTIFICATE-----`
     await expect(jwtVerify(token, await importX509(pem, 'RS256'))).resolves.toBeDefined()
+  })
+})
+
+describeOpenssl('the certificates of attestation keys, as OpenSSL reads them', () => {
+  test('each hold the key that signs under their kid, before and after a rotation', async () => {
+    const ring = await open()
+    await announce('attestation')
+    await ring.reread()
+    const times = [clock.now(), new Date(clock.now().getTime() + 700_000)]
+    const signers = times.map((time) => ring.latest().signingKey('attestation', time))
+    expect(new Set(signers.map(({ kid }) => kid)).size).toBe(2)
+    const { keys: published } = ring.latest().publishedKeySet('attestation', clock.now())
+    for (const { kid, privateKey } of signers) {
+      const [x5c = ''] = published.find((key) => key.kid === kid)?.x5c ?? []
+      const der = fromBase64(x5c) ?? new Uint8Array()
+      const read = openssl(['x509', '-inform', 'DER', '-noout', '-subject', '-pubkey', '-in'], der)
+      expect(read.toString()).toContain(issuer)
+      const [spki = ''] = /-----BEGIN[\s\S]*-----END PUBLIC KEY-----/.exec(read.toString()) ?? []
+      const token = await new SignJWT({})
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .sign(privateKey.cryptoKey)
+      await expect(jwtVerify(token, await importSPKI(spki, 'RS256'))).resolves.toBeDefined()
+    }
   })
 })
 
