@@ -9,9 +9,10 @@ type RatioPath = Exclude<Path, 'worker' | 'preview'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.7,
-  submission: 0.7,
+  submission: 0.75,
   appraisal: 0.6,
   policy: 1,
+  relay: 0.5,
 }
 
 /** What the Worker may come to: of the platform's second to start, half. */
