@@ -52,6 +52,8 @@ export type Recorded = {
 type Entry = {
   readonly submission: VerifiedSubmission
   readonly deviceId: DeviceId
+  /** Of what the evidence names. */
+  readonly ring: number
   readonly now: Date
 }
 
@@ -70,8 +72,9 @@ export async function recordAttestation(
   now: Date,
 ): Promise<Result<Recorded, RecordingFailure>> {
   let { deviceId } = submission
+  const ring = dependencies.ringOf(submission.identity)
   for (let names = 0; names < MAX_NAMES; names += 1) {
-    const answer = await recordUnder(dependencies, { submission, deviceId, now })
+    const answer = await recordUnder(dependencies, { submission, deviceId, ring, now })
     if ('ok' in answer) return answer
     if (answer.outcome === 'linked') deviceId = answer.linkedDeviceId
     else {
@@ -89,9 +92,9 @@ async function recordUnder(
   dependencies: RecordingDependencies,
   entry: Entry,
 ): Promise<Result<Recorded, RecordingFailure> | AnotherName> {
-  const { submission, deviceId, now } = entry
+  const { submission, deviceId, ring, now } = entry
   const { deviceKey, identity } = submission
-  const { store, unvouched, config, ringOf } = dependencies
+  const { store, unvouched, config } = dependencies
   const { deviceRules, record } = await findDeviceRules(dependencies, entry)
   const { rules, reliefs } = deviceRules
   const attestation = describeAttestation(dependencies, submission, now)
@@ -102,7 +105,7 @@ async function recordUnder(
     keyKind: submission.keyKind,
     deviceKeyHash: toBase64Url(identity),
     linkedKey: deviceId === submission.keyName ? null : toBase64Url(deviceKey),
-    ring: ringOf(identity),
+    ring,
     // Whoever is known attests as ever.
     enrolmentMode: admission.ok ? config.enrolment : 'listed',
     nonce: submission.nonce,
@@ -178,7 +181,7 @@ async function findDeviceRules(
   dependencies: RecordingDependencies,
   entry: Entry,
 ): Promise<{ readonly deviceRules: DeviceRules; readonly record: TrustRecord | null }> {
-  const { submission, deviceId, now } = entry
+  const { submission, deviceId, ring, now } = entry
   const rulesInForce = await dependencies.rules.recent()
   // The ring of a device that is known by another name is in its record, and not in this one.
   const isOther = deviceId !== submission.deviceId
@@ -186,7 +189,6 @@ async function findDeviceRules(
     const record = await readDevice(dependencies, entry)
     return { deviceRules: rulesInForce.rulesFor(record, now), record }
   }
-  const ring = dependencies.ringOf(submission.identity)
   const deviceRules = rulesInForce.rulesFor({ deviceId, labels: [], ring }, now)
   const { usesDevice } = deviceRules.rules.policy
   return { deviceRules, record: usesDevice ? await readDevice(dependencies, entry) : null }
@@ -198,8 +200,8 @@ async function findDeviceRules(
  * recorded verdict is on the evidence alone.
  */
 async function readDevice(
-  { store, ringOf }: RecordingDependencies,
-  { submission, deviceId, now }: Entry,
+  { store }: RecordingDependencies,
+  { submission, deviceId, ring, now }: Entry,
 ): Promise<TrustRecord> {
   const { record } = await store.trustRecord(deviceId)
   const standing = { enrolment: 'admitted', quarantine: null } as const
@@ -211,7 +213,7 @@ async function readDevice(
     owner: null,
     entraDeviceId: null,
     labels: [],
-    ring: ringOf(submission.identity),
+    ring,
     attestation: null,
     firstFailedAt: {},
     generation: 1,
