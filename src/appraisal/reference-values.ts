@@ -144,6 +144,14 @@ export function parseReferenceValues(
   return ok({ hash: named.hash, document: parsed.data, ...grouped })
 }
 
+/** The same document under a configuration that says whether hardware has to be proven. */
+export function demandHardware(
+  values: ReferenceValues,
+  requiresHardware: boolean,
+): ReferenceValues {
+  return requiresHardware ? { ...values, requiresHardware } : values
+}
+
 /** The `policyHashes` of an issuer of tokens: an empty list, if nothing is pinned, accepts nothing. */
 export function pinnedPolicies(
   referenceValues: ReferenceValues,

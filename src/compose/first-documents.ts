@@ -1,7 +1,7 @@
 import { parseReferenceValues } from '../appraisal/reference-values.ts'
+import { lintDocument } from '../operations/release/check-document.ts'
+import { releaseFirst } from '../operations/release/release.ts'
 import { BASELINE_POLICY } from '../policy/document/baseline.ts'
-import { compilePolicy } from '../policy/document/compile.ts'
-import type { Json } from '../store/json.ts'
 import type { Store } from '../store/store.ts'
 
 /** Where nobody said otherwise: no enclave is a good one until an administrator lists it. */
@@ -16,17 +16,12 @@ export async function ensureDocuments(
   now: Date,
   referenceValues: object = NO_REFERENCE_VALUES,
 ): Promise<void> {
-  const author = 'countersign'
-  const reason = 'first start'
-  const policy = compilePolicy(BASELINE_POLICY)
-  const references = parseReferenceValues(referenceValues)
-  if (!policy.ok || !references.ok) throw new TypeError('a first document does not compile')
   const documents = [
-    { kind: 'policy', hash: policy.value.hash, body: policy.value.document },
-    { kind: 'reference-values', hash: references.value.hash, body: references.value.document },
-  ] as const
-  for (const { kind, hash, body } of documents) {
-    await store.ensureActiveDocument({ kind, hash, body: body as Json, author, reason, now })
+    lintDocument('policy', JSON.stringify(BASELINE_POLICY), now),
+    lintDocument('reference-values', JSON.stringify(referenceValues), now),
+  ]
+  for (const document of documents) {
+    await releaseFirst(store, { document, by: 'countersign', reason: 'first start', now })
   }
 }
 

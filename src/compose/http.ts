@@ -1,5 +1,6 @@
 import type { HttpServices } from '../http/app.ts'
 import { accessServices } from './decide.ts'
+import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
 
 /** Hands each room of HTTP what its routes work with. */
@@ -9,7 +10,7 @@ export function httpServices(services: Services): HttpServices {
     ...{ log, metrics, random, publishedKeys },
     access: accessServices(services),
     agent: services,
-    admin: services,
+    admin: adminServices(services),
     health: services,
   }
 }

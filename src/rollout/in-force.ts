@@ -7,7 +7,7 @@ export type Control = {
   /** Moves with every change of anything else in here. */
   readonly revision: number
   readonly active: readonly ActivePointer[]
-  /** Running and paused ones: at most one of each kind. */
+  /** Running and paused ones: at most one. */
   readonly rollouts: readonly Rollout[]
   /** Of those that nobody ended; whether one has expired is for the reader to say. */
   readonly overrides: readonly Override[]

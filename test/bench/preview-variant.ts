@@ -39,7 +39,8 @@ const { createRulesReader } = await import('../../src/operations/release/rules-i
 const { variant, database, candidate, seconds } = readInput<PreviewInput>()
 const clock = () => new Date()
 const store = await openStore(database)
-const { active: inForce } = await createRulesReader(store, { clock }).recent()
+const rules = createRulesReader(store, { clock })
+const { active: inForce } = await rules.recent()
 const policy = compilePolicy(candidate)
 if (!policy.ok) throw new Error(policy.failure.reason)
 const after = { ...inForce, policy: policy.value }
@@ -68,10 +69,11 @@ async function run(): Promise<number> {
 }
 
 async function preview(): Promise<number> {
-  const answer = await previewDocument({ store, kind: 'policy', candidate, by: 'bench', clock })
-  if (!answer.ok) throw new Error(answer.failure.reason)
-  if (answer.value.newly_denied.devices === 0) throw new Error('nothing would change')
-  return answer.value.devices
+  const document = { kind: 'policy', compiled: after.policy } as const
+  const dependencies = { store, rules, requiresHardware: false, clock }
+  const summary = await previewDocument(dependencies, { document, by: 'bench' })
+  if (summary.newly_denied.devices === 0) throw new Error('nothing would change')
+  return summary.devices
 }
 
 async function read(): Promise<number> {

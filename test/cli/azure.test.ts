@@ -12,6 +12,7 @@ import { COMMAND } from '../../src/base/command.ts'
 import { command } from '../../src/cli/azure/azure.ts'
 import { confirm } from '../../src/cli/framework/confirm.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
+import { ensureDocuments } from '../../src/compose/first-documents.ts'
 import { policyHashOf } from '../../src/evidence/token/attestation-token.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
@@ -73,6 +74,7 @@ async function bringIntoForce(body: Json): Promise<void> {
   if (!values.ok) throw new TypeError(values.failure.reason)
   const { hash } = values.value
   const now = new Date()
+  await ensureDocuments(store, now)
   const by = { author: 'test', reason: 'test' }
   await store.activateDocument({ kind: 'reference-values', hash, body, now, ...by })
 }

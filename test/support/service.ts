@@ -5,6 +5,7 @@ import { createLog } from '../../src/base/log.ts'
 import { httpServices } from '../../src/compose/http.ts'
 import { createServices, type Services } from '../../src/compose/services.ts'
 import { type Config, type Environment, parseConfig } from '../../src/config/config.ts'
+import type { AdminServices } from '../../src/http/admin/services.ts'
 import { type App, createApp } from '../../src/http/app.ts'
 import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
 import {
@@ -71,6 +72,8 @@ export type TestServiceOptions = {
   readonly wrap?: (store: Store) => Store
   /** Puts other services in the place of some. */
   readonly alter?: (services: Services) => Services
+  /** The same of what the routes of administrators work with. */
+  readonly alterAdmin?: (services: AdminServices) => AdminServices
 }
 
 /** All services of a run share one secret, so that several can work on one database. */
@@ -96,7 +99,14 @@ export function testClock(start: Date = START): TestClock {
 }
 
 export async function createTestService(options: TestServiceOptions): Promise<TestService> {
-  const { database, clock = testClock(), env = {}, wrap = same, alter = same } = options
+  const {
+    database,
+    clock = testClock(),
+    env = {},
+    wrap = same,
+    alter = same,
+    alterAdmin = same,
+  } = options
   const { secrets = [MASTER_SECRET] } = options
   const config: Config = expectOk(parseConfig({ LOG_LEVEL: 'debug', ...env }))
   const logs: string[] = []
@@ -114,7 +124,8 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
     simulatedHardware,
   }
   const services = alter(await createServices(input))
-  const app = createApp(httpServices(services))
+  const http = httpServices(services)
+  const app = createApp({ ...http, admin: alterAdmin(http.admin) })
   const route = app.fetch
   app.fetch = (...input) => database.serve(async () => await route(...input))
   const url = config.publicUrl

@@ -4,11 +4,12 @@ import {
   type ReferenceValuesDocument,
 } from '../../appraisal/reference-values.ts'
 import { toBase64 } from '../../base/encoding.ts'
+import { bodyOf } from '../../operations/release/check-document.ts'
+import { formatDocument } from '../../operations/release/format-document.ts'
 import type { Store } from '../../store/store.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { type ApplyOptions, applyDocuments } from '../policy/apply.ts'
-import { bodyOf, formatDocument } from '../policy/document-kinds.ts'
 import { readInForce } from '../policy/in-force.ts'
 import { demandChecked, hasErrors, lintCandidate } from '../policy/read-document.ts'
 import { isOwnIssuer, type Root } from './read-roots.ts'
@@ -43,10 +44,11 @@ export async function importRoots(
   // A version that can be looked at under its hash: what a preview says of it, too.
   const keep = async () => {
     const checked = demandChecked(written)
+    const { hash } = checked.compiled
     const reason = options.reason ?? REASON
-    const input = { kind: KIND, hash: checked.hash, body: bodyOf(checked), reason, now } as const
+    const input = { kind: KIND, hash, body: bodyOf(checked), reason, now } as const
     await store.proposeDocument({ ...input, author: COMMAND_LINE })
-    return checked.hash
+    return hash
   }
   const candidate = { ...written, label: hasErrors(written) ? written.label : await keep() }
   const release = { reason: REASON, ...withoutUndefined(options), expected: active.hash }

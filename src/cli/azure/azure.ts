@@ -70,7 +70,7 @@ const set = verb({
     const confirm = confirmer({ json, yes })
     const source = readPolicySource(file)
     const signer = await readSigner(files)
-    return onProvider(provider, (chosen, store) =>
+    return onProvider(provider, (chosen, store, config) =>
       publishPolicy(chosen, store, {
         source,
         sourceArguments: file === undefined ? '--recommended' : `--file ${file}`,
@@ -78,7 +78,8 @@ const set = verb({
         mayPin,
         name: name ?? (file === undefined ? 'recommended' : undefined),
         json,
-        now: new Date(),
+        requiresHardware: requiresHardware(config),
+        clock: () => new Date(),
         confirm,
       }),
     )
@@ -99,8 +100,12 @@ const pin = verb({
     if (file !== undefined && recommended) throw new UsageError('say --file or --recommended')
     const source = file !== undefined || recommended ? readPolicySource(file) : undefined
     const sourceArguments = file === undefined ? '' : `--file ${file}`
-    return onProvider(provider, (chosen, store) =>
-      pinPolicy(chosen, store, { source, sourceArguments, name, json, now: new Date() }),
+    return onProvider(provider, (chosen, store, config) =>
+      pinPolicy(chosen, store, {
+        ...{ source, sourceArguments, name, json },
+        requiresHardware: requiresHardware(config),
+        clock: () => new Date(),
+      }),
     )
   },
 })

@@ -14,7 +14,9 @@ export type PinOptions = {
   readonly sourceArguments: string
   readonly name: string | undefined
   readonly json: boolean
-  readonly now: Date
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware: boolean
+  readonly clock: () => Date
 }
 
 /** Makes tokens count that are issued under a policy: the one in force, or one that is to be. */
@@ -23,13 +25,13 @@ export async function pinPolicy(
   store: Store,
   options: PinOptions,
 ): Promise<number> {
-  const { source, json, now } = options
+  const { source, json } = options
   const { url } = provider
   const policy = source ?? (await readInForce(provider))
   const name = options.name ?? (policy.hash === RECOMMENDED_POLICY_HASH ? 'recommended' : undefined)
   const { hash } = policy
-  const answer = await addPin(store, { issuer: url, hash, name }, now)
-  const pins = await readPins(store, url, now)
+  const answer = await addPin(store, { issuer: url, hash, name }, options)
+  const pins = await readPins(store, url, options.clock())
   if (json) {
     printJson({ provider: url, hash, changed: answer === 'applied', pins })
     return 0

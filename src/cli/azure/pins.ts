@@ -2,13 +2,18 @@ import {
   parseReferenceValues,
   pinnedPolicies,
   type ReferenceValues,
-  type ReferenceValuesDocument,
 } from '../../appraisal/reference-values.ts'
+import { COMMAND } from '../../base/command.ts'
+import { lintDocument, withoutErrors } from '../../operations/release/check-document.ts'
+import { formatDocument } from '../../operations/release/format-document.ts'
 import type { Store } from '../../store/store.ts'
-import { COMMAND_LINE } from '../framework/open-database.ts'
-import { type Release, release } from '../policy/gate.ts'
+import { describeFailure } from '../policy/describe-failure.ts'
+import { type Release, type Released, releaseByCommand } from '../policy/gate.ts'
 
 export type Pin = { readonly issuer: string; readonly hash: string }
+
+/** How a change of pins is released. */
+export type PinOptions = Pick<Release, 'requiresHardware' | 'json' | 'clock'>
 
 /** The hashes that are pinned for a provider now. */
 export async function readPins(
@@ -19,30 +24,33 @@ export async function readPins(
   return pinnedPolicies(await readReferenceValues(store), issuer, now)
 }
 
-/** Adds a pin beside those that there are; `unchanged` if it counts already. */
+/**
+ * Adds a pin beside those that there are, at once for every device: a policy is published only when
+ * it is pinned. `unchanged` if it counts already.
+ */
 export async function addPin(
   store: Store,
   pin: Pin & { readonly name?: string | undefined },
-  now: Date,
+  options: PinOptions,
 ): Promise<'applied' | 'unchanged'> {
   const values = await readReferenceValues(store)
-  const isPinned = pinnedPolicies(values, pin.issuer, now).some((hash) => hash === pin.hash)
-  if (isPinned) return 'unchanged'
   const { issuer, hash, name } = pin
+  const pinned = pinnedPolicies(values, issuer, options.clock())
+  if (pinned.some((one) => one === hash)) return 'unchanged'
   const added = { issuer, hash, ...(name !== undefined && { name }) }
   const policies = [...(values.document.azure_policies ?? []), added]
-  const document = { ...values.document, azure_policies: policies }
-  const expected = values.hash
-  return activate(store, {
-    expected,
-    document,
+  const { outcome, newlyDenied } = await releaseValues(store, values, {
+    ...options,
+    document: { ...values.document, azure_policies: policies },
     reason: `pin Azure policy ${hash} of ${issuer}`,
-    now,
+    acceptedDenials: 0,
+    showsPreview: false,
   })
+  if (outcome === 'denials_not_accepted') {
+    throw new Error(`${newlyDenied} devices would be denied by it: ${COMMAND} policy plan says why`)
+  }
+  return outcome === 'unchanged' ? 'unchanged' : 'applied'
 }
-
-export type PinToRemove = Pin &
-  Pick<Release, 'acceptedDenials' | 'requiresHardware' | 'json' | 'clock'>
 
 export type PinRemoval = {
   readonly outcome: 'applied' | 'unchanged' | 'denials_not_accepted'
@@ -51,30 +59,24 @@ export type PinRemoval = {
 }
 
 /**
- * Takes away every pin of this policy at this provider; the others stay. Where devices have
- * attested it goes through the gate that any other change does, and counts those that it would lose.
+ * Takes away every pin of this policy at this provider; the others stay. It is released as any other
+ * change is, and counts the devices that it would lose.
  */
-export async function removePins(store: Store, removal: PinToRemove): Promise<PinRemoval> {
-  const { issuer, hash, clock } = removal
-  const { document, hash: expected } = await readReferenceValues(store)
-  const { azure_policies: policies = [], ...others } = document
+export async function removePins(
+  store: Store,
+  removal: Pin & PinOptions & Pick<Release, 'acceptedDenials'>,
+): Promise<PinRemoval> {
+  const { issuer, hash } = removal
+  const values = await readReferenceValues(store)
+  const { azure_policies: policies = [], ...others } = values.document
   const kept = policies.filter((policy) => policy.issuer !== issuer || policy.hash !== hash)
   if (kept.length === policies.length) return { outcome: 'unchanged', newlyDenied: 0 }
-  const reason = `unpin Azure policy ${hash} of ${issuer}`
-  // Without pins it is again the document that it was before the first one.
-  const changed = kept.length === 0 ? others : { ...others, azure_policies: kept }
-  if ((await store.attestedDevices({ most: 1 })) === 0) {
-    const change = { expected, document: changed, reason, now: clock() }
-    return { outcome: await activate(store, change), newlyDenied: 0 }
-  }
-  const { outcome, newlyDenied } = await release(store, {
+  const { outcome, newlyDenied } = await releaseValues(store, values, {
     ...removal,
-    kind: 'reference-values',
-    checked: check(changed),
-    reason,
-    expected,
-    maxAgeMs: PREVIEW_MAX_AGE_MS,
-    way: { kind: 'at_once' },
+    // Without pins it is again the document that it was before the first one.
+    document: kept.length === 0 ? others : { ...others, azure_policies: kept },
+    reason: `unpin Azure policy ${hash} of ${issuer}`,
+    showsPreview: true,
   })
   if (outcome === 'unchanged' || outcome === 'denials_not_accepted') {
     return { outcome, newlyDenied }
@@ -84,6 +86,26 @@ export async function removePins(store: Store, removal: PinToRemove): Promise<Pi
 
 const PREVIEW_MAX_AGE_MS = 3_600_000
 
+/** Releases reference values at once, in the place of those that they were made from. */
+async function releaseValues(
+  store: Store,
+  values: ReferenceValues,
+  change: PinOptions &
+    Pick<Release, 'reason' | 'acceptedDenials' | 'showsPreview'> & { readonly document: object },
+): Promise<Released> {
+  const { requiresHardware, json, clock, reason, acceptedDenials, showsPreview } = change
+  const kind = 'reference-values'
+  const document = lintDocument(kind, formatDocument(kind, change.document), clock())
+  const checked = withoutErrors(document)
+  if (!checked.ok) throw new Error(describeFailure(checked.failure))
+  return releaseByCommand(store, {
+    ...{ document, reason, acceptedDenials, requiresHardware, json, clock, showsPreview },
+    expected: values.hash,
+    maxAgeMs: PREVIEW_MAX_AGE_MS,
+    way: { kind: 'at_once' },
+  })
+}
+
 async function readReferenceValues(store: Store): Promise<ReferenceValues> {
   const active = await store.activeDocument('reference-values')
   if (active === null) {
@@ -92,32 +114,4 @@ async function readReferenceValues(store: Store): Promise<ReferenceValues> {
   const values = parseReferenceValues(active.body)
   if (!values.ok) throw new Error(`the reference values in force: ${values.failure.reason}`)
   return values.value
-}
-
-async function activate(
-  store: Store,
-  change: {
-    /** Hash of the document that was changed. */
-    readonly expected: string
-    readonly document: ReferenceValuesDocument
-    readonly reason: string
-    readonly now: Date
-  },
-): Promise<'applied' | 'unchanged'> {
-  const { expected, reason, now } = change
-  const { hash, document } = check(change.document)
-  const kind = 'reference-values'
-  const names = { author: COMMAND_LINE, reason, now }
-  const answer = await store.activateDocument({ kind, hash, body: document, expected, ...names })
-  if (answer !== 'superseded') return answer
-  throw new Error('somebody else changed the reference values at the same time: try again')
-}
-
-function check(changed: ReferenceValuesDocument): ReferenceValues {
-  const values = parseReferenceValues(changed)
-  if (values.ok) return values.value
-  const { failure } = values
-  const problems = failure.reason === 'reference_values_invalid' ? failure.problems : []
-  const details = problems.map(({ path, message }) => `${path} ${message}`).join('; ')
-  throw new Error(`these reference values cannot be (${failure.reason}): ${details}`)
 }

@@ -18,7 +18,9 @@ export type PublishOptions = {
   readonly mayPin: boolean
   readonly name: string | undefined
   readonly json: boolean
-  readonly now: Date
+  /** Whether the configuration says that hardware has to be proven. */
+  readonly requiresHardware: boolean
+  readonly clock: () => Date
   readonly confirm: (question: string) => Promise<boolean>
 }
 
@@ -32,9 +34,9 @@ export async function publishPolicy(
   store: Store,
   options: PublishOptions,
 ): Promise<number> {
-  const { source, json, now } = options
+  const { source, json } = options
   const { url } = provider
-  const pins = await readPins(store, url, now)
+  const pins = await readPins(store, url, options.clock())
   const isPinned = pins.includes(source.hash)
   const inForce = demand(await provider.readPolicy(), url)
   const isSame = inForce.text === source.text
@@ -50,7 +52,7 @@ export async function publishPolicy(
     return EXIT.refused
   }
   const { hash } = source
-  if (!isPinned) await addPin(store, { issuer: url, hash, name: options.name }, now)
+  if (!isPinned) await addPin(store, { issuer: url, hash, name: options.name }, options)
   if (!isSame) await publish(provider, options, isPinned)
   if (json) printJson({ provider: url, hash, published: !isSame, pinned: true })
   else printText(describeOutcome(url, { hash, isSame, isPinned, pins }))

@@ -1,6 +1,7 @@
 import { COMMAND } from '../../base/command.ts'
-import { toBase64Url } from '../../base/encoding.ts'
-import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../../keys/client-secret.ts'
+import { createRandomSource } from '../../base/random.ts'
+import { createClient } from '../../operations/clients/create-client.ts'
+import { disableClient } from '../../operations/clients/disable-client.ts'
 import { SCOPES, type Scope, type Store } from '../../store/store.ts'
 import { EXIT, group, verb } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
@@ -69,11 +70,8 @@ async function create(
   client: { readonly name: string; readonly scopes: readonly Scope[]; readonly json: boolean },
 ): Promise<number> {
   const { name, scopes, json } = client
-  const clientId = `cli_${toBase64Url(crypto.getRandomValues(new Uint8Array(12)))}`
-  const secret = newClientSecret(crypto.getRandomValues(new Uint8Array(CLIENT_SECRET_BYTES)))
-  const secretHash = hashClientSecret(secret)
-  const now = new Date()
-  await store.createClient({ clientId, name, secretHash, scopes, by: COMMAND_LINE, now })
+  const created = { name, scopes, by: COMMAND_LINE, now: new Date() }
+  const { clientId, secret } = await createClient({ store, random: createRandomSource() }, created)
   if (json) {
     const oauth = { client_id: clientId, client_secret: secret }
     printJson({ id: clientId, secret, name, scopes, ...oauth })
@@ -114,11 +112,10 @@ async function disable(
   store: Store,
   { id, json }: { readonly id: string; readonly json: boolean },
 ): Promise<number> {
-  const answer = await store.disableClient({ clientId: id, by: COMMAND_LINE, now: new Date() })
-  if (answer === 'client_unknown') {
-    throw new Error(`there is no client ${id}: ${COMMAND} clients list`)
-  }
-  const changed = answer === 'applied'
+  const change = { clientId: id, by: COMMAND_LINE, now: new Date() }
+  const disabled = await disableClient(store, change)
+  if (!disabled.ok) throw new Error(`there is no client ${id}: ${COMMAND} clients list`)
+  const { changed } = disabled.value
   if (json) printJson({ client_id: id, changed })
   else if (changed) printText(`${id} is disabled; running services notice within seconds.\n`)
   else printText(`${id} was disabled already.\n`)

@@ -1,6 +1,7 @@
 import { isDeviceId } from '../../access/device-id.ts'
 import { VERDICTS, type Verdict } from '../../access/trust-record.ts'
 import { COMMAND } from '../../base/command.ts'
+import { changeStanding, type StandingVerb } from '../../operations/devices/change-standing.ts'
 import { type DeviceSummary, PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
 import type { Store } from '../../store/store.ts'
 import { showSummary } from '../../views/show-device.ts'
@@ -46,22 +47,22 @@ export const command = group({
     }),
     quarantine: changing({
       summary: 'end trust in a device until it is released, whatever it attests',
-      change: (store) => store.quarantineDevice,
+      verb: 'quarantine',
       done: 'is quarantined',
     }),
     release: changing({
       summary: 'end the quarantine of a device',
-      change: (store) => store.releaseDevice,
+      verb: 'release',
       done: 'is released',
     }),
     admit: changing({
       summary: "let in a device that waits, as new ones do while ENROLMENT is 'approval'",
-      change: (store) => store.admitDevice,
+      verb: 'admit',
       done: 'is admitted',
     }),
     'sign-out': changing({
       summary: 'end the device tokens of a device; it gets another when it attests',
-      change: (store) => store.signOutDevice,
+      verb: 'sign-out',
       done: 'is signed out',
     }),
   },
@@ -69,13 +70,11 @@ export const command = group({
 
 type Change = {
   readonly summary: string
-  readonly change: (
-    store: Store,
-  ) => Store['quarantineDevice' | 'releaseDevice' | 'admitDevice' | 'signOutDevice']
+  readonly verb: StandingVerb
   readonly done: string
 }
 
-function changing({ summary, change, done }: Change): Verb {
+function changing({ summary, verb: standing, done }: Change): Verb {
   return verb({
     summary,
     database: 'existing',
@@ -86,11 +85,10 @@ function changing({ summary, change, done }: Change): Verb {
       ({ id, reason, json }) =>
       async (store) => {
         const now = new Date()
-        const answer = await change(store)({ deviceId: id, by: COMMAND_LINE, reason, now })
-        if (answer === 'device_unknown') {
-          throw new Error(`there is no device ${id}: ${COMMAND} devices list`)
-        }
-        const changed = answer === 'applied'
+        const change = { deviceId: id, by: COMMAND_LINE, reason, now }
+        const answer = await changeStanding(store, standing, change)
+        if (!answer.ok) throw new Error(`there is no device ${id}: ${COMMAND} devices list`)
+        const { changed } = answer.value
         if (json) printJson({ device_id: id, changed })
         else printText(`${id} ${done}${changed ? '' : ' already: nothing was changed'}.\n`)
         return EXIT.done

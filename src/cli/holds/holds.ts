@@ -1,4 +1,6 @@
 import { COMMAND } from '../../base/command.ts'
+import { endHold } from '../../operations/release/end-hold.ts'
+import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import type { StoredHold } from '../../store/rules/holds.ts'
 import type { Store } from '../../store/store.ts'
 import { showHold } from '../../views/show-control.ts'
@@ -67,9 +69,10 @@ async function end(
   { id, reason, json }: { readonly id: string; readonly reason: string; readonly json: boolean },
 ): Promise<number> {
   const now = new Date()
-  const answer = await store.endHold({ holdId: id, by: COMMAND_LINE, reason, now })
-  if (answer === 'hold_unknown') throw new Error(`there is no hold ${id}: ${COMMAND} holds list`)
-  const changed = answer === 'applied'
+  const end = { holdId: id, by: COMMAND_LINE, reason, now, second: NO_SECOND }
+  const ended = await endHold(store, end)
+  if (!ended.ok) throw new Error(`there is no hold ${id}: ${COMMAND} holds list`)
+  const { changed } = ended.value
   if (json) printJson({ hold_id: id, changed })
   else printText(`${id} has ended${changed ? '' : ' already: nothing was changed'}.\n`)
   return 0

@@ -4,38 +4,38 @@ import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from './describe-findings.ts'
-import { formatDocument, kindOption } from './document-kinds.ts'
-import { findVersion, shorten } from './find-version.ts'
-import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
-import { demandChecked, hasErrors, lintCandidate } from './read-document.ts'
+import { kindOption } from './document-kinds.ts'
+import { findCandidate, shorten } from './find-version.ts'
+import {
+  describeRefusal,
+  describeRollout,
+  type Release,
+  type Released,
+  releaseByCommand,
+} from './gate.ts'
+import { demandChecked, hasErrors } from './read-document.ts'
 
-export type ActivateOptions = Omit<Release, 'kind' | 'checked'> & {
+export type ActivateOptions = Omit<Release, 'document'> & {
   readonly kind: DocumentKind
   readonly hash: string
 }
 
 /** Brings a version into force again, or for the first time, through the same gates as apply. */
 export async function activateVersion(store: Store, options: ActivateOptions): Promise<number> {
-  const { kind, json, clock } = options
-  const version = await findVersion(store, kind, options.hash)
-  const { hash } = version
-  const text = formatDocument(kind, version.body)
-  const candidate = lintCandidate({ kind, label: shorten(hash), text, now: clock() })
-  if (hasErrors(candidate)) {
-    if (json) printJson({ kind, hash, outcome: 'refused', findings: candidate.findings })
+  const { kind, hash: prefix, json, clock, ...release } = options
+  const document = await findCandidate(store, { kind, prefix, now: clock() })
+  if (hasErrors(document)) {
+    if (json) printJson({ kind, hash: prefix, outcome: 'refused', findings: document.findings })
     else {
-      printText(describeFindings(candidate))
+      printText(describeFindings(document))
       printText(
         `Not in force: correct a copy (${COMMAND} policy export --all) and apply that one.\n`,
       )
     }
     return EXIT.refused
   }
-  const checked = demandChecked(candidate)
-  if (checked.hash !== hash) {
-    throw new Error(`${hash} was kept as ${checked.hash}: apply the file that it came from instead`)
-  }
-  const released = await release(store, { ...options, checked })
+  const { hash } = demandChecked(document).compiled
+  const released = await releaseByCommand(store, { ...release, document, json, clock })
   if (json) {
     const { outcome, newlyDenied } = released
     const rollout = 'rolloutId' in released ? { rollout_id: released.rolloutId } : {}

@@ -2,11 +2,17 @@ import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { kindOption } from './document-kinds.ts'
-import { describeRefusal, describeRollout, type Release, type Released, release } from './gate.ts'
+import {
+  describeRefusal,
+  describeRollout,
+  type Release,
+  type Released,
+  releaseByCommand,
+} from './gate.ts'
 import { describeStep, exitCodeOf, nameOf, planDocuments, type Step, showStep } from './plan.ts'
 import type { Candidate } from './read-document.ts'
 
-export type ApplyOptions = Omit<Release, 'kind' | 'checked' | 'reason'> & {
+export type ApplyOptions = Omit<Release, 'document' | 'reason'> & {
   readonly reason: string | undefined
   readonly confirm: (question: string) => Promise<boolean>
 }
@@ -56,10 +62,10 @@ export async function applyDocuments(
 }
 
 async function applyStep(store: Store, step: Step, options: ApplyOptions): Promise<Released> {
-  const { kind, label, checked } = step.candidate
-  if (checked === undefined) throw new TypeError('a document with errors is not applied')
-  const reason = options.reason ?? `apply ${label}`
-  const released = await release(store, { ...options, kind, checked, reason })
+  const { confirm: _, ...release } = options
+  const document = step.candidate
+  const reason = options.reason ?? `apply ${document.label}`
+  const released = await releaseByCommand(store, { ...release, document, reason })
   if (!options.json) printText(describeReleased(released, step.candidate))
   return released
 }
@@ -79,7 +85,7 @@ function describeReleased(released: Released, candidate: Candidate): string {
   if (outcome === 'denials_not_accepted') {
     return describeRefusal(newlyDenied, `${label}${kindOption(kind)}`)
   }
-  return `\n${name} is in force: ${checked?.hash}\nRunning services decide by it from their next request on.\n`
+  return `\n${name} is in force: ${checked?.compiled.hash}\nRunning services decide by it from their next request on.\n`
 }
 
 function showApplied({ step, released }: Applied): object {

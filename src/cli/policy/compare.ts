@@ -1,10 +1,11 @@
+import { checkDocument } from '../../operations/release/check-document.ts'
+import { formatDocument } from '../../operations/release/format-document.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { diffLines } from '../framework/line-diff.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeChange, findChanges } from './changes.ts'
-import { checkDocument, formatDocument } from './document-kinds.ts'
 import { findVersion, isVersion, shorten } from './find-version.ts'
 import { readInForce } from './in-force.ts'
 import { demandChecked, readCandidate } from './read-document.ts'
@@ -51,7 +52,7 @@ async function readSide(
   const { kind, name, now } = source
   if (name !== undefined && !isVersion(name)) {
     const candidate = readCandidate(kind, name, { now })
-    const { hash, document } = demandChecked(candidate)
+    const { hash, document } = demandChecked(candidate).compiled
     return { label: candidate.label, hash, text: formatDocument(kind, document) }
   }
   const stored =
@@ -60,7 +61,7 @@ async function readSide(
   const label = name === undefined ? 'in force' : 'version'
   return {
     label,
-    hash: checked.ok ? checked.value.hash : stored.hash,
+    hash: checked.ok ? checked.value.compiled.hash : stored.hash,
     text: formatDocument(kind, stored.body),
   }
 }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { COMMAND } from '../../base/command.ts'
+import { formatDocument } from '../../operations/release/format-document.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { StoredDocument } from '../../store/rules/documents.ts'
 import type { Store } from '../../store/store.ts'
 import { printJson, printText } from '../framework/output.ts'
-import { FILE_OF_KIND, formatDocument, KINDS } from './document-kinds.ts'
+import { FILE_OF_KIND, KINDS } from './document-kinds.ts'
 import { MOST_VERSIONS } from './find-version.ts'
 import { placeOfVersion, writeDocument } from './folder.ts'
 import { readInForce } from './in-force.ts'
@@ -58,7 +59,7 @@ function holds(
   file: string,
   { hash, now }: { readonly hash: string; readonly now: Date },
 ): boolean {
-  return existsSync(file) && readCandidate(kind, file, { now }).checked?.hash === hash
+  return existsSync(file) && readCandidate(kind, file, { now }).checked?.compiled.hash === hash
 }
 
 function describe(written: readonly Written[], folder: string): string {

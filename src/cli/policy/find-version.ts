@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs'
 import { COMMAND } from '../../base/command.ts'
+import { lintStored } from '../../operations/release/check-document.ts'
+import { formatDocument } from '../../operations/release/format-document.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { StoredDocument } from '../../store/rules/documents.ts'
 import type { Store } from '../../store/store.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { kindOption, NAME_OF_KIND } from './document-kinds.ts'
-import { STANDARD_INPUT } from './read-document.ts'
+import { type Candidate, STANDARD_INPUT } from './read-document.ts'
 
 /** More versions than anybody has made by hand. */
 export const MOST_VERSIONS = 10_000
@@ -24,6 +26,22 @@ export async function findVersion(
   const found = await store.document(kind, whole)
   if (found === null) throw new Error(describeUnknown(kind, prefix))
   return found
+}
+
+/** The same as a candidate for a release, looked through by lint as any other. */
+export async function findCandidate(
+  store: Store,
+  version: { readonly kind: DocumentKind; readonly prefix: string; readonly now: Date },
+): Promise<Candidate> {
+  const { kind, prefix, now } = version
+  const stored = await findVersion(store, kind, prefix)
+  const linted = lintStored(stored, now)
+  const label = shorten(stored.hash)
+  const checked = linted.checked?.compiled.hash
+  if (checked !== undefined && checked !== stored.hash) {
+    throw new Error(`${label} was kept as ${checked}: apply the file that it came from instead`)
+  }
+  return { ...linted, label, text: formatDocument(kind, stored.body) }
 }
 
 async function completeHash(store: Store, kind: DocumentKind, prefix: string): Promise<string> {

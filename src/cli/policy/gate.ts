@@ -1,39 +1,20 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
-import type { Result } from '../../base/result.ts'
-import {
-  findPreview,
-  type HashesInForce,
-  hashOf,
-  isLargeFleet,
-  neededSample,
-} from '../../operations/release/gates.ts'
-import {
-  findOpenRollout,
-  type PlanRequest,
-  type ReleaseFailure,
-  releaseAtOnce,
-  startRelease,
-} from '../../operations/release/release.ts'
-import type { DocumentKind } from '../../rollout/in-force.ts'
+import { commandReleases } from '../../compose/release.ts'
+import type { LintedDocument } from '../../operations/release/check-document.ts'
+import { type ReleaseFailure, type ReleaseWay, release } from '../../operations/release/release.ts'
+import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import type { Store } from '../../store/store.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
+import { printJson, printText } from '../framework/output.ts'
 import { listenForStop } from '../framework/signals.ts'
-import type { CheckedDocument } from './document-kinds.ts'
-import { readHashesInForce } from './in-force.ts'
-import { runPreview } from './preview.ts'
+import { describeFailure } from './describe-failure.ts'
+import { describePreview } from './describe-preview.ts'
+import { withPreviewProgress } from './preview.ts'
 
-const SUPERSEDED =
-  'somebody else brought another document into force meanwhile, so that the preview counts no more: try again'
-
-/** `by_size`: at once in a small fleet, ring by ring in a large one. */
-export type ReleaseWay =
-  | { readonly kind: 'by_size' | 'at_once' }
-  | { readonly kind: 'rollout'; readonly plan: PlanRequest }
-
+/** What a command says of a release, whichever document it is of. */
 export type Release = {
-  readonly kind: DocumentKind
-  readonly checked: CheckedDocument
+  readonly document: LintedDocument
   readonly reason: string
   /** How many devices may lose their access; a number that somebody has read in a preview. */
   readonly acceptedDenials: number
@@ -44,6 +25,8 @@ export type Release = {
   /** Hash of the document that this one was made from, if it has to be the one in force. */
   readonly expected?: string
   readonly json: boolean
+  /** Whether a preview that is made now is printed; it is, unless this says no. */
+  readonly showsPreview?: boolean | undefined
   readonly clock: () => Date
 }
 
@@ -60,83 +43,49 @@ export type Released =
     }
 
 /**
- * Gate two and what is behind it, for a document that lint has passed: it comes into force, or its
- * rollout begins, if a preview is on record, or is made now, and nobody loses access but as many as
- * were accepted.
+ * Releases a document, whatever the size of the fleet that has to be replayed first: the progress of
+ * that goes to standard error, and the preview is printed. Whatever else is refused ends the command.
  */
-export async function release(store: Store, input: Release): Promise<Released> {
-  const { kind, checked } = input
-  const inForce = await readHashesInForce(store)
-  if (hashOf(kind, inForce) === checked.hash) return { outcome: 'unchanged', newlyDenied: 0 }
-  const plan = await choosePlan(store, input.way)
-  if (plan !== undefined) {
-    const open = await findOpenRollout(store, kind)
-    if (open?.to === checked.hash) {
-      return { outcome: 'rollout_open', newlyDenied: 0, rolloutId: open.rolloutId }
-    }
-    if (open !== undefined) throw new Error(describeOpen(open.rolloutId))
-  }
-  const maxAgeMs = await ensurePreview(store, { ...input, inForce })
-  const gated = { ...input, author: COMMAND_LINE, maxAgeMs, now: input.clock() }
-  if (plan === undefined) return toReleased(await releaseAtOnce(store, gated))
+export async function releaseByCommand(store: Store, input: Release): Promise<Released> {
+  const { json, requiresHardware, showsPreview = true, clock, ...request } = input
   const random = createRandomSource()
-  return toReleased(await startRelease(store, { ...gated, plan, random }))
+  const { releases } = commandReleases({ store, requiresHardware, clock, random })
+  const released = await withPreviewProgress(({ onProgress, end }) =>
+    release(releases, {
+      ...request,
+      by: COMMAND_LINE,
+      second: NO_SECOND,
+      signal: listenForStop(),
+      onProgress,
+      onPreview(summary) {
+        end()
+        if (!showsPreview) return
+        if (json) printJson(summary)
+        else printText(describePreview(summary))
+      },
+    }),
+  )
+  if (!released.ok) return toReleased(released.failure, input.document)
+  const { newlyDenied, rollout } = released.value
+  if (rollout === undefined) return { outcome: 'activated', newlyDenied }
+  return { outcome: 'rollout_started', newlyDenied, rolloutId: rollout.rolloutId }
 }
 
-async function choosePlan(store: Store, way: ReleaseWay): Promise<PlanRequest | undefined> {
-  if (way.kind === 'rollout') return way.plan
-  return way.kind === 'by_size' && (await isLargeFleet(store)) ? {} : undefined
-}
-
-/** How old the preview may be that counts: what was made just now always does. */
-async function ensurePreview(
-  store: Store,
-  input: Release & { readonly inForce: HashesInForce },
-): Promise<number> {
-  const { kind, checked, inForce, maxAgeMs, requiresHardware, json, clock } = input
-  const now = clock()
-  const recorded = await findPreview(store, { kind, hash: checked.hash, inForce, maxAgeMs, now })
-  if (recorded !== undefined && recorded.compared >= (await neededSample(store, now))) {
-    return maxAgeMs
-  }
-  const body = checked.document
-  const signal = listenForStop()
-  await runPreview({ store, kind, body, by: COMMAND_LINE, requiresHardware, json, signal })
-  return Infinity
-}
-
-function toReleased(
-  released: Result<
-    { readonly newlyDenied: number; readonly rollout?: { readonly rolloutId: string } },
-    ReleaseFailure
-  >,
-): Released {
-  if (released.ok) {
-    const { newlyDenied, rollout } = released.value
-    return rollout === undefined
-      ? { outcome: 'activated', newlyDenied }
-      : { outcome: 'rollout_started', newlyDenied, rolloutId: rollout.rolloutId }
-  }
-  const { failure } = released
+function toReleased(failure: ReleaseFailure, { checked }: LintedDocument): Released {
   switch (failure.reason) {
     case 'denials_not_accepted':
       return { outcome: 'denials_not_accepted', newlyDenied: failure.newlyDenied }
     case 'document_in_force':
       return { outcome: 'unchanged', newlyDenied: 0 }
-    case 'rollout_open':
-      throw new Error(describeOpen(failure.rollout.rolloutId))
-    case 'preview_too_small':
-      throw new Error(
-        `the preview compared ${failure.compared} devices, and ${failure.needed} are needed: preview it again`,
-      )
-    case 'preview_missing':
-    case 'superseded':
-      throw new Error(SUPERSEDED)
+    case 'rollout_open': {
+      const { rolloutId, to } = failure.rollout
+      const isSame = to === checked?.compiled.hash
+      if (isSame) return { outcome: 'rollout_open', newlyDenied: 0, rolloutId }
+      throw new Error(describeFailure(failure))
+    }
+    default:
+      throw new Error(describeFailure(failure))
   }
-}
-
-function describeOpen(rolloutId: string): string {
-  return `another document of this kind is being rolled out: ${COMMAND} rollout show ${rolloutId}; wait until it is done, or end it with ${COMMAND} rollout revert ${rolloutId} --reason TEXT`
 }
 
 /** What to do about a refusal for the sake of the devices that would be denied. */

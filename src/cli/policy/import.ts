@@ -1,11 +1,12 @@
 import { COMMAND } from '../../base/command.ts'
+import { bodyOf, type CheckedDocument } from '../../operations/release/check-document.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from './describe-findings.ts'
-import { bodyOf, type CheckedDocument, kindOption } from './document-kinds.ts'
+import { kindOption } from './document-kinds.ts'
 import { shorten } from './find-version.ts'
 import type { DocumentFile } from './folder.ts'
 import type { Candidate } from './read-document.ts'
@@ -31,14 +32,16 @@ export async function importDocuments(
   options: { readonly reason: string | undefined; readonly json: boolean; readonly now: Date },
 ): Promise<number> {
   const { json, now } = options
-  const documents: (CheckedDocument & { readonly candidate: Candidate })[] = []
+  const documents: { readonly checked: CheckedDocument; readonly label: string }[] = []
   const mistakes: string[] = []
   for (const { file, candidate } of files) {
     const { checked, label } = candidate
     if (checked === undefined) mistakes.push(describeFindings(candidate))
-    else if (file.hash !== undefined && file.hash !== checked.hash) {
-      mistakes.push(`${label}: holds ${checked.hash}, and not what it is named by: rename it\n`)
-    } else documents.push({ ...checked, candidate })
+    else if (file.hash !== undefined && file.hash !== checked.compiled.hash) {
+      mistakes.push(
+        `${label}: holds ${checked.compiled.hash}, and not what it is named by: rename it\n`,
+      )
+    } else documents.push({ checked, label })
   }
   if (mistakes.length > 0) {
     if (json) printJson({ imported: [], mistakes: mistakes.join('').trimEnd().split('\n') })
@@ -47,10 +50,11 @@ export async function importDocuments(
   }
   const imported: Imported[] = []
   for (const document of documents) {
-    const { kind, label } = document.candidate
+    const { checked, label } = document
+    const { kind, compiled } = checked
+    const { hash } = compiled
     const reason = options.reason ?? `import ${label}`
-    const { hash } = document
-    const input = { kind, hash, body: bodyOf(document), author: COMMAND_LINE, reason, now }
+    const input = { kind, hash, body: bodyOf(checked), author: COMMAND_LINE, reason, now }
     const answer = await store.proposeDocument(input)
     imported.push({ kind, file: label, hash, changed: answer === 'applied' })
   }

@@ -8,7 +8,7 @@ export function printLint(candidate: Candidate, { json }: { readonly json: boole
   const { kind, label, findings, checked } = candidate
   const isRefused = hasErrors(candidate)
   if (json) {
-    printJson({ file: label, kind, ok: !isRefused, hash: checked?.hash ?? null, findings })
+    printJson({ file: label, kind, ok: !isRefused, hash: checked?.compiled.hash ?? null, findings })
   } else {
     printText(describeFindings(candidate))
     printText(describeEnd(candidate))
@@ -18,7 +18,7 @@ export function printLint(candidate: Candidate, { json }: { readonly json: boole
 
 function describeEnd({ kind, label, text, findings, checked }: Candidate): string {
   if (findings.length === 0 && checked !== undefined)
-    return `${label} is in order: ${checked.hash}\n`
+    return `${label} is in order: ${checked.compiled.hash}\n`
   const other = kind === 'policy' ? 'reference-values' : 'policy'
   const member = kind === 'policy' ? '"enclaves"' : '"clauses"'
   const hint =

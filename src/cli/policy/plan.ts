@@ -2,8 +2,8 @@ import { COMMAND } from '../../base/command.ts'
 import {
   findPreview,
   type HashesInForce,
-  hashOf,
   type PreviewOnRecord,
+  pointersOf,
 } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
@@ -50,15 +50,21 @@ async function planDocument(
 ): Promise<Step> {
   const { kind, checked } = candidate
   const { inForce, maxAgeMs, now } = options
-  if (checked?.hash === hashOf(kind, inForce)) {
+  if (checked?.compiled.hash === pointersOf(kind, inForce).own) {
     return { candidate, state: 'in_force', changes: [], preview: undefined }
   }
   if (checked === undefined || hasErrors(candidate)) {
     return { candidate, state: 'refused', changes: [], preview: undefined }
   }
   const active = await readInForce(store, kind)
-  const changes = findChanges(kind, active.body, checked.document)
-  const preview = await findPreview(store, { kind, hash: checked.hash, inForce, maxAgeMs, now })
+  const changes = findChanges(kind, active.body, checked.compiled.document)
+  const preview = await findPreview(store, {
+    kind,
+    hash: checked.compiled.hash,
+    inForce,
+    maxAgeMs,
+    now,
+  })
   return { candidate, state: 'changed', changes, preview }
 }
 
@@ -91,7 +97,7 @@ export function showStep({ candidate, state, changes, preview }: Step): Record<s
   return {
     kind: kind satisfies DocumentKind,
     file: label,
-    hash: checked?.hash ?? null,
+    hash: checked?.compiled.hash ?? null,
     state,
     changes,
     findings,
@@ -108,7 +114,7 @@ const STATES: Readonly<Record<Step['state'], string>> = {
 
 export function describeStep({ candidate, state, changes, preview }: Step): string {
   const { checked, findings } = candidate
-  const hash = checked === undefined ? '' : ` ${checked.hash}`
+  const hash = checked === undefined ? '' : ` ${checked.compiled.hash}`
   const lines = [`${nameOf(candidate)}${hash} ${STATES[state]}`]
   if (findings.length > 0 && state !== 'in_force') {
     lines.push(describeFindings(candidate).trimEnd(), `  lint: ${countFindings(findings)}`)
@@ -120,7 +126,7 @@ export function describeStep({ candidate, state, changes, preview }: Step): stri
 
 /** Its file; what has none is labelled with its hash, which says nothing beside the hash. */
 export function nameOf({ kind, label, checked }: Candidate): string {
-  return label === checked?.hash ? KIND_NAMES[kind] : label
+  return label === checked?.compiled.hash ? KIND_NAMES[kind] : label
 }
 
 const KIND_NAMES: Readonly<Record<DocumentKind, string>> = {

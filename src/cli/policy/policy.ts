@@ -13,7 +13,7 @@ import { applyDocuments } from './apply.ts'
 import { compareDocuments } from './compare.ts'
 import { kindOption } from './document-kinds.ts'
 import { exportDocuments } from './export.ts'
-import { findVersion, isVersion, MOST_VERSIONS } from './find-version.ts'
+import { findCandidate, isVersion, MOST_VERSIONS } from './find-version.ts'
 import { type DocumentFile, findDocuments, findVersions } from './folder.ts'
 import { importDocuments } from './import.ts'
 import { printLint } from './lint.ts'
@@ -51,17 +51,15 @@ const preview = verb({
     const candidate = isVersion(name) ? undefined : readCandidate(kind, name, { now: new Date() })
     const checked = candidate && demandChecked(candidate)
     return async (store, config) => {
-      const body = checked?.document ?? (await findVersion(store, kind, name)).body
-      const { exitCode } = await runPreview({
+      const version = { kind, prefix: name, now: new Date() }
+      return runPreview({
         store,
-        kind,
-        body,
+        document: checked ?? demandChecked(await findCandidate(store, version)),
         by: COMMAND_LINE,
         requiresHardware: requiresHardware(config),
         json,
         signal: listenForStop(),
       })
-      return exitCode
     }
   },
 })

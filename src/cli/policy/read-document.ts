@@ -1,20 +1,19 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { COMMAND } from '../../base/command.ts'
+import {
+  type CheckedDocument,
+  type LintedDocument,
+  lintDocument,
+} from '../../operations/release/check-document.ts'
 import { MAX_LINTED_CHARS } from '../../policy/limits.ts'
-import type { LintFinding } from '../../policy/lint/finding.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { textOf } from '../framework/read-file.ts'
-import { type CheckedDocument, checkDocument, lintDocument } from './document-kinds.ts'
 
 /** A document as somebody wrote it, and what lint says of it. */
-export type Candidate = {
-  readonly kind: DocumentKind
+export type Candidate = LintedDocument & {
   /** For people: its file, or where else it is from. */
   readonly label: string
   readonly text: string
-  readonly findings: readonly LintFinding[]
-  /** Absent if it could not come into force, as the findings say. */
-  readonly checked: CheckedDocument | undefined
 }
 
 export const STANDARD_INPUT = '-'
@@ -37,17 +36,7 @@ export function lintCandidate(source: {
   readonly now: Date
 }): Candidate {
   const { kind, label, text, now } = source
-  const findings = lintDocument(kind, text, now)
-  const checked = findings.some(({ code }) => code.startsWith('json_'))
-    ? undefined
-    : checkText(kind, text)
-  return { kind, label, text, findings, checked }
-}
-
-function checkText(kind: DocumentKind, text: string): CheckedDocument | undefined {
-  if (text.length > MAX_LINTED_CHARS) return undefined
-  const checked = checkDocument(kind, JSON.parse(text))
-  return checked.ok ? checked.value : undefined
+  return { ...lintDocument(kind, text, now), label, text }
 }
 
 export function hasErrors({ findings }: Pick<Candidate, 'findings'>): boolean {

@@ -1,11 +1,11 @@
-import { COMMAND } from '../../base/command.ts'
-import { overridesInForce } from '../../operations/release/overrides.ts'
+import { endOverride, overridesInForce } from '../../operations/release/overrides.ts'
 import type { Override } from '../../rollout/override.ts'
 import type { Store } from '../../store/store.ts'
 import { showOverride } from '../../views/show-control.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
+import { describeFailure } from '../policy/describe-failure.ts'
 import { shorten } from '../policy/find-version.ts'
 
 /** Prints the exceptions that count, the newest first. */
@@ -33,7 +33,7 @@ function describe(overrides: readonly Override[]): string {
   return `${renderTable(head, rows)}\n`
 }
 
-export async function endOverride(
+export async function endByCommand(
   store: Store,
   options: {
     readonly overrideId: string
@@ -43,11 +43,9 @@ export async function endOverride(
   },
 ): Promise<number> {
   const { overrideId, reason, json, now } = options
-  const answer = await store.endOverride({ overrideId, by: COMMAND_LINE, reason, now })
-  if (answer === 'override_unknown') {
-    throw new Error(`there is no override ${overrideId}: ${COMMAND} rollout overrides`)
-  }
-  const changed = answer === 'applied'
+  const ended = await endOverride(store, { overrideId, by: COMMAND_LINE, reason, now })
+  if (!ended.ok) throw new Error(`${overrideId}: ${describeFailure(ended.failure)}`)
+  const { changed } = ended.value
   if (json) printJson({ override_id: overrideId, changed })
   else printText(`${overrideId} has ended${changed ? '' : ' already: nothing was changed'}.\n`)
   return 0

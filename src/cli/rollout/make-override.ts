@@ -1,18 +1,14 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
-import { makeOverride, type OverrideFailure } from '../../operations/release/overrides.ts'
+import { makeOverride } from '../../operations/release/overrides.ts'
+import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
-import {
-  MAX_OVERRIDE_MS,
-  MAX_OVERRIDES,
-  type Override,
-  type OverrideAction,
-  type OverrideTarget,
-} from '../../rollout/override.ts'
+import type { Override, OverrideAction, OverrideTarget } from '../../rollout/override.ts'
 import type { Store } from '../../store/store.ts'
 import { showOverride } from '../../views/show-control.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
+import { describeFailure } from '../policy/describe-failure.ts'
 import { findVersion, shorten } from '../policy/find-version.ts'
 
 export type Exception = {
@@ -37,16 +33,16 @@ export function createOverride(exception: Exception): (store: Store) => Promise<
             kind: pin.kind,
             hash: (await findVersion(store, pin.kind, pin.version)).hash,
           }
-    const made = await makeOverride(store, {
+    const dependencies = { store, clock: () => now, random: createRandomSource() }
+    const made = await makeOverride(dependencies, {
       target,
       what,
       reason,
       author: COMMAND_LINE,
       expiresAt: new Date(now.getTime() + lifetimeMs),
-      now,
-      random: createRandomSource(),
+      second: NO_SECOND,
     })
-    if (!made.ok) throw new Error(describeFailure(target, made.failure))
+    if (!made.ok) throw new Error(`${target.name}: ${describeFailure(made.failure)}`)
     if (json) printJson(showOverride(made.value))
     else printText(describe(made.value))
     return 0
@@ -62,18 +58,4 @@ function describe(override: Override): string {
   return `${target.kind} ${target.name} ${done} until ${expiresAt.toISOString()}.
 To end it before: ${COMMAND} rollout end ${overrideId} --reason TEXT
 `
-}
-
-function describeFailure(target: OverrideTarget, { reason }: OverrideFailure): string {
-  switch (reason) {
-    case 'expiry_refused':
-      return `--for must be more than nothing and at most ${MAX_OVERRIDE_MS / 86_400_000}d`
-    case 'device_not_found':
-      return `there is no device ${target.name}: ${COMMAND} devices list`
-    case 'too_many_overrides':
-      return `there are ${MAX_OVERRIDES} overrides already: end some (${COMMAND} rollout overrides)`
-    case 'document_not_found':
-    case 'document_not_usable':
-      return `that version cannot decide (${reason}): ${COMMAND} policy list`
-  }
 }

@@ -1,5 +1,5 @@
+import type { PlanRequest } from '../../operations/release/plan-request.ts'
 import { planBody, toPlanRequest } from '../../operations/release/plan-request.ts'
-import type { PlanRequest } from '../../operations/release/release.ts'
 import { DEFAULT_PLAN } from '../../rollout/rollout.ts'
 import {
   count,

@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import { requiresHardware } from '../../config/trust-anchors.ts'
 import type { RolloutVerb } from '../../operations/release/drive-rollout.ts'
 import { MAX_OVERRIDE_MS } from '../../rollout/override.ts'
 import { group, type Verb, verb } from '../framework/command.ts'
@@ -13,13 +14,13 @@ import {
 } from '../framework/options.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { KIND, PREVIEW_MAX_AGE, RELEASE_EXITS } from '../policy/options.ts'
-import { endOverride, listOverrides } from './end-override.ts'
+import { endByCommand, listOverrides } from './end-override.ts'
 import { listRollouts } from './list.ts'
 import { createOverride } from './make-override.ts'
 import { PLAN_OPTIONS, readPlan } from './read-plan.ts'
 import { showRollouts } from './show.ts'
 import { startRollout } from './start.ts'
-import { steerRollout } from './steer.ts'
+import { steerByCommand } from './steer.ts'
 
 const ROLLOUT_ID = text('ROLLOUT_ID', 'the rollout: rol_…')
 
@@ -130,7 +131,7 @@ when more devices lose their access than its budget allows; the old document the
       },
       options: { reason: REASON },
       json: 'the id of the override, and whether it was changed',
-      run: (values) => (store) => endOverride(store, { ...values, now: new Date() }),
+      run: (values) => (store) => endByCommand(store, { ...values, now: new Date() }),
     }),
   },
 })
@@ -142,7 +143,11 @@ function steering(name: RolloutVerb, summary: string): Verb {
     arguments: { rolloutId: required(ROLLOUT_ID, `${COMMAND} rollout list shows them`) },
     options: { reason: REASON },
     json: 'the rollout, as the administration API shows it, and whether it was changed',
-    run: (values) => (store) => steerRollout(store, { ...values, verb: name, now: new Date() }),
+    run: (values) => (store, config) =>
+      steerByCommand(store, {
+        ...{ ...values, verb: name },
+        requiresHardware: requiresHardware(config),
+      }),
   })
 }
 

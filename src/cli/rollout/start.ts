@@ -1,29 +1,24 @@
 import type { Config } from '../../config/config.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
-import type { PlanRequest } from '../../operations/release/release.ts'
+import type { PlanRequest } from '../../operations/release/plan-request.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFindings } from '../policy/describe-findings.ts'
-import { formatDocument, kindOption } from '../policy/document-kinds.ts'
-import { findVersion, isVersion, shorten } from '../policy/find-version.ts'
+import { kindOption } from '../policy/document-kinds.ts'
+import { findCandidate, isVersion } from '../policy/find-version.ts'
 import {
   describeRefusal,
   describeRollout,
   type Release,
   type Released,
-  release,
+  releaseByCommand,
 } from '../policy/gate.ts'
-import {
-  type Candidate,
-  demandChecked,
-  hasErrors,
-  lintCandidate,
-  readCandidate,
-} from '../policy/read-document.ts'
+import { type Candidate, demandChecked, hasErrors, readCandidate } from '../policy/read-document.ts'
 
-export type StartOptions = Omit<Release, 'checked' | 'way' | 'requiresHardware'> & {
+export type StartOptions = Omit<Release, 'document' | 'way' | 'requiresHardware'> & {
+  readonly kind: DocumentKind
   /** A file, or the hash of a version. */
   readonly name: string
   readonly plan: PlanRequest
@@ -36,7 +31,7 @@ export function startRollout(
   const { name, kind, clock } = options
   const file = isVersion(name) ? undefined : readCandidate(kind, name, { now: clock() })
   return async (store, config) => {
-    const candidate = file ?? (await readVersion(store, options))
+    const candidate = file ?? (await findCandidate(store, { kind, prefix: name, now: clock() }))
     const { json } = options
     if (hasErrors(candidate)) {
       if (json) printJson({ kind, outcome: 'refused', findings: candidate.findings })
@@ -44,22 +39,17 @@ export function startRollout(
       return EXIT.refused
     }
     const checked = demandChecked(candidate)
-    const way = { kind: 'rollout' as const, plan: options.plan }
-    const given = { ...options, requiresHardware: requiresHardware(config) }
-    const released = await release(store, { ...given, checked, way })
-    if (json) printJson({ kind, hash: checked.hash, ...show(released) })
+    const { name: _, kind: __, plan, ...release } = options
+    const released = await releaseByCommand(store, {
+      ...release,
+      document: candidate,
+      way: { kind: 'rollout', plan },
+      requiresHardware: requiresHardware(config),
+    })
+    if (json) printJson({ kind, hash: checked.compiled.hash, ...show(released) })
     else printText(describe(released, candidate))
     return released.outcome === 'denials_not_accepted' ? EXIT.refused : EXIT.done
   }
-}
-
-async function readVersion(
-  store: Store,
-  { kind, name, clock }: { kind: DocumentKind; name: string; clock: () => Date },
-): Promise<Candidate> {
-  const { hash, body } = await findVersion(store, kind, name)
-  const text = formatDocument(kind, body)
-  return lintCandidate({ kind, label: shorten(hash), text, now: clock() })
 }
 
 function show(released: Released): object {
@@ -74,5 +64,5 @@ function describe(released: Released, { kind, label, checked }: Candidate): stri
   if ('rolloutId' in released) return describeRollout(released)
   return released.outcome === 'denials_not_accepted'
     ? describeRefusal(released.newlyDenied, `${label}${kindOption(kind)}`)
-    : `${checked?.hash} is in force already: nothing was changed.\n`
+    : `${checked?.compiled.hash} is in force already: nothing was changed.\n`
 }

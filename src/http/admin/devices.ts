@@ -1,25 +1,24 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { deviceIdOf, isDeviceId, parseDeviceKey } from '../../access/device-id.ts'
+import { isDeviceId, parseDeviceKey } from '../../access/device-id.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
-import { toBase64Url } from '../../base/encoding.ts'
 import { foldText } from '../../base/fold-text.ts'
-import type { Services } from '../../compose/services.ts'
 import {
-  type AttributeChanges,
-  attributesNeedSecond,
-} from '../../operations/release/second-administrator.ts'
-import type { DeviceChange, DeviceChangeAnswer } from '../../store/devices/device-changes.ts'
+  changeStanding,
+  STANDING_VERBS,
+  type StandingVerb,
+} from '../../operations/devices/change-standing.ts'
+import { enrolDevice } from '../../operations/devices/enrol-device.ts'
+import { labelDevice } from '../../operations/devices/label-device.ts'
 import { showDetail, showEntry, showSummary } from '../../views/show-device.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { describeIssues } from '../errors/describe-issues.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { readJson } from '../read-json.ts'
-import { awaitSecond, demandsSecond } from './second-administrator.ts'
+import { answerFailure } from './answer-failure.ts'
+import { parse, readBody, reasonText } from './read-body.ts'
+import { secondOf } from './second-administrator.ts'
+import type { AdminServices } from './services.ts'
 
-const MAX_CHANGE_BYTES = 8 * 1024
-const MAX_REASON_CHARS = 500
 const PAGE_ROWS = 50
 
 /** Filters fold letter case as the search does. */
@@ -39,7 +38,8 @@ const historyQuery = z.object({
   before: z.string().max(200).optional(),
 })
 
-const changeBody = z.object({ reason: z.string().trim().min(1).max(MAX_REASON_CHARS) })
+/** Clients may say more than we ask for. */
+const changeBody = z.object({ reason: reasonText })
 
 const attributesBody = z.strictObject({
   owner: z.string().max(320).nullable().optional(),
@@ -67,16 +67,16 @@ function hashOf(what: string) {
 }
 
 /** What administrators see of devices and do to them. */
-export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
+export function adminDeviceRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
   const { store, clock } = services
 
   app.get('/v1/devices', mayRead, async (c) => {
-    const query = listQuery.safeParse(c.req.query())
-    if (!query.success) return answerMalformed(c, query.error)
-    const page = await store.listDevices({ ...definedOf(query.data), now: clock() })
+    const query = parse(listQuery, c.req.query())
+    if (!query.ok) return answerFailure(c, query.failure)
+    const page = await store.listDevices({ ...definedOf(query.value), now: clock() })
     return c.json({ devices: page.devices.map(showSummary), next_cursor: page.nextCursor })
   })
 
@@ -87,135 +87,88 @@ export function adminDeviceRoutes(services: Services): Hono<HttpEnv> {
   })
 
   app.get('/v1/devices/:id/attestations', mayRead, async (c) => {
-    const query = historyQuery.safeParse(c.req.query())
-    if (!query.success) return answerMalformed(c, query.error)
+    const query = parse(historyQuery, c.req.query())
+    if (!query.ok) return answerFailure(c, query.failure)
     const id = c.req.param('id')
     if (!isDeviceId(id)) return answerProblem(c, 'device_not_found')
-    const page = await store.deviceHistory(id, definedOf(query.data))
+    const page = await store.deviceHistory(id, definedOf(query.value))
     // A device that was only ever refused has a history and no record.
-    const isEmpty = page.entries.length === 0 && query.data.before === undefined
+    const isEmpty = page.entries.length === 0 && query.value.before === undefined
     if (isEmpty && (await store.deviceDetail(id, clock())) === null) {
       return answerProblem(c, 'device_not_found')
     }
     return c.json({ attestations: page.entries.map(showEntry), next_before: page.nextBefore })
   })
 
-  app.post('/v1/devices', mayWrite, (c) => enrolDevice(c, services))
+  app.post('/v1/devices', mayWrite, (c) => enrol(c, services))
 
-  const changes = {
-    quarantine: store.quarantineDevice,
-    release: store.releaseDevice,
-    admit: store.admitDevice,
-    'sign-out': store.signOutDevice,
+  for (const verb of STANDING_VERBS) {
+    app.post(`/v1/devices/:id/${verb}`, mayWrite, (c) => change(c, services, verb))
   }
-  for (const [verb, change] of Object.entries(changes)) {
-    app.post(`/v1/devices/:id/${verb}`, mayWrite, (c) => changeDevice(c, services, change))
-  }
-
-  app.patch('/v1/devices/:id', mayWrite, async (c) => {
-    const body = await readJson(c, MAX_CHANGE_BYTES)
-    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-    const parsed = attributesBody.safeParse(body.value)
-    if (!parsed.success) return answerMalformed(c, parsed.error)
-    const { entra_device_id: entraDeviceId, ...others } = parsed.data
-    const deviceId = c.req.param('id')
-    const changes = definedOf({ ...others, entraDeviceId })
-    const waits = await awaitSecondForAttributes(c, services, { deviceId, changes })
-    if (waits !== undefined) return waits
-    const answer = await store.setDeviceAttributes({
-      deviceId,
-      changes,
-      by: c.get('client').clientId,
-      now: clock(),
-    })
-    return answerChange(c, services, answer)
-  })
+  app.patch('/v1/devices/:id', mayWrite, (c) => label(c, services))
   return app
 }
 
-/**
- * Lists a device before it has attested, by its key or by the endorsement key of its TPM: enrolment
- * mode `listed` admits no other.
- */
-async function enrolDevice(c: HttpContext, services: Services): Promise<Response> {
-  const body = await readJson(c, MAX_CHANGE_BYTES)
-  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-  const parsed = enrolmentBody.safeParse(body.value)
-  if (!parsed.success) return answerMalformed(c, parsed.error)
-  const { device_key, ek_public_hash } = parsed.data
-  const { owner = null, entra_device_id = null, labels = [] } = parsed.data
+/** 201 for a device that nobody knew, 200 for one that stays as it is. */
+async function enrol(c: HttpContext, services: AdminServices): Promise<Response> {
+  const body = await readBody(c, enrolmentBody)
+  if (!body.ok) return answerFailure(c, body.failure)
+  const { device_key, ek_public_hash } = body.value
+  const { owner = null, entra_device_id: entraDeviceId = null, labels = [] } = body.value
   const key = device_key ?? ek_public_hash
   if (key === undefined) throw new TypeError('a listed device has a key')
-  const deviceId = deviceIdOf(key)
-  const changes = { owner, entraDeviceId: entra_device_id, labels }
-  const waits = await awaitSecondForAttributes(c, services, { deviceId, changes })
-  if (waits !== undefined) return waits
-  const answer = await services.store.enrolDevice({
+  const enrolled = await enrolDevice(services, {
+    key,
+    keyKind: device_key === undefined ? 'tpm' : services.deviceKey,
+    attributes: { owner, entraDeviceId, labels },
+    by: c.get('client').clientId,
+    second: secondOf(c, services, body.value),
+    now: services.clock(),
+  })
+  if (!enrolled.ok) return answerFailure(c, enrolled.failure)
+  const { deviceId, isNew } = enrolled.value
+  return answerDevice(c, services, { deviceId, status: isNew ? 201 : 200 })
+}
+
+async function change(
+  c: HttpContext,
+  services: AdminServices,
+  verb: StandingVerb,
+): Promise<Response> {
+  const body = await readBody(c, changeBody)
+  if (!body.ok) return answerFailure(c, body.failure)
+  const deviceId = c.req.param('id') ?? ''
+  const by = c.get('client').clientId
+  const changed = await changeStanding(services.store, verb, {
+    ...{ deviceId, by, reason: body.value.reason, now: services.clock() },
+  })
+  return changed.ok ? answerDevice(c, services, { deviceId }) : answerFailure(c, changed.failure)
+}
+
+async function label(c: HttpContext, services: AdminServices): Promise<Response> {
+  const body = await readBody(c, attributesBody)
+  if (!body.ok) return answerFailure(c, body.failure)
+  const { entra_device_id: entraDeviceId, ...others } = body.value
+  const deviceId = c.req.param('id') ?? ''
+  const labelled = await labelDevice(services.store, {
     deviceId,
-    keyKind: device_key === undefined ? 'tpm' : services.config.deviceKey,
-    deviceKeyHash: toBase64Url(key),
-    ring: services.ringOf(key),
-    owner,
-    entraDeviceId: entra_device_id,
-    labels,
+    changes: definedOf({ ...others, entraDeviceId }),
     by: c.get('client').clientId,
+    second: secondOf(c, services, body.value),
     now: services.clock(),
   })
-  const detail = await services.store.deviceDetail(deviceId, services.clock())
-  if (detail === null) throw new Error('an enrolled device is not there')
-  return c.json(showDetail(detail), answer === 'applied' ? 201 : 200)
+  return labelled.ok ? answerDevice(c, services, { deviceId }) : answerFailure(c, labelled.failure)
 }
 
-/** What is said about a device may decide about its access: then two administrators have to say it. */
-async function awaitSecondForAttributes(
+/** The device as it is after a change: asking for the same change again changes nothing. */
+async function answerDevice(
   c: HttpContext,
-  services: Services,
-  { deviceId, changes }: { readonly deviceId: string; readonly changes: AttributeChanges },
-): Promise<Response | undefined> {
-  if (!demandsSecond(services)) return undefined
-  const now = services.clock()
-  const detail = isDeviceId(deviceId) ? await services.store.deviceDetail(deviceId, now) : null
-  const { owner, entraDeviceId, labels } = detail?.record ?? {}
-  const before = { owner, entraDeviceId, labels }
-  const isDangerous = await attributesNeedSecond(services.store, { before, changes, now })
-  return isDangerous
-    ? awaitSecond(c, services, { body: { deviceId, ...changes }, seen: before })
-    : undefined
-}
-
-async function changeDevice(
-  c: HttpContext,
-  services: Services,
-  change: (input: DeviceChange) => Promise<DeviceChangeAnswer>,
+  { store, clock }: AdminServices,
+  { deviceId, status = 200 }: { readonly deviceId: string; readonly status?: 200 | 201 },
 ): Promise<Response> {
-  const body = await readJson(c, MAX_CHANGE_BYTES)
-  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-  const parsed = changeBody.safeParse(body.value)
-  if (!parsed.success) return answerMalformed(c, parsed.error)
-  const answer = await change({
-    deviceId: c.req.param('id') ?? '',
-    by: c.get('client').clientId,
-    reason: parsed.data.reason,
-    now: services.clock(),
-  })
-  return answerChange(c, services, answer)
-}
-
-/** The device as it is after the change: asking for the same change again changes nothing. */
-async function answerChange(
-  c: HttpContext,
-  services: Services,
-  answer: DeviceChangeAnswer,
-): Promise<Response> {
-  const detail =
-    answer === 'device_unknown'
-      ? null
-      : await services.store.deviceDetail(c.req.param('id') ?? '', services.clock())
-  return detail === null ? answerProblem(c, 'device_not_found') : c.json(showDetail(detail))
-}
-
-function answerMalformed(c: HttpContext, error: z.ZodError): Response {
-  return answerProblem(c, 'request_malformed', describeIssues(error))
+  const detail = await store.deviceDetail(deviceId, clock())
+  if (detail === null) return answerProblem(c, 'device_not_found')
+  return c.json(showDetail(detail), status)
 }
 
 /** Without the members that are absent, as optional members of the store's queries want it. */

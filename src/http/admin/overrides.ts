@@ -1,14 +1,17 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Services } from '../../compose/services.ts'
-import { makeOverride, overridesInForce } from '../../operations/release/overrides.ts'
-import { MAX_OVERRIDE_MS, type OverrideAction } from '../../rollout/override.ts'
+import type { Result } from '../../base/result.ts'
+import { endOverride, makeOverride, overridesInForce } from '../../operations/release/overrides.ts'
+import type { OverrideAction } from '../../rollout/override.ts'
 import { showOverride } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { readBody, reasonText } from './read-body.ts'
-import { awaitSecond } from './second-administrator.ts'
+import type { RequestFailure } from '../read-json.ts'
+import { answerFailure } from './answer-failure.ts'
+import { parse, readBody, reasonBody, reasonText } from './read-body.ts'
+import { secondOf } from './second-administrator.ts'
+import type { AdminServices } from './services.ts'
 
 const members = {
   target: z.discriminatedUnion('kind', [
@@ -29,10 +32,8 @@ const overrideBody = z.discriminatedUnion('action', [
   }),
 ])
 
-const endBody = z.strictObject({ reason: reasonText })
-
 /** Exceptions for a device or a label, until they expire or are ended. */
-export function adminOverrideRoutes(services: Services): Hono<HttpEnv> {
+export function adminOverrideRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
@@ -47,31 +48,20 @@ export function adminOverrideRoutes(services: Services): Hono<HttpEnv> {
   return app
 }
 
-async function create(c: HttpContext, services: Services): Promise<Response> {
+async function create(c: HttpContext, services: AdminServices): Promise<Response> {
   const body = await readBody(c, overrideBody)
-  if (!body.ok) return body.failure.answer
+  if (!body.ok) return answerFailure(c, body.failure)
   const { target, reason, expires_at } = body.value
   const what: OverrideAction =
     body.value.action === 'pin'
       ? { action: 'pin', kind: body.value.kind, hash: body.value.hash }
       : { action: 'allow' }
-  const waits = await awaitSecond(c, services, { body: body.value })
-  if (waits !== undefined) return waits
   const author = c.get('client').clientId
-  const made = await makeOverride(services.store, {
-    target,
-    what,
-    reason,
-    author,
-    expiresAt: new Date(expires_at),
-    now: services.clock(),
-    random: services.random,
+  const made = await makeOverride(services, {
+    ...{ target, what, reason, author, expiresAt: new Date(expires_at) },
+    second: secondOf(c, services, body.value),
   })
-  if (!made.ok) {
-    const isExpiry = made.failure.reason === 'expiry_refused'
-    const detail = `expires_at must be in the future, and at most ${MAX_OVERRIDE_MS / 86_400_000} days away`
-    return answerProblem(c, made.failure.reason, isExpiry ? detail : undefined)
-  }
+  if (!made.ok) return answerFailure(c, made.failure)
   services.log.warn('override_created', {
     request_id: c.get('requestId'),
     override_id: made.value.overrideId,
@@ -82,33 +72,25 @@ async function create(c: HttpContext, services: Services): Promise<Response> {
   return c.json(showOverride(made.value), 201)
 }
 
-async function end(c: HttpContext, services: Services): Promise<Response> {
-  const reason = await readReason(c)
-  if (reason instanceof Response) return reason
+async function end(c: HttpContext, services: AdminServices): Promise<Response> {
+  const read = await readReason(c)
+  if (!read.ok) return answerFailure(c, read.failure)
+  const { reason } = read.value
   const overrideId = c.req.param('id') ?? ''
   const by = c.get('client').clientId
-  const answer = await services.store.endOverride({
-    overrideId,
-    by,
-    reason,
-    now: services.clock(),
-  })
-  if (answer === 'override_unknown') return answerProblem(c, 'override_not_found')
-  const changed = answer === 'applied'
+  const now = services.clock()
+  const ended = await endOverride(services.store, { overrideId, by, reason, now })
+  if (!ended.ok) return answerFailure(c, ended.failure)
+  const { changed } = ended.value
   const request_id = c.get('requestId')
   if (changed) services.log.warn('override_ended', { request_id, override_id: overrideId, by })
   return c.json({ override_id: overrideId, changed })
 }
 
 /** In the query, because many clients send no body with DELETE, or in the body. */
-async function readReason(c: HttpContext): Promise<string | Response> {
-  const inQuery = c.req.query('reason')
-  if (inQuery !== undefined) {
-    const parsed = reasonText.safeParse(inQuery)
-    return parsed.success
-      ? parsed.data
-      : answerProblem(c, 'request_malformed', 'reason: too long or empty')
-  }
-  const body = await readBody(c, endBody)
-  return body.ok ? body.value.reason : body.failure.answer
+async function readReason(
+  c: HttpContext,
+): Promise<Result<{ readonly reason: string }, RequestFailure>> {
+  const reason = c.req.query('reason')
+  return reason === undefined ? readBody(c, reasonBody) : parse(reasonBody, { reason })
 }

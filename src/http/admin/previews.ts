@@ -1,39 +1,37 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Services } from '../../compose/services.ts'
-import { requiresHardware } from '../../config/trust-anchors.ts'
+import { type CheckedDocument, demandCompiled } from '../../operations/release/check-document.ts'
 import { previewDocument } from '../../operations/release/preview.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { documentMembers, readDocument } from './document-of-body.ts'
-import { MAX_DOCUMENT_BYTES, readBody } from './read-body.ts'
+import { answerFailure } from './answer-failure.ts'
+import { readDocumentBody } from './read-body.ts'
+import { documentMembers, readDocument } from './read-document.ts'
+import type { AdminServices } from './services.ts'
 
 const previewBody = z.strictObject(documentMembers)
 
-const RETRY_AFTER_SECONDS = 5
 /** What servers write down for a client that did not wait. Nobody reads the answer. */
 const CLIENT_GONE = 499
 
 /** What a document would change for the recorded fleet, which a release asks for. */
-export function adminPreviewRoutes(services: Services): Hono<HttpEnv> {
+export function adminPreviewRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
   let isBusy = false
 
   app.post('/v1/previews', mayWrite, async (c) => {
-    const body = await readBody(c, previewBody, MAX_DOCUMENT_BYTES)
-    if (!body.ok) return body.failure.answer
-    const { kind } = body.value
-    const checked = await readDocument(c, services, body.value)
-    if (!checked.ok) return checked.failure.answer
-    if (isBusy) {
-      c.header('retry-after', String(RETRY_AFTER_SECONDS))
-      return answerProblem(c, 'preview_busy')
-    }
+    const read = await readDocumentBody(c, previewBody)
+    if (!read.ok) return answerFailure(c, read.failure)
+    const linted = await readDocument(services.store, read.value, services.clock())
+    if (!linted.ok) return answerFailure(c, linted.failure)
+    const document = demandCompiled(linted.value)
+    if (!document.ok) return answerFailure(c, document.failure)
+    if (isBusy) return answerFailure(c, { reason: 'preview_busy' })
     isBusy = true
     try {
-      return await preview(c, services, { kind, candidate: checked.value.document })
+      return await preview(c, services, document.value)
     } finally {
       isBusy = false
     }
@@ -43,17 +41,13 @@ export function adminPreviewRoutes(services: Services): Hono<HttpEnv> {
 
 async function preview(
   c: HttpContext,
-  services: Services,
-  input: Pick<Parameters<typeof previewDocument>[0], 'kind' | 'candidate'>,
+  { previews }: AdminServices,
+  document: CheckedDocument,
 ): Promise<Response> {
-  const { store, clock } = services
-  const hardware = { requiresHardware: requiresHardware(services.config) }
   const { signal } = c.req.raw
   try {
     const by = c.get('client').clientId
-    const previewed = await previewDocument({ store, clock, by, signal, ...hardware, ...input })
-    if (!previewed.ok) throw new TypeError('a document that was checked does not compile')
-    return c.json(previewed.value)
+    return c.json(await previewDocument(previews, { document, by, signal }))
   } catch (error) {
     if (!signal.aborted) throw error
     return new Response(null, { status: CLIENT_GONE })

@@ -1,18 +1,18 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { Services } from '../../compose/services.ts'
 import { planBody, toPlanRequest } from '../../operations/release/plan-request.ts'
-import { startRelease } from '../../operations/release/release.ts'
-import { documentNeedsSecond } from '../../operations/release/second-administrator.ts'
-import { ROLLOUT_VERBS, type SteerFailure, steer } from '../../operations/release/steer.ts'
+import { release } from '../../operations/release/release.ts'
+import { ROLLOUT_VERBS, steerRollout } from '../../operations/release/steer.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
 import { showObserved, showRollout } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
-import { demandLint, documentMembers, readDocument } from './document-of-body.ts'
-import { MAX_DOCUMENT_BYTES, readBody, readLimit, reasonText } from './read-body.ts'
-import { answerReleaseFailure } from './release-problem.ts'
-import { awaitSecond, demandsSecond } from './second-administrator.ts'
+import { answerFailure } from './answer-failure.ts'
+import { readBody, readDocumentBody, readLimit, reasonText } from './read-body.ts'
+import { documentMembers, readDocument } from './read-document.ts'
+import { secondOf } from './second-administrator.ts'
+import type { AdminServices } from './services.ts'
 
 const startBody = z.strictObject({
   ...documentMembers,
@@ -30,7 +30,7 @@ const steerBody = z.strictObject({
 })
 
 /** Changes of documents that reach the fleet ring by ring: how they stand, and steering them. */
-export function adminRolloutRoutes(services: Services): Hono<HttpEnv> {
+export function adminRolloutRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
@@ -38,7 +38,7 @@ export function adminRolloutRoutes(services: Services): Hono<HttpEnv> {
 
   app.get('/v1/rollouts', mayRead, async (c) => {
     const limit = readLimit(c)
-    if (!limit.ok) return limit.failure.answer
+    if (!limit.ok) return answerFailure(c, limit.failure)
     const rollouts = await store.listRollouts(limit.value)
     return c.json({ rollouts: rollouts.map((one) => showRollout(one, clock())) })
   })
@@ -57,84 +57,54 @@ export function adminRolloutRoutes(services: Services): Hono<HttpEnv> {
   return app
 }
 
-async function start(c: HttpContext, services: Services): Promise<Response> {
-  const body = await readBody(c, startBody, MAX_DOCUMENT_BYTES)
-  if (!body.ok) return body.failure.answer
-  const { kind, reason, plan, accept_denials: acceptedDenials, expected } = body.value
-  const document = await readDocument(c, services, body.value)
-  if (!document.ok) return document.failure.answer
-  const now = services.clock()
-  const checked = demandLint(c, kind, { document: document.value, now })
-  if (!checked.ok) return checked.failure.answer
-  // A budget of one's own can be as much as there are devices: it says what may be lost too.
-  const active = await services.store.activeDocument(kind)
-  const isDangerous =
-    acceptedDenials > 0 ||
-    plan.budget !== undefined ||
-    documentNeedsSecond(active, checked.value.hash)
-  const dangerous = { body: body.value, seen: active?.hash }
-  const waits = isDangerous ? await awaitSecond(c, services, dangerous) : undefined
-  if (waits !== undefined) return waits
-  const author = c.get('client').clientId
-  const started = await startRelease(services.store, {
-    kind,
-    checked: checked.value,
-    author,
-    reason,
-    expected: expected ?? (demandsSecond(services) ? active?.hash : undefined),
-    acceptedDenials,
-    maxAgeMs: services.config.previewMaxAgeSeconds * 1000,
-    plan: toPlanRequest(plan),
-    random: services.random,
-    now,
+async function start(c: HttpContext, services: AdminServices): Promise<Response> {
+  const read = await readDocumentBody(c, startBody)
+  if (!read.ok) return answerFailure(c, read.failure)
+  const { reason, plan, accept_denials: acceptedDenials, expected } = read.value.body
+  const document = await readDocument(services.store, read.value, services.clock())
+  if (!document.ok) return answerFailure(c, document.failure)
+  const by = c.get('client').clientId
+  const started = await release(services.releases, {
+    ...{ document: document.value, by, reason, expected, acceptedDenials },
+    maxAgeMs: services.previewMaxAgeMs,
+    way: { kind: 'rollout', plan: toPlanRequest(plan) },
+    second: secondOf(c, services, read.value.body),
+    signal: c.req.raw.signal,
   })
-  if (!started.ok) return answerReleaseFailure(c, started.failure)
+  if (!started.ok) return answerFailure(c, started.failure)
   const { rollout } = started.value
-  const { rolloutId: rollout_id, to: hash } = rollout
+  if (rollout === undefined) throw new TypeError('a release by a plan is a rollout')
+  return answerStarted(c, services, rollout)
+}
+
+/** 201: the rollout that a release began with. */
+export function answerStarted(c: HttpContext, services: AdminServices, rollout: Rollout): Response {
+  const { rolloutId: rollout_id, kind, to: hash, author: by } = rollout
   const request_id = c.get('requestId')
-  services.log.warn('rollout_started', { request_id, rollout_id, kind, hash, by: author })
+  services.log.warn('rollout_started', { request_id, rollout_id, kind, hash, by })
   c.header('location', `/v1/rollouts/${rollout_id}`)
-  return c.json(showRollout(rollout, now), 201)
+  return c.json(showRollout(rollout, services.clock()), 201)
 }
 
 async function steerOne(
   c: HttpContext,
-  services: Services,
+  services: AdminServices,
   verb: (typeof ROLLOUT_VERBS)[number],
 ): Promise<Response> {
   const body = await readBody(c, steerBody)
-  if (!body.ok) return body.failure.answer
+  if (!body.ok) return answerFailure(c, body.failure)
   const by = c.get('client').clientId
-  const now = services.clock()
   const rolloutId = c.req.param('id') ?? ''
-  if (verb === 'promote') {
-    const seen = (await services.store.rollout(rolloutId))?.revision
-    const waits = await awaitSecond(c, services, { body: body.value, seen })
-    if (waits !== undefined) return waits
-  }
-  const rulesInForce = await steer(services.store, { ...body.value, rolloutId, verb, by, now })
-  if (!rulesInForce.ok) return answerSteerFailure(c, rulesInForce.failure)
-  const { rollout, changed } = rulesInForce.value
+  const second = secondOf(c, services, body.value)
+  const steered = await steerRollout(services.releases, {
+    ...body.value,
+    ...{ rolloutId, verb, by, second },
+  })
+  if (!steered.ok) return answerFailure(c, steered.failure)
+  const { rollout, changed } = steered.value
   if (changed) {
     const request_id = c.get('requestId')
     services.log.warn('rollout_steered', { request_id, rollout_id: rolloutId, verb, by })
   }
-  return c.json({ ...showRollout(rollout, now), changed })
-}
-
-function answerSteerFailure(c: HttpContext, failure: SteerFailure): Response {
-  switch (failure.reason) {
-    case 'rollout_state_refused':
-      return answerProblem(c, failure.reason, `the rollout is ${failure.state}`, {
-        state: failure.state,
-      })
-    case 'superseded':
-      return answerProblem(
-        c,
-        failure.reason,
-        'the rollout took a step meanwhile, or another document came into force: look at it and decide anew',
-      )
-    default:
-      return answerProblem(c, failure.reason)
-  }
+  return c.json({ ...showRollout(rollout, services.clock()), changed })
 }

@@ -1,5 +1,4 @@
 import { Hono } from 'hono'
-import type { Services } from '../../compose/services.ts'
 import type { HttpEnv } from '../environment.ts'
 import { adminDeviceRoutes } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
@@ -8,9 +7,7 @@ import { adminOverrideRoutes } from './overrides.ts'
 import { adminPreviewRoutes } from './previews.ts'
 import { adminRolloutRoutes } from './rollouts.ts'
 import { secondRequestRoutes } from './second-administrator.ts'
-
-/** What the routes of administrators work with. */
-export type AdminServices = Services
+import type { AdminServices } from './services.ts'
 
 /** What administrators ask for: devices, documents and everything that steers decisions. */
 export function adminRoutes(services: AdminServices): Hono<HttpEnv> {

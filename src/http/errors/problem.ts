@@ -1,12 +1,23 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
+import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
+import type { HoldFailure } from '../../operations/release/end-hold.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
-import type { ReleaseFailure } from '../../operations/release/release.ts'
+import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
 import type { SteerFailure } from '../../operations/release/steer.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { HttpContext } from '../environment.ts'
 import type { ClientRefusal } from '../middleware/api-client.ts'
 import type { RequestFailure } from '../read-json.ts'
+
+/** Whatever an operation of administrators can refuse. */
+export type AdminFailure =
+  | RequestFailure
+  | SteerFailure
+  | OverrideFailure
+  | HoldFailure
+  | DeviceFailure
+  | { readonly reason: 'preview_busy' }
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =
@@ -22,13 +33,7 @@ export type ProblemCode =
   | 'enrolment_busy'
   | 'issuer_unavailable'
   | 'submissions_busy'
-  | ReleaseFailure['reason']
-  | SteerFailure['reason']
-  | OverrideFailure['reason']
-  | 'document_refused'
-  | 'preview_busy'
-  | 'override_not_found'
-  | 'hold_not_found'
+  | Exclude<AdminFailure['reason'], SecondAwaited['reason']>
 
 /** What can be wrong on every surface: each has the same status everywhere, in its own form. */
 export type SharedCode =
@@ -162,7 +167,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   preview_too_small: conflict('The preview compared too few devices.'),
   denials_not_accepted: conflict('Devices would be denied that are allowed now.'),
   superseded: conflict('Something else changed first, and nothing was changed now.'),
-  rollout_open: conflict('Another document of this kind is being rolled out.'),
+  rollout_open: conflict('Another document is being rolled out.'),
   rollout_not_found: { status: 404, title: 'There is no such rollout.' },
   rollout_state_refused: conflict('The rollout is in another state.'),
   override_not_found: { status: 404, title: 'There is no such override.' },

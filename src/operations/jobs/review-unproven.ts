@@ -6,7 +6,7 @@ import type { Services } from '../../compose/services.ts'
 import { createPreview } from '../../replay/preview/preview.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { readSample } from '../../store/devices/fleet-reads.ts'
-import { newControlId } from '../release/release.ts'
+import { newControlId } from '../release/control-id.ts'
 
 /** Devices that are looked at: the whole of a small fleet, of a large one a sample by chance. */
 const SAMPLE = 2000

@@ -62,7 +62,7 @@ export type RolloutVerb = 'pause' | 'resume' | 'promote' | 'revert'
  * What an administrator does to an open rollout. `promote` goes one stage on, whatever it would
  * have waited for. `not_now`: the state does not allow it.
  */
-export async function steerRollout(
+export async function stepByHand(
   store: Steps,
   rollout: Rollout,
   input: {

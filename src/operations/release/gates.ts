@@ -3,22 +3,22 @@ import { readLosses } from '../../replay/preview/summary.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 
-/** With so many attested devices a fleet is large: a document reaches it in steps. */
+/** With so many attested devices a fleet is large: a document reaches it ring by ring. */
 export const LARGE_FLEET = 100
 /** A preview that compared fewer says little, unless there are no more. */
 const MIN_COMPARED = 100
 /** Clocks of two machines may differ so much that a preview seems to be of the future. */
 const CLOCK_SKEW_MS = 60_000
 
-export const GATE_REASONS = [
-  'document_in_force',
+/** What is asked of the preview of a document before the document comes into force. */
+export const PREVIEW_REASONS = [
   'preview_missing',
   'preview_too_small',
   'denials_not_accepted',
 ] as const
 
-export type GateFailure =
-  | { readonly reason: 'document_in_force' | 'preview_missing' }
+export type PreviewFailure =
+  | { readonly reason: 'preview_missing' }
   | {
       readonly reason: 'preview_too_small'
       readonly compared: number
@@ -44,38 +44,36 @@ export type PreviewOnRecord = {
   readonly compared: number
 }
 
-export type Gate = {
+export type PreviewQuery = {
   readonly kind: DocumentKind
   readonly hash: string
-  /** How many devices may lose their access; a number that somebody has read in a preview. */
-  readonly acceptedDenials: number
+  readonly inForce: HashesInForce
+  /** How old a preview may be. */
   readonly maxAgeMs: number
   readonly now: Date
 }
 
-type GateStore = Pick<Store, 'inForce' | 'preview' | 'attestedDevices'>
+type GateStore = Pick<Store, 'preview' | 'attestedDevices'>
 
 /**
- * Gate two, for a document that lint has passed: a preview is on record of exactly this document
- * against exactly what is in force, it is young, it compared enough devices, and nobody loses
- * access but as many as were accepted.
+ * Gate two: a preview is on record of exactly this document against exactly what is in force, it is
+ * young, it compared enough devices, and nobody loses access but as many as were accepted.
  */
-export async function passGate(
+export async function passPreview(
   store: GateStore,
-  gate: Gate,
-): Promise<
-  Result<{ readonly inForce: HashesInForce; readonly preview: PreviewOnRecord }, GateFailure>
-> {
-  const { kind, hash, acceptedDenials: accepted, now } = gate
-  const inForce = await readInForce(store)
-  if (hashOf(kind, inForce) === hash) return err({ reason: 'document_in_force' })
-  const preview = await findPreview(store, { ...gate, inForce })
+  query: PreviewQuery & {
+    /** How many devices may lose their access; a number that somebody has read in a preview. */
+    readonly acceptedDenials: number
+  },
+): Promise<Result<PreviewOnRecord, PreviewFailure>> {
+  const preview = await findPreview(store, query)
   if (preview === undefined) return err({ reason: 'preview_missing' })
   const { newlyDenied, compared } = preview
-  const needed = await neededSample(store, now)
+  const needed = await neededSample(store, query.now)
   if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
+  const { acceptedDenials: accepted } = query
   if (newlyDenied > accepted) return err({ reason: 'denials_not_accepted', newlyDenied, accepted })
-  return ok({ inForce, preview })
+  return ok(preview)
 }
 
 /**
@@ -84,12 +82,12 @@ export async function passGate(
  */
 export async function findPreview(
   store: Pick<Store, 'preview'>,
-  query: Pick<Gate, 'kind' | 'hash' | 'maxAgeMs' | 'now'> & { readonly inForce: HashesInForce },
+  { kind, hash, inForce, maxAgeMs, now }: PreviewQuery,
 ): Promise<PreviewOnRecord | undefined> {
-  const { kind, hash, inForce, maxAgeMs, now } = query
   const preview = await store.preview(kind, hash)
   if (preview === null) return undefined
   const isOfThis =
+    preview.hash === hash &&
     preview.policyHash === inForce.policyHash &&
     preview.referenceValuesHash === inForce.referenceValuesHash
   const ageMs = now.getTime() - preview.at.getTime()
@@ -105,10 +103,7 @@ export async function findPreview(
  * Half of the devices that a preview could compare now, as some attest between a preview and its
  * use. A new preview always compares enough: a fleet whose evidence has all ended can be repaired.
  */
-export async function neededSample(
-  store: Pick<Store, 'attestedDevices'>,
-  now: Date,
-): Promise<number> {
+async function neededSample(store: Pick<Store, 'attestedDevices'>, now: Date): Promise<number> {
   const comparable = await store.attestedDevices({ most: 2 * MIN_COMPARED, validAt: now })
   return Math.floor(comparable / 2)
 }
@@ -117,14 +112,21 @@ export async function isLargeFleet(store: Pick<Store, 'attestedDevices'>): Promi
   return (await store.attestedDevices({ most: LARGE_FLEET })) >= LARGE_FLEET
 }
 
-export function hashOf(kind: DocumentKind, inForce: HashesInForce): string {
-  return kind === 'policy' ? inForce.policyHash : inForce.referenceValuesHash
-}
-
-async function readInForce(store: Pick<Store, 'inForce'>): Promise<HashesInForce> {
+/** The hashes of both documents in force. Throws before the first start of a service. */
+export async function readInForce(store: Pick<Store, 'inForce'>): Promise<HashesInForce> {
   const { policyHash, referenceValuesHash } = await store.inForce()
   if (policyHash === null || referenceValuesHash === null) {
     throw new Error('no policy or no reference values are active')
   }
   return { policyHash, referenceValuesHash }
+}
+
+/** The document of a kind that is in force, and the one of the other kind beside it. */
+export function pointersOf(
+  kind: DocumentKind,
+  { policyHash, referenceValuesHash }: HashesInForce,
+): { readonly own: string; readonly beside: string } {
+  return kind === 'policy'
+    ? { own: policyHash, beside: referenceValuesHash }
+    : { own: referenceValuesHash, beside: policyHash }
 }

@@ -1,5 +1,10 @@
 import { z } from 'zod'
-import type { PlanRequest } from './release.ts'
+import { DEFAULT_PLAN, type RolloutBudget, type RolloutPlan } from '../../rollout/rollout.ts'
+
+/** What a plan leaves open follows from the preview. */
+export type PlanRequest = Partial<Omit<RolloutPlan, 'budget'>> & {
+  readonly budget?: Partial<RolloutBudget>
+}
 
 const MAX_STAGES = 20
 const MAX_LABELS = 64
@@ -56,6 +61,26 @@ export function toPlanRequest(body: z.infer<typeof planBody>): PlanRequest {
     budget: {
       ...(devices !== undefined && { devices }),
       ...(share !== undefined && { share }),
+    },
+  }
+}
+
+/** Half as much again as the preview found, so that a device more or less halts nothing. */
+const BUDGET_SLACK = 1.5
+
+/** The plan whole: a budget that nobody named allows what was accepted, out of so many compared. */
+export function completePlan(
+  plan: PlanRequest,
+  { accepted, compared }: { readonly accepted: number; readonly compared: number },
+): RolloutPlan {
+  const share = compared === 0 ? 0 : (BUDGET_SLACK * accepted) / compared
+  return {
+    ...DEFAULT_PLAN,
+    ...plan,
+    budget: {
+      devices: Math.max(DEFAULT_PLAN.budget.devices, accepted),
+      share: Math.min(1, Math.max(DEFAULT_PLAN.budget.share, share)),
+      ...plan.budget,
     },
   }
 }

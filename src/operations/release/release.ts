@@ -1,141 +1,239 @@
-import { toBase32 } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import type { DocumentKind } from '../../rollout/in-force.ts'
-import {
-  DEFAULT_PLAN,
-  isOpen,
-  type Rollout,
-  type RolloutBudget,
-  type RolloutPlan,
-} from '../../rollout/rollout.ts'
+import type { PreviewSummary } from '../../replay/preview/summary.ts'
+import { isOpen, type Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
-import { bodyOf, type CheckedDocument } from './check-document.ts'
-import { type Gate, type GateFailure, hashOf, type PreviewOnRecord, passGate } from './gates.ts'
+import {
+  bodyOf,
+  type CheckedDocument,
+  type DocumentFailure,
+  type LintedDocument,
+  withoutErrors,
+} from './check-document.ts'
+import { newControlId } from './control-id.ts'
+import {
+  isLargeFleet,
+  type PreviewFailure,
+  type PreviewOnRecord,
+  passPreview,
+  pointersOf,
+  readInForce,
+} from './gates.ts'
+import { completePlan, type PlanRequest } from './plan-request.ts'
+import type { PreviewProgress, previewDocument } from './preview.ts'
+import type { RulesReader } from './rules-in-force.ts'
+import {
+  documentNeedsSecond,
+  type SecondAdministrator,
+  type SecondAwaited,
+} from './second-administrator.ts'
 
-export const RELEASE_REASONS = ['superseded', 'rollout_open'] as const
+export const RELEASE_REASONS = ['document_in_force', 'superseded', 'rollout_open'] as const
 
 export type ReleaseFailure =
-  | GateFailure
-  /** Another document is in force than the one that this one was to follow. */
+  | DocumentFailure
+  | PreviewFailure
+  | SecondAwaited
+  /** It decides already. */
+  | { readonly reason: 'document_in_force' }
+  /** Another document is in force than the one that this one was to follow, or stand beside. */
   | { readonly reason: 'superseded' }
   /** One rollout at a time: the one that is open. */
   | { readonly reason: 'rollout_open'; readonly rollout: Rollout }
 
-/** A document that has passed gate one, and what gate two asks of it. */
-export type Release = Omit<Gate, 'hash'> & {
-  readonly checked: CheckedDocument
-  readonly author: string
+export type ReleaseDependencies = {
+  readonly store: Pick<
+    Store,
+    | 'inForce'
+    | 'activeDocument'
+    | 'control'
+    | 'rollout'
+    | 'preview'
+    | 'attestedDevices'
+    | 'countDevices'
+    | 'proposeDocument'
+    | 'startRollout'
+    | 'activateDocument'
+  >
+  readonly preview: (input: Parameters<typeof previewDocument>[1]) => Promise<PreviewSummary>
+  /** The largest fleet that is replayed now if no preview counts; a larger one needs one before. */
+  readonly replaysAtMost: number
+  /** Decides by the document from now on: it needs not be compiled again. */
+  readonly rules: Pick<RulesReader, 'keep'>
+  readonly clock: () => Date
+  readonly random: (length: number) => Uint8Array
+}
+
+/** `by_size`: at once in a small fleet, ring by ring in a large one. */
+export type ReleaseWay =
+  | { readonly kind: 'by_size' | 'at_once' }
+  | { readonly kind: 'rollout'; readonly plan: PlanRequest }
+
+export type ReleaseRequest = {
+  readonly document: LintedDocument
+  readonly way: ReleaseWay
+  readonly by: string
   readonly reason: string
   /** Only if this one is in force; without it, whatever is. */
   readonly expected?: string | undefined
+  /** How many devices may lose their access; a number that somebody has read in a preview. */
+  readonly acceptedDenials: number
+  /** How old a preview may be that was made before. */
+  readonly maxAgeMs: number
+  readonly second: SecondAdministrator
+  /** Told of the preview, if one is made now. */
+  readonly onPreview?: ((summary: PreviewSummary) => void) | undefined
+  readonly onProgress?: ((progress: PreviewProgress) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
-/** What a plan leaves open follows from the preview. */
-export type PlanRequest = Partial<Omit<RolloutPlan, 'budget'>> & {
-  readonly budget?: Partial<RolloutBudget>
+export type Released = {
+  readonly newlyDenied: number
+  /** Absent where the document is in force for every device from the next request on. */
+  readonly rollout: Rollout | undefined
 }
 
-type Released<T> = Promise<Result<T & { readonly newlyDenied: number }, ReleaseFailure>>
-
-/** Begins to bring a document into force ring by ring, if it passes gate two. */
-export async function startRelease(
-  store: Store,
-  release: Release & {
-    readonly plan: PlanRequest
-    readonly random: (length: number) => Uint8Array
-  },
-): Released<{ readonly rollout: Rollout }> {
-  const { kind, checked, author, reason, plan, now } = release
-  const passed = await passGate(store, { ...release, hash: checked.hash })
-  if (!passed.ok) return passed
-  const { inForce, preview } = passed.value
-  const from = hashOf(kind, inForce)
-  if (isOther(release.expected, from)) return err({ reason: 'superseded' })
-  const open = await findOpenRollout(store, kind)
-  if (open !== undefined) return err({ reason: 'rollout_open', rollout: open })
-
-  const to = checked.hash
-  const names = { kind, author, reason, now }
-  await store.proposeDocument({ ...names, hash: to, body: bodyOf(checked) })
-  const rolloutId = newControlId('rol', release.random)
-  const answer = await store.startRollout({
-    ...names,
-    rolloutId,
-    from,
-    to,
-    plan: completePlan(plan, { ...preview, accepted: release.acceptedDenials }),
-    note: reason,
-  })
-  if (answer === 'applied') {
-    const rollout = await readRollout(store, rolloutId)
-    return ok({ rollout, newlyDenied: preview.newlyDenied })
-  }
-  return err(await explain(store, kind, answer))
+/** What one request is about: it is named by what it replaces and by what stays beside it. */
+type Change = {
+  readonly document: CheckedDocument
+  readonly own: string
+  readonly beside: string
 }
 
 /**
- * Brings a document into force for every device with its next request, if it passes gate two. An
- * open rollout of its kind ends.
+ * The one way for a document into force, whoever asks for it and wherever: no error of lint; a second
+ * administrator where two are needed; a preview of exactly this document against exactly what is in
+ * force, made now if the fleet is small enough; nobody denied but as many as were accepted. Then it
+ * decides at once, or its rollout begins. The pointer moves only while the same documents are in force.
  */
-export async function releaseAtOnce(
-  store: Store,
-  release: Release,
-): Released<{ readonly hash: string }> {
-  const { kind, checked, author, reason, now } = release
-  const { hash } = checked
-  const passed = await passGate(store, { ...release, hash })
-  if (!passed.ok) return passed
-  const expected = hashOf(kind, passed.value.inForce)
-  if (isOther(release.expected, expected)) return err({ reason: 'superseded' })
-  const body = bodyOf(checked)
-  const answer = await store.activateDocument({ kind, hash, body, author, reason, now, expected })
-  if (answer === 'superseded') return err({ reason: 'superseded' })
-  return ok({ hash, newlyDenied: passed.value.preview.newlyDenied })
-}
+export async function release(
+  dependencies: ReleaseDependencies,
+  request: ReleaseRequest,
+): Promise<Result<Released, ReleaseFailure>> {
+  const { store } = dependencies
+  const checked = withoutErrors(request.document)
+  if (!checked.ok) return checked
+  const { kind, compiled } = checked.value
+  const active = await store.activeDocument(kind)
+  const waits = isDangerous(request, active, compiled.hash)
+    ? await request.second.ask(active?.hash)
+    : undefined
+  if (waits !== undefined) return err(waits)
 
-export async function findOpenRollout(
-  store: Pick<Store, 'control'>,
-  kind: DocumentKind,
-): Promise<Rollout | undefined> {
-  const { rollouts } = await store.control()
-  return rollouts.find((one) => one.kind === kind && isOpen(one.state))
-}
-
-/** `rol_…`, `ovr_…`: unguessable, so that none can be met by chance. */
-export function newControlId(prefix: string, random: (length: number) => Uint8Array): string {
-  return `${prefix}_${toBase32(random(16))}`
-}
-
-/** Half as much again as the preview found, so that a device more or less halts nothing. */
-const BUDGET_SLACK = 1.5
-
-function completePlan(
-  plan: PlanRequest,
-  found: PreviewOnRecord & { readonly accepted: number },
-): RolloutPlan {
-  const { accepted, compared } = found
-  const share = compared === 0 ? 0 : (BUDGET_SLACK * accepted) / compared
-  return {
-    ...DEFAULT_PLAN,
-    ...plan,
-    budget: {
-      devices: Math.max(DEFAULT_PLAN.budget.devices, accepted),
-      share: Math.min(1, Math.max(DEFAULT_PLAN.budget.share, share)),
-      ...plan.budget,
-    },
+  const inForce = await readInForce(store)
+  const { own, beside } = pointersOf(kind, inForce)
+  if (own === compiled.hash) return err({ reason: 'document_in_force' })
+  // What two agreed on, or one may do alone, depends on what is in force.
+  const expected = request.expected ?? (request.second.isDemanded ? active?.hash : own)
+  if (expected !== own) return err({ reason: 'superseded' })
+  const plan = await choosePlan(store, request.way)
+  const open = await findOpenRollout(store)
+  // At once it takes the place of a rollout of its own kind, and ends it.
+  if (open !== undefined && (plan !== undefined || open.kind !== kind)) {
+    return err({ reason: 'rollout_open', rollout: open })
   }
+  const change = { document: checked.value, own, beside }
+  const preview = await demandPreview(dependencies, request, change)
+  if (!preview.ok) return preview
+  return plan === undefined
+    ? activate(dependencies, request, { ...change, preview: preview.value })
+    : start(dependencies, request, { ...change, preview: preview.value, plan })
+}
+
+/** A budget of one's own can be as much as there are devices: it says what may be lost too. */
+function isDangerous(
+  { acceptedDenials, way }: ReleaseRequest,
+  active: Parameters<typeof documentNeedsSecond>[0],
+  hash: string,
+): boolean {
+  const hasBudget = way.kind === 'rollout' && Object.keys(way.plan.budget ?? {}).length > 0
+  return acceptedDenials > 0 || hasBudget || documentNeedsSecond(active, hash)
+}
+
+async function choosePlan(
+  store: ReleaseDependencies['store'],
+  way: ReleaseWay,
+): Promise<PlanRequest | undefined> {
+  if (way.kind === 'rollout') return way.plan
+  return way.kind === 'by_size' && (await isLargeFleet(store)) ? {} : undefined
+}
+
+/** The preview that counts: one on record, or one that is made now. */
+async function demandPreview(
+  { store, preview, replaysAtMost, clock }: ReleaseDependencies,
+  request: ReleaseRequest,
+  { document, own, beside }: Change,
+): Promise<Result<PreviewOnRecord, PreviewFailure | { readonly reason: 'superseded' }>> {
+  const { kind, compiled } = document
+  const inForce =
+    kind === 'policy'
+      ? { policyHash: own, referenceValuesHash: beside }
+      : { policyHash: beside, referenceValuesHash: own }
+  const { acceptedDenials, maxAgeMs, by, onPreview, onProgress, signal } = request
+  const now = clock()
+  const query = { kind, hash: compiled.hash, inForce, acceptedDenials, maxAgeMs, now }
+  const passed = await passPreview(store, query)
+  if (passed.ok || passed.failure.reason === 'denials_not_accepted') return passed
+  const isTooMany =
+    replaysAtMost !== Number.POSITIVE_INFINITY &&
+    (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
+  if (isTooMany) return passed
+  const summary = await preview({ document, by, onProgress, signal })
+  onPreview?.(summary)
+  const later = clock()
+  // What was made just now is young enough, however long it took.
+  const made = { ...query, maxAgeMs: later.getTime() - now.getTime(), now: later }
+  const again = await passPreview(store, made)
+  const isOfOthers = !again.ok && again.failure.reason === 'preview_missing'
+  return isOfOthers ? err({ reason: 'superseded' }) : again
+}
+
+async function activate(
+  { store, rules, clock }: ReleaseDependencies,
+  { by: author, reason }: ReleaseRequest,
+  { document, own, beside, preview }: Change & { readonly preview: PreviewOnRecord },
+): Promise<Result<Released, ReleaseFailure>> {
+  const { kind, compiled } = document
+  const answer = await store.activateDocument({
+    ...{ kind, hash: compiled.hash, body: bodyOf(document), author, reason, now: clock() },
+    ...{ expected: own, beside },
+  })
+  if (answer === 'superseded') return err({ reason: 'superseded' })
+  if (answer === 'unchanged') return err({ reason: 'document_in_force' })
+  rules.keep(document)
+  return ok({ newlyDenied: preview.newlyDenied, rollout: undefined })
+}
+
+async function start(
+  { store, rules, clock, random }: ReleaseDependencies,
+  { by: author, reason, acceptedDenials }: ReleaseRequest,
+  input: Change & { readonly preview: PreviewOnRecord; readonly plan: PlanRequest },
+): Promise<Result<Released, ReleaseFailure>> {
+  const { document, own: from, beside, preview, plan } = input
+  const { kind, compiled } = document
+  const { hash: to } = compiled
+  const names = { kind, author, reason, now: clock() }
+  await store.proposeDocument({ ...names, hash: to, body: bodyOf(document) })
+  const rolloutId = newControlId('rol', random)
+  const answer = await store.startRollout({
+    ...{ ...names, rolloutId, from, to, beside, note: reason },
+    plan: completePlan(plan, { ...preview, accepted: acceptedDenials }),
+  })
+  if (answer !== 'applied') return err(await explain(store, answer))
+  rules.keep(document)
+  const rollout = await store.rollout(rolloutId)
+  if (rollout === null) throw new Error('a rollout that was started is not there')
+  return ok({ newlyDenied: preview.newlyDenied, rollout })
 }
 
 async function explain(
-  store: Store,
-  kind: DocumentKind,
+  store: Pick<Store, 'control'>,
   answer: 'unchanged' | 'superseded' | 'another_open' | 'document_unknown',
 ): Promise<ReleaseFailure> {
   switch (answer) {
     case 'unchanged':
       return { reason: 'document_in_force' }
     case 'another_open': {
-      const rollout = await findOpenRollout(store, kind)
+      const rollout = await findOpenRollout(store)
       // It may have ended meanwhile: then it has changed what this one was made against.
       return rollout === undefined ? { reason: 'superseded' } : { reason: 'rollout_open', rollout }
     }
@@ -146,12 +244,29 @@ async function explain(
   }
 }
 
-async function readRollout(store: Pick<Store, 'rollout'>, rolloutId: string): Promise<Rollout> {
-  const rollout = await store.rollout(rolloutId)
-  if (rollout === null) throw new Error('a rollout that was started is not there')
-  return rollout
+async function findOpenRollout(store: Pick<Store, 'control'>): Promise<Rollout | undefined> {
+  const { rollouts } = await store.control()
+  return rollouts.find(({ state }) => isOpen(state))
 }
 
-function isOther(expected: string | undefined, inForce: string): boolean {
-  return expected !== undefined && expected !== inForce
+/**
+ * The same where no document of the kind is in force, at the first start of a service. Nobody has any
+ * access yet that could be lost and there is nothing to compare with, so lint is all that is asked.
+ * Throws where it finds an error: what comes with the software has none.
+ */
+export async function releaseFirst(
+  store: Pick<Store, 'ensureActiveDocument'>,
+  request: {
+    readonly document: LintedDocument
+    readonly by: string
+    readonly reason: string
+    readonly now: Date
+  },
+): Promise<void> {
+  const { by: author, reason, now } = request
+  const checked = withoutErrors(request.document)
+  if (!checked.ok) throw new TypeError('lint refuses a first document')
+  const { kind, compiled } = checked.value
+  const body = bodyOf(checked.value)
+  await store.ensureActiveDocument({ kind, hash: compiled.hash, body, author, reason, now })
 }

@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import {
+  demandHardware,
   parseReferenceValues,
   type ReferenceValues,
   type ReferenceValuesOptions,
@@ -18,6 +19,7 @@ import {
 import type { Rollout } from '../../rollout/rollout.ts'
 import type { ActiveHashes, InForceRevision } from '../../store/devices/trust-records.ts'
 import type { Store } from '../../store/store.ts'
+import type { CheckedDocument } from './check-document.ts'
 
 /**
  * What decides, for whom. Documents are compiled once and kept by hash, and what steers between them
@@ -29,6 +31,8 @@ export type RulesReader = {
   /** For a caller that has read no record yet. May be older than the last change by `maxAgeMs`. */
   readonly recent: () => Promise<RulesInForce>
   readonly ofHashes: (hashes: ActiveHashes) => Documents | Promise<Documents>
+  /** Keeps a document that was compiled elsewhere: it needs not be read and compiled again. */
+  readonly keep: (document: CheckedDocument) => void
 }
 
 /** One revision of what steers, with every document that it names at hand. */
@@ -85,6 +89,7 @@ export function createRulesReader(
   return {
     at,
     ofHashes: documents.rulesOf,
+    keep: documents.keep,
     async recent() {
       const now = clock().getTime()
       if (latest !== undefined && Math.abs(now - latest.at) < MAX_AGE_MS) return latest.rulesInForce
@@ -194,6 +199,10 @@ function createDocuments(store: Pick<Store, 'document'>, options: ReferenceValue
   return {
     policies: policies.loadAll,
     referenceValues: values.loadAll,
+    keep(document: CheckedDocument): void {
+      if (document.kind === 'policy') policies.keep(document.compiled)
+      else values.keep(demandHardware(document.compiled, options.requiresHardware === true))
+    },
     rulesOf({ policyHash, referenceValuesHash }: ActiveHashes): Documents | Promise<Documents> {
       if (policyHash === null || referenceValuesHash === null) throw new Error(NOTHING_ACTIVE)
       const policy = policies.get(policyHash)
@@ -219,14 +228,18 @@ function createKept<T extends CompiledPolicy | ReferenceValues>(
     const stored = await store.document(kind, hash)
     const compiled = stored && compile(stored.body)
     if (!compiled?.ok) return undefined
-    kept.set(hash, compiled.value)
+    keep(compiled.value)
+    return compiled.value
+  }
+  const keep = (value: T): void => {
+    kept.set(value.hash, value)
     for (const oldest of kept.keys()) {
       if (kept.size <= KEPT) break
       kept.delete(oldest)
     }
-    return compiled.value
   }
   return {
+    keep,
     get: (hash: string) => kept.get(hash),
     async load(hash: string): Promise<T> {
       const found = await find(hash)

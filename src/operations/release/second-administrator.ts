@@ -1,5 +1,4 @@
-import { namesIn } from '../../policy/language/expression.ts'
-import type { Control } from '../../rollout/in-force.ts'
+import { nameDocument } from '../../base/document-hash.ts'
 import type { Store } from '../../store/store.ts'
 
 /**
@@ -7,6 +6,68 @@ import type { Store } from '../../store/store.ts'
  * somebody who had none, or take it from many. What only brings back the state from before, or stops
  * something, takes one, because it has to be quick.
  */
+export type SecondAdministrator = {
+  readonly isDemanded: boolean
+  /**
+   * Asks for a second administrator for this request, and says how long it waits for one; `undefined`
+   * where nothing is to be waited for. `seen` is what the request is about as it stands now: a request
+   * for what has changed since is another request.
+   */
+  readonly ask: (seen?: unknown) => Promise<SecondAwaited | undefined>
+}
+
+export const SECOND_REASONS = ['second_awaited'] as const
+
+/** Nothing has happened yet: another administrator has to ask for the same in time. */
+export type SecondAwaited = {
+  readonly reason: (typeof SECOND_REASONS)[number]
+  readonly expiresAt: Date
+}
+
+/** Whoever has the database of the service at hand needs nobody's consent. */
+export const NO_SECOND: SecondAdministrator = {
+  isDemanded: false,
+  ask: () => Promise.resolve(undefined),
+}
+
+/** How long the second one has. */
+const WAITS_MS = 3_600_000
+
+export type SecondDependencies = {
+  readonly store: Pick<Store, 'askSecondAdministrator'>
+  readonly isDemanded: boolean
+  readonly clock: () => Date
+}
+
+/**
+ * The second administrator for one request, which is carried out when two have sent the same one,
+ * whatever reasons they give.
+ */
+export function secondFor(
+  { store, isDemanded, clock }: SecondDependencies,
+  asked: {
+    /** What people see of it while it waits: method and path. */
+    readonly request: string
+    readonly body: object
+    readonly by: string
+  },
+): SecondAdministrator {
+  if (!isDemanded) return NO_SECOND
+  return {
+    isDemanded,
+    async ask(seen = null) {
+      const { request, by } = asked
+      const { reason: _, ...body } = { reason: '', ...asked.body }
+      const named = nameDocument({ request, asked: body, seen })
+      if (named === undefined) throw new TypeError('a checked body has a canonical form')
+      const now = clock()
+      const expiresAt = new Date(now.getTime() + WAITS_MS)
+      const digest = named.hash
+      const answer = await store.askSecondAdministrator({ digest, request, by, expiresAt, now })
+      return answer === 'seconded' ? undefined : { reason: 'second_awaited', expiresAt }
+    },
+  }
+}
 
 /**
  * Whether `hash` may come into force only if two ask for it: every policy and all reference values,
@@ -18,91 +79,4 @@ export function documentNeedsSecond(
   hash: string,
 ): boolean {
   return hash !== active?.hash && hash !== active?.previous
-}
-
-/** What administrators say about a device; members that are absent stay as they are. */
-export type AttributeChanges = {
-  readonly owner?: string | null | undefined
-  readonly entraDeviceId?: string | null | undefined
-  readonly labels?: readonly string[] | undefined
-}
-
-/** The names under which a policy reads what administrators say about a device. */
-const READ_AS = { owner: 'owner', entraDeviceId: 'entra_device_id', labels: 'labels' } as const
-
-/**
- * Whether what is said about a device decides about its access: a label that an override or a rollout names, or
- * an attribute that a policy in force, on its way or pinned reads. `before` is how the device stands;
- * members that `changes` lacks stay as they are.
- */
-export async function attributesNeedSecond(
-  store: Pick<Store, 'control' | 'document'>,
-  input: {
-    readonly before: AttributeChanges
-    readonly changes: AttributeChanges
-    readonly now: Date
-  },
-): Promise<boolean> {
-  const { before, changes, now } = input
-  const labels = changedLabels(before.labels ?? [], changes.labels)
-  const changed = [
-    ...(labels.length > 0 ? [READ_AS.labels] : []),
-    ...(isOther(before.owner, changes.owner) ? [READ_AS.owner] : []),
-    ...(isOther(before.entraDeviceId, changes.entraDeviceId) ? [READ_AS.entraDeviceId] : []),
-  ]
-  if (changed.length === 0) return false
-  const control = await store.control(now)
-  const isNamed = labelsNamedBy(control).some((label) => labels.includes(label))
-  return isNamed || (await somePolicyReads(store, policiesOf(control), changed))
-}
-
-/** Labels that put a device under an exception, or among the first whom a rollout reaches. */
-function labelsNamedBy({ overrides, rollouts }: Control): readonly string[] {
-  return [
-    ...overrides.flatMap(({ target }) => (target.kind === 'label' ? [target.name] : [])),
-    ...rollouts.flatMap(({ plan }) => plan.stages.flatMap((stage) => stage.labels)),
-  ]
-}
-
-/** Every policy that decides for somebody, or is on its way to. */
-function policiesOf({ active, rollouts, overrides }: Control): ReadonlySet<string> {
-  const pins = overrides.flatMap((one) => (one.action === 'pin' ? [one] : []))
-  const coming = rollouts.map(({ kind, to: hash }) => ({ kind, hash }))
-  const all = [...active, ...coming, ...pins].filter(({ kind }) => kind === 'policy')
-  return new Set(all.map(({ hash }) => hash))
-}
-
-async function somePolicyReads(
-  store: Pick<Store, 'document'>,
-  hashes: ReadonlySet<string>,
-  names: readonly string[],
-): Promise<boolean> {
-  for (const hash of hashes) {
-    const body = Object((await store.document('policy', hash))?.body)
-    const clauses: readonly unknown[] = Array.isArray(body.clauses) ? body.clauses : []
-    const expressions = clauses.flatMap((clause) => {
-      const { when, require } = Object(clause)
-      return [when, require].filter((source) => typeof source === 'string')
-    })
-    if (expressions.some((source) => mayRead(source, names))) return true
-  }
-  return false
-}
-
-/** Of what cannot be read any more nothing is known, so it may read everything. */
-function mayRead(source: string, names: readonly string[]): boolean {
-  const read = namesIn(source)
-  return read === undefined || names.some((name) => read.has(name))
-}
-
-function changedLabels(before: readonly string[], after: readonly string[] | undefined): string[] {
-  if (after === undefined) return []
-  return [
-    ...after.filter((label) => !before.includes(label)),
-    ...before.filter((label) => !after.includes(label)),
-  ]
-}
-
-function isOther(before: string | null | undefined, after: string | null | undefined): boolean {
-  return after !== undefined && after !== (before ?? null)
 }

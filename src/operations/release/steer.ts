@@ -1,9 +1,11 @@
 import { err, ok, type Result } from '../../base/result.ts'
-import { isOpen, type Rollout } from '../../rollout/rollout.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
-import { bodyOf, findUsable, type StoredDocumentFailure } from './check-document.ts'
-import { type RolloutVerb, steerRollout } from './drive-rollout.ts'
-import type { ReleaseFailure } from './release.ts'
+import { bodyOf, findLinted, type StoredDocumentFailure } from './check-document.ts'
+import { type RolloutVerb, stepByHand } from './drive-rollout.ts'
+import { pointersOf, readInForce } from './gates.ts'
+import { type ReleaseDependencies, type ReleaseFailure, release } from './release.ts'
+import { NO_SECOND, type SecondAdministrator } from './second-administrator.ts'
 
 export const ROLLOUT_VERBS = [
   'pause',
@@ -18,8 +20,13 @@ export type SteerFailure =
   | { readonly reason: 'rollout_not_found' }
   /** The state of the rollout does not allow it. */
   | { readonly reason: 'rollout_state_refused'; readonly state: Rollout['state'] }
-  | Extract<ReleaseFailure, { readonly reason: 'superseded' }>
+  | ReleaseFailure
   | StoredDocumentFailure
+
+export type SteerDependencies = Omit<ReleaseDependencies, 'store'> & {
+  readonly store: ReleaseDependencies['store'] &
+    Pick<Store, 'document' | 'stepRollout' | 'recordRolloutHealth'>
+}
 
 export type RolloutCommand = {
   readonly rolloutId: string
@@ -28,7 +35,8 @@ export type RolloutCommand = {
   readonly revision?: number | undefined
   readonly by: string
   readonly reason: string
-  readonly now: Date
+  /** A promotion needs one: a document goes further than its plan alone would let it. */
+  readonly second: SecondAdministrator
 }
 
 export type CommandedRollout = { readonly rollout: Rollout; readonly changed: boolean }
@@ -41,19 +49,25 @@ const MAX_TRIES = 5
  * Whoever stops it wins over a step that the service takes at the same time; a promotion does not,
  * because it would go one stage further than was meant.
  */
-export async function steer(
-  store: Store,
+export async function steerRollout(
+  dependencies: SteerDependencies,
   command: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
+  const { store, clock } = dependencies
   const { rolloutId, verb, revision } = command
+  if (verb === 'promote' && command.second.isDemanded) {
+    const waits = await command.second.ask((await store.rollout(rolloutId))?.revision)
+    if (waits !== undefined) return err(waits)
+  }
   const mayRepeat = verb === 'pause' || verb === 'revert'
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const rollout = await store.rollout(rolloutId)
     if (rollout === null) return err({ reason: 'rollout_not_found' })
     if (revision !== undefined && revision !== rollout.revision) break
     if (isSteered(rollout, verb)) return ok({ rollout, changed: false })
-    if (verb === 'revert' && rollout.state === 'done') return bringBack(store, rollout, command)
-    const answer = await steerRollout(store, rollout, command)
+    if (verb === 'revert' && rollout.state === 'done')
+      return bringBack(dependencies, rollout, command)
+    const answer = await stepByHand(store, rollout, { ...command, now: clock() })
     if (answer === 'not_now') {
       return err({ reason: 'rollout_state_refused', state: rollout.state })
     }
@@ -79,18 +93,40 @@ function isSteered({ state }: Rollout, verb: RolloutVerb): boolean {
   }
 }
 
-/** The rollout is over: the document from before it comes into force again, for all devices at once. */
+/**
+ * The rollout is over: the document from before it comes into force again, for all devices at once.
+ * That needs no new preview where it brings back exactly the two documents that decided before: the
+ * preview that the rollout began with is of this very change, read backwards. Where the document
+ * beside it is another one by now, nobody has seen the two together: it is released as any other is.
+ */
 async function bringBack(
-  store: Store,
+  dependencies: SteerDependencies,
   rollout: Rollout,
-  { by: author, reason, now }: RolloutCommand,
+  { by, reason }: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
-  if (isOpen(rollout.state)) throw new TypeError('a rollout that is open is rulesInForce')
-  const { kind, from: hash, to: expected } = rollout
-  const before = await findUsable(store, kind, hash)
-  if (!before.ok) return before
-  const body = bodyOf(before.value)
-  const answer = await store.activateDocument({ kind, hash, body, author, reason, now, expected })
+  const { store, clock, rules } = dependencies
+  const { kind, from, to, beside } = rollout
+  const linted = await findLinted(store, { kind, hash: from, now: clock() })
+  if (!linted.ok) return linted
+  const inForce = pointersOf(kind, await readInForce(store))
+  if (inForce.own === from) return ok({ rollout, changed: false })
+  if (inForce.own !== to) return err({ reason: 'superseded' })
+  if (inForce.beside !== beside) {
+    const released = await release(dependencies, {
+      ...{ document: linted.value, way: { kind: 'at_once' }, by, reason, expected: to },
+      ...{ acceptedDenials: 0, maxAgeMs: REVERT_PREVIEW_MAX_AGE_MS, second: NO_SECOND },
+    })
+    return released.ok ? ok({ rollout, changed: true }) : released
+  }
+  const { checked } = linted.value
+  if (checked === undefined) throw new TypeError('a version that is usable was checked')
+  const answer = await store.activateDocument({
+    ...{ kind, hash: from, body: bodyOf(checked), author: by, reason, now: clock() },
+    ...{ expected: to, beside },
+  })
   if (answer === 'superseded') return err({ reason: 'superseded' })
+  rules.keep(checked)
   return ok({ rollout, changed: answer === 'applied' })
 }
+
+const REVERT_PREVIEW_MAX_AGE_MS = 3_600_000

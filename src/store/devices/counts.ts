@@ -18,6 +18,8 @@ export type Counts = {
     readonly most: number
     readonly validAt?: Date
   }) => Promise<number>
+  /** All devices on record, counted up to `most`. */
+  readonly countDevices: (most: number) => Promise<number>
   /** Devices that have attested and for whose hardware nobody vouches, counted up to `most`. */
   readonly countUnvouched: (most: number) => Promise<number>
 }
@@ -59,6 +61,11 @@ export function prepareCounts(db: Database): Counts {
         .limit(most)
         .as('attested')
       const [row] = await db.select({ devices: sql<number>`count(*)::integer` }).from(attested)
+      return row?.devices ?? 0
+    },
+    async countDevices(most) {
+      const some = db.select({ deviceId: device.deviceId }).from(device).limit(most).as('some')
+      const [row] = await db.select({ devices: sql<number>`count(*)::integer` }).from(some)
       return row?.devices ?? 0
     },
     async countUnvouched(most) {

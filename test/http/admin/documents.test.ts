@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import { policyWith } from '../../operations/release/documents.ts'
@@ -11,6 +11,7 @@ import {
   expectProblem,
   readOk,
   startDevice,
+  type TestService,
 } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -97,36 +98,36 @@ describe('a policy that does not compile', () => {
       'names what there is not',
       documentOf('attestation.secureBootEnabled', 'attestation.secureBotEnabled'),
       {
-        mistake: 'policy_name_unknown',
+        code: 'policy_name_unknown',
         clause: 'clause_1',
         member: 'require',
         line: 1,
-        column: 13,
         suggestion: 'secureBootEnabled',
       },
     ],
     [
       'is no expression',
       documentOf('true &&\n  ('),
-      { mistake: 'policy_expression_syntax', line: 2, clause: 'clause_0' },
+      { code: 'policy_expression_syntax', line: 1, clause: 'clause_0' },
     ],
-    ['is not true or false', documentOf('1 + 1'), { mistake: 'policy_expression_not_boolean' }],
+    ['is not true or false', documentOf('1 + 1'), { code: 'policy_expression_not_boolean' }],
     [
       'has a pattern that is none',
       documentOf('device.owner.matches("(")'),
-      { mistake: 'policy_pattern_invalid', line: 1 },
+      { code: 'policy_pattern_invalid', line: 1 },
     ],
     [
       'is no policy',
       { name: 'x', clauses: [] },
-      { mistake: 'policy_document_invalid', problems: [{ path: 'clauses' }] },
+      { code: 'document_value_invalid', member: 'clauses' },
     ],
   ]
   test.each(cases)('is refused and told where it %s', async (_name, document, told) => {
     const before = await everythingStored(service.query)
     const { context } = await decide()
     const refused = await put('/v1/policy', { reason: 'try', document })
-    expect(await expectProblem(refused, 422, 'document_refused')).toMatchObject(told)
+    const answer = await expectProblem(refused, 422, 'document_refused')
+    expect(answer).toMatchObject({ findings: [told] })
     noteReason('document_refused')
     expect(await everythingStored(service.query)).toEqual(before)
     expect((await decide()).context.policy).toBe(context.policy)
@@ -138,8 +139,7 @@ test('reference values that are wrong are refused, and the active ones stay', as
   const document = { enclaves: [{ name: 'agent', author_id: 'short', minimum_svn: 1 }] }
   const refused = await put('/v1/reference-values', { reason: 'try', document })
   expect(await expectProblem(refused, 422, 'document_refused')).toMatchObject({
-    mistake: 'reference_values_invalid',
-    problems: [{ path: 'enclaves.0.author_id' }],
+    findings: [{ member: 'enclaves.0.author_id', line: 1 }],
   })
   expect(await everythingStored(service.query)).toEqual(before)
 })
@@ -148,8 +148,9 @@ describe('a document that is activated', () => {
   test('decides with the next question, and so does the one before when it comes back', async () => {
     const baseline = await readOk(await get('/v1/policy'))
     expect((await decide()).decision).toBe(true)
-    const strict = documentOf('attestation.secureBootEnabled', 'false')
-    const set = await readOk(await put('/v1/policy', { reason: 'lock', document: strict }))
+    const strict = documentOf('attestation.secureBootEnabled', 'attestation.enclaveSvn > 1000')
+    const lock = { reason: 'lock', document: strict, accept_denials: 1 }
+    const set = await readOk(await put('/v1/policy', lock))
     expect(set).toMatchObject({ reason: 'lock', document: strict })
     const denied = await decide()
     expect(denied).toMatchObject({ decision: false, context: { policy: set.hash } })
@@ -164,7 +165,8 @@ describe('a document that is activated', () => {
   test('may be a set of reference values: an enclave that is not in it is not trusted', async () => {
     const { document } = await readOk(await get('/v1/reference-values'))
     const none = { name: 'none', enclaves: [] }
-    await readOk(await put('/v1/reference-values', { reason: 'recall', document: none }))
+    const recall = { reason: 'recall', document: none, accept_denials: 1 }
+    await readOk(await put('/v1/reference-values', recall))
     expect((await decide()).decision).toBe(false)
     await readOk(await put('/v1/reference-values', { reason: 'back', document }))
     expect((await decide()).decision).toBe(true)
@@ -173,7 +175,9 @@ describe('a document that is activated', () => {
   test('leaves who did it and why in the audit log, once', async () => {
     const document = documentOf('true || attestation.secureBootEnabled')
     const audit = () =>
-      service.query(`select * from audit where device_id = 'service' and actor like 'cli_%'`)
+      service.query(
+        `select * from audit where action = 'document.activated' and actor like 'cli_%'`,
+      )
     const before = (await audit()).length
     await readOk(await put('/v1/policy', { reason: 'because', document }))
     await readOk(await put('/v1/policy', { reason: 'again', document }))
@@ -183,14 +187,13 @@ describe('a document that is activated', () => {
     expect(service.logs.join('')).toContain('document_activated')
   })
 
-  test('is what was checked, down to the last member', async () => {
+  test('is what was checked: a member that is there twice is refused', async () => {
     const text = JSON.stringify(documentOf('true')).replace('{', '{"name":"shadow",')
     const body = `{"reason":"x","document":${text}}`
-    const set = await readOk(
-      await service.post('/v1/policy', null, { method: 'PUT', body, headers: write }),
-    )
-    const shown = await readOk(await get('/v1/policy'))
-    expect(shown).toMatchObject({ hash: set.hash, document: documentOf('true') })
+    const answer = await service.post('/v1/policy', null, { method: 'PUT', body, headers: write })
+    expect(await expectProblem(answer, 422, 'document_refused')).toMatchObject({
+      findings: [{ code: 'json_member_repeated', line: 1, column: 18 }],
+    })
   })
 })
 
@@ -204,54 +207,36 @@ test('what was to follow another document than the one in force is not activated
   await readOk(await put('/v1/policy', { ...body, expected }))
 })
 
-describe('where a hundred devices have attested', () => {
-  beforeAll(async () => {
+const DENIES = policyWith('attestation.enclaveSvn > 1000').body
+const preview = async (document: object) => {
+  const body = { kind: 'policy', document }
+  return readOk(await service.post('/v1/previews', body, { headers: write }))
+}
+
+describe.each([
+  ['few', 3],
+  ['a hundred', 100],
+])('where %s devices have attested', (_, devices) => {
+  beforeEach(async () => {
     const now = service.clock.now()
-    await recordFleet(service.services.store, { devices: 100, now })
+    await recordFleet(service.services.store, { devices, now })
     await enforceFleetDocuments(service.services.store, now)
-  })
-
-  const DENIES = policyWith('attestation.enclaveSvn > 1000').body
-  const preview = async (document: object) => {
-    const body = { kind: 'policy', document }
-    return readOk(await service.post('/v1/previews', body, { headers: write }))
-  }
-
-  test('a document needs a preview that is young enough, and is told so', async () => {
-    const before = await readOk(await get('/v1/policy'))
-    const document = policyWith('attestation.enclaveSvn >= 5').body
-    const body = { reason: 'gated', document }
-    const refused = await expectProblem(await put('/v1/policy', body), 409, 'preview_missing')
-    expect(refused.detail).toContain('POST /v1/previews')
-    noteReason('preview_missing')
-    expect(await readOk(await get('/v1/policy'))).toEqual(before)
-
-    await preview(document)
-    service.clock.advance(3601)
-    await expectProblem(await put('/v1/policy', body), 409, 'preview_missing')
-    await preview(document)
-    const other = { ...body, expected: 'f'.repeat(64) }
-    await expectProblem(await put('/v1/policy', other), 409, 'superseded')
-    const set = await readOk(await put('/v1/policy', { ...body, expected: before.hash }))
-    expect(set).toMatchObject({ reason: 'gated', document })
-    // What is in force already needs no gate.
-    await readOk(await put('/v1/policy', body))
   })
 
   test('nobody loses access but as many as somebody has said', async () => {
     const { hash } = await readOk(await get('/v1/policy'))
     const { newly_denied } = await preview(DENIES)
-    const { devices } = newly_denied
-    expect(devices).toBeGreaterThanOrEqual(100)
-    const body = { reason: 'recall', document: DENIES }
-    for (const accept_denials of [undefined, devices - 1]) {
+    const { devices: lost } = newly_denied
+    expect(lost).toBeGreaterThanOrEqual(Math.max(1, devices))
+    const body = { reason: 'recall', document: DENIES, at_once: true }
+    for (const accept_denials of [undefined, lost - 1]) {
       const refused = await put('/v1/policy', { ...body, accept_denials })
       const told = await expectProblem(refused, 409, 'denials_not_accepted')
-      expect(told).toMatchObject({ newly_denied: devices })
+      expect(told).toMatchObject({ newly_denied: lost })
     }
     noteReason('denials_not_accepted')
     expect(await readOk(await get('/v1/policy'))).toMatchObject({ hash })
-    await readOk(await put('/v1/policy', { ...body, accept_denials: devices }))
+    await readOk(await put('/v1/policy', { ...body, accept_denials: lost }))
     expect((await readOk(await get('/v1/policy'))).hash).not.toBe(hash)
   })
 
@@ -262,7 +247,58 @@ describe('where a hundred devices have attested', () => {
   })
 
   test('reference values go the same way', async () => {
-    const body = { reason: 'recall', document: { name: 'none', enclaves: [] } }
-    await expectProblem(await put('/v1/reference-values', body), 409, 'preview_missing')
+    const body = { reason: 'recall', document: { name: 'none', enclaves: [] }, at_once: true }
+    await expectProblem(await put('/v1/reference-values', body), 409, 'denials_not_accepted')
+  })
+})
+
+describe('in a large fleet', () => {
+  test('a document begins a rollout, unless it is to be in force at once', async () => {
+    const before = await readOk(await get('/v1/policy'))
+    const document = policyWith('attestation.enclaveSvn >= 4').body
+    const begun = await readOk(await put('/v1/policy', { reason: 'by size', document }), 201)
+    expect(begun).toMatchObject({ from: before.hash, state: 'running', pass: 'audit' })
+    expect(await readOk(await get('/v1/policy'))).toEqual(before)
+    const again = await put('/v1/policy', { reason: 'by size', document })
+    await expectProblem(again, 409, 'rollout_open')
+    // At once it takes the place of its own rollout.
+    const body = { reason: 'now', document, at_once: true }
+    expect(await readOk(await put('/v1/policy', body))).toMatchObject({ hash: begun.to })
+    const ended = await readOk(await get(`/v1/rollouts/${begun.rollout_id}`))
+    expect(ended.state).toBe('reverted')
+  })
+})
+
+describe('where a request cannot wait for the replay of the fleet', () => {
+  let large: TestService
+  beforeAll(async () => {
+    large = await createTestService({
+      database,
+      clock: service.clock,
+      alterAdmin: (admin) => ({ ...admin, releases: { ...admin.releases, replaysAtMost: 10 } }),
+    })
+  })
+  const putLarge = (body: object) =>
+    large.post('/v1/policy', { at_once: true, ...body }, { method: 'PUT', headers: write })
+
+  test('a document needs a preview that is young enough, and is told so', async () => {
+    const before = await readOk(await get('/v1/policy'))
+    const document = policyWith('attestation.enclaveSvn >= 3').body
+    const body = { reason: 'gated', document }
+    const refused = await expectProblem(await putLarge(body), 409, 'preview_missing')
+    expect(refused.detail).toContain('POST /v1/previews')
+    noteReason('preview_missing')
+    expect(await readOk(await get('/v1/policy'))).toEqual(before)
+
+    await preview(document)
+    service.clock.advance(3601)
+    await expectProblem(await putLarge(body), 409, 'preview_missing')
+    await preview(document)
+    const other = { ...body, expected: 'f'.repeat(64) }
+    await expectProblem(await putLarge(other), 409, 'superseded')
+    const set = await readOk(await putLarge({ ...body, expected: before.hash }))
+    expect(set).toMatchObject({ reason: 'gated', document })
+    // What is in force already needs no gate.
+    await readOk(await putLarge(body))
   })
 })

@@ -19,7 +19,11 @@ const DEVICES = 110
 const UNKNOWN = '0'.repeat(64)
 
 const database = await openTestDatabase()
-const service: TestService = await createTestService({ database })
+const service: TestService = await createTestService({
+  database,
+  // As in a fleet that is too large to be replayed within a request.
+  alterAdmin: (admin) => ({ ...admin, releases: { ...admin.releases, replaysAtMost: 10 } }),
+})
 const read = await service.as('admin.read')
 const write = await service.as('admin.write')
 const pep = await service.as('access.evaluate')
@@ -172,7 +176,7 @@ describe('POST /v1/rollouts', () => {
     const { enclaves } = FLEET_VALUES
     const changed = { name: `renamed ${++documents}`, enclaves }
     await readOk(await post('/v1/previews', { kind: 'reference-values', document: changed }))
-    const put = { reason: 'x', document: changed }
+    const put = { reason: 'x', document: changed, at_once: true }
     await readOk(await service.post('/v1/reference-values', put, { method: 'PUT', headers: write }))
     const body = { kind: 'policy', document, reason: 'a change' }
     await problem(await post('/v1/rollouts', body), 409, 'preview_missing')
@@ -301,7 +305,7 @@ describe('POST /v1/rollouts/{id}/…', () => {
     await readOk(await steer(rollout, 'promote'))
     const document = newPolicy()
     await readOk(await post('/v1/previews', { kind: 'policy', document }))
-    const put = { reason: 'x', document }
+    const put = { reason: 'x', document, at_once: true }
     const { hash } = await readOk(
       await service.post('/v1/policy', put, { method: 'PUT', headers: write }),
     )

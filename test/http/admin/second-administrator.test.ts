@@ -126,11 +126,11 @@ const policyOf = (id: string, require: string) => ({
   name: id,
   clauses: [{ ...CLAUSE, id, require }],
 })
-const put = (document: object, headers: Headers, kind = 'policy') =>
+const put = (document: object, headers: Headers, kind = 'policy', more: object = {}) =>
   service.request(`/v1/${kind}`, {
     method: 'PUT',
     headers: { ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify({ reason: 'r', document }),
+    body: JSON.stringify({ reason: 'r', document, ...more }),
   })
 
 test.each([
@@ -211,8 +211,9 @@ test('a label takes two where an override names it or a policy reads labels, a p
   await readOk(await service.post('/v1/devices', listed, { headers: first }), 202)
 
   const reads = policyOf('reads', '"exempt" in device.labels || device.owner == "me"')
-  await readOk(await put(reads, first), 202)
-  await readOk(await put(reads, second))
+  const denies = { accept_denials: 10 }
+  await readOk(await put(reads, first, 'policy', denies), 202)
+  await readOk(await put(reads, second, 'policy', denies))
   await readOk(await patch(['plain', `label-${labels}`, 'exempt'], first), 202)
   await readOk(await patch(['plain', `label-${labels}`], first, { owner: 'me' }), 202)
   await readOk(await patch(['plain', `label-${labels}`], first, { entra_device_id: 'e' }))
@@ -226,8 +227,9 @@ test.each([
   const device = await startDevice()
   expectOk(await service.agentOf(device).attest())
   const reads = policyOf('writes', require)
-  await readOk(await put(reads, first), 202)
-  await readOk(await put(reads, second))
+  const denies = { accept_denials: 10 }
+  await readOk(await put(reads, first, 'policy', denies), 202)
+  await readOk(await put(reads, second, 'policy', denies))
   const patch = { method: 'PATCH', headers: first }
   const path = `/v1/devices/${device.deviceId}`
   await readOk(await service.post(path, { labels: ['exempt'] }, patch), 202)

@@ -1,8 +1,10 @@
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
+import {
+  type LintedDocument,
+  lintDocument,
+} from '../../../src/operations/release/check-document.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
-import { lintPolicy } from '../../../src/policy/lint/lint.ts'
-import { lintReferenceValues } from '../../../src/policy/lint/reference-values.ts'
 import { TEXTS } from '../../policy/healthy-device.ts'
 import { expectOk } from '../../support/refusal.ts'
 
@@ -24,9 +26,13 @@ export function policyWith(require: string, change: object = {}): Document {
   return bodyOf('policy', { ...BASELINE_POLICY, clauses: [...BASELINE_POLICY.clauses, clause] })
 }
 
+/** The document as a release takes it. */
+export function lintedOf({ kind, body }: Document, now: Date): LintedDocument {
+  return lintDocument(kind, JSON.stringify(body), now)
+}
+
 /** Errors that gate one would tell. */
-export function lintErrors({ kind, body }: Document, now: Date): readonly string[] {
-  const text = JSON.stringify(body)
-  const { findings } = kind === 'policy' ? lintPolicy(text) : lintReferenceValues(text, { now })
+export function lintErrors(document: Document, now: Date): readonly string[] {
+  const { findings } = lintedOf(document, now)
   return findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
 }

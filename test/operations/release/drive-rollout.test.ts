@@ -3,7 +3,7 @@ import {
   driveRollout,
   haltRollout,
   type RolloutVerb,
-  steerRollout,
+  stepByHand,
 } from '../../../src/operations/release/drive-rollout.ts'
 import type { Rollout, RolloutState } from '../../../src/rollout/rollout.ts'
 import { newId } from '../../store/fixtures.ts'
@@ -39,7 +39,7 @@ async function begin(changes: Partial<Rollout> = {}): Promise<Rollout> {
 function steer(rollout: Rollout, verb: RolloutVerb) {
   // So that the audit log tells the order.
   service.clock.advance(1)
-  return steerRollout(store, rollout, { verb, by: 'cli_admin', reason: 'I say so', now: now() })
+  return stepByHand(store, rollout, { verb, by: 'cli_admin', reason: 'I say so', now: now() })
 }
 const lastAudit = async (rolloutId: string) => {
   const rows = await service.query(`select actor, action, detail ->> 'note' as note from audit

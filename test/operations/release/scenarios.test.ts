@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { checkDocument } from '../../../src/operations/release/check-document.ts'
-import { previewDocument } from '../../../src/operations/release/preview.ts'
-import { startRelease } from '../../../src/operations/release/release.ts'
+import { commandReleases } from '../../../src/compose/release.ts'
+import { release } from '../../../src/operations/release/release.ts'
+import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import { countLosses } from '../../../src/replay/preview/summary.ts'
 import { agent } from '../../policy/healthy-device.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
-import { bodyOf, type Document, lintErrors, policyWith } from './documents.ts'
+import { bodyOf, type Document, lintErrors, lintedOf, policyWith } from './documents.ts'
 import {
   DEVICES,
   type Fleet,
@@ -105,28 +105,22 @@ describe.each(SCENARIOS)('$name', ({ name, make, warnsOf }) => {
     await withFleet(async (fleet) => {
       const document = make(fleet)
       expect(lintErrors(document, START)).toEqual([])
-      const { store, clock } = fleet.service.services
-      const summary = expectOk(
-        await previewDocument({
-          store,
-          kind: document.kind,
-          candidate: document.body,
-          by: 'test',
-          clock,
-        }),
-      )
-      expect(countLosses(summary)).toBe(warnsOf)
-      const released = await startRelease(store, {
-        kind: document.kind,
-        checked: expectOk(checkDocument(document.kind, document.body)),
-        author: 'test',
+      const { store, clock, random } = fleet.service.services
+      const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
+      let warned = -1
+      const released = await release(releases, {
+        document: lintedOf(document, START),
+        way: { kind: 'rollout', plan: {} },
+        by: 'test',
         reason: 'test',
         acceptedDenials: 0,
         maxAgeMs: 60_000,
-        plan: {},
-        random: (length) => new Uint8Array(length),
-        now: clock(),
+        second: NO_SECOND,
+        onPreview(summary) {
+          warned = countLosses(summary)
+        },
       })
+      expect(warned).toBe(warnsOf)
       if (warnsOf === 0) expectOk(released)
       else expectRefusal(released, 'denials_not_accepted')
       expect(await store.listRollouts(10)).toHaveLength(warnsOf === 0 ? 1 : 0)

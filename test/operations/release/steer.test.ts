@@ -1,40 +1,48 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
-import { previewDocument } from '../../../src/operations/release/preview.ts'
-import { releaseAtOnce, startRelease } from '../../../src/operations/release/release.ts'
-import { steer } from '../../../src/operations/release/steer.ts'
+import { commandReleases } from '../../../src/compose/release.ts'
+import { type ReleaseRequest, release } from '../../../src/operations/release/release.ts'
+import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
+import { steerRollout } from '../../../src/operations/release/steer.ts'
 import { DEFAULT_PLAN, type Rollout } from '../../../src/rollout/rollout.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { enforceFleetDocuments, recordFleet } from '../../support/recorded-fleet.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { START } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
-import { bodyOf, policyWith } from './documents.ts'
+import { bodyOf, lintedOf, policyWith } from './documents.ts'
 
 const { store, close } = await openTestDatabase()
 await recordFleet(store, { devices: 10, now: START })
 await enforceFleetDocuments(store, START)
 afterAll(close)
 
+const releasesOn = (on: Store) => {
+  const random = createRandomSource()
+  return commandReleases({ store: on, clock: () => START, random, requiresHardware: false })
+    .releases
+}
+
 let documents = 0
-async function previewed() {
+function requestOf(changes: Partial<ReleaseRequest> = {}): ReleaseRequest {
   const { body } = policyWith('attestation.enclaveSvn >= 5')
-  const changed = { ...body, description: `number ${++documents}` }
-  const document = bodyOf('policy', changed)
-  const clock = () => START
-  const input = { store, kind: 'policy', candidate: changed, by: 'test', clock } as const
-  expectOk(await previewDocument(input))
+  const document = bodyOf('policy', { ...body, description: `number ${++documents}` })
   return {
-    kind: 'policy' as const,
-    checked: { hash: document.hash, document: document.body as never },
-    author: 'test',
+    document: lintedOf(document, START),
+    way: { kind: 'rollout', plan: {} },
+    by: 'test',
     reason: 'a change',
     acceptedDenials: 0,
     maxAgeMs: 60_000,
-    now: START,
-    plan: {},
-    random: createRandomSource(),
+    second: NO_SECOND,
+    ...changes,
   }
+}
+
+async function start(changes: Partial<ReleaseRequest> = {}): Promise<Rollout> {
+  const { rollout } = expectOk(await release(releasesOn(store), requestOf(changes)))
+  if (rollout === undefined) throw new Error('it was released at once')
+  return rollout
 }
 
 let rollout: Rollout
@@ -42,11 +50,13 @@ beforeEach(async () => {
   for (const { rolloutId, state } of await store.listRollouts(10)) {
     if (state === 'running' || state === 'paused') await steering(store, rolloutId, 'revert')
   }
-  rollout = expectOk(await startRelease(store, await previewed())).rollout
+  rollout = await start()
 })
 
 const steering = (on: Store, rolloutId: string, verb: 'pause' | 'resume' | 'promote' | 'revert') =>
-  steer(on, { rolloutId, verb, by: 'admin', reason: 'because', now: START })
+  steerRollout(releasesOn(on), {
+    ...{ rolloutId, verb, by: 'admin', reason: 'because', second: NO_SECOND },
+  })
 
 /** Between what somebody reads and what they write, another process takes a step. */
 function withStepBetween(step: () => Promise<unknown>): Store {
@@ -116,24 +126,23 @@ describe('a release', () => {
   test('has a budget of what was accepted, and never less than the default', async () => {
     expect(rollout.plan).toEqual(DEFAULT_PLAN)
     await steering(store, rollout.rolloutId, 'revert')
-    const input = { ...(await previewed()), acceptedDenials: 4 }
-    const { plan } = expectOk(await startRelease(store, input)).rollout
+    const { plan } = await start({ acceptedDenials: 4 })
     expect(plan.budget.devices).toBe(10)
     expect(plan.budget.share).toBeCloseTo(0.6)
   })
 
   test('of two that begin at once only one does', async () => {
     await steering(store, rollout.rolloutId, 'revert')
-    const inputs = [await previewed(), await previewed(), await previewed()]
-    const answers = await Promise.all(inputs.map((input) => startRelease(store, input)))
+    const requests = [requestOf(), requestOf(), requestOf()]
+    const answers = await Promise.all(requests.map((one) => release(releasesOn(store), one)))
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1)
     for (const answer of answers) if (!answer.ok) expectRefusal(answer, 'rollout_open')
   })
 
   test('at once ends what is open', async () => {
-    const input = await previewed()
-    expectOk(await releaseAtOnce(store, input))
+    const request = requestOf({ way: { kind: 'at_once' } })
+    expectOk(await release(releasesOn(store), request))
     expect(await store.rollout(rollout.rolloutId)).toMatchObject({ state: 'reverted' })
-    expectRefusal(await releaseAtOnce(store, input), 'document_in_force')
+    expectRefusal(await release(releasesOn(store), request), 'document_in_force')
   })
 })

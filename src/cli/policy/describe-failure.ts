@@ -1,0 +1,45 @@
+import { COMMAND } from '../../base/command.ts'
+import type { OverrideFailure } from '../../operations/release/overrides.ts'
+import type { SteerFailure } from '../../operations/release/steer.ts'
+import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../rollout/override.ts'
+
+/**
+ * The one map from what operations on documents, rollouts and overrides refuse to what somebody at a
+ * terminal is told: why, and what to do.
+ */
+export function describeFailure(failure: SteerFailure | OverrideFailure): string {
+  switch (failure.reason) {
+    case 'document_refused':
+      return `the document has errors: ${failure.findings.map(({ message }) => message).join('; ')}`
+    case 'document_in_force':
+      return 'the document is in force already'
+    case 'document_not_found':
+    case 'document_not_usable':
+      return `that version cannot decide (${failure.reason}): ${COMMAND} policy list`
+    case 'preview_missing':
+    case 'preview_too_small':
+      return `the preview does not count (${failure.reason}): preview the document again`
+    case 'denials_not_accepted':
+      return `${failure.newlyDenied} devices would be denied that are allowed now, and ${failure.accepted} were accepted`
+    case 'superseded':
+      return 'something else changed meanwhile, and nothing was changed now: look again and decide anew'
+    case 'rollout_open': {
+      const { rolloutId } = failure.rollout
+      return `another document is being rolled out: ${COMMAND} rollout show ${rolloutId}; wait until it is done, or end it with ${COMMAND} rollout revert ${rolloutId} --reason TEXT`
+    }
+    case 'rollout_not_found':
+      return `there is no such rollout: ${COMMAND} rollout list`
+    case 'rollout_state_refused':
+      return `the rollout is ${failure.state}: that is not possible any more`
+    case 'expiry_refused':
+      return `--for must be more than nothing and at most ${MAX_OVERRIDE_MS / 86_400_000}d`
+    case 'device_not_found':
+      return `there is no such device: ${COMMAND} devices list`
+    case 'too_many_overrides':
+      return `there are ${MAX_OVERRIDES} overrides already: end some (${COMMAND} rollout overrides)`
+    case 'override_not_found':
+      return `there is no such override: ${COMMAND} rollout overrides`
+    case 'second_awaited':
+      throw new TypeError('commands wait for no second administrator')
+  }
+}

@@ -1,0 +1,67 @@
+import { MAX_OVERRIDE_MS } from '../../rollout/override.ts'
+import type { HttpContext } from '../environment.ts'
+import { type AdminFailure, answerProblem } from '../errors/problem.ts'
+
+const PREVIEW_FIRST =
+  'preview it (POST /v1/previews with kind and document), read what it says, and ask again'
+const LOOK_AGAIN =
+  'look at what is in force now (GET /v1/policy, /v1/reference-values, /v1/rollouts)'
+
+/** The one map from what operations refuse to what administrators are told: why, and what to do. */
+export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
+  const { reason } = failure
+  switch (reason) {
+    case 'second_awaited': {
+      const detail = 'nothing has happened yet: another administrator has to send the same request'
+      const { expiresAt: expires_at } = failure
+      return c.json({ waits_for: 'second_administrator', expires_at, detail }, 202)
+    }
+    case 'document_refused': {
+      const { findings } = failure
+      return answerProblem(c, reason, findings[0]?.message, { findings })
+    }
+    case 'preview_missing':
+      return answerProblem(
+        c,
+        reason,
+        `the fleet is too large to be replayed within a request, and there is no preview of this document against what is in force now that is young enough: ${PREVIEW_FIRST}`,
+      )
+    case 'preview_too_small': {
+      const { compared, needed } = failure
+      const detail = `the preview compared ${compared} devices, and ${needed} are needed: ${PREVIEW_FIRST}`
+      return answerProblem(c, reason, detail, { compared, needed })
+    }
+    case 'denials_not_accepted': {
+      const { newlyDenied, accepted } = failure
+      return answerProblem(
+        c,
+        reason,
+        `${newlyDenied} devices would be denied that are allowed now: look at the preview (POST /v1/previews), and if that is what you want, say "accept_denials": ${newlyDenied}`,
+        { newly_denied: newlyDenied, accept_denials: accepted },
+      )
+    }
+    case 'rollout_open': {
+      const { rolloutId, kind } = failure.rollout
+      const detail = `wait until ${rolloutId} (${kind}) is done, or end it: POST /v1/rollouts/${rolloutId}/revert`
+      return answerProblem(c, reason, detail, { rollout_id: rolloutId })
+    }
+    case 'rollout_state_refused': {
+      const { state } = failure
+      return answerProblem(c, reason, `the rollout is ${state}`, { state })
+    }
+    case 'superseded':
+      return answerProblem(c, reason, `${LOOK_AGAIN} and decide anew`)
+    case 'expiry_refused': {
+      const days = MAX_OVERRIDE_MS / 86_400_000
+      const detail = `expires_at must be in the future, and at most ${days} days away`
+      return answerProblem(c, reason, detail)
+    }
+    case 'preview_busy':
+      c.header('retry-after', String(RETRY_AFTER_SECONDS))
+      return answerProblem(c, reason)
+    default:
+      return answerProblem(c, reason, 'detail' in failure ? failure.detail : undefined)
+  }
+}
+
+const RETRY_AFTER_SECONDS = 5

@@ -1,0 +1,43 @@
+import type { DeviceKeyKind } from '../../access/trust-record.ts'
+import type { PreviewDependencies } from '../../operations/release/preview.ts'
+import type { SecondDependencies } from '../../operations/release/second-administrator.ts'
+import type { SteerDependencies } from '../../operations/release/steer.ts'
+import type { Store } from '../../store/store.ts'
+import type { ClientServices } from '../middleware/api-client.ts'
+
+/** What the routes of administrators work with. */
+export type AdminServices = ClientServices & {
+  readonly store: Pick<
+    Store,
+    | 'activeDocument'
+    | 'document'
+    | 'control'
+    | 'rollout'
+    | 'listRollouts'
+    | 'rolloutObservations'
+    | 'listOverrides'
+    | 'createOverride'
+    | 'endOverride'
+    | 'listHolds'
+    | 'endHold'
+    | 'listSecondRequests'
+    | 'listDevices'
+    | 'deviceDetail'
+    | 'deviceHistory'
+    | 'enrolDevice'
+    | 'setDeviceAttributes'
+    | 'quarantineDevice'
+    | 'releaseDevice'
+    | 'admitDevice'
+    | 'signOutDevice'
+  >
+  readonly releases: SteerDependencies
+  readonly previews: PreviewDependencies
+  readonly second: SecondDependencies
+  /** How old a preview may be that a release relies on. */
+  readonly previewMaxAgeMs: number
+  /** What a device is known by where its kind of key is not said. */
+  readonly deviceKey: DeviceKeyKind
+  readonly ringOf: (identity: Uint8Array) => number
+  readonly random: (length: number) => Uint8Array
+}

@@ -1,0 +1,302 @@
+import { expect } from 'vitest'
+import { createRandomSource } from '../../../src/base/random.ts'
+import { ensureDocuments } from '../../../src/compose/first-documents.ts'
+import { commandReleases } from '../../../src/compose/release.ts'
+import { runControl } from '../../../src/operations/jobs/round.ts'
+import { findLinted, lintDocument } from '../../../src/operations/release/check-document.ts'
+import { type ReleaseWay, release } from '../../../src/operations/release/release.ts'
+import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
+import { type ROLLOUT_VERBS, steerRollout } from '../../../src/operations/release/steer.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
+import type { DocumentKind } from '../../../src/rollout/in-force.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { documentOf } from '../../policy/healthy-device.ts'
+import type { Json } from '../../support/json.ts'
+import { FLEET_VALUES, recordFleet } from '../../support/recorded-fleet.ts'
+import { createTestService, START, testClock } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
+import { policyWith } from './documents.ts'
+
+const DEVICES = 3
+const PLAN = { stages: [{ percent: 100 }], bake_seconds: 0, minimum_sample: 0 }
+const PIN = { issuer: 'https://contoso.weu.attest.azure.net', hash: 'A'.repeat(43) }
+
+/** What may come into force: some deny every device, and of some lint finds errors. */
+export const DOCUMENTS: Readonly<Record<DocumentKind, readonly Json[]>> = {
+  policy: [
+    BASELINE_POLICY,
+    policyWith('attestation.enclaveSvn >= 1').body,
+    policyWith('attestation.enclaveSvn >= 2').body,
+    policyWith('attestation.enclaveSvn > 1000').body,
+    documentOf('attestation.vbsEnabled', 'false'),
+  ],
+  'reference-values': [
+    FLEET_VALUES,
+    { ...FLEET_VALUES, name: 'renamed' },
+    { name: 'none', enclaves: [] },
+    { ...FLEET_VALUES, azure_policies: [{ ...PIN, valid_until: '2020-01-01T00:00:00Z' }] },
+  ],
+}
+
+/** One thing that somebody does, or that the service does by itself. */
+export type Act =
+  | { readonly act: 'preview'; readonly kind: DocumentKind; readonly at: number }
+  | {
+      readonly act: 'release'
+      readonly by: 'first' | 'second' | 'command'
+      readonly kind: DocumentKind
+      readonly at: number
+      readonly way: ReleaseWay['kind']
+      readonly accept: number
+    }
+  | {
+      readonly act: 'steer'
+      readonly by: 'first' | 'second' | 'command'
+      readonly verb: (typeof ROLLOUT_VERBS)[number]
+      readonly back: number
+    }
+  | { readonly act: 'activate_kept'; readonly kind: DocumentKind; readonly at: number }
+  | { readonly act: 'pin'; readonly at: number }
+  | { readonly act: 'control' }
+  | { readonly act: 'first_start' }
+  | { readonly act: 'time'; readonly seconds: number }
+
+/** How a move of the pointer came about, as the database itself saw it when it happened. */
+type Move = {
+  readonly kind: DocumentKind
+  readonly hash: string
+  readonly before: string | null
+  readonly how: 'first' | 'previewed' | 'rollout' | 'undone' | 'unseen'
+  readonly lost: number
+}
+
+/**
+ * Writes down each move of the pointer, and each beginning of a rollout, in the transaction that
+ * makes it: whether a preview is on record of this very document against the very two documents that
+ * are in force then. PostgreSQL is the witness: nothing here asks the code that moves the pointer.
+ */
+const WITNESS = `
+  create table moved (seq bigserial, kind text, hash text, before text, how text, lost integer);
+  create table begun (rollout_id text primary key, is_previewed boolean, lost integer);
+  create function lost_of(p_kind text, p_hash text, p_own text, p_beside text) returns integer
+  language sql as $$
+    select (summary -> 'newly_denied' ->> 'devices')::integer
+      + (summary -> 'newly_refused' ->> 'devices')::integer
+    from preview where kind = p_kind and hash = p_hash
+      and policy_hash = case when p_kind = 'policy' then p_own else p_beside end
+      and reference_values_hash = case when p_kind = 'policy' then p_beside else p_own end
+  $$;
+  create function note_move() returns trigger language plpgsql as $$
+  declare
+    v_before text := case when tg_op = 'UPDATE' then old.hash end;
+    v_beside text;
+    v_lost integer;
+    v_how text := 'unseen';
+  begin
+    select hash into v_beside from active_document where kind <> new.kind;
+    v_lost := lost_of(new.kind, new.hash, v_before, v_beside);
+    if v_before is null then v_how := 'first';
+    elsif exists (select from rollout where state = 'done' and kind = new.kind
+        and from_hash = new.hash and to_hash = v_before and beside_hash = v_beside) then
+      v_how := 'undone';
+    elsif v_lost is not null then v_how := 'previewed';
+    elsif exists (select from rollout where state in ('running', 'paused') and kind = new.kind
+        and from_hash = v_before and to_hash = new.hash and beside_hash = v_beside) then
+      v_how := 'rollout';
+    end if;
+    insert into moved (kind, hash, before, how, lost)
+    values (new.kind, new.hash, v_before, v_how, coalesce(v_lost, 0));
+    return new;
+  end $$;
+  create function note_begun() returns trigger language plpgsql as $$
+  declare
+    v_own text;
+    v_beside text;
+    v_lost integer;
+  begin
+    select hash into v_own from active_document where kind = new.kind;
+    select hash into v_beside from active_document where kind <> new.kind;
+    v_lost := lost_of(new.kind, new.to_hash, v_own, v_beside);
+    insert into begun values (new.rollout_id, v_lost is not null, coalesce(v_lost, 0));
+    return new;
+  end $$;
+  create trigger note_move after insert or update on active_document
+    for each row execute function note_move();
+  create trigger note_begun after insert on rollout for each row execute function note_begun();`
+
+export type ReleaseWorld = {
+  readonly query: (text: string) => Promise<readonly Record<string, unknown>[]>
+  /** As if nobody had ever done anything, but for the devices. */
+  readonly reset: () => Promise<void>
+  readonly perform: (act: Act) => Promise<void>
+  /** Fails where the pointer moved and not every gate was passed. */
+  readonly expectGated: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** A real service, its jobs and the command line over one real store; `wrap` stands between. */
+export async function openReleaseWorld(
+  options: {
+    readonly wrap?: (store: Store) => Store
+    /** Devices that are replayed within a request. */
+    readonly replaysAtMost?: number
+    readonly demandsSecond?: boolean
+  } = {},
+): Promise<ReleaseWorld> {
+  const { wrap = (store) => store, replaysAtMost = 5000, demandsSecond = false } = options
+  const database = await openTestDatabase()
+  const { query } = database
+  const clock = testClock(START)
+  const service = await createTestService({
+    database,
+    clock,
+    wrap,
+    env: demandsSecond ? { SECOND_ADMINISTRATOR: 'required' } : {},
+    alterAdmin: (admin) => ({ ...admin, releases: { ...admin.releases, replaysAtMost } }),
+  })
+  await recordFleet(database.store, { devices: DEVICES, now: START })
+  for (const statement of WITNESS.split(/;\n(?= {2}create)/)) await query(statement)
+  const admins = {
+    first: await service.as('admin.write'),
+    second: await service.as('admin.write', 'admin.read'),
+  }
+  const store = wrap(database.store)
+  const random = createRandomSource()
+  const commands = () =>
+    commandReleases({ store, clock: clock.now, random, requiresHardware: false }).releases
+  const accepted = new Map<string, number>()
+  const fail = (error: unknown) => {
+    if (!(error instanceof Error)) throw error
+  }
+
+  async function releaseByRequest(act: Extract<Act, { act: 'release' }>): Promise<void> {
+    if (act.by === 'command') return
+    const headers = admins[act.by]
+    const document = DOCUMENTS[act.kind][act.at]
+    const common = { reason: 'x', document, accept_denials: act.accept }
+    const answer =
+      act.way === 'rollout'
+        ? await service.post('/v1/rollouts', { ...common, kind: act.kind, plan: PLAN }, { headers })
+        : await service.post(
+            `/v1/${act.kind}`,
+            { ...common, at_once: act.way === 'at_once' },
+            { headers, method: 'PUT' },
+          )
+    expect([200, 201, 202, 409, 422]).toContain(answer.status)
+  }
+
+  async function releaseByCommandLine(act: Extract<Act, { act: 'release' }>): Promise<void> {
+    const text = JSON.stringify(DOCUMENTS[act.kind][act.at])
+    const plan = { stages: [{ percent: 100, labels: [] }], bakeSeconds: 0, minimumSample: 0 }
+    await release(commands(), {
+      document: lintDocument(act.kind, text, clock.now()),
+      way: act.way === 'rollout' ? { kind: 'rollout', plan } : { kind: act.way },
+      ...{ by: 'command line', reason: 'x', acceptedDenials: act.accept, maxAgeMs: 3_600_000 },
+      second: NO_SECOND,
+    })
+  }
+
+  async function activateKept({ kind, at }: Extract<Act, { act: 'activate_kept' }>) {
+    const kept = await database.store.listDocuments(kind, 20)
+    const hash = kept[at % Math.max(1, kept.length)]?.hash ?? ''
+    const document = await findLinted(store, { kind, hash, now: clock.now() })
+    if (!document.ok) return
+    await release(commands(), {
+      ...{ document: document.value, way: { kind: 'at_once' }, by: 'command line', reason: 'x' },
+      ...{ acceptedDenials: 0, maxAgeMs: 3_600_000, second: NO_SECOND },
+    })
+  }
+
+  async function steer({ by, verb, back }: Extract<Act, { act: 'steer' }>): Promise<void> {
+    const rollouts = await database.store.listRollouts(5)
+    const rolloutId = rollouts[back % Math.max(1, rollouts.length)]?.rolloutId
+    if (rolloutId === undefined) return
+    if (by === 'command') {
+      const names = { by: 'command line', reason: 'x', second: NO_SECOND }
+      await steerRollout(commands(), { ...names, rolloutId, verb })
+      return
+    }
+    const path = `/v1/rollouts/${rolloutId}/${verb}`
+    const answer = await service.post(path, { reason: 'x' }, { headers: admins[by] })
+    expect([200, 202, 409]).toContain(answer.status)
+  }
+
+  async function pin(at: number): Promise<void> {
+    const [kept] = await database.store.listDocuments('policy', 20)
+    const expires_at = new Date(clock.now().getTime() + 3_600_000).toISOString()
+    const target = { kind: 'label', name: `label-${at}` }
+    const body = { action: 'pin', hash: kept?.hash, target, reason: 'x', expires_at }
+    await service.post('/v1/overrides', body, { headers: admins.first })
+  }
+
+  return {
+    query,
+    async reset() {
+      await query('delete from active_document')
+      for (const table of ['rollout', 'preview', 'document', 'override', 'moved', 'begun']) {
+        await query(`delete from ${table}`)
+      }
+      await query('update control set revision = revision + 1')
+      clock.set(START)
+      accepted.clear()
+      await ensureDocuments(store, clock.now(), FLEET_VALUES)
+    },
+    async perform(act) {
+      switch (act.act) {
+        case 'preview': {
+          const body = { kind: act.kind, document: DOCUMENTS[act.kind][act.at] }
+          await service.post('/v1/previews', body, { headers: admins.first })
+          return
+        }
+        case 'release': {
+          const body = DOCUMENTS[act.kind][act.at]
+          const { checked } = lintDocument(act.kind, JSON.stringify(body), clock.now())
+          const hash = checked?.compiled.hash ?? ''
+          accepted.set(hash, Math.max(accepted.get(hash) ?? 0, act.accept))
+          return act.by === 'command' ? releaseByCommandLine(act) : releaseByRequest(act)
+        }
+        case 'steer':
+          return steer(act)
+        case 'activate_kept':
+          return activateKept(act)
+        case 'pin':
+          return pin(act.at)
+        case 'control':
+          return runControl(service.services).catch(fail)
+        case 'first_start':
+          return ensureDocuments(store, clock.now(), FLEET_VALUES)
+        case 'time':
+          return clock.advance(act.seconds)
+      }
+    },
+    async expectGated() {
+      const moves = (await query('select * from moved order by seq')) as readonly Move[]
+      expect(moves.filter(({ how }) => how === 'unseen')).toEqual([])
+      const begun = await query('select * from begun where not is_previewed')
+      expect(begun).toEqual([])
+      // What came into force for the second time was in force before: only one start is the first.
+      expect(moves.filter(({ how }) => how === 'first').length).toBeLessThanOrEqual(2)
+      for (const { kind, hash, how, lost } of moves) {
+        const body = (await database.store.document(kind, hash))?.body
+        const { findings } = lintDocument(kind, JSON.stringify(body), START)
+        expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
+        if (how === 'previewed') expect(lost).toBeLessThanOrEqual(accepted.get(hash) ?? 0)
+      }
+      for (const { rollout_id: id, lost } of await query('select * from begun')) {
+        const to = (await database.store.rollout(String(id)))?.to ?? ''
+        expect(lost).toBeLessThanOrEqual(accepted.get(to) ?? 0)
+      }
+      if (demandsSecond) await expectSeconded()
+    },
+    close: database.close,
+  }
+
+  /** Each change that a client made, but a return to the version before, took two of them. */
+  async function expectSeconded(): Promise<void> {
+    const changes =
+      await query(`select 1 from audit where actor like 'cli_%' and at >= '${START.toISOString()}'
+      and action = 'rollout.started'`)
+    const seconded = await query(`select 1 from audit where action = 'request.seconded'`)
+    expect(changes.length).toBeLessThanOrEqual(seconded.length)
+  }
+}

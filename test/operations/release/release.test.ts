@@ -1,0 +1,211 @@
+import fc from 'fast-check'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import type * as CheckDocument from '../../../src/operations/release/check-document.ts'
+import type * as Gates from '../../../src/operations/release/gates.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { type Act, openReleaseWorld, type ReleaseWorld } from './release-world.ts'
+
+/** The gate that is taken out, by what the operations depend on: their code is the real one. */
+type Gate =
+  | 'lint'
+  | 'preview'
+  | 'preview of this document'
+  | 'preview against what is in force'
+  | 'accepted denials'
+  | 'the same document in force'
+  | 'the same document beside it'
+  | 'only the state from before comes back by itself'
+
+const without = vi.hoisted(() => ({ gate: undefined as string | undefined }))
+const isOut = (gate: Gate) => without.gate === gate
+
+vi.mock('../../../src/operations/release/check-document.ts', async (importActual) => {
+  const actual = await importActual<typeof CheckDocument>()
+  const withoutErrors: typeof actual.withoutErrors = (linted) => {
+    const { checked } = linted
+    return without.gate === 'lint' && checked !== undefined
+      ? { ok: true, value: checked }
+      : actual.withoutErrors(linted)
+  }
+  return { ...actual, withoutErrors }
+})
+
+vi.mock('../../../src/operations/release/gates.ts', async (importActual) => {
+  const actual = await importActual<typeof Gates>()
+  const passPreview: typeof actual.passPreview = (store, query) => {
+    if (without.gate === 'preview') {
+      const value = { at: query.now, newlyDenied: 0, compared: 0 }
+      return Promise.resolve({ ok: true, value })
+    }
+    const isAccepted = without.gate === 'accepted denials'
+    return actual.passPreview(store, isAccepted ? { ...query, acceptedDenials: 1e6 } : query)
+  }
+  return { ...actual, passPreview }
+})
+
+/** A store that says what a gate wants to hear, where that gate is out. */
+function lie(store: Store): Store {
+  return {
+    ...store,
+    async preview(kind, hash) {
+      const found = await store.preview(kind, hash)
+      const inForce = await store.inForce()
+      const { policyHash, referenceValuesHash } = inForce
+      if (policyHash === null || referenceValuesHash === null) return found
+      if (isOut('preview against what is in force') && found !== null) {
+        return { ...found, policyHash, referenceValuesHash }
+      }
+      if (!isOut('preview of this document') || found !== null) return found
+      for (const other of await store.listDocuments(kind, 20)) {
+        const preview = await store.preview(kind, other.hash)
+        if (preview !== null) return { ...preview, hash, policyHash, referenceValuesHash }
+      }
+      return null
+    },
+    activateDocument({ expected, beside, ...input }) {
+      return store.activateDocument({
+        ...input,
+        ...(expected !== undefined && !isOut('the same document in force') && { expected }),
+        ...(beside !== undefined && !isOut('the same document beside it') && { beside }),
+      })
+    },
+    async rollout(rolloutId) {
+      const rollout = await store.rollout(rolloutId)
+      if (rollout === null || !isOut('only the state from before comes back by itself')) {
+        return rollout
+      }
+      const { policyHash, referenceValuesHash } = await store.inForce()
+      const beside = rollout.kind === 'policy' ? referenceValuesHash : policyHash
+      return { ...rollout, beside }
+    },
+  }
+}
+
+const RUNS = 25
+
+const kind = fc.constantFrom('policy' as const, 'reference-values' as const)
+const document = fc.record({ kind, at: fc.nat(4) }).map((one) => {
+  return { ...one, at: one.kind === 'policy' ? one.at : one.at % 4 }
+})
+const by = fc.constantFrom('first' as const, 'second' as const, 'command' as const)
+const release = fc
+  .record({
+    document,
+    by,
+    way: fc.constantFrom('by_size' as const, 'at_once' as const, 'rollout' as const),
+    accept: fc.constantFrom(0, 0, 3),
+  })
+  .map(({ document, ...one }): Act => ({ act: 'release', ...document, ...one }))
+const preview = document.map((one): Act => ({ act: 'preview', ...one }))
+const steer = fc
+  .record({
+    by,
+    verb: fc.constantFrom(
+      'promote' as const,
+      'promote' as const,
+      'revert' as const,
+      'pause' as const,
+      'resume' as const,
+    ),
+    back: fc.nat(2),
+  })
+  .map((one): Act => ({ act: 'steer', ...one }))
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 6, arbitrary: release },
+  { weight: 2, arbitrary: preview },
+  { weight: 4, arbitrary: steer },
+  { weight: 1, arbitrary: document.map((one): Act => ({ act: 'activate_kept', ...one })) },
+  { weight: 1, arbitrary: fc.nat(3).map((at): Act => ({ act: 'pin', at })) },
+  { weight: 2, arbitrary: fc.constant<Act>({ act: 'control' }) },
+  { weight: 1, arbitrary: fc.constant<Act>({ act: 'first_start' }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(60, 3601).map((seconds): Act => ({ act: 'time', seconds })),
+  },
+)
+/** One after the other, and two at once. */
+const acts = fc.array(fc.oneof(fc.tuple(act), fc.tuple(act, act)), { minLength: 2, maxLength: 12 })
+
+const property = (world: ReleaseWorld) =>
+  fc.asyncProperty(acts, async (steps) => {
+    await world.reset()
+    for (const together of steps) await Promise.all(together.map(world.perform))
+    await world.expectGated()
+  })
+
+describe.each([
+  ['in a fleet that a request replays', {}],
+  ['in one that it does not', { replaysAtMost: 2 }],
+  ['with two administrators', { demandsSecond: true }],
+])('%s', async (_, options) => {
+  const world = await openReleaseWorld(options)
+  afterAll(world.close)
+
+  test('no document comes into force but through every gate', async () => {
+    await fc.assert(property(world), { numRuns: RUNS })
+  }, 120_000)
+})
+
+describe('the property finds a way where a gate is taken out:', async () => {
+  const world = await openReleaseWorld({ wrap: lie })
+  afterAll(world.close)
+  afterEach(() => {
+    without.gate = undefined
+  })
+
+  const release = (kind: 'policy' | 'reference-values', at: number, more: object = {}): Act => ({
+    ...{ act: 'release', by: 'first', kind, at, way: 'at_once', accept: 0 },
+    ...more,
+  })
+  const promote: Act = { act: 'steer', by: 'command', verb: 'promote', back: 0 }
+  const revert: Act = { act: 'steer', by: 'command', verb: 'revert', back: 0 }
+  /** A way through each gap, with which the search begins, so that it is found at once. */
+  const WAYS: readonly [Gate, readonly (readonly Act[])[]][] = [
+    ['lint', [[release('policy', 4, { accept: 3 })]]],
+    ['preview', [[release('policy', 1)]]],
+    [
+      'preview of this document',
+      [[release('policy', 1)], [release('policy', 0)], [release('policy', 2)]],
+    ],
+    [
+      'preview against what is in force',
+      [
+        [{ act: 'preview', kind: 'policy', at: 1 }],
+        [release('reference-values', 1)],
+        [release('policy', 1)],
+      ],
+    ],
+    ['accepted denials', [[release('policy', 3)]]],
+    [
+      'the same document in force',
+      [[release('policy', 1), release('policy', 2, { by: 'second' })]],
+    ],
+    [
+      'the same document beside it',
+      [[release('policy', 1), release('reference-values', 1, { by: 'second' })]],
+    ],
+    [
+      'only the state from before comes back by itself',
+      [
+        [release('policy', 1, { way: 'rollout' })],
+        [promote],
+        [promote],
+        [release('reference-values', 1)],
+        [revert],
+      ],
+    ],
+  ]
+
+  test.each(WAYS)(
+    '%s',
+    async (gate, way) => {
+      const once = { examples: [[way]] as [(readonly Act[])[]][], numRuns: 1, endOnFailure: true }
+      const whole = await fc.check(property(world), once as never)
+      expect(whole.failed, JSON.stringify(whole.errorInstance)).toBe(false)
+      without.gate = gate
+      const gap = await fc.check(property(world), { ...once, numRuns: 20 } as never)
+      expect(gap.failed).toBe(true)
+    },
+    60_000,
+  )
+})
