@@ -111,7 +111,7 @@ describe('when the store fails', () => {
     const token = await mintToken(service, mintedClaims(service, { deviceKey, nonce }))
     const proof = await makeProof(service, { nonce })
     clock.advance(2)
-    for (const method of ['recordAttestation', 'trustRecord']) {
+    for (const method of ['recordAttestation', 'inForce']) {
       clock.advance(2)
       const before = await everythingStored(service.query)
       const answer = await whileFailing([method], () => submit(service, { token, proof }))

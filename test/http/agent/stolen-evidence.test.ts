@@ -57,7 +57,7 @@ beforeAll(async () => {
     env: { ...LISTED, LEGACY_UNBOUND_REQUEST_KEY: 'accept' },
   })
   const headers = await service.as('admin.write')
-  const body = { reason: 'hardware', document: HARDWARE_ONLY }
+  const body = { reason: 'hardware', document: HARDWARE_ONLY, accept_denials: 10 }
   await readOk(await service.post('/v1/policy', body, { method: 'PUT', headers }))
   mine = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 })
