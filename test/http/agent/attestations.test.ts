@@ -123,7 +123,7 @@ describe('a device attests', () => {
     service.calls.length = 0
     await attestMinted(service)
     await attestMinted(service)
-    expect(service.calls).toEqual(['trustRecord', 'recordAttestation', 'recordAttestation'])
+    expect(service.calls).toEqual(['inForce', 'recordAttestation', 'recordAttestation'])
   })
 
   test('and is told what to repair, in the language of its user', async () => {

@@ -3,7 +3,11 @@ import { createRandomSource } from '../../../src/base/random.ts'
 import { ensureDocuments } from '../../../src/compose/first-documents.ts'
 import { commandReleases } from '../../../src/compose/release.ts'
 import { runControl } from '../../../src/operations/jobs/round.ts'
-import { findLinted, lintDocument } from '../../../src/operations/release/check-document.ts'
+import {
+  findLinted,
+  type LintedDocument,
+  lintDocument,
+} from '../../../src/operations/release/check-document.ts'
 import { type ReleaseWay, release } from '../../../src/operations/release/release.ts'
 import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import { type ROLLOUT_VERBS, steerRollout } from '../../../src/operations/release/steer.ts'
@@ -138,12 +142,15 @@ export type ReleaseWorld = {
 export async function openReleaseWorld(
   options: {
     readonly wrap?: (store: Store) => Store
+    /** What lint says to the command line. */
+    readonly relint?: (linted: LintedDocument) => LintedDocument
     /** Devices that are replayed within a request. */
     readonly replaysAtMost?: number
     readonly demandsSecond?: boolean
   } = {},
 ): Promise<ReleaseWorld> {
-  const { wrap = (store) => store, replaysAtMost = 5000, demandsSecond = false } = options
+  const { wrap = (store) => store, relint = (linted) => linted } = options
+  const { replaysAtMost = 5000, demandsSecond = false } = options
   const database = await openTestDatabase()
   const { query } = database
   const clock = testClock(START)
@@ -189,7 +196,7 @@ export async function openReleaseWorld(
     const text = JSON.stringify(DOCUMENTS[act.kind][act.at])
     const plan = { stages: [{ percent: 100, labels: [] }], bakeSeconds: 0, minimumSample: 0 }
     await release(commands(), {
-      document: lintDocument(act.kind, text, clock.now()),
+      document: relint(lintDocument(act.kind, text, clock.now())),
       way: act.way === 'rollout' ? { kind: 'rollout', plan } : { kind: act.way },
       ...{ by: 'command line', reason: 'x', acceptedDenials: act.accept, maxAgeMs: 3_600_000 },
       second: NO_SECOND,
