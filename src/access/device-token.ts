@@ -3,6 +3,7 @@ import { isNumericDate } from '../base/numeric-date.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
 import { type Es256Signer, signCompactJws } from './compact-jws.ts'
+import { MAX_TOKEN_CHARS } from './limits.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**
@@ -14,8 +15,6 @@ import type { TrustRecord } from './trust-record.ts'
  * looked up with the verdict (`checkTokenStanding`).
  */
 export const DEVICE_TOKEN_TYPE = 'countersign-device+jwt'
-
-const MAX_TOKEN_CHARS = 4096
 
 export const DEVICE_TOKEN_REASONS = ['device_token_invalid', 'device_token_expired'] as const
 

@@ -8,7 +8,8 @@ import type { WorkerFigures } from './worker.ts'
 type RatioPath = Exclude<Path, 'worker' | 'preview'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
-  evaluation: 0.7,
+  evaluation: 0.85,
+  guarded_evaluation: 0.6,
   submission: 0.75,
   appraisal: 0.6,
   policy: 1,
