@@ -12,7 +12,7 @@ import { importJwsKey, verifyJwsSignature } from '../../../src/evidence/jws/jws-
 import { decodeAttestationToken } from '../../../src/evidence/token/attestation-token-kind.ts'
 import { evaluatePolicy } from '../../../src/policy/language/evaluate.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
-import { readAttestRequest } from '../../../src/verifier/protocol/attest-request.ts'
+import { readAgentMessage } from '../../../src/verifier/protocol/protocol.ts'
 import { readRequestJws } from '../../../src/verifier/protocol/request-jws.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
 import { expectOk } from '../../support/refusal.ts'
@@ -48,8 +48,8 @@ const COUNTED = {
   readLanguages,
   explainToDevice,
   describeReason,
+  readAgentMessage,
   readRequestJws,
-  readAttestRequest,
 }
 
 vi.mock('../../../src/access/explain.ts', { spy: true })
@@ -64,7 +64,7 @@ vi.mock('../../../src/evidence/jws/confirmation-key.ts', { spy: true })
 vi.mock('../../../src/evidence/jws/jws-signature.ts', { spy: true })
 vi.mock('../../../src/evidence/token/attestation-token-kind.ts', { spy: true })
 vi.mock('../../../src/policy/language/evaluate.ts', { spy: true })
-vi.mock('../../../src/verifier/protocol/attest-request.ts', { spy: true })
+vi.mock('../../../src/verifier/protocol/protocol.ts', { spy: true })
 vi.mock('../../../src/verifier/protocol/request-jws.ts', { spy: true })
 
 const database = await openTestDatabase()
@@ -199,6 +199,7 @@ describe('on the way of evidence that our own verifier answers beside a provider
     const { nonce } = expectOk(await agent.requestChallenge())
     vi.clearAllMocks()
     expectOk(await agent.obtainToken(nonce))
-    expect(counts()).toMatchObject({ readRequestJws: 1, readAttestRequest: 1 })
+    // Of the initial message and of the request.
+    expect(counts()).toMatchObject({ readAgentMessage: 2, readRequestJws: 1 })
   })
 })
