@@ -27,7 +27,7 @@ import { createThief } from './thief.ts'
  * moved, not waited for; the command that rotates and retires is a process too. Witness: jose in the
  * role of a gateway that verifies device tokens and receipts offline, with a cache of its own.
  */
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 240_000 })
 
 const PUBLIC_URL = 'https://verifier.example'
 const SECRET_KEY = toBase64(randomBytes(32))
