@@ -2,7 +2,7 @@ import { type Failure, ok, type Result } from '../../base/result.ts'
 import { BUILT_IN_KINDS, type BuiltInFailure } from '../kinds/built-in.ts'
 import type { EvidenceKind } from '../kinds/kind.ts'
 import { readApiVersion } from './api-version.ts'
-import { type AttestRequest, createRequestReader } from './attest-request.ts'
+import { type AttestRequest, readRequestOfKinds } from './attest-request.ts'
 import { readAgentMessage } from './protocol.ts'
 import type { ProtocolFailure } from './protocol-failure.ts'
 import { type RequestJws, readRequestJws } from './request-jws.ts'
@@ -50,11 +50,10 @@ export type MessageReaders<F extends Failure> = {
 export function createMessageReaders<F extends Failure>(
   kinds: readonly EvidenceKind<F>[],
 ): MessageReaders<F> {
-  const readAttestRequest = createRequestReader(kinds)
   const readRequest: MessageReaders<F>['readRequest'] = (compact) => {
     const jws = readRequestJws(compact)
     if (!jws.ok) return jws
-    const request = readAttestRequest(jws.value)
+    const request = readRequestOfKinds(jws.value, kinds)
     return request.ok ? ok({ [whole]: true, jws: jws.value, request: request.value }) : request
   }
   return {

@@ -1,4 +1,3 @@
-import type { JsonFailure } from '../../base/json/tree.ts'
 import type { Failure, Result } from '../../base/result.ts'
 import { BUILT_IN_KINDS, type BuiltInFailure } from '../kinds/built-in.ts'
 import type { EvidenceKind, ReadEvidence } from '../kinds/kind.ts'
@@ -9,7 +8,7 @@ import {
   MAX_RP_ID_CHARS,
   MAX_SERVICE_CONTEXT_CHARS,
 } from '../limits.ts'
-import { type MessageFailure, type MessageReader, readMessage } from './message-reader.ts'
+import { type MessageReader, readMessage } from './message-reader.ts'
 import type { ProtocolFailure } from './protocol-failure.ts'
 import type { RequestData } from './request-data.ts'
 import type { RequestJws } from './request-jws.ts'
@@ -23,19 +22,21 @@ export type AttestRequest<F extends Failure = BuiltInFailure> = RequestData & {
 }
 
 /**
- * A reader of the payload of a request of either version and type (Azure Attestation's TPM protocol)
- * into one shape. Nothing is verified, not even the signature: the key to check it with is in there.
+ * Reads the payload of a request of either version and type (Azure Attestation's TPM protocol) with
+ * evidence of these kinds into one shape. Nothing is verified, not even the signature: the key to
+ * check it with is in there.
  *
  * `custom_claims` are the agent's own assertions. Their shape is checked and they go no further: a
  * claim of an agent's making has no place beside claims that were measured.
  */
-export function createRequestReader<F extends Failure>(
+export function readRequestOfKinds<F extends Failure>(
+  { version, payload }: RequestJws,
   kinds: readonly EvidenceKind<F>[],
-): (
-  request: RequestJws,
-) => Result<AttestRequest<F>, F | ProtocolFailure | MessageFailure | JsonFailure> {
-  return ({ version, payload }) =>
-    readMessage<AttestRequest<F>, F | ProtocolFailure>('request', payload, (message, accept) => {
+): Result<AttestRequest<F>, F | ProtocolFailure> {
+  return readMessage<AttestRequest<F>, F | ProtocolFailure>(
+    'request',
+    payload,
+    (message, accept) => {
       const type = message.string('att_type', MAX_TYPE_CHARS)
       const data = message.object('att_data')
       const bound = kinds.find(({ requestType }) => requestType === type)
@@ -55,11 +56,16 @@ export function createRequestReader<F extends Failure>(
           ? readKeysV1(signed, boundMember !== undefined, accept)
           : readKeysV2(signed, accept)),
       }
-    })
+    },
+  )
 }
 
-/** Reads a request with evidence of the built-in kinds. */
-export const readAttestRequest = createRequestReader(BUILT_IN_KINDS)
+/** The same with evidence of the built-in kinds. */
+export function readAttestRequest(
+  request: RequestJws,
+): Result<AttestRequest, BuiltInFailure | ProtocolFailure> {
+  return readRequestOfKinds(request, BUILT_IN_KINDS)
+}
 
 function checkAssertions(signed: MessageReader): void {
   for (const claim of signed.optionalObjects('custom_claims', MAX_CUSTOM_CLAIMS)) {

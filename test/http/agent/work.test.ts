@@ -12,6 +12,7 @@ import { importJwsKey, verifyJwsSignature } from '../../../src/evidence/jws/jws-
 import { decodeAttestationToken } from '../../../src/evidence/token/attestation-token-kind.ts'
 import { evaluatePolicy } from '../../../src/policy/language/evaluate.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
+import { readRequestOfKinds } from '../../../src/verifier/protocol/attest-request.ts'
 import { readAgentMessage } from '../../../src/verifier/protocol/protocol.ts'
 import { readRequestJws } from '../../../src/verifier/protocol/request-jws.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
@@ -50,6 +51,7 @@ const COUNTED = {
   describeReason,
   readAgentMessage,
   readRequestJws,
+  readRequestOfKinds,
 }
 
 vi.mock('../../../src/access/explain.ts', { spy: true })
@@ -65,6 +67,7 @@ vi.mock('../../../src/evidence/jws/jws-signature.ts', { spy: true })
 vi.mock('../../../src/evidence/token/attestation-token-kind.ts', { spy: true })
 vi.mock('../../../src/policy/language/evaluate.ts', { spy: true })
 vi.mock('../../../src/verifier/protocol/protocol.ts', { spy: true })
+vi.mock('../../../src/verifier/protocol/attest-request.ts', { spy: true })
 vi.mock('../../../src/verifier/protocol/request-jws.ts', { spy: true })
 
 const database = await openTestDatabase()
@@ -200,6 +203,7 @@ describe('on the way of evidence that our own verifier answers beside a provider
     vi.clearAllMocks()
     expectOk(await agent.obtainToken(nonce))
     // Of the initial message and of the request.
-    expect(counts()).toMatchObject({ readAgentMessage: 2, readRequestJws: 1 })
+    const expected = { readAgentMessage: 2, readRequestJws: 1, readRequestOfKinds: 1 }
+    expect(counts()).toMatchObject(expected)
   })
 })
