@@ -12,6 +12,7 @@ import { collectInputs } from '../../src/cli/receipt/collect-inputs.ts'
 import { exportReceipt } from '../../src/cli/receipt/export.ts'
 import { command } from '../../src/cli/receipt/receipt.ts'
 import { parseConfig } from '../../src/config/config.ts'
+import { compilePolicy } from '../../src/policy/document/compile.ts'
 import type { Store } from '../../src/store/store.ts'
 import { leavesOf, otherValue, withChange } from '../access/receipt/receipt-fixture.ts'
 import { documentOf } from '../policy/healthy-device.ts'
@@ -214,9 +215,14 @@ describe('the inputs of a receipt', () => {
 
   test('are those of the documents that were in force then', async () => {
     const { path, request } = await decide((await attest()).deviceId)
-    const headers = await service.as('admin.write')
-    const body = { reason: 'stricter', document: documentOf('false') }
-    await readOk(await service.post('/v1/policy', body, { method: 'PUT', headers }))
+    const stricter = expectOk(compilePolicy(documentOf('false')))
+    const names = { author: 'test', reason: 'stricter', now: START }
+    const document = {
+      kind: 'policy',
+      hash: stricter.hash,
+      body: stricter.document as Json,
+    } as const
+    expect(await database.store.activateDocument({ ...document, ...names })).toBe('applied')
     const { out } = await exportInputs(path, { request })
     expect(await verify(path, '--inputs', out)).toMatchObject({ code: 0, recomputed: true })
     const active = await service.services.store.activeDocument('policy')
