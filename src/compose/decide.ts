@@ -1,7 +1,7 @@
 import type { AccessServices } from '../http/access/evaluations.ts'
 import { createBreakGlassAnswers } from '../operations/decide/answer-by-break-glass.ts'
 import { createPolicyAnswers } from '../operations/decide/answer-by-policy.ts'
-import { reportShadowDecisions } from '../operations/jobs/round.ts'
+import { reportShadowDecisions } from '../operations/jobs/report-shadow.ts'
 import type { Services } from './services.ts'
 
 /** What the routes of relying parties work with: both sources of answers. */

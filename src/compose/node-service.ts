@@ -8,16 +8,12 @@ import { ByteExactResponse } from '../http/byte-exact-response.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
 import { makePartitions } from '../operations/jobs/partitions.ts'
-import { runRetention } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
-import { runControl } from '../operations/jobs/round.ts'
-import { startJob } from '../operations/jobs/start-job.ts'
-import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
-import { followKeys } from '../operations/keys/follow-keys.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { Store } from '../store/store.ts'
 import { DataDirectoryBusyError } from '../store/store-error.ts'
 import { httpServices } from './http.ts'
+import { startJobs } from './jobs.ts'
 import { createServices, type Services } from './services.ts'
 
 /** A running service. */
@@ -29,9 +25,6 @@ export type NodeService = {
   readonly close: () => Promise<void>
 }
 
-const JOBS_EVERY_MS = 60_000
-/** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
-const KEYS_EVERY_MS = 10_000
 /** What is under way gets this long; an orchestrator usually kills after 30 s. */
 const DRAIN_MS = 10_000
 /** A kept-alive connection would else stay open for seconds after its last answer. */
@@ -73,7 +66,7 @@ export async function startNodeService(
     })
     await reviewUnproven(services)
     const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
-    const jobs = startBackgroundJobs(services)
+    const jobs = startJobs(services)
     const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`
     log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
     return { url, services, close: () => shutDown(services, server, jobs) }
@@ -134,22 +127,6 @@ function listen(services: Services, timeoutMs: number): Promise<ServerType> {
     )
     server.once('error', reject)
   })
-}
-
-function startBackgroundJobs(services: Services): { readonly stop: () => Promise<void> } {
-  const { random, config } = services
-  const everyMs = config.controlIntervalSeconds * 1000
-  const jobs = [
-    startJob((signal) => runControl(services, signal), { everyMs, random }),
-    startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
-    startJob((signal) => runRetention(services, signal), { everyMs: JOBS_EVERY_MS, random }),
-    startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
-  ]
-  return {
-    async stop() {
-      await Promise.all(jobs.map((job) => job.stop()))
-    },
-  }
 }
 
 async function shutDown(

@@ -12,14 +12,11 @@ import {
   createBreakGlassAnswers,
   type OpenBreakGlass,
 } from '../operations/decide/answer-by-break-glass.ts'
-import { runRetention } from '../operations/jobs/retention.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
-import { runControl } from '../operations/jobs/round.ts'
-import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
-import { followKeys } from '../operations/keys/follow-keys.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { prepareBreakGlass } from './break-glass.ts'
 import { httpServices } from './http.ts'
+import { runJobsOnce } from './jobs.ts'
 import { createServices, type Services } from './services.ts'
 
 /** What the runtime hands over with each request and each run. */
@@ -75,12 +72,7 @@ export async function runScheduledJobs(
     // Not when the isolate starts: a request would wait for it.
     if (!isReviewed) await reviewUnproven(services)
     isReviewed = true
-    const signal = AbortSignal.timeout(JOBS_RUN_MS)
-    const watching = watchVerifiers(services, signal)
-    await followKeys(services)
-    await runControl(services, signal)
-    await runRetention(services, signal)
-    await watching
+    await runJobsOnce(services, AbortSignal.timeout(JOBS_RUN_MS))
   }).catch((error) => logStartFault(error))
 }
 

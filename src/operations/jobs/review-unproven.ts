@@ -1,12 +1,24 @@
 import type { Documents } from '../../access/assess.ts'
 import { COMMAND } from '../../base/command.ts'
-import { describeFault } from '../../base/log.ts'
+import { describeFault, type Log } from '../../base/log.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import type { Services } from '../../compose/services.ts'
+import type { Config } from '../../config/config.ts'
 import { createPreview } from '../../replay/preview/preview.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { readSample } from '../../store/devices/fleet-reads.ts'
+import type { Store } from '../../store/store.ts'
 import { newControlId } from '../release/control-id.ts'
+import type { RulesReader } from '../release/rules-in-force.ts'
+
+export type ReviewDependencies = {
+  readonly store: Pick<Store, 'fleetPage' | 'countUnvouched' | 'beginHold'>
+  readonly rules: Pick<RulesReader, 'recent'>
+  readonly clock: () => Date
+  readonly log: Log
+  /** Fresh random bytes. */
+  readonly random: (length: number) => Uint8Array
+  readonly config: Pick<Config, 'holdSeconds'>
+}
 
 /** Devices that are looked at: the whole of a small fleet, of a large one a sample by chance. */
 const SAMPLE = 2000
@@ -26,13 +38,13 @@ const MAX_HOLDS = 8
  * holds the cause for them, as any cause that many meet at once. Bounded: a sample and a count with an
  * end. A fault keeps no service from its start.
  */
-export async function reviewUnproven(services: Services): Promise<void> {
-  const { store, clock, log, config } = services
+export async function reviewUnproven(dependencies: ReviewDependencies): Promise<void> {
+  const { store, rules, clock, log, random, config } = dependencies
   try {
-    const { active } = await services.rules.recent()
+    const { active } = await rules.recent()
     const before = withoutConfiguration(active)
     if (before === active) return
-    const found = await previewSample(services, before, active)
+    const found = await previewSample(dependencies, before, active)
     if (found.devices === 0) return
     const now = clock()
     const unvouched = await store.countUnvouched(COUNTED)
@@ -40,7 +52,7 @@ export async function reviewUnproven(services: Services): Promise<void> {
     const held =
       isWave && config.holdSeconds > 0
         ? await store.beginHold({
-            holdId: newControlId('hld', services.random),
+            holdId: newControlId('hld', random),
             cause: { kind: 'hardware_unproven' },
             covers: now,
             until: new Date(now.getTime() + config.holdSeconds * 1000),
@@ -75,7 +87,11 @@ function withoutConfiguration(rules: Documents): Documents {
   return { ...rules, referenceValues: { ...referenceValues, requiresHardware: listsAnchors } }
 }
 
-async function previewSample({ store, clock }: Services, inForce: Documents, candidate: Documents) {
+async function previewSample(
+  { store, clock }: ReviewDependencies,
+  inForce: Documents,
+  candidate: Documents,
+) {
   const leaveOut = listUnreadClaims([inForce, candidate])
   const { records } = await readSample(store, { after: '', most: SAMPLE, leaveOut })
   const preview = createPreview({ inForce, candidate, now: clock() })

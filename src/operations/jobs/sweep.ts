@@ -1,7 +1,7 @@
 import { assess } from '../../access/assess.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import type { Metrics } from '../../base/metrics.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import type { Services } from '../../compose/services.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import type { VerdictChange } from '../../store/devices/announcements.ts'
@@ -12,12 +12,18 @@ import {
   type FleetRow,
 } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
-import type { RulesInForce } from '../release/rules-in-force.ts'
+import type { Store } from '../../store/store.ts'
+import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
 
 /** Devices that one round looks at. What is left waits for the next round. */
 export const SWEEP_DEVICES_A_ROUND = 20_000
 
-type SweepServices = Pick<Services, 'store' | 'rules' | 'clock' | 'metrics'>
+export type SweepDependencies = {
+  readonly store: Pick<Store, 'inForce' | 'fleetPage' | 'announceVerdicts'>
+  readonly rules: Pick<RulesReader, 'at'>
+  readonly clock: () => Date
+  readonly metrics: Pick<Metrics, 'announced' | 'sweepCycle'>
+}
 
 /**
  * One round of the sweep: tells others whose verdict is not what they were told last, because
@@ -28,12 +34,15 @@ type SweepServices = Pick<Services, 'store' | 'rules' | 'clock' | 'metrics'>
  * Any number of these may run at once and die anywhere: what is told is told by a compare-and-set in
  * the same statement, so that each change is told once, and what is not told the next cycle finds.
  */
-export async function sweepFleet(services: SweepServices, position: string): Promise<string> {
-  const { store, clock, metrics } = services
+export async function sweepFleet(
+  dependencies: SweepDependencies,
+  position: string,
+): Promise<string> {
+  const { store, rules, clock, metrics } = dependencies
   let { since, after } = readPosition(position, clock())
   const toRecord = createRecordReader()
   for (let looked = 0; looked < SWEEP_DEVICES_A_ROUND; looked += FLEET_PAGE_ROWS) {
-    const rulesInForce = await services.rules.at(await store.inForce())
+    const rulesInForce = await rules.at(await store.inForce())
     const leaveOut = listUnreadClaims(documentsOf(rulesInForce))
     const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
     const now = clock()

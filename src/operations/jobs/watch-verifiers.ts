@@ -1,11 +1,17 @@
 import type { RelayFailure } from '../../azure/failure.ts'
+import type { KeySets } from '../../azure/key-sets.ts'
 import type { AzureRelay } from '../../azure/relay.ts'
-import { describeFault } from '../../base/log.ts'
-import type { Services } from '../../compose/services.ts'
+import type { Log } from '../../base/log.ts'
+import type { Metrics } from '../../base/metrics.ts'
+import type { Config } from '../../config/config.ts'
+import type { Store } from '../../store/store.ts'
 import { newControlId } from '../release/control-id.ts'
 import { SERVICE } from '../release/drive-rollout.ts'
+import type { RulesReader } from '../release/rules-in-force.ts'
 import { judgeVerifier, type Suspicion } from './judge-outage.ts'
-import { whoSteers } from './who-steers.ts'
+import { type LeaseDependencies, runExclusively } from './lease.ts'
+import { runRounds } from './run-rounds.ts'
+import { type SteeringConfig, whoSteers } from './who-steers.ts'
 
 /** An outage is held for so long past the last time that it was noticed. */
 const NOTICED_MS = 5 * 60_000
@@ -15,8 +21,28 @@ const QUIET_MS = 5 * 60_000
 const MIN_COUNTS_MS = 180_000
 /** Holds of other causes do not keep an outage from being held. */
 const OTHER_HOLDS = 3
-const LEASE_MS = 10_000
-const JOB = 'judge_outages'
+
+export type WatchDependencies = LeaseDependencies & {
+  readonly store: Pick<
+    Store,
+    | 'observeVerifier'
+    | 'verifierObservations'
+    | 'forgetVerifierObservations'
+    | 'lastAccepted'
+    | 'inForce'
+    | 'beginHold'
+    | 'endHold'
+  >
+  readonly rules: Pick<RulesReader, 'at'>
+  /** By URL, one for each verifier that is elsewhere. */
+  readonly relays: ReadonlyMap<string, AzureRelay>
+  readonly keySets: Pick<KeySets, 'keySetFor'>
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'probes'>
+  /** Fresh random bytes. */
+  readonly random: (length: number) => Uint8Array
+  readonly config: SteeringConfig & Pick<Config, 'controlIntervalSeconds' | 'outageGraceSeconds'>
+}
 
 /**
  * One round of watching the verifiers that are elsewhere: this process asks each of them for a
@@ -27,19 +53,15 @@ const JOB = 'judge_outages'
  * While one is away, and nobody gets in with its tokens, the last evidence may count longer; that
  * ends as soon as any process finds it well.
  */
-export async function watchVerifiers(services: Services, signal?: AbortSignal): Promise<void> {
+export function watchVerifiers(
+  dependencies: WatchDependencies,
+  signal?: AbortSignal,
+): Promise<void> {
   const rounds = {
-    probe_verifiers: () => unlessAborted(probeAll(services, signal), signal),
-    judge_outages: () => judgeInOneProcess(services),
+    probe_verifiers: () => unlessAborted(probeAll(dependencies, signal), signal),
+    judge_outages: () => judgeInOneProcess(dependencies),
   }
-  for (const [round, run] of Object.entries(rounds)) {
-    if (signal?.aborted) return
-    try {
-      await run()
-    } catch (error) {
-      services.log.error('control_failed', { round, ...describeFault(error) })
-    }
-  }
+  return runRounds(rounds, { log: dependencies.log, signal })
 }
 
 /** A verifier that hangs must not keep a process from its end. */
@@ -55,19 +77,22 @@ async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefine
   }
 }
 
-async function probeAll(services: Services, signal: AbortSignal | undefined): Promise<void> {
-  const relays = [...services.relays.values()]
-  const told = await Promise.allSettled(relays.map((relay) => probe(services, relay, signal)))
+async function probeAll(
+  dependencies: WatchDependencies,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const relays = [...dependencies.relays.values()]
+  const told = await Promise.allSettled(relays.map((relay) => probe(dependencies, relay, signal)))
   for (const one of told) if (one.status === 'rejected') throw one.reason
 }
 
 async function probe(
-  services: Services,
+  dependencies: WatchDependencies,
   relay: AzureRelay,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { store, config, clock, log, metrics, processId: reporter } = services
-  const failure = await findFailure(services, relay)
+  const { store, config, clock, log, metrics, processId: reporter } = dependencies
+  const failure = await findFailure(dependencies, relay)
   if (signal?.aborted) return
   metrics.probes.labels(relay.url, failure?.reason ?? 'answered').inc()
   // It is up, and says that it is asked for too much: by whom, nobody knows.
@@ -89,7 +114,7 @@ async function probe(
 
 /** A challenge of its own, and a key set that will do to verify its tokens. */
 async function findFailure(
-  { keySets }: Services,
+  { keySets }: WatchDependencies,
   relay: AzureRelay,
 ): Promise<RelayFailure | { readonly reason: 'key_set_unavailable' } | undefined> {
   const challenge = await relay.attestTpm({ kind: 'init' })
@@ -98,42 +123,39 @@ async function findFailure(
   return keys.ok ? undefined : keys.failure
 }
 
-async function judgeInOneProcess(services: Services): Promise<void> {
-  const { store, clock, relays, config, processId: holder } = services
+async function judgeInOneProcess(dependencies: WatchDependencies): Promise<void> {
+  const { store, clock, relays, config } = dependencies
   if (relays.size === 0 || config.outageGraceSeconds === 0) return
-  const now = clock()
-  const until = new Date(now.getTime() + LEASE_MS)
-  if ((await store.claimJob({ job: JOB, holder, now, until })) === null) return
-  try {
-    await judgeAll(services, now)
+  await runExclusively(dependencies, 'judge_outages', async (position) => {
+    const now = clock()
+    await judgeAll(dependencies, now)
     await store.forgetVerifierObservations(now)
-  } finally {
-    await store.yieldJob({ job: JOB, holder, position: '', until: null })
-  }
+    return position
+  })
 }
 
-async function judgeAll(services: Services, now: Date): Promise<void> {
-  const { store, relays } = services
-  const { active } = await services.rules.at(await store.inForce())
-  const mayHold = whoSteers(services.config, active.referenceValues).outages
+async function judgeAll(dependencies: WatchDependencies, now: Date): Promise<void> {
+  const { store, relays, rules, config } = dependencies
+  const { active } = await rules.at(await store.inForce())
+  const mayHold = whoSteers(config, active.referenceValues).outages
   const observations = await store.verifierObservations(now)
   for (const issuer of relays.keys()) {
     const ofIssuer = observations.filter((one) => one.issuer === issuer)
     const health = judgeVerifier(ofIssuer, now)
-    if (health.state === 'well') await endOutage(services, issuer, now)
+    if (health.state === 'well') await endOutage(dependencies, issuer, now)
     if (health.state !== 'suspected' || !mayHold) continue
     const { suspicion } = health
     const quietSince = Math.max(suspicion.since.getTime(), now.getTime() - QUIET_MS)
     const accepted = await store.lastAccepted(issuer, new Date(quietSince))
-    if (accepted === null) await holdOutage(services, { issuer, suspicion, now })
+    if (accepted === null) await holdOutage(dependencies, { issuer, suspicion, now })
   }
 }
 
 async function holdOutage(
-  services: Services,
+  dependencies: WatchDependencies,
   outage: { readonly issuer: string; readonly suspicion: Suspicion; readonly now: Date },
 ): Promise<void> {
-  const { store, log, random, config } = services
+  const { store, log, random, config } = dependencies
   const { issuer, suspicion, now } = outage
   const { sign, since, rounds, processes, failures } = suspicion
   const evidence = { sign, since: since.toISOString(), rounds, processes, failures: [...failures] }
@@ -153,8 +175,12 @@ async function holdOutage(
   log.error('hold_begun', { cause: `stale ${issuer}`, evidence: JSON.stringify(evidence) })
 }
 
-async function endOutage(services: Services, issuer: string, now: Date): Promise<void> {
-  const { store, rules, log } = services
+async function endOutage(
+  dependencies: WatchDependencies,
+  issuer: string,
+  now: Date,
+): Promise<void> {
+  const { store, rules, log } = dependencies
   const { control } = await rules.at(await store.inForce())
   for (const { holdId, cause } of control.holds) {
     if (cause.kind !== 'stale' || cause.issuer !== issuer) continue

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { runControl } from '../../../src/operations/jobs/round.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { policyWith } from '../../operations/release/documents.ts'
 import { documentOf } from '../../policy/healthy-device.ts'

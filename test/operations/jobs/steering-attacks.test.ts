@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { digest } from '../../../src/base/digest.ts'
 import { toBase64, toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
-import { runControl } from '../../../src/operations/jobs/round.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
-import { runControl } from '../../../src/operations/jobs/round.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import { SWEEP_DEVICES_A_ROUND, sweepFleet } from '../../../src/operations/jobs/sweep.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { newDeviceId, VALIDITY_SECONDS } from '../../store/fixtures.ts'

@@ -1,6 +1,6 @@
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
 import { RECOMMENDED_POLICY } from '../../../src/azure/provider-policy/recommended.ts'
-import { runControl } from '../../../src/operations/jobs/round.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import { watchVerifiers } from '../../../src/operations/jobs/watch-verifiers.ts'
 import { makeAttestationRequest } from '../../../src/simulator/attestation-request.ts'
 import type { VirtualDevice } from '../../../src/simulator/virtual-device.ts'

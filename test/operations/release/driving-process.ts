@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { toBase64 } from '../../../src/base/encoding.ts'
 import { createLog } from '../../../src/base/log.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import { createServices } from '../../../src/compose/services.ts'
 import { parseConfig } from '../../../src/config/config.ts'
 import { parseMasterSecret } from '../../../src/keys/master-secret.ts'
-import { runControl } from '../../../src/operations/jobs/round.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 
 /** Runs the rounds of control without a pause, until it is killed. */

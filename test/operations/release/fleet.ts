@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { AttestationClaims } from '../../../src/appraisal/claims.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import type { Services } from '../../../src/compose/services.ts'
-import { runControl } from '../../../src/operations/jobs/round.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import {
   DEFAULT_PLAN,

@@ -1,0 +1,71 @@
+import type { Log } from '../base/log.ts'
+import { type DriveRolloutsDependencies, driveRollouts } from '../operations/jobs/drive-rollouts.ts'
+import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-expired.ts'
+import { type HoldCausesDependencies, holdCauses } from '../operations/jobs/hold-causes.ts'
+import { type LeaseDependencies, runExclusively } from '../operations/jobs/lease.ts'
+import {
+  type ReportShadowDependencies,
+  reportShadowDecisions,
+} from '../operations/jobs/report-shadow.ts'
+import { runRetention } from '../operations/jobs/retention.ts'
+import { runRounds } from '../operations/jobs/run-rounds.ts'
+import { startJob } from '../operations/jobs/start-job.ts'
+import { type SweepDependencies, sweepFleet } from '../operations/jobs/sweep.ts'
+import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
+import { followKeys } from '../operations/keys/follow-keys.ts'
+import type { Services } from './services.ts'
+
+export type ControlDependencies = { readonly log: Log } & ReportShadowDependencies &
+  EndExpiredDependencies &
+  LeaseDependencies &
+  DriveRolloutsDependencies &
+  HoldCausesDependencies &
+  SweepDependencies
+
+const RETENTION_EVERY_MS = 60_000
+/** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
+const KEYS_EVERY_MS = 10_000
+
+/**
+ * One round of control: drives the open rollouts, holds causes that many good devices meet at once,
+ * and ends what is over. Any number of processes may run it at any time, and each of them may die
+ * anywhere: every step is one statement, and what is not done the next round finds again.
+ */
+export function runControl(all: ControlDependencies, signal?: AbortSignal): Promise<void> {
+  const alone = (job: string, round: (position: string) => Promise<string>) => () =>
+    runExclusively(all, job, round)
+  const rounds = {
+    report_shadow_decisions: () => reportShadowDecisions(all),
+    end_expired: () => endExpired(all),
+    drive_rollouts: alone('drive_rollouts', (position) => driveRollouts(all, position)),
+    hold_causes: alone('hold_causes', (position) => holdCauses(all, position)),
+    sweep: alone('sweep', (position) => sweepFleet(all, position)),
+  }
+  return runRounds(rounds, { log: all.log, signal })
+}
+
+/** Starts what a long-running process does besides answering, each at its own interval. */
+export function startJobs(services: Services): { readonly stop: () => Promise<void> } {
+  const { random, config } = services
+  const everyMs = config.controlIntervalSeconds * 1000
+  const jobs = [
+    startJob((signal) => runControl(services, signal), { everyMs, random }),
+    startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
+    startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),
+    startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
+  ]
+  return {
+    async stop() {
+      await Promise.all(jobs.map((job) => job.stop()))
+    },
+  }
+}
+
+/** Does everything once, where a platform calls instead of a timer, until `signal` aborts. */
+export async function runJobsOnce(services: Services, signal: AbortSignal): Promise<void> {
+  const watching = watchVerifiers(services, signal)
+  await followKeys(services)
+  await runControl(services, signal)
+  await runRetention(services, signal)
+  await watching
+}
