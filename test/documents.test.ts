@@ -8,6 +8,8 @@ import { expectOk } from './support/refusal.ts'
 const DOCUMENTS = [
   'README.md',
   'SECURITY.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
   '.container/README.md',
   ...readdirSync('docs').map((name) => join('docs', name)),
 ]
@@ -29,9 +31,9 @@ function anchorsOf(file: string): string[] {
 
 /** Rows of the table of settings: names and defaults, several in one row by their order. */
 function documentedSettings(): Setting[] {
-  const readme = read('README.md')
-  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Operations'))
-  const rows = section.split('\n').filter((line) => line.startsWith('| `'))
+  const rows = read('docs/configuration.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
   return rows.flatMap((row) => {
     const [, names = '', fallbacks = '', meaning = ''] = row.split('|')
     const values = quoted(fallbacks, /`(.*?)`/g)
@@ -51,6 +53,11 @@ function breakGlassKey(_: unknown, index: number) {
 }
 
 describe('documents', () => {
+  test.each(DOCUMENTS)('%s: each file that it names is there', (file) => {
+    const named = [...read(file).matchAll(/`((?:src|test|docs|drizzle)\/[\w./-]+)`/g)]
+    expect(named.map(([, path = '']) => path).filter((path) => !existsSync(path))).toEqual([])
+  })
+
   test.each(DOCUMENTS)('%s: each link leads to a file, and to a heading that it has', (file) => {
     const broken = [...read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)]
       .map(([link, path = '', anchor]) => ({ link, path, anchor }))

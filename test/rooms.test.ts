@@ -98,6 +98,35 @@ test('rooms import only from the rooms that they may import from', () => {
   expect(wrong).toEqual([])
 })
 
+describe('docs/architecture.md', () => {
+  const page = readFileSync('docs/architecture.md', 'utf8')
+
+  test('has a row for each room, with what it may import', () => {
+    const rows = [...page.matchAll(/^\| `(\w+)` \| [^|]+ \| ([^|]*) \|$/gm)]
+    const told = rows.map(([, room, names = '']) => [room, names.match(/\w+/g) ?? []])
+    expect(told).toEqual(Object.entries(MAY_IMPORT))
+  })
+
+  test('draws no arrow between rooms that is not allowed', () => {
+    const drawn = [...page.matchAll(/^ {2}(\w+) (?:-->|-\.->)(?:\|[^|]*\|)? (\w+)$/gm)]
+      .map(([, from = '', to = '']) => ({ from, to }))
+      .filter(({ from, to }) => from in MAY_IMPORT && to in MAY_IMPORT)
+    expect(drawn.length).toBeGreaterThan(10)
+    expect(drawn.filter(({ from, to }) => !mayImport(from, to))).toEqual([])
+  })
+
+  test('answers each question of a newcomer in two files at most', () => {
+    const section = page.slice(page.indexOf('## Where do I'))
+    const rows = section.split('\n').filter((line) => /^\| (add|find) /.test(line))
+    expect(rows).toHaveLength(12)
+    for (const row of rows) {
+      const count = row.match(/`[\w./-]+`/g)?.length ?? 0
+      expect(count, row).toBeGreaterThan(0)
+      expect(count, row).toBeLessThanOrEqual(2)
+    }
+  })
+})
+
 test('the rooms themselves stand in no circle', () => {
   expect(findCircles(new Map(Object.entries(MAY_IMPORT)))).toEqual([])
 })

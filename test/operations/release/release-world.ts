@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
 import { ensureDocuments } from '../../../src/compose/first-documents.ts'
 import { commandReleases } from '../../../src/compose/release.ts'
-import { runControl } from '../../../src/operations/jobs/round.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import {
   findLinted,
   type LintedDocument,
