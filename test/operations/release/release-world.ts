@@ -1,8 +1,8 @@
 import { expect } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
 import { ensureDocuments } from '../../../src/compose/first-documents.ts'
-import { commandReleases } from '../../../src/compose/release.ts'
 import { runControl } from '../../../src/compose/jobs.ts'
+import { commandReleases } from '../../../src/compose/release.ts'
 import {
   findLinted,
   type LintedDocument,
