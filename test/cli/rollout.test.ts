@@ -140,14 +140,13 @@ describe('rollout start', () => {
     expect(stdout).toContain('policy_clause_denies_all')
   })
 
-  test('of reference values, beside one of a policy', async () => {
-    await start()
+  test('of reference values waits for the end of one of a policy', async () => {
+    const { rollout_id: id } = await start()
     const file = save({ ...FLEET_VALUES, name: 'renamed' })
-    const kind = ['--kind', 'reference-values']
-    expect(await rolloutJson('start', file, '--reason', 'x', ...kind)).toMatchObject({
-      outcome: 'rollout_started',
-    })
-    expect(await rolloutJson('show')).toHaveLength(2)
+    const values = ['start', file, '--reason', 'x', '--kind', 'reference-values']
+    await expect(rollout(...values)).rejects.toThrow(`rollout revert ${id}`)
+    await rollout('revert', id, '--reason', 'make room')
+    expect(await rolloutJson(...values)).toMatchObject({ outcome: 'rollout_started' })
   })
 })
 
@@ -206,7 +205,7 @@ describe('rollout pause, resume, promote and revert', () => {
     expect(await steer('revert')).toContain(`${id} is reverted: `)
     await expect(steer('promote')).rejects.toThrow('is reverted: that is not possible any more')
     expect((await rollout('show', id)).stdout).toContain('● 1%  ■ 5%')
-    await expect(rollout('pause', 'rol_none', '--reason', 'x')).rejects.toThrow('no rollout')
+    await expect(rollout('pause', 'rol_none', '--reason', 'x')).rejects.toThrow('no such rollout')
   })
 
   test('revert of one that is done brings the document from before it back', async () => {
@@ -256,7 +255,7 @@ describe('rollout pin, allow, overrides and end', () => {
     await expect(allow('--label', 'x', '--for', '0s')).rejects.toThrow('more than nothing')
     const pin = rollout('pin', '--label', 'x', '--version', 'abcdef0123', '--for', '1h', ...reason)
     await expect(pin).rejects.toThrow(`${COMMAND} policy list`)
-    await expect(rollout('end', 'ovr_none', ...reason)).rejects.toThrow('no override')
+    await expect(rollout('end', 'ovr_none', ...reason)).rejects.toThrow('no such override')
   })
 })
 
