@@ -7,6 +7,7 @@ export const ALONE: Readonly<Record<string, string>> = {
   'test/azure/provider-policy/provider-policy-workerd.test.ts':
     'workerd reads once in a process whom it trusts',
   'test/azure/stand-in-servers.test.ts': 'changes whom its process trusts',
+  'test/http/agent/work.test.ts': 'counts the calls of functions, which others have loaded already',
   'test/worker/relay.test.ts': 'workerd reads once in a process whom it trusts',
   'test/worker/worker.test.ts': 'loads every module anew',
 }

@@ -97,7 +97,7 @@ describePostgres('two processes and a Worker', () => {
     for (const place of others) {
       await vi.waitFor(
         async () => expect(await isNamed(early.device_token, place)).toBe(true),
-        5000,
+        20_000,
       )
     }
 
