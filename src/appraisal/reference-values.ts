@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nameKeptDocument } from '../base/document-hash.ts'
+import { type DocumentHash, nameKeptDocument } from '../base/document-hash.ts'
 import { fromBase64Url, toBase64Url } from '../base/encoding.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import {
@@ -84,7 +84,7 @@ export type PolicyPin = Validity & { readonly hash: AttestationPolicyHash }
 
 /** A checked document, ready for appraisal. */
 export type ReferenceValues = {
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly document: ReferenceValuesDocument
   readonly enclavesByAuthor: ReadonlyMap<string, readonly EnclaveReference[]>
   readonly pinsByIssuer: ReadonlyMap<string, readonly PolicyPin[]>

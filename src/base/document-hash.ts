@@ -1,11 +1,19 @@
 import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 
+declare const documentHash: unique symbol
+
+/**
+ * The name of a policy or of reference values of ours: 64 lower-case hexadecimal digits. Made by the
+ * functions of this file alone, and by the store of its own rows, so that the hash of a provider's
+ * policy (`AttestationPolicyHash`) cannot be taken for it.
+ */
+export type DocumentHash = string & { readonly [documentHash]: true }
+
 /** A document in its one canonical form (RFC 8785) and that form's SHA-256, its name. */
 export type NamedDocument = {
   readonly canonical: string
-  /** 64 lower-case hexadecimal digits. */
-  readonly hash: string
+  readonly hash: DocumentHash
 }
 
 /**
@@ -20,7 +28,7 @@ export function nameDocument(document: object): NamedDocument | undefined {
     return undefined
   }
   if (canonical === undefined) return undefined
-  return { canonical, hash: hash('sha256', canonical, 'hex') }
+  return { canonical, hash: hash('sha256', canonical, 'hex') as DocumentHash }
 }
 
 /** In canonical JSON an even number of backslashes before it says that it is no escape. */

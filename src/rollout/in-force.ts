@@ -1,3 +1,4 @@
+import type { DocumentHash } from '../base/document-hash.ts'
 import type { Hold } from './hold.ts'
 import { findOverride, type Override } from './override.ts'
 import { isEnforcing, isInStage, isOpen, type Rollout } from './rollout.ts'
@@ -16,7 +17,7 @@ export type Control = {
 
 export type ActivePointer = {
   readonly kind: DocumentKind
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly activatedAt: Date
 }
 
@@ -30,7 +31,7 @@ export type SteeredDevice = {
 }
 
 /** The version of one kind that decides for a device, and since when. */
-export type Version = { readonly hash: string; readonly since: Date }
+export type Version = { readonly hash: DocumentHash; readonly since: Date }
 
 /**
  * A pin goes before a rollout, a rollout that enforces before the active document. Without a
@@ -68,7 +69,7 @@ export function allowedUntil(control: Control, device: SteeredDevice, now: Date)
 }
 
 /** Every version of a kind that may decide for some device. */
-export function versionsInForce(control: Control, kind: DocumentKind): readonly string[] {
+export function versionsInForce(control: Control, kind: DocumentKind): readonly DocumentHash[] {
   const active = control.active.filter((one) => one.kind === kind).map(({ hash }) => hash)
   const rollouts = control.rollouts
     .filter((one) => one.kind === kind)

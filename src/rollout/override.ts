@@ -1,3 +1,5 @@
+import type { DocumentHash } from '../base/document-hash.ts'
+
 /** An exception that an administrator made, until it expires or is ended. */
 export type Override = {
   /** `ovr_…` */
@@ -16,7 +18,7 @@ export type OverrideAction =
   | {
       readonly action: 'pin'
       readonly kind: 'policy' | 'reference-values'
-      readonly hash: string
+      readonly hash: DocumentHash
     }
   /** The device clauses do not count, nor does the age of the evidence. A quarantine does. */
   | { readonly action: 'allow' }

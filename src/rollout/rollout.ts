@@ -1,3 +1,5 @@
+import type { DocumentHash } from '../base/document-hash.ts'
+
 /**
  * The life of a change of documents. Pure: what to do next follows from the rollout, its health and
  * the time; doing it is one statement of the store, which of two processes succeeds for one.
@@ -17,10 +19,10 @@ export type Rollout = {
   readonly rolloutId: string
   readonly kind: 'policy' | 'reference-values'
   /** Hashes of the document in force at the beginning, and of the one that is to follow it. */
-  readonly from: string
-  readonly to: string
+  readonly from: DocumentHash
+  readonly to: DocumentHash
   /** The document of the other kind, beside which it was previewed and which stays until it is over. */
-  readonly beside: string | null
+  readonly beside: DocumentHash | null
   readonly state: RolloutState
   readonly pass: RolloutPass
   /** Index into the stages of the plan. */

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { COMMAND } from '../../src/base/command.ts'
+import type { DocumentHash } from '../../src/base/document-hash.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { command } from '../../src/cli/policy/policy.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
@@ -14,6 +15,7 @@ import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
 import type { Store } from '../../src/store/store.ts'
 import { agent, documentOf } from '../policy/healthy-device.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
+import { namedHash } from '../support/document-hash.ts'
 import type { Json } from '../support/json.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../support/service.ts'
@@ -44,7 +46,7 @@ const VALUES = { name: 'agents', enclaves: [agent()] }
 const BASELINE_HASH = hashOf('policy', BASELINE_POLICY)
 const VALUES_HASH = hashOf('reference-values', VALUES)
 
-function hashOf(kind: DocumentKind, body: Json): string {
+function hashOf(kind: DocumentKind, body: Json): DocumentHash {
   return kind === 'policy'
     ? expectOk(compilePolicy(body)).hash
     : expectOk(parseReferenceValues(body)).hash
@@ -310,7 +312,7 @@ describe('policy plan and apply', () => {
   test.each([
     ['is too old', { ageMs: 3_700_000 }],
     ['is of the future', { ageMs: -3_600_000 }],
-    ['was made against another policy', { policyHash: 'f'.repeat(64) }],
+    ['was made against another policy', { policyHash: namedHash('f'.repeat(64)) }],
   ])('a preview that %s does not count', async (_, preview) => {
     const changed = newPolicy()
     await recordPreview('policy', changed, preview)

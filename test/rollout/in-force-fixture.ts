@@ -1,6 +1,7 @@
 import type { Control } from '../../src/rollout/in-force.ts'
 import type { Override, OverrideAction, OverrideTarget } from '../../src/rollout/override.ts'
 import { DEFAULT_PLAN, type Rollout, type RolloutHealth } from '../../src/rollout/rollout.ts'
+import { namedHash } from '../support/document-hash.ts'
 
 const START = Date.parse('2026-05-04T10:00:00Z')
 
@@ -13,9 +14,9 @@ export function rolloutOf(changes: Partial<Rollout> = {}): Rollout {
   return {
     rolloutId: 'rol_a',
     kind: 'policy',
-    from: 'policy-old',
-    to: 'policy-new',
-    beside: 'values',
+    from: namedHash('policy-old'),
+    to: namedHash('policy-new'),
+    beside: namedHash('values'),
     state: 'running',
     pass: 'audit',
     stage: 0,
@@ -70,8 +71,8 @@ export function controlOf(changes: Partial<Control> = {}): Control {
   return {
     revision: 1,
     active: [
-      { kind: 'policy', hash: 'policy-old', activatedAt: at(-1000) },
-      { kind: 'reference-values', hash: 'values-old', activatedAt: at(-2000) },
+      { kind: 'policy', hash: namedHash('policy-old'), activatedAt: at(-1000) },
+      { kind: 'reference-values', hash: namedHash('values-old'), activatedAt: at(-2000) },
     ],
     rollouts: [],
     overrides: [],

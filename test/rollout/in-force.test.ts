@@ -10,6 +10,7 @@ import {
 } from '../../src/rollout/in-force.ts'
 import type { OverrideTarget } from '../../src/rollout/override.ts'
 import { DEFAULT_PLAN, type Rollout } from '../../src/rollout/rollout.ts'
+import { namedHash } from '../support/document-hash.ts'
 import { at, controlOf, overrideOf, rolloutOf } from './in-force-fixture.ts'
 
 const NOW = at(100)
@@ -22,7 +23,7 @@ const policyFor = (control: Control, device: SteeredDevice | null = DEVICE, now 
   versionFor(control, 'policy', device, now)
 const enforcing = (changes: Partial<Rollout> = {}) => rolloutOf({ pass: 'enforce', ...changes })
 const pin = (target: OverrideTarget, hash: string, changes = {}) =>
-  overrideOf(target, { action: 'pin', kind: 'policy', hash }, changes)
+  overrideOf(target, { action: 'pin', kind: 'policy', hash: namedHash(hash) }, changes)
 
 describe('the version that decides for a device', () => {
   test('is the active one, since it was made active', () => {
@@ -82,7 +83,7 @@ describe('the version that decides for a device', () => {
 
   test('is not touched by a pin of the other kind, nor by an allowance', () => {
     const kind = 'reference-values'
-    const values = overrideOf(byDevice, { action: 'pin', kind, hash: 'values-pinned' })
+    const values = overrideOf(byDevice, { action: 'pin', kind, hash: namedHash('values-pinned') })
     const newest = overrideOf(byDevice, undefined, { createdAt: at(99) })
     const overrides = [values, newest]
     expect(policyFor(controlOf({ overrides }))?.hash).toBe('policy-old')
@@ -116,7 +117,11 @@ describe('an allowance', () => {
 
 test('every version that may decide for somebody is in force, each once', () => {
   const overrides = [pin(byDevice, 'pinned'), pin(byLabel, 'pinned'), overrideOf(byDevice)]
-  const values = { kind: 'reference-values', from: 'values-old', to: 'values-new' } as const
+  const values = {
+    kind: 'reference-values',
+    from: namedHash('values-old'),
+    to: namedHash('values-new'),
+  } as const
   const rollouts = [rolloutOf(), rolloutOf(values)]
   const control = controlOf({ overrides, rollouts })
   expect(versionsInForce(control, 'policy').toSorted()).toEqual([

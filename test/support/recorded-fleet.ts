@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { deviceIdOf, ringOf } from '../../src/access/device-id.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { digest } from '../../src/base/digest.ts'
+import type { DocumentHash } from '../../src/base/document-hash.ts'
 import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
@@ -85,13 +86,13 @@ export async function enforce(
   store: Store,
   kind: DocumentKind,
   { body, now }: { readonly body: Json; readonly now: Date },
-): Promise<string> {
+): Promise<DocumentHash> {
   const hash = hashOfDocument(kind, body)
   await store.activateDocument({ kind, hash, body, author: 'test', reason: 'test', now })
   return hash
 }
 
-export function hashOfDocument(kind: DocumentKind, body: Json): string {
+export function hashOfDocument(kind: DocumentKind, body: Json): DocumentHash {
   return kind === 'policy'
     ? expectOk(compilePolicy(body)).hash
     : expectOk(parseReferenceValues(body)).hash

@@ -1,9 +1,9 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
-import { makeOverride } from '../../operations/release/overrides.ts'
+import { makeOverride, type OverrideRequest } from '../../operations/release/overrides.ts'
 import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
-import type { Override, OverrideAction, OverrideTarget } from '../../rollout/override.ts'
+import type { Override, OverrideTarget } from '../../rollout/override.ts'
 import type { Store } from '../../store/store.ts'
 import { showOverride } from '../../views/show-control.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
@@ -25,7 +25,7 @@ export type Exception = {
 export function createOverride(exception: Exception): (store: Store) => Promise<number> {
   const { target, lifetimeMs, pin, reason, json, now } = exception
   return async (store) => {
-    const what: OverrideAction =
+    const what: OverrideRequest =
       pin === undefined
         ? { action: 'allow' }
         : {

@@ -1,8 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import type { Result } from '../../base/result.ts'
-import { endOverride, makeOverride, overridesInForce } from '../../operations/release/overrides.ts'
-import type { OverrideAction } from '../../rollout/override.ts'
+import {
+  endOverride,
+  makeOverride,
+  type OverrideRequest,
+  overridesInForce,
+} from '../../operations/release/overrides.ts'
 import { showOverride } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
@@ -52,7 +56,7 @@ async function create(c: HttpContext, services: AdminServices): Promise<Response
   const body = await readBody(c, overrideBody)
   if (!body.ok) return answerFailure(c, body.failure)
   const { target, reason, expires_at } = body.value
-  const what: OverrideAction =
+  const what: OverrideRequest =
     body.value.action === 'pin'
       ? { action: 'pin', kind: body.value.kind, hash: body.value.hash }
       : { action: 'allow' }

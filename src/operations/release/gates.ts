@@ -1,3 +1,4 @@
+import type { DocumentHash } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { readLosses } from '../../replay/preview/summary.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
@@ -32,8 +33,8 @@ export type PreviewFailure =
 
 /** What a preview is made against: both documents in force. */
 export type HashesInForce = {
-  readonly policyHash: string
-  readonly referenceValuesHash: string
+  readonly policyHash: DocumentHash
+  readonly referenceValuesHash: DocumentHash
 }
 
 /** What has to be known of a preview before a document comes into force. */
@@ -46,7 +47,7 @@ export type PreviewOnRecord = {
 
 export type PreviewQuery = {
   readonly kind: DocumentKind
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly inForce: HashesInForce
   /** How old a preview may be. */
   readonly maxAgeMs: number
@@ -125,7 +126,7 @@ export async function readInForce(store: Pick<Store, 'inForce'>): Promise<Hashes
 export function pointersOf(
   kind: DocumentKind,
   { policyHash, referenceValuesHash }: HashesInForce,
-): { readonly own: string; readonly beside: string } {
+): { readonly own: DocumentHash; readonly beside: DocumentHash } {
   return kind === 'policy'
     ? { own: policyHash, beside: referenceValuesHash }
     : { own: referenceValuesHash, beside: policyHash }

@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../../base/result.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
 import {
   MAX_OVERRIDE_MS,
   type Override,
@@ -10,6 +11,11 @@ import type { DeviceFailure } from '../devices/change-standing.ts'
 import { findUsable, type StoredDocumentFailure } from './check-document.ts'
 import { newControlId } from './control-id.ts'
 import type { SecondAdministrator, SecondAwaited } from './second-administrator.ts'
+
+/** An exception as somebody asks for it: `hash` may be anything. */
+export type OverrideRequest =
+  | { readonly action: 'pin'; readonly kind: DocumentKind; readonly hash: string }
+  | { readonly action: 'allow' }
 
 export const OVERRIDE_REASONS = [
   'expiry_refused',
@@ -35,7 +41,7 @@ export async function makeOverride(
   },
   input: {
     readonly target: OverrideTarget
-    readonly what: OverrideAction
+    readonly what: OverrideRequest
     readonly reason: string
     readonly author: string
     readonly expiresAt: Date
@@ -43,19 +49,18 @@ export async function makeOverride(
   },
 ): Promise<Result<Override, OverrideFailure>> {
   const { store, clock, random } = dependencies
-  const { second, ...made } = input
-  const { target, what, reason, author, expiresAt } = made
+  const { second, what: asked, ...made } = input
+  const { target, reason, author, expiresAt } = made
   const waits = await second.ask()
   if (waits !== undefined) return err(waits)
   const now = clock()
   const lifetimeMs = expiresAt.getTime() - now.getTime()
   if (!(lifetimeMs > 0 && lifetimeMs <= MAX_OVERRIDE_MS)) return err({ reason: 'expiry_refused' })
-  if (what.action === 'pin') {
-    const usable = await findUsable(store, what.kind, what.hash)
-    if (!usable.ok) return usable
-  }
+  const found = await findPinned(store, asked)
+  if (!found.ok) return found
+  const what = found.value
   const overrideId = newControlId('ovr', random)
-  switch (await store.createOverride({ ...made, overrideId, now })) {
+  switch (await store.createOverride({ ...made, what, overrideId, now })) {
     case 'applied':
       return ok({ overrideId, target, ...what, reason, author, createdAt: now, expiresAt })
     case 'too_many':
@@ -65,6 +70,15 @@ export async function makeOverride(
     case 'document_unknown':
       return err({ reason: 'document_not_found' })
   }
+}
+
+async function findPinned(
+  store: Pick<Store, 'document'>,
+  asked: OverrideRequest,
+): Promise<Result<OverrideAction, StoredDocumentFailure>> {
+  if (asked.action === 'allow') return ok(asked)
+  const usable = await findUsable(store, asked.kind, asked.hash)
+  return usable.ok ? ok({ ...asked, hash: usable.value.compiled.hash }) : usable
 }
 
 /** Ends an exception before its time. One that has ended already stays as it is. */

@@ -1,3 +1,4 @@
+import type { DocumentHash } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { PreviewSummary } from '../../replay/preview/summary.ts'
 import { isOpen, type Rollout } from '../../rollout/rollout.ts'
@@ -95,8 +96,8 @@ export type Released = {
 /** What one request is about: it is named by what it replaces and by what stays beside it. */
 type Change = {
   readonly document: CheckedDocument
-  readonly own: string
-  readonly beside: string
+  readonly own: DocumentHash
+  readonly beside: DocumentHash
 }
 
 /**

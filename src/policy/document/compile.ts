@@ -1,6 +1,6 @@
 import type { MeasuredAt } from '../../appraisal/claims.ts'
 import { type DocumentProblem, problemsOf } from '../../appraisal/reference-values.ts'
-import { nameKeptDocument } from '../../base/document-hash.ts'
+import { type DocumentHash, nameKeptDocument } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import {
   compileExpression,
@@ -20,7 +20,7 @@ import {
 /** A policy that is ready to be evaluated. Immutable, and named by the hash of its document. */
 export type CompiledPolicy = {
   /** SHA-256 of the document's RFC 8785 form: 64 hexadecimal digits. */
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly document: PolicyDocument
   /** In the order of the document. */
   readonly clauses: readonly CompiledClause[]

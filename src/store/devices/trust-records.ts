@@ -1,5 +1,6 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
+import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { type Database, onlyRow } from '../drivers/database.ts'
 import { device } from '../schema/schema.ts'
@@ -25,8 +26,8 @@ export type TrustRecordsAnswer = InForceRevision & {
 }
 
 export type ActiveHashes = {
-  readonly policyHash: string | null
-  readonly referenceValuesHash: string | null
+  readonly policyHash: DocumentHash | null
+  readonly referenceValuesHash: DocumentHash | null
 }
 
 /** What steers decisions at the moment of a read. */
@@ -176,8 +177,8 @@ export const inForceColumns = {
   controlRevision: sql<number>`(select ${control.revision} from ${control})`,
 }
 
-function activeHash(kind: DocumentKind): SQL<string | null> {
-  return sql<string | null>`(select ${activeDocument.hash} from ${activeDocument}
+function activeHash(kind: DocumentKind): SQL<DocumentHash | null> {
+  return sql<DocumentHash | null>`(select ${activeDocument.hash} from ${activeDocument}
     where ${activeDocument.kind} = ${sql.raw(`'${kind}'`)})`
 }
 

@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, sql } from 'drizzle-orm'
+import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { storableId } from '../devices/trust-records.ts'
 import { type Argument, type Database, prepareChange } from '../drivers/database.ts'
@@ -23,7 +24,10 @@ export type StoredDocuments = {
    * The store takes `hash` as given: who activates has computed it from the body.
    */
   readonly activateDocument: (
-    input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
+    input: DocumentToActivate & {
+      readonly expected?: DocumentHash
+      readonly beside?: DocumentHash
+    },
   ) => Promise<Activation>
   /** The same, only if no document of this kind is active: the first start of a service. */
   readonly ensureActiveDocument: (input: DocumentToActivate) => Promise<'applied' | 'unchanged'>
@@ -33,7 +37,7 @@ export type Activation = 'applied' | 'unchanged' | 'superseded'
 
 export type StoredDocument = {
   readonly kind: DocumentKind
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly body: Json
   /** The document that was in force when this one came; `null` for the first. */
   readonly parent: string | null
@@ -53,7 +57,7 @@ export type ActiveDocument = StoredDocument & {
 
 export type DocumentToActivate = {
   readonly kind: DocumentKind
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly body: Json
   readonly author: string
   readonly reason: string

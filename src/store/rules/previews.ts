@@ -1,4 +1,5 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
+import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
@@ -14,10 +15,10 @@ export type Previews = {
 
 export type StoredPreview = {
   readonly kind: DocumentKind
-  readonly hash: string
+  readonly hash: DocumentHash
   /** Of the documents that were in force, which it was compared with. */
-  readonly policyHash: string
-  readonly referenceValuesHash: string
+  readonly policyHash: DocumentHash
+  readonly referenceValuesHash: DocumentHash
   readonly at: Date
   readonly by: string
   readonly summary: Json
@@ -56,7 +57,7 @@ export function preparePreviews(db: Database): Previews {
       const [row] = await db
         .select()
         .from(preview)
-        .where(and(eq(preview.kind, kind), eq(preview.hash, hash)))
+        .where(and(eq(preview.kind, kind), sql`${preview.hash} = ${hash}`))
       return row ?? null
     },
   }

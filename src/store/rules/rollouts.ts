@@ -1,4 +1,5 @@
 import { and, asc, desc, eq } from 'drizzle-orm'
+import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type {
   Rollout,
@@ -53,10 +54,10 @@ export type RolloutStepAnswer = 'applied' | 'superseded' | 'rollout_unknown'
 export type RolloutToStart = {
   readonly rolloutId: string
   readonly kind: DocumentKind
-  readonly from: string
-  readonly to: string
+  readonly from: DocumentHash
+  readonly to: DocumentHash
   /** The document of the other kind that has to be in force; without it, whichever is. */
-  readonly beside?: string
+  readonly beside?: DocumentHash
   readonly plan: RolloutPlan
   readonly note: string
   readonly author: string

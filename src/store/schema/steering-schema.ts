@@ -10,6 +10,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
+import type { DocumentHash } from '../../base/document-hash.ts'
 import type { Cause } from '../../rollout/hold.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { OverrideTarget } from '../../rollout/override.ts'
@@ -30,10 +31,10 @@ export const document = pgTable(
   'document',
   {
     kind: text('kind').$type<DocumentKind>().notNull(),
-    hash: asciiText('hash').notNull(),
+    hash: asciiText('hash').$type<DocumentHash>().notNull(),
     body: jsonb('body').$type<Json>().notNull(),
     /** The document of this kind that was in force when this one came; null for the first. */
-    parent: asciiText('parent'),
+    parent: asciiText('parent').$type<DocumentHash>(),
     author: text('author').notNull(),
     reason: text('reason').notNull(),
     createdAt: instant('created_at').notNull(),
@@ -49,10 +50,10 @@ export const preview = pgTable(
   'preview',
   {
     kind: text('kind').$type<DocumentKind>().notNull(),
-    hash: asciiText('hash').notNull(),
+    hash: asciiText('hash').$type<DocumentHash>().notNull(),
     /** What it was compared with: both documents that were in force. */
-    policyHash: asciiText('policy_hash').notNull(),
-    referenceValuesHash: asciiText('reference_values_hash').notNull(),
+    policyHash: asciiText('policy_hash').$type<DocumentHash>().notNull(),
+    referenceValuesHash: asciiText('reference_values_hash').$type<DocumentHash>().notNull(),
     at: instant('at').notNull(),
     by: text('by').notNull(),
     summary: jsonb('summary').$type<Json>().notNull(),
@@ -63,11 +64,11 @@ export const preview = pgTable(
 /** The pointer that activation moves. */
 export const activeDocument = pgTable('active_document', {
   kind: text('kind').$type<DocumentKind>().primaryKey(),
-  hash: asciiText('hash').notNull(),
+  hash: asciiText('hash').$type<DocumentHash>().notNull(),
   activatedAt: instant('activated_at').notNull(),
   activatedBy: text('activated_by').notNull(),
   /** What was in force before; `null` once somebody returned to it, and for the first. */
-  previous: asciiText('previous'),
+  previous: asciiText('previous').$type<DocumentHash>(),
 })
 
 /**
@@ -89,10 +90,10 @@ export const rollout = pgTable(
   {
     rolloutId: asciiText('rollout_id').primaryKey(),
     kind: text('kind').$type<DocumentKind>().notNull(),
-    fromHash: asciiText('from_hash').notNull(),
-    toHash: asciiText('to_hash').notNull(),
+    fromHash: asciiText('from_hash').$type<DocumentHash>().notNull(),
+    toHash: asciiText('to_hash').$type<DocumentHash>().notNull(),
     /** The document of the other kind that was in force at the beginning, if one was. */
-    besideHash: asciiText('beside_hash'),
+    besideHash: asciiText('beside_hash').$type<DocumentHash>(),
     state: text('state').$type<RolloutState>().notNull(),
     pass: text('pass').$type<RolloutPass>().notNull(),
     stage: smallint('stage').notNull(),
@@ -150,7 +151,7 @@ export const override = pgTable(
     target: text('target').notNull(),
     /** The version that a pin names; null for an allowance. */
     kind: text('kind').$type<DocumentKind>(),
-    hash: asciiText('hash'),
+    hash: asciiText('hash').$type<DocumentHash>(),
     reason: text('reason').notNull(),
     author: text('author').notNull(),
     createdAt: instant('created_at').notNull(),

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../../src/rollout/override.ts'
 import { documentOf } from '../../policy/healthy-device.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { enforceFleetDocuments, hashOfDocument, recordFleet } from '../../support/recorded-fleet.ts'
 import { noteReason } from '../../support/refusal.ts'
 import { createTestService, expectProblem, readOk, testClock } from '../../support/service.ts'
@@ -88,9 +89,13 @@ describe('a pin', () => {
   })
 
   test('of a version that is not there, or that cannot decide, is none', async () => {
-    await expectProblem(await pinOf(device(deviceId), 'a'.repeat(64)), 404, 'document_not_found')
+    await expectProblem(
+      await pinOf(device(deviceId), namedHash('a'.repeat(64))),
+      404,
+      'document_not_found',
+    )
     noteReason('document_not_found')
-    const hash = 'b'.repeat(64)
+    const hash = namedHash('b'.repeat(64))
     const names = { author: 'test', reason: 'of another version', now: clock.now() }
     await store.proposeDocument({ kind: 'policy', hash, body: { clauses: 'none' }, ...names })
     await expectProblem(await pinOf(device(deviceId), hash), 409, 'document_not_usable')

@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
 import { bodyOf } from '../../operations/release/documents.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import type { Json } from '../../support/json.ts'
 import { createTestService, readOk, startDevice, testClock } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
@@ -48,7 +49,7 @@ async function enforceForAll(): Promise<() => Promise<unknown>> {
   await store.proposeDocument({ ...document, body: body as Json, ...names })
   const rolloutId = 'rol_test'
   const { kind, hash: to } = document
-  const from = active?.hash ?? ''
+  const from = active?.hash ?? namedHash('')
   await store.startRollout({ rolloutId, kind, from, to, plan: DEFAULT_PLAN, note: '', ...names })
   const step = {
     rolloutId,

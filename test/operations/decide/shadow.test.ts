@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import type { Rollout } from '../../../src/rollout/rollout.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
@@ -197,7 +198,7 @@ describe('what does not count', () => {
   test('are devices for which a pin decides', async () => {
     const [pinned = ''] = await fleet.makeDevices(1)
     const now = service.clock.now()
-    const pin = (hash: string) =>
+    const pin = (hash: DocumentHash) =>
       store.createOverride({
         overrideId: newId('ovr_'),
         target: { kind: 'device', name: pinned },

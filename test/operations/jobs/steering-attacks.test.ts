@@ -7,6 +7,7 @@ import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import type { Json as StoredJson } from '../../../src/store/json.ts'
 import { issueCertificate } from '../../support/certificates.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
 import {
   createTestService,
@@ -226,7 +227,7 @@ async function haltedBy(fleet: Fleet, crowd: object): Promise<string | undefined
   const { kind, hash, body } = bodyOf('policy', { ...BASELINE_POLICY, clauses })
   const names = { author: 'test', reason: 'test', now: fleet.clock.now() }
   await store.proposeDocument({ kind, hash, body: body as StoredJson, ...names })
-  const from = (await store.activeDocument(kind))?.hash ?? ''
+  const from = (await store.activeDocument(kind))?.hash ?? namedHash('')
   const plan = { ...DEFAULT_PLAN, stages: [{ percent: 100, labels: [] }] }
   const rolloutId = 'rol_attacked'
   await store.startRollout({ rolloutId, kind, from, to: hash, plan, note: '', ...names })

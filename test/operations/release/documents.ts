@@ -1,4 +1,5 @@
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import {
   type LintedDocument,
   lintDocument,
@@ -10,7 +11,7 @@ import { expectOk } from '../../support/refusal.ts'
 
 export type Document = {
   readonly kind: 'policy' | 'reference-values'
-  readonly hash: string
+  readonly hash: DocumentHash
   readonly body: object
 }
 

@@ -7,6 +7,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { HEALTHY, TEXTS } from '../../policy/healthy-device.ts'
 import { at, attestationOf, newDeviceId, newId } from '../../store/fixtures.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
 import { enforce, enforceFleetDocuments } from '../../support/recorded-fleet.ts'
 import type { Query } from '../../support/test-database.ts'
@@ -102,7 +103,7 @@ test('under what is in force for each device: a pin, an allowance and the docume
       { id: 'added', require: 'attestation.bootCounter > 600', severity: 'enforce', texts: TEXTS },
     ],
   } as const
-  const baseline = (await store.activeDocument('policy'))?.hash ?? ''
+  const baseline = (await store.activeDocument('policy'))?.hash ?? namedHash('')
   await enforce(store, 'policy', { body: denying, now: NOW })
   // The first device has no boot counter.
   expect((await rehearse()).not_counted.denied).toBe(601)

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { LintedDocument } from '../../../src/operations/release/check-document.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { START } from '../../support/service.ts'
 import { type Act, openReleaseWorld, type ReleaseWorld } from './release-world.ts'
 
@@ -32,6 +33,24 @@ function relint(linted: LintedDocument): LintedDocument {
   return isOut('lint') ? { ...linted, findings: [] } : linted
 }
 
+/** Lets two that are at the same place go on together, and one that stays alone after a while. */
+let arrived: (() => void) | undefined
+function twoHaveCome(): Promise<void> {
+  return new Promise((resolve) => {
+    if (arrived === undefined) {
+      const alone = setTimeout(resolve, 1000)
+      arrived = () => {
+        clearTimeout(alone)
+        resolve()
+      }
+      return
+    }
+    arrived()
+    arrived = undefined
+    resolve()
+  })
+}
+
 /** A store that says what a gate wants to hear, where that gate is out. */
 function lie(store: Store): Store {
   return {
@@ -43,7 +62,7 @@ function lie(store: Store): Store {
       if (policyHash === null || referenceValuesHash === null) return found
       if (isOut('preview')) {
         const made = { at: START, by: 'nobody', summary: HARMLESS }
-        return { kind, hash, policyHash, referenceValuesHash, ...made }
+        return { kind, hash: namedHash(hash), policyHash, referenceValuesHash, ...made }
       }
       if (isOut('accepted denials') && found !== null) return { ...found, summary: HARMLESS }
       if (isOut('preview against what is in force') && found !== null) {
@@ -52,11 +71,13 @@ function lie(store: Store): Store {
       if (!isOut('preview of this document') || found !== null) return found
       for (const other of await store.listDocuments(kind, 20)) {
         const preview = await store.preview(kind, other.hash)
-        if (preview !== null) return { ...preview, hash, policyHash, referenceValuesHash }
+        if (preview !== null)
+          return { ...preview, hash: namedHash(hash), policyHash, referenceValuesHash }
       }
       return null
     },
-    activateDocument({ expected, beside, ...input }) {
+    async activateDocument({ expected, beside, ...input }) {
+      if (without.gate?.startsWith('the same document')) await twoHaveCome()
       return store.activateDocument({
         ...input,
         ...(expected !== undefined && !isOut('the same document in force') && { expected }),
@@ -145,6 +166,7 @@ describe('the property finds a way where a gate is taken out:', async () => {
   afterAll(world.close)
   afterEach(() => {
     without.gate = undefined
+    arrived = undefined
   })
 
   const release = (kind: 'policy' | 'reference-values', at: number, more: object = {}): Act => ({

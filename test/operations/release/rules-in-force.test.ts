@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../../src/appraisal/reference-values.ts'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import { createRulesReader } from '../../../src/operations/release/rules-in-force.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
@@ -8,6 +9,7 @@ import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { agent, documentOf } from '../../policy/healthy-device.ts'
 import { overrideOf, rolloutOf } from '../../rollout/in-force-fixture.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { START, testClock } from '../../support/service.ts'
 
@@ -17,7 +19,10 @@ const VALUES = { enclaves: [] }
 function documentStore() {
   const bodies = new Map<string, Json>()
   const reads = { documents: 0, records: 0, controls: 0 }
-  const active = { policyHash: null as string | null, referenceValuesHash: null as string | null }
+  const active = {
+    policyHash: null as DocumentHash | null,
+    referenceValuesHash: null as DocumentHash | null,
+  }
   const pointers = () =>
     [
       { kind: 'policy' as const, hash: active.policyHash },
@@ -29,7 +34,14 @@ function documentStore() {
     document(kind, hash) {
       reads.documents += 1
       const body = bodies.get(hash)
-      const about = { kind, hash, parent: null, author: 'test', reason: 'test', createdAt: START }
+      const about = {
+        kind,
+        hash: namedHash(hash),
+        parent: null,
+        author: 'test',
+        reason: 'test',
+        createdAt: START,
+      }
       return Promise.resolve(body === undefined ? null : { ...about, body })
     },
     inForce() {
@@ -52,14 +64,14 @@ function documentStore() {
     store,
     reads,
     active,
-    putPolicy(body: object): string {
+    putPolicy(body: object): DocumentHash {
       const { hash } = expectOk(compilePolicy(body))
       bodies.set(hash, body as Json)
       active.policyHash = hash
       revision += 1
       return hash
     },
-    putValues(body: object): string {
+    putValues(body: object): DocumentHash {
       const { hash } = expectOk(parseReferenceValues(body))
       bodies.set(hash, body as Json)
       active.referenceValuesHash = hash
@@ -67,7 +79,7 @@ function documentStore() {
     },
     put: (hash: string, body: Json) => bodies.set(hash, body),
     /** Keeps a policy without making it active. */
-    keepPolicy(body: object): string {
+    keepPolicy(body: object): DocumentHash {
       const { hash } = expectOk(compilePolicy(body))
       bodies.set(hash, body as Json)
       return hash
@@ -121,8 +133,8 @@ describe('the rules of given hashes', () => {
 
   test.each([
     ['there is none', { policyHash: null }],
-    ['it is not there', { policyHash: 'lost' }],
-    ['it does not compile', { policyHash: 'broken' }],
+    ['it is not there', { policyHash: namedHash('lost') }],
+    ['it does not compile', { policyHash: namedHash('broken') }],
   ])('are a fault and never a pass where %s', async (_name, change) => {
     const { rules, hashes, put } = start()
     put('broken', { name: 'x', clauses: [] })
@@ -260,14 +272,19 @@ describe('the course of a device', () => {
 
   test('is a fault, and never a pass, where the active document is lost', async () => {
     const { rulesInForce, active } = start()
-    active.policyHash = 'lost'
+    active.policyHash = namedHash('lost')
     await expect(rulesInForce()).rejects.toThrow(/missing/)
   })
 
   test('passes over a pinned document or one on trial that is lost, and says so', async () => {
     const { rulesInForce, steerBy, hashes } = start()
-    const pin = overrideOf(target, { action: 'pin', kind: 'policy', hash: 'lost' })
-    const rollout = rolloutOf({ from: hashes.policyHash, to: 'gone', pass: 'enforce', stage: 4 })
+    const pin = overrideOf(target, { action: 'pin', kind: 'policy', hash: namedHash('lost') })
+    const rollout = rolloutOf({
+      from: hashes.policyHash,
+      to: namedHash('gone'),
+      pass: 'enforce',
+      stage: 4,
+    })
     steerBy({ overrides: [pin], rollouts: [rollout] })
     const { rulesFor, control, unusable } = await rulesInForce()
     expect(rulesFor(DEVICE, seconds(1)).rules.policy.hash).toBe(hashes.policyHash)

@@ -6,6 +6,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../../policy/healthy-device.ts'
 import { attestationOf, newDeviceId, newId } from '../../store/fixtures.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { createTestService, readOk, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 import { bodyOf, type Document } from './documents.ts'
@@ -109,7 +110,7 @@ async function startRollout(
   const { now, plan = PLAN, state = 'running', pass = 'audit', stage = 0 } = changes
   const names = { author: 'test', reason: 'a change', now }
   await store.proposeDocument({ kind, hash, body: body as Json, ...names })
-  const from = (await store.activeDocument(kind))?.hash ?? ''
+  const from = (await store.activeDocument(kind))?.hash ?? namedHash('')
   const rolloutId = newId('rol_')
   const input = { rolloutId, kind, from, to: hash, plan, note: '', ...names }
   expect(await store.startRollout(input)).toBe('applied')

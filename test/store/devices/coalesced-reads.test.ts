@@ -3,8 +3,13 @@ import { describe, expect, it } from 'vitest'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { coalesceReads } from '../../../src/store/devices/coalesced-reads.ts'
 import type { TrustRecordReads } from '../../../src/store/devices/trust-records.ts'
+import { namedHash } from '../../support/document-hash.ts'
 
-const HASHES = { policyHash: 'policy', referenceValuesHash: 'reference values', controlRevision: 1 }
+const HASHES = {
+  policyHash: namedHash('policy'),
+  referenceValuesHash: namedHash('reference values'),
+  controlRevision: 1,
+}
 
 /** Reads that answer when told to, of a fleet in which ids that begin with `dev` exist. */
 function heldReads() {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DeviceQuery } from '../../../src/store/devices/device-reads.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import {
   at,
   attestationOf,
@@ -20,9 +21,9 @@ export function readingContract(subject: () => StoreUnderTest): void {
   describe('trust records', () => {
     test('of a device that was never seen still answer with the active documents', async () => {
       const kinds = ['policy', 'reference-values'] as const
-      const hashes = kinds.map((kind) => newId(kind))
+      const hashes = kinds.map((kind) => namedHash(newId(kind)))
       for (const [index, kind] of kinds.entries()) {
-        const hash = hashes[index] ?? ''
+        const hash = hashes[index] ?? namedHash('')
         const text = { author: 'admin', reason: 'test' }
         await store().activateDocument({ kind, hash, body: {}, ...text, now: at(0) })
       }

@@ -8,6 +8,7 @@ import {
 } from '../../../src/store/drivers/embedded-socket.ts'
 import { openHyperdriveStore } from '../../../src/store/drivers/hyperdrive.ts'
 import { migrateEmbedded } from '../../../src/store/system/migrate.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { newDeviceId } from '../fixtures.ts'
 
 const PASSWORD = 'pass word/%'
@@ -130,7 +131,7 @@ describe('embedded database behind a PostgreSQL socket', () => {
     const now = new Date('2026-03-01T12:00:00.123Z')
     const document = {
       kind: 'policy',
-      hash: 'h',
+      hash: namedHash('h'),
       body: { a: ['ü'] },
       author: 'a',
       reason: 'r',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { storeContract } from '../contract.ts'
 import { linkOf } from '../devices/links-contract.ts'
@@ -140,7 +141,14 @@ describePostgres('store on PostgreSQL', () => {
     const deviceId = newDeviceId()
     const now = at(1)
     const change = { deviceId, by: 'admin', reason: 'r', now }
-    const document = { kind: 'policy', hash: 'h', body: {}, author: 'a', reason: 'r', now } as const
+    const document = {
+      kind: 'policy',
+      hash: namedHash('h'),
+      body: {},
+      author: 'a',
+      reason: 'r',
+      now,
+    } as const
     const calls: Record<string, () => Promise<unknown>> = {
       record_attestation: () => store.recordAttestation(attestationOf({ deviceId })),
       record_refusal: () => store.recordRefusal(refusalOf(deviceId, {})),

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import { DEFAULT_PLAN, type Rollout, type RolloutHealth } from '../../../src/rollout/rollout.ts'
 import type { RolloutStepToTake, RolloutToStart } from '../../../src/store/rules/rollouts.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
 /** Rollouts, and what steers decisions. */
@@ -26,13 +28,13 @@ export function controlContract(subject: () => StoreUnderTest): void {
   }
   /** A new active document, which ends what is open, and one more that can follow it. */
   const makeDocuments = async () => {
-    const [from, to] = [newId('values-'), newId('values-')]
+    const [from, to] = [namedHash(newId('values-')), namedHash(newId('values-'))]
     const body = { enclaves: [] }
     await store().activateDocument({ kind, hash: from, body, ...names, now: at(0) })
     await store().proposeDocument({ kind, hash: to, body, ...names, now: at(0) })
     return { from, to }
   }
-  const startOf = ({ from, to }: { from: string; to: string }): RolloutToStart => ({
+  const startOf = ({ from, to }: { from: DocumentHash; to: DocumentHash }): RolloutToStart => ({
     rolloutId: newId('rol_'),
     kind,
     from,
@@ -106,11 +108,11 @@ export function controlContract(subject: () => StoreUnderTest): void {
       const documents = await makeDocuments()
       const open = startOf(documents)
       const wrong = [
-        ['document_unknown', { ...startOf(documents), to: newId('values-') }],
-        ['superseded', { ...startOf(documents), from: newId('values-') }],
-        ['superseded', { ...startOf(documents), from: '' }],
+        ['document_unknown', { ...startOf(documents), to: namedHash(newId('values-')) }],
+        ['superseded', { ...startOf(documents), from: namedHash(newId('values-')) }],
+        ['superseded', { ...startOf(documents), from: namedHash('') }],
         ['unchanged', { ...startOf(documents), to: documents.from }],
-        ['unchanged', { ...startOf(documents), to: documents.from, from: 'other' }],
+        ['unchanged', { ...startOf(documents), to: documents.from, from: namedHash('other') }],
       ] as const
       const before = await revision()
       for (const [answer, input] of wrong) {
@@ -130,21 +132,26 @@ export function controlContract(subject: () => StoreUnderTest): void {
       const rollout = await start()
       const beside = (await store().activeDocument('policy'))?.hash
       expect(rollout.beside).toBe(beside)
-      const hash = newId('policy-')
+      const hash = namedHash(newId('policy-'))
       const policy = { kind: 'policy' as const, hash, body: {}, ...names, now: at(0) }
       await store().proposeDocument(policy)
-      const other = { ...startOf(rollout), kind: 'policy' as const, from: beside ?? '', to: hash }
+      const other = {
+        ...startOf(rollout),
+        kind: 'policy' as const,
+        from: beside ?? namedHash(''),
+        to: hash,
+      }
       expect(await store().startRollout(other)).toBe('another_open')
     })
 
     test('is not begun beside another document of the other kind than it was meant for', async () => {
-      const input = { ...startOf(await makeDocuments()), beside: newId('policy-') }
+      const input = { ...startOf(await makeDocuments()), beside: namedHash(newId('policy-')) }
       expect(await store().startRollout(input)).toBe('superseded')
     })
 
     test('to a document of the other kind is not begun', async () => {
       const documents = await makeDocuments()
-      const hash = newId('policy-')
+      const hash = namedHash(newId('policy-'))
       const policy = { kind: 'policy' as const, hash, body: {}, ...names, now: at(0) }
       await store().proposeDocument(policy)
       const input = { ...startOf(documents), to: hash }
@@ -295,7 +302,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
       async (ofKind) => {
         const rollout = await start()
         const before = await revision()
-        const hash = newId('other-')
+        const hash = namedHash(newId('other-'))
         const other = { kind: ofKind, hash, body: {}, ...names, now: at(31) }
         expect(await store().activateDocument(other)).toBe('applied')
         expect(await revision()).toBeGreaterThan(before)
@@ -313,7 +320,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
       const before = await revision()
       const same = { kind, hash: rollout.from, body: {}, ...names, now: at(30) }
       expect(await store().activateDocument(same)).toBe('unchanged')
-      const late = { ...same, hash: newId('values-'), expected: 'what was' }
+      const late = { ...same, hash: namedHash(newId('values-')), expected: namedHash('what was') }
       expect(await store().activateDocument(late)).toBe('superseded')
       expect((await readRollout(rollout.rolloutId)).state).toBe('running')
       expect(await revision()).toBe(before)
@@ -322,7 +329,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
     test('and the last step of a rollout never wait for each other, and one of them counts', async () => {
       for (let round = 0; round < 5; round++) {
         const rollout = await start()
-        const other = { kind, hash: newId('values-'), body: {}, ...names, now: at(30) }
+        const other = { kind, hash: namedHash(newId('values-')), body: {}, ...names, now: at(30) }
         const done = stepOf(rollout, { action: 'done', state: 'done' })
         const [activated, stepped] = await Promise.all([
           store().activateDocument({ ...other, expected: rollout.from }),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
 export function documentsContract(subject: () => StoreUnderTest): void {
@@ -11,7 +13,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
   }
 
   describe('documents', () => {
-    const documentOf = (hash: string) => ({
+    const documentOf = (hash: DocumentHash) => ({
       kind: 'policy' as const,
       hash,
       body: { clauses: [{ id: 'a', require: 'true' }] },
@@ -21,8 +23,8 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('name the one before, and whoever returns to it has none to return to', async () => {
-      const [before, after] = [newId('hash-'), newId('hash-')]
-      const seen = async (hash: string) => {
+      const [before, after] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
+      const seen = async (hash: DocumentHash) => {
         await store().activateDocument(documentOf(hash))
         return (await store().activeDocument('policy'))?.previous
       }
@@ -33,7 +35,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('are kept and made active in one step, with audit and event', async () => {
-      const hash = newId('hash-')
+      const hash = namedHash(newId('hash-'))
       const parent = (await store().activeDocument('policy'))?.hash ?? null
       expect(await store().activateDocument(documentOf(hash))).toBe('applied')
       expect(await store().activeDocument('policy')).toEqual({
@@ -56,7 +58,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('stay when another becomes active, and can become so again', async () => {
-      const [first, second] = [newId('hash-'), newId('hash-')]
+      const [first, second] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
       await store().activateDocument(documentOf(first))
       await store().activateDocument(documentOf(second))
       expect(await store().document('policy', first)).toMatchObject({ hash: first })
@@ -71,9 +73,9 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('become active in the place of the expected one only: of two changes at once one counts', async () => {
-      const first = newId('hash-')
+      const first = namedHash(newId('hash-'))
       await store().activateDocument(documentOf(first))
-      const changes = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const changes = Array.from({ length: 8 }, () => documentOf(namedHash(newId('hash-'))))
       const answers = await Promise.all(
         changes.map((change) => store().activateDocument({ ...change, expected: first })),
       )
@@ -88,8 +90,8 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('become active beside the expected one of the other kind only: of both at once one counts', async () => {
-      const [policy, values] = [newId('hash-'), newId('hash-')]
-      const valuesOf = (hash: string) => ({
+      const [policy, values] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
+      const valuesOf = (hash: DocumentHash) => ({
         ...documentOf(hash),
         kind: 'reference-values' as const,
       })
@@ -97,17 +99,21 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       await store().activateDocument(valuesOf(values))
       const answers = await Promise.all([
         store().activateDocument({
-          ...documentOf(newId('hash-')),
+          ...documentOf(namedHash(newId('hash-'))),
           expected: policy,
           beside: values,
         }),
-        store().activateDocument({ ...valuesOf(newId('hash-')), expected: values, beside: policy }),
+        store().activateDocument({
+          ...valuesOf(namedHash(newId('hash-'))),
+          expected: values,
+          beside: policy,
+        }),
       ])
       expect(answers.toSorted()).toEqual(['applied', 'superseded'])
     })
 
     test('can be kept before they are in force, once, with audit and no event', async () => {
-      const [now, next] = [newId('hash-'), newId('hash-')]
+      const [now, next] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
       await store().activateDocument(documentOf(now))
       expect(await store().proposeDocument(documentOf(next))).toBe('applied')
       expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
@@ -128,8 +134,13 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('have the newest preview kept of each, with audit', async () => {
-      const hash = newId('hash-')
-      const names = { kind: 'policy', hash, policyHash: 'p', referenceValuesHash: 'r' } as const
+      const hash = namedHash(newId('hash-'))
+      const names = {
+        kind: 'policy',
+        hash,
+        policyHash: namedHash('p'),
+        referenceValuesHash: namedHash('r'),
+      } as const
       const previewAt = (minute: number) => {
         return { ...names, at: at(minute), by: 'cli_admin', summary: { denied: minute } }
       }
@@ -144,9 +155,9 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     })
 
     test('that the first start brings do not replace an active one', async () => {
-      const hash = newId('hash-')
+      const hash = namedHash(newId('hash-'))
       await store().activateDocument(documentOf(hash))
-      const baseline = documentOf(newId('hash-'))
+      const baseline = documentOf(namedHash(newId('hash-')))
       expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
       expect(await store().document('policy', baseline.hash)).toBeNull()
       expect((await store().inForce()).policyHash).toBe(hash)
@@ -154,7 +165,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
 
     test('become active once when many processes start for the first time', async () => {
       await subject().query(`delete from active_document where kind = 'policy'`)
-      const documents = Array.from({ length: 8 }, () => documentOf(newId('hash-')))
+      const documents = Array.from({ length: 8 }, () => documentOf(namedHash(newId('hash-'))))
       const answers = await Promise.all(documents.map(store().ensureActiveDocument))
       expect(answers.filter((answer) => answer === 'applied')).toHaveLength(1)
       const winner = documents[answers.indexOf('applied')]

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import type { Cause } from '../../../src/rollout/hold.ts'
 import { MAX_OVERRIDES, type OverrideTarget } from '../../../src/rollout/override.ts'
 import type { HoldToBegin } from '../../../src/store/rules/holds.ts'
 import type { OverrideToCreate } from '../../../src/store/rules/overrides.ts'
+import { namedHash } from '../../support/document-hash.ts'
 import { at, attestationOf, newDeviceId, newId, type StoreUnderTest } from '../fixtures.ts'
 
 /** Overrides, holds, leases of jobs, and how they are read together. */
@@ -38,7 +40,7 @@ export function exceptionsContract(subject: () => StoreUnderTest): void {
     return deviceId
   }
   const makePolicy = async () => {
-    const hash = newId('policy-')
+    const hash = namedHash(newId('policy-'))
     const names = { author: 'cli_admin', reason: '' }
     await store().proposeDocument({ kind: 'policy', hash, body: {}, ...names, now: at(0) })
     return hash
@@ -67,13 +69,13 @@ export function exceptionsContract(subject: () => StoreUnderTest): void {
 
     test('of what nobody knows is refused, and nothing is written', async () => {
       const device = { kind: 'device', name: newDeviceId() } as const
-      const pin = (kind: 'policy' | 'reference-values', hash: string) =>
+      const pin = (kind: 'policy' | 'reference-values', hash: DocumentHash) =>
         ({ action: 'pin', kind, hash }) as const
       const known = await makePolicy()
       const before = await revision()
       for (const [answer, input] of [
         ['device_unknown', overrideOf({ target: device })],
-        ['document_unknown', overrideOf({ what: pin('policy', newId('policy-')) })],
+        ['document_unknown', overrideOf({ what: pin('policy', namedHash(newId('policy-'))) })],
         ['document_unknown', overrideOf({ what: pin('reference-values', known) })],
       ] as const) {
         expect(await store().createOverride(input)).toBe(answer)
@@ -359,7 +361,7 @@ export function exceptionsContract(subject: () => StoreUnderTest): void {
   })
 
   test('what steers is read whole: pointers, open rollouts, exceptions and holds', async () => {
-    const hash = newId('policy-')
+    const hash = namedHash(newId('policy-'))
     const names = { author: 'cli_admin', reason: '' }
     const document = { kind: 'policy', hash, body: {}, ...names, now: at(77) } as const
     await store().activateDocument(document)
