@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
 import {
   collect,
   folderForTest,
@@ -12,6 +12,8 @@ import {
   serveInTest,
   startCli,
 } from './cli-process.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
 
 /** One for all, so that the database is made once; every test ends what it starts. */
 const data = mkdtempSync(join(tmpdir(), 'countersign-serve-'))

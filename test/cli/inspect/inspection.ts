@@ -1,15 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import { command } from '../../../src/cli/inspect/inspect.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
 import type { Json } from '../../support/json.ts'
 import { noteReason } from '../../support/refusal.ts'
 import { callCommand } from '../call-command.ts'
 
+/** One for all test files of a process, which ends with it. */
 const folder = mkdtempSync(join(tmpdir(), 'countersign-inspect-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
 
 /** Where a vector lies, for commands that take a path. */
 export function pathOf(vector: string): string {
