@@ -38,10 +38,10 @@ export function signingKeysContract(subject: () => StoreUnderTest): void {
     (await store().listSigningKeys()).find((key) => key.kid === kid) ?? {}
   const noted = async (kid: string) => ({
     audits: await subject().query(
-      `select action, actor, detail from audit where action like 'signing-key.%' and detail->>'kid' = '${kid}'`,
+      `select action, actor, detail from audit where action like 'signing-key.%' and detail->>'kid' = '${kid}' order by action`,
     ),
     events: await subject().query(
-      `select type, payload from outbox where type like 'signing-key-%' and payload->>'kid' = '${kid}'`,
+      `select type, payload from outbox where type like 'signing-key-%' and payload->>'kid' = '${kid}' order by type`,
     ),
   })
   /** The first key signs since 0; the second is announced at 100 and signs from 1000. */
