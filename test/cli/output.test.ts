@@ -137,6 +137,14 @@ describe('arguments and options', () => {
     ])
   })
 
+  test('take ids that begin with a hyphen, as those of keys can', () => {
+    // The example of a thumbprint in RFC 7638 §3.1, with a hyphen before it.
+    const id = '-NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
+    expect(parse(id, '--at-once')).toMatchObject({ first: id, atOnce: true })
+    expect(parse('x', `--label=${id}`)).toMatchObject({ label: [id] })
+    expect(() => parse('x', '--label', id)).toThrow(UsageError)
+  })
+
   test.each([
     [[], 'FIRST is missing: one'],
     [['x', ''], 'an argument is empty'],

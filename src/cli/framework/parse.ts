@@ -53,12 +53,21 @@ type Split = {
   readonly positionals: string[]
 }
 
+/**
+ * The id of a key can begin with a hyphen (base64url, RFC 7638). No option is written with one hyphen
+ * and so many characters, so that such a text is never one. `MARK` hides the hyphen from `parseArgs`.
+ */
+const HYPHENED_ID = /^-[^-].{20}/
+const MARK = '\uE000'
+const hide = (text: string) => (HYPHENED_ID.test(text) ? MARK + text : text)
+const show = <T extends string | undefined>(text: T) => text?.replace(MARK, '') as T
+
 function split(options: ReadonlyMap<string, Option<unknown>>, args: readonly string[]): Split {
   const types = [...options].map(([name, { placeholder }]) => {
     return [name, { type: placeholder === undefined ? 'boolean' : 'string' }] as const
   })
   const { tokens } = parseArgs({
-    args: [...args],
+    args: args.map(hide),
     options: Object.fromEntries(types),
     strict: false,
     tokens: true,
@@ -68,10 +77,11 @@ function split(options: ReadonlyMap<string, Option<unknown>>, args: readonly str
   for (const token of tokens) {
     if (token.kind === 'positional') {
       if (token.value.trim() === '') throw new UsageError('an argument is empty')
-      positionals.push(token.value)
+      positionals.push(show(token.value))
     }
     if (token.kind !== 'option') continue
-    const { name, rawName, value } = token
+    const { name, rawName } = token
+    const value = show(token.value)
     const known = rawName.startsWith('--') ? options.get(name) : undefined
     if (known === undefined) throw new UsageError(describeUnknown(rawName, options))
     const given = named.get(name) ?? []
