@@ -36,7 +36,8 @@ export function measureJson(text: string): { readonly members: number } | undefi
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE:
-        at = endOfString(text, at)
+        at = closingQuote(text, at)
+        if (at === -1) return { members }
         break
       case COLON:
         members += 1
@@ -55,14 +56,17 @@ export function measureJson(text: string): { readonly members: number } | undefi
   return { members }
 }
 
-/** Each run of backslashes belongs to one quotation mark, so that the runs add up to one pass. */
-function endOfString(text: string, start: number): number {
+/**
+ * Where the string that begins at `start` has its closing quotation mark; -1 where it has none. Each
+ * run of backslashes belongs to one quotation mark, so that the runs add up to one pass.
+ */
+export function closingQuote(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let first = end
     while (text.charCodeAt(first - 1) === BACKSLASH) first -= 1
     if ((end - first) % 2 === 0) return end
   }
-  return text.length
+  return -1
 }
 
 const SUSPECT = /\\u(?:0000|d[89a-f])/i

@@ -1,4 +1,5 @@
 import { err, ok, type Result } from '../result.ts'
+import { closingQuote } from './parse.ts'
 
 /**
  * The one reader of JSON (RFC 8259) that knows where everything stands in the text: lint says it in
@@ -237,8 +238,8 @@ function goOn(reader: Reader, close: '}' | ']'): boolean {
 
 /** Above this length the search for the end is the runtime's, which is faster than an expression. */
 const MAX_SHORT_CHARS = 256
-// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 §7 forbids exactly these.
-const SHORT_STRING = /"[^"\\\u0000-\u001f]{0,256}"/y
+/** `unescaped` of RFC 8259 §7, in UTF-16 code units. */
+const SHORT_STRING = /"[ !#-[\]-\uffff]{0,256}"/y
 
 function readString(reader: Reader): JsonStringNode {
   const { text, at: start, limits } = reader
@@ -248,8 +249,9 @@ function readString(reader: Reader): JsonStringNode {
     reader.at = end
     return { kind: 'string', start, end, value: text.slice(start + 1, end - 1) }
   }
-  const end = endOfString(text, start)
-  if (end === -1) failInString(reader, start)
+  const quote = closingQuote(text, start)
+  if (quote === -1) failInString(reader, start)
+  const end = quote + 1
   reader.at = end
   const inner = text.slice(start + 1, end - 1)
   const owed = limits.deferLongStringChecks
@@ -268,16 +270,6 @@ function parseString(text: string, start: number, end: number): string | undefin
   } catch {
     return undefined
   }
-}
-
-/** Behind the closing quotation mark. Each run of backslashes belongs to one mark: one pass. */
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let first = end
-    while (text[first - 1] === '\\') first -= 1
-    if ((end - first) % 2 === 0) return end + 1
-  }
-  return -1
 }
 
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
