@@ -1,6 +1,6 @@
 -- Starts a rollout from the active document to another kept one. Answers `applied`, `unchanged` (it is
--- active), `superseded` (another is active than `p_from_hash`, or of the other kind than `p_beside`, if
--- that is given), `document_unknown` or `another_open`: one rollout at a time, so that until it is over
+-- active), `superseded` (another is active than `p_from_hash`, or of the other kind than `p_beside`,
+-- which is null for none), `document_unknown` or `another_open`: one rollout at a time, so that until it is over
 -- the documents in force are those that it was previewed against.
 CREATE FUNCTION start_rollout(
   p_rollout_id text, p_kind text, p_from_hash text, p_to_hash text, p_beside text, p_plan jsonb, p_note text,
@@ -16,7 +16,7 @@ BEGIN
   SELECT hash INTO v_beside FROM active_document WHERE kind <> p_kind;
   IF v_active = p_to_hash THEN RETURN 'unchanged'; END IF;
   IF v_active IS DISTINCT FROM p_from_hash THEN RETURN 'superseded'; END IF;
-  IF coalesce(v_beside, '') <> p_beside THEN RETURN 'superseded'; END IF;
+  IF v_beside IS DISTINCT FROM p_beside THEN RETURN 'superseded'; END IF;
   PERFORM FROM document WHERE kind = p_kind AND hash = p_to_hash;
   IF NOT FOUND THEN RETURN 'document_unknown'; END IF;
   PERFORM FROM rollout WHERE state IN ('running', 'paused');

@@ -7,18 +7,23 @@ CREATE FUNCTION step_rollout(
 DECLARE
   r rollout%ROWTYPE;
   v_active text;
+  v_beside text;
 BEGIN
-  -- The pointer before the rollout, as an activation does it, so that the two never wait in a circle.
+  -- The pointers before the rollout, as an activation does it, so that the two never wait in a circle.
   SELECT kind INTO r.kind FROM rollout WHERE rollout_id = p_rollout_id;
   IF NOT FOUND THEN RETURN 'rollout_unknown'; END IF;
-  SELECT hash INTO v_active FROM active_document WHERE kind = r.kind FOR UPDATE;
+  PERFORM FROM active_document ORDER BY kind FOR UPDATE;
+  SELECT hash INTO v_active FROM active_document WHERE kind = r.kind;
+  SELECT hash INTO v_beside FROM active_document WHERE kind <> r.kind;
   SELECT * INTO STRICT r FROM rollout WHERE rollout_id = p_rollout_id FOR UPDATE;
   IF r.revision <> p_revision OR r.state NOT IN ('running', 'paused') THEN
     RETURN 'superseded';
   END IF;
 
   IF p_state = 'done' THEN
-    IF v_active <> r.from_hash THEN RETURN 'superseded'; END IF;
+    IF v_active IS DISTINCT FROM r.from_hash OR v_beside IS DISTINCT FROM r.beside_hash THEN
+      RETURN 'superseded';
+    END IF;
     UPDATE active_document SET hash = r.to_hash, activated_at = p_at, activated_by = p_by,
       previous = CASE WHEN previous = r.to_hash THEN NULL ELSE hash END
     WHERE kind = r.kind;

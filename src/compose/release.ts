@@ -1,6 +1,7 @@
 import { requiresHardware } from '../config/trust-anchors.ts'
 import type { AdminServices } from '../http/admin/services.ts'
 import {
+  onePreviewAtATime,
   type PreviewDependencies,
   previewDocument,
   REPLAYED_IN_REQUEST,
@@ -54,6 +55,8 @@ function prepareReleases(input: {
 }): ReleaseServices {
   const { store, rules, clock, random, replaysAtMost } = input
   const previews = { store, rules, clock, requiresHardware: input.requiresHardware }
-  const preview: SteerDependencies['preview'] = (asked) => previewDocument(previews, asked)
+  const preview = onePreviewAtATime((asked: Parameters<typeof previewDocument>[1]) => {
+    return previewDocument(previews, asked)
+  })
   return { previews, releases: { store, rules, clock, random, replaysAtMost, preview } }
 }

@@ -38,6 +38,9 @@ export function createApp(services: HttpServices): App {
 
   app.notFound((c) => answerUnhandled(c, 'not_found'))
   app.onError((error, c) => {
+    const { signal } = c.req.raw
+    if (signal.aborted && error === signal.reason)
+      return new Response(null, { status: CLIENT_GONE })
     // The one place where a fault is answered: with an id to ask for and nothing else.
     const requestId = c.get('requestId')
     services.metrics.faults.labels(surfaceOf(c)).inc()
@@ -51,6 +54,9 @@ export function createApp(services: HttpServices): App {
   })
   return app
 }
+
+/** What servers write down for a client that did not wait. Nobody reads the answer. */
+const CLIENT_GONE = 499
 
 /** RFC 9110 §15.5.6: a path that exists is not missing, it wants another method. */
 function refuseOtherMethods(app: App): void {

@@ -1,6 +1,7 @@
 import type { JWK } from 'jose'
 import type { Log } from '../base/log.ts'
 import type { SigningKeyUse } from '../store/schema/schema.ts'
+import { StoreError } from '../store/store-error.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import { KEY_MAX_AGE_MS, KEY_REREAD_MS, keyState } from './key-times.ts'
@@ -24,6 +25,10 @@ export const KEYS_CHANGED_BY = 'countersign'
  */
 const UNKNOWN_KID_MS = 1000
 const UNKNOWN_KID_READS = 8
+/** Whoever needs keys that are too old reads them, since none may wait for another; so many at once. */
+const READS_AT_ONCE = 64
+/** For so long nobody asks a database again that could not answer. */
+const FAILED_READ_MS = 1000
 
 /**
  * Our own signing keys in this process, which follow the database without a restart. Nothing here
@@ -80,13 +85,35 @@ export async function openKeyRing(input: KeyRingInput): Promise<KeyRing> {
   let begunAt = readAt
   const told = new Set<string>()
 
+  let begun = 0
+  let kept = 0
+  let underWay = 0
+  let failure: { readonly at: number; readonly error: unknown } | undefined
+  const read = async () => {
+    underWay += 1
+    try {
+      const rows = await store.listSigningKeys()
+      failure = undefined
+      return rows
+    } catch (error) {
+      failure = { at: clock().getTime(), error }
+      throw error
+    } finally {
+      underWay -= 1
+    }
+  }
   const reread = async () => {
     begunAt = clock().getTime()
-    const { rows, opened, unopened } = await opener.open(await store.listSigningKeys(), clock())
+    begun += 1
+    const turn = begun
+    const { rows, opened, unopened } = await opener.open(await read(), clock())
     for (const row of unopened) {
       if (!told.has(row.kid)) log.error('signing_key_not_opened', { ...nameOf(row), ...NOT_OPENED })
       told.add(row.kid)
     }
+    // One that began earlier may end later, and knows less: of a key that was retired, for one.
+    if (turn < kept) return latest
+    kept = turn
     latest = createSigningKeys(rows, opened)
     readAt = clock().getTime()
     return latest
@@ -95,7 +122,13 @@ export async function openKeyRing(input: KeyRingInput): Promise<KeyRing> {
   const current = () => {
     const age = since(readAt)
     if (age < KEY_REREAD_MS) return latest
-    return age < KEY_MAX_AGE_MS && since(begunAt) < KEY_REREAD_MS ? latest : reread()
+    if (age < KEY_MAX_AGE_MS && since(begunAt) < KEY_REREAD_MS) return latest
+    // Anybody can ask for what is signed: that must not keep a sick database sick.
+    if (failure !== undefined && since(failure.at) < FAILED_READ_MS) {
+      return Promise.reject(failure.error)
+    }
+    const isCrowded = underWay >= READS_AT_ONCE
+    return isCrowded ? Promise.reject(new StoreError('too many read the keys at once')) : reread()
   }
   let unknown = { from: begunAt, reads: 0 }
   const mayReadForUnknown = () => {

@@ -4,6 +4,7 @@ import { DEFAULT_PLAN } from '../../src/rollout/rollout.ts'
 import { openStore } from '../../src/store/drivers/open-store.ts'
 import type { Json } from '../../src/store/json.ts'
 import type { Store } from '../../src/store/store.ts'
+import { besideOf } from '../support/recorded-fleet.ts'
 import { startChild } from './child.ts'
 import { loadEvaluations } from './evaluation-load.ts'
 import { DENIED_SECONDS, type Fleet, readBenchConfig } from './fleet.ts'
@@ -91,7 +92,8 @@ async function arm(store: Store): Promise<() => Promise<void>> {
   const rolloutId = `rol_${id}`
   const kind = 'policy'
   const from = active.hash
-  await store.startRollout({ rolloutId, kind, from, to: hash, plan, note: '', ...names })
+  const beside = await besideOf(store, kind)
+  await store.startRollout({ rolloutId, kind, from, to: hash, beside, plan, note: '', ...names })
   const step = {
     rolloutId,
     stage: 0,

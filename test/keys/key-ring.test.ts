@@ -53,7 +53,7 @@ function open(secrets: Secrets = [OLD], store: Store = database.store): Promise<
 /** The same store, which counts how often the keys are read, and fails when it is told to. */
 function watched() {
   const seen = { reads: 0, isDown: false }
-  const store: Store = {
+  const store: { -readonly [K in keyof Store]: Store[K] } = {
     ...database.store,
     listSigningKeys() {
       seen.reads += 1
@@ -262,6 +262,45 @@ describe('a process that runs', () => {
     await expect(ring.current()).rejects.toBeInstanceOf(StoreError)
     await expect(ring.keyOf('device-token', kid)).rejects.toBeInstanceOf(StoreError)
     expect(ring.latest().acceptedKey('device-token', kid, clock.now())?.kid).toBe(kid)
+  })
+
+  test('asks a database that is down or hangs no oftener than it can bear, whoever asks', async () => {
+    const { store, seen } = watched()
+    const ring = await open([OLD], store)
+    clock.advance(KEY_MAX_AGE_MS / 1000)
+    const hanging = Promise.withResolvers<never>()
+    const answer = store.listSigningKeys
+    store.listSigningKeys = () => {
+      seen.reads += 1
+      return hanging.promise
+    }
+    seen.reads = 0
+    const waiting = Array.from({ length: 200 }, async () => await ring.current())
+    expect(seen.reads).toBe(64)
+    hanging.reject(new StoreError('the database is down'))
+    for (const one of waiting) await expect(one).rejects.toBeInstanceOf(StoreError)
+    await expect(ring.current()).rejects.toBeInstanceOf(StoreError)
+    expect(seen.reads).toBe(64)
+    store.listSigningKeys = answer
+    clock.advance(1)
+    expect(await ring.current()).toBe(ring.latest())
+  })
+
+  test('is not led back by a read that began before a retirement and ends after it', async () => {
+    const { store } = watched()
+    const ring = await open([OLD], store)
+    const { kid } = ring.latest().signingKey('device-token', clock.now())
+    const before = await database.store.listSigningKeys()
+    const late = Promise.withResolvers<typeof before>()
+    const answer = store.listSigningKeys
+    store.listSigningKeys = () => late.promise
+    const early = ring.reread()
+    store.listSigningKeys = answer
+    await retire(kid, 'device-token')
+    await ring.reread()
+    late.resolve(before)
+    await early
+    expect(ring.latest().acceptedKey('device-token', kid, clock.now())).toBeUndefined()
   })
 
   test('accepts nothing of a key that was retired, when it has read again', async () => {

@@ -97,3 +97,12 @@ export function hashOfDocument(kind: DocumentKind, body: Json): DocumentHash {
     ? expectOk(compilePolicy(body)).hash
     : expectOk(parseReferenceValues(body)).hash
 }
+
+/** The document that a rollout of this kind begins beside. */
+export async function besideOf(
+  store: Pick<Store, 'activeDocument'>,
+  kind: DocumentKind,
+): Promise<DocumentHash | null> {
+  const other = kind === 'policy' ? 'reference-values' : 'policy'
+  return (await store.activeDocument(other))?.hash ?? null
+}

@@ -19,6 +19,8 @@ export function describeFailure(failure: SteerFailure | OverrideFailure): string
     case 'preview_missing':
     case 'preview_too_small':
       return `the preview does not count (${failure.reason}): preview the document again`
+    case 'preview_busy':
+      return 'another preview is under way: try again when it is done'
     case 'denials_not_accepted':
       return `${failure.newlyDenied} devices would be denied that are allowed now, and ${failure.accepted} were accepted`
     case 'superseded':

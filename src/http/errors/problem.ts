@@ -17,7 +17,6 @@ export type AdminFailure =
   | OverrideFailure
   | HoldFailure
   | DeviceFailure
-  | { readonly reason: 'preview_busy' }
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =

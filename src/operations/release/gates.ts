@@ -14,12 +14,15 @@ const CLOCK_SKEW_MS = 60_000
 /** What is asked of the preview of a document before the document comes into force. */
 export const PREVIEW_REASONS = [
   'preview_missing',
+  'preview_busy',
   'preview_too_small',
   'denials_not_accepted',
 ] as const
 
 export type PreviewFailure =
   | { readonly reason: 'preview_missing' }
+  /** Another one is under way. */
+  | { readonly reason: 'preview_busy' }
   | {
       readonly reason: 'preview_too_small'
       readonly compared: number

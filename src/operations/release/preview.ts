@@ -88,3 +88,19 @@ function withCandidate(
   if (document.kind === 'policy') return { ...inForce, policy: document.compiled }
   return { ...inForce, referenceValues: demandHardware(document.compiled, requiresHardware) }
 }
+
+/** At most one replay at a time, as each takes much of a processor. `undefined`: it is not this one. */
+export function onePreviewAtATime<T>(
+  preview: (input: T) => Promise<PreviewSummary>,
+): (input: T) => Promise<PreviewSummary | undefined> {
+  let isBusy = false
+  return async (input) => {
+    if (isBusy) return undefined
+    isBusy = true
+    try {
+      return await preview(input)
+    } finally {
+      isBusy = false
+    }
+  }
+}

@@ -55,7 +55,10 @@ export type ReleaseDependencies = {
     | 'startRollout'
     | 'activateDocument'
   >
-  readonly preview: (input: Parameters<typeof previewDocument>[1]) => Promise<PreviewSummary>
+  /** `undefined`: another one is under way, and only one may be. */
+  readonly preview: (
+    input: Parameters<typeof previewDocument>[1],
+  ) => Promise<PreviewSummary | undefined>
   /** The largest fleet that is replayed now if no preview counts; a larger one needs one before. */
   readonly replaysAtMost: number
   /** Decides by the document from now on: it needs not be compiled again. */
@@ -115,23 +118,24 @@ export async function release(
   if (!checked.ok) return checked
   const { kind, compiled } = checked.value
   const active = await store.activeDocument(kind)
-  const waits = isDangerous(request, active, compiled.hash)
-    ? await request.second.ask(active?.hash)
-    : undefined
-  if (waits !== undefined) return err(waits)
-
   const inForce = await readInForce(store)
   const { own, beside } = pointersOf(kind, inForce)
   if (own === compiled.hash) return err({ reason: 'document_in_force' })
-  // What two agreed on, or one may do alone, depends on what is in force.
-  const expected = request.expected ?? (request.second.isDemanded ? active?.hash : own)
-  if (expected !== own) return err({ reason: 'superseded' })
+  // What one may do alone, and what two agree on, is judged by the document that it takes the place of.
+  if (active?.hash !== own || (request.expected ?? own) !== own) {
+    return err({ reason: 'superseded' })
+  }
   const plan = await choosePlan(store, request.way)
   const open = await findOpenRollout(store)
   // At once it takes the place of a rollout of its own kind, and ends it.
   if (open !== undefined && (plan !== undefined || open.kind !== kind)) {
     return err({ reason: 'rollout_open', rollout: open })
   }
+  // After what can be refused at no cost: consent is used up when it is asked for.
+  const waits = isDangerous(request, active, compiled.hash)
+    ? await request.second.ask(own)
+    : undefined
+  if (waits !== undefined) return err(waits)
   const change = { document: checked.value, own, beside }
   const preview = await demandPreview(dependencies, request, change)
   if (!preview.ok) return preview
@@ -179,6 +183,7 @@ async function demandPreview(
     (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
   if (isTooMany) return passed
   const summary = await preview({ document, by, onProgress, signal })
+  if (summary === undefined) return err({ reason: 'preview_busy' })
   onPreview?.(summary)
   const later = clock()
   // What was made just now is young enough, however long it took.

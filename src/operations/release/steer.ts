@@ -1,11 +1,11 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
-import { bodyOf, findLinted, type StoredDocumentFailure } from './check-document.ts'
+import { bodyOf, findLinted, type StoredDocumentFailure, withoutErrors } from './check-document.ts'
 import { type RolloutVerb, stepByHand } from './drive-rollout.ts'
 import { pointersOf, readInForce } from './gates.ts'
 import { type ReleaseDependencies, type ReleaseFailure, release } from './release.ts'
-import { NO_SECOND, type SecondAdministrator } from './second-administrator.ts'
+import type { SecondAdministrator } from './second-administrator.ts'
 
 export const ROLLOUT_VERBS = [
   'pause',
@@ -35,7 +35,10 @@ export type RolloutCommand = {
   readonly revision?: number | undefined
   readonly by: string
   readonly reason: string
-  /** A promotion needs one: a document goes further than its plan alone would let it. */
+  /**
+   * A promotion needs one: a document goes further than its plan alone would let it. So does a return
+   * to anything but the document from before.
+   */
   readonly second: SecondAdministrator
 }
 
@@ -54,9 +57,14 @@ export async function steerRollout(
   command: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
   const { store, clock } = dependencies
-  const { rolloutId, verb, revision } = command
-  if (verb === 'promote' && command.second.isDemanded) {
-    const waits = await command.second.ask((await store.rollout(rolloutId))?.revision)
+  const { rolloutId, verb } = command
+  let { revision } = command
+  if (verb === 'promote') {
+    const seen = await store.rollout(rolloutId)
+    if (seen === null) return err({ reason: 'rollout_not_found' })
+    // What two agree on is this stage: a promotion never begins at another one.
+    revision ??= seen.revision
+    const waits = await command.second.ask(revision)
     if (waits !== undefined) return err(waits)
   }
   const mayRepeat = verb === 'pause' || verb === 'revert'
@@ -95,14 +103,15 @@ function isSteered({ state }: Rollout, verb: RolloutVerb): boolean {
 
 /**
  * The rollout is over: the document from before it comes into force again, for all devices at once.
- * That needs no new preview where it brings back exactly the two documents that decided before: the
- * preview that the rollout began with is of this very change, read backwards. Where the document
- * beside it is another one by now, nobody has seen the two together: it is released as any other is.
+ * That needs neither a new preview nor a second administrator where it brings back exactly the two
+ * documents that decided until this one came: the preview that the rollout began with is of this very
+ * change, read backwards. That is so once: what is in force names only the document from before it,
+ * and none after a return. Any other return is a release through every gate.
  */
 async function bringBack(
   dependencies: SteerDependencies,
   rollout: Rollout,
-  { by, reason }: RolloutCommand,
+  { by, reason, second }: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
   const { store, clock, rules } = dependencies
   const { kind, from, to, beside } = rollout
@@ -111,15 +120,18 @@ async function bringBack(
   const inForce = pointersOf(kind, await readInForce(store))
   if (inForce.own === from) return ok({ rollout, changed: false })
   if (inForce.own !== to) return err({ reason: 'superseded' })
-  if (inForce.beside !== beside) {
+  const active = await store.activeDocument(kind)
+  const isFromBefore = active?.hash === to && active.previous === from
+  if (!isFromBefore || inForce.beside !== beside) {
     const released = await release(dependencies, {
       ...{ document: linted.value, way: { kind: 'at_once' }, by, reason, expected: to },
-      ...{ acceptedDenials: 0, maxAgeMs: REVERT_PREVIEW_MAX_AGE_MS, second: NO_SECOND },
+      ...{ acceptedDenials: 0, maxAgeMs: REVERT_PREVIEW_MAX_AGE_MS, second },
     })
     return released.ok ? ok({ rollout, changed: true }) : released
   }
-  const { checked } = linted.value
-  if (checked === undefined) throw new TypeError('a version that is usable was checked')
+  const passed = withoutErrors(linted.value)
+  if (!passed.ok) return passed
+  const checked = passed.value
   const answer = await store.activateDocument({
     ...{ kind, hash: from, body: bodyOf(checked), author: by, reason, now: clock() },
     ...{ expected: to, beside },

@@ -56,8 +56,8 @@ export type RolloutToStart = {
   readonly kind: DocumentKind
   readonly from: DocumentHash
   readonly to: DocumentHash
-  /** The document of the other kind that has to be in force; without it, whichever is. */
-  readonly beside?: DocumentHash
+  /** The document of the other kind that has to be in force; `null` for none. */
+  readonly beside: DocumentHash | null
   readonly plan: RolloutPlan
   readonly note: string
   readonly author: string
@@ -201,7 +201,7 @@ function prepareRolloutChanges(
         p_kind: input.kind,
         p_from_hash: input.from,
         p_to_hash: input.to,
-        p_beside: input.beside ?? null,
+        p_beside: input.beside,
         p_plan: encodeJson(input.plan),
         p_note: encodeText(input.note),
         p_author: encodeText(input.author),

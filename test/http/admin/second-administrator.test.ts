@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
+import { documentOf } from '../../policy/healthy-device.ts'
+import { enforce } from '../../support/recorded-fleet.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, readOk, startDevice } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -86,10 +88,15 @@ test('a budget of its own makes a rollout dangerous, however little its preview 
     reason: 'agent 9',
     plan: { bake_seconds: 0, budget: { devices: 1_000_000 } },
   }
-  const active = (await store.activeDocument('policy'))?.hash ?? ''
-  const answer = await service.post('/v1/rollouts', { ...body, hash: active }, { headers: first })
+  const before = await store.activeDocument('policy')
+  const now = service.clock.now()
+  await enforce(store, 'policy', { body: documentOf('true || true'), now })
+  // One may return to the document from before, but not with a budget of one's own.
+  const hash = before?.hash ?? ''
+  const answer = await service.post('/v1/rollouts', { ...body, hash }, { headers: first })
   expect((await readOk(answer, 202)).waits_for).toBe('second_administrator')
   expect(await store.listRollouts(1)).toEqual([])
+  await enforce(store, 'policy', { body: before?.body ?? null, now })
 })
 
 test('an allowance for one device, or many one by one, waits as one for a label does', async () => {

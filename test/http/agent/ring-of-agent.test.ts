@@ -3,6 +3,7 @@ import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
 import { bodyOf } from '../../operations/release/documents.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import type { Json } from '../../support/json.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import { createTestService, readOk, startDevice, testClock } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -50,7 +51,17 @@ async function enforceForAll(): Promise<() => Promise<unknown>> {
   const rolloutId = 'rol_test'
   const { kind, hash: to } = document
   const from = active?.hash ?? namedHash('')
-  await store.startRollout({ rolloutId, kind, from, to, plan: DEFAULT_PLAN, note: '', ...names })
+  const beside = await besideOf(store, kind)
+  await store.startRollout({
+    rolloutId,
+    kind,
+    from,
+    to,
+    beside,
+    plan: DEFAULT_PLAN,
+    note: '',
+    ...names,
+  })
   const step = {
     rolloutId,
     pass: 'enforce',

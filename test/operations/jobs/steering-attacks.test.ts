@@ -9,6 +9,7 @@ import type { Json as StoredJson } from '../../../src/store/json.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import {
   createTestService,
   readOk,
@@ -228,9 +229,10 @@ async function haltedBy(fleet: Fleet, crowd: object): Promise<string | undefined
   const names = { author: 'test', reason: 'test', now: fleet.clock.now() }
   await store.proposeDocument({ kind, hash, body: body as StoredJson, ...names })
   const from = (await store.activeDocument(kind))?.hash ?? namedHash('')
+  const beside = await besideOf(store, kind)
   const plan = { ...DEFAULT_PLAN, stages: [{ percent: 100, labels: [] }] }
   const rolloutId = 'rol_attacked'
-  await store.startRollout({ rolloutId, kind, from, to: hash, plan, note: '', ...names })
+  await store.startRollout({ rolloutId, kind, from, to: hash, beside, plan, note: '', ...names })
   await fleet.attest(make(MANY), { ...crowd, bitlockerEnabled: false })
   await runControl(fleet.b.services)
   return (await store.rollout(rolloutId))?.state

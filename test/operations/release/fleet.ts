@@ -15,6 +15,7 @@ import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../../policy/healthy-device.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import { createTestService, readOk, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 import { bodyOf, type Document } from './documents.ts'
@@ -97,12 +98,14 @@ export async function openFleet(size = DEVICES): Promise<Fleet> {
       const names = { author: 'test', reason: 'a change', now }
       await store.proposeDocument({ kind, hash, body: document.body as Json, ...names })
       const from = (await store.activeDocument(kind))?.hash ?? namedHash('')
+      const beside = await besideOf(store, kind)
       const rolloutId = `rol_${hash.slice(0, 12)}`
       const input = {
         rolloutId,
         kind,
         from,
         to: hash,
+        beside,
         plan: { ...PLAN, ...plan },
         note: '',
         ...names,

@@ -8,6 +8,7 @@ import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { describePostgres, startPostgres } from '../../support/postgres.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import { bodyOf, policyWith } from './documents.ts'
 import { type Fleet, openFleet, PLAN, pushToEnforce, runToEnd } from './fleet.ts'
 
@@ -199,6 +200,7 @@ async function startQuickRollout(store: Store): Promise<string> {
     kind: 'policy',
     from: first.hash,
     to: GOOD.hash,
+    beside: await besideOf(store, 'policy'),
     plan: { ...PLAN, bakeSeconds: 0 },
     note: '',
     ...names,

@@ -7,6 +7,7 @@ import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../../policy/healthy-device.ts'
 import { attestationOf, newDeviceId, newId } from '../../store/fixtures.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import { createTestService, readOk, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 import { bodyOf, type Document } from './documents.ts'
@@ -111,8 +112,9 @@ async function startRollout(
   const names = { author: 'test', reason: 'a change', now }
   await store.proposeDocument({ kind, hash, body: body as Json, ...names })
   const from = (await store.activeDocument(kind))?.hash ?? namedHash('')
+  const beside = await besideOf(store, kind)
   const rolloutId = newId('rol_')
-  const input = { rolloutId, kind, from, to: hash, plan, note: '', ...names }
+  const input = { rolloutId, kind, from, to: hash, beside, plan, note: '', ...names }
   expect(await store.startRollout(input)).toBe('applied')
   if (state !== 'running' || pass !== 'audit' || stage !== 0) {
     const to = { revision: 1, action: 'promoted', state, pass, stage } as const

@@ -2,7 +2,11 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
 import { commandReleases } from '../../../src/compose/release.ts'
 import { type ReleaseRequest, release } from '../../../src/operations/release/release.ts'
-import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
+import {
+  NO_SECOND,
+  type SecondAdministrator,
+  secondFor,
+} from '../../../src/operations/release/second-administrator.ts'
 import { steerRollout } from '../../../src/operations/release/steer.ts'
 import { DEFAULT_PLAN, type Rollout } from '../../../src/rollout/rollout.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -119,6 +123,97 @@ describe('while the service takes a step', () => {
     const reverted = await steering(withStepBetween(complete), rolloutId, 'revert')
     expect(expectOk(reverted)).toMatchObject({ changed: true, rollout: { state: 'done' } })
     expect((await store.activeDocument('policy'))?.hash).toBe(from)
+  })
+})
+
+describe('what is done', () => {
+  /** Finishes the open rollout as the service does. */
+  const complete = ({ rolloutId, revision }: Rollout) =>
+    store.stepRollout({
+      ...{ rolloutId, revision, action: 'done', state: 'done', pass: 'enforce', stage: 4 },
+      ...{ note: '', health: null, by: 'service', now: START },
+    })
+  const waitsFor = (by: string): SecondAdministrator =>
+    secondFor(
+      { store, isDemanded: true, clock: () => START },
+      { request: `revert ${rollout.rolloutId}`, body: {}, by },
+    )
+  const revert = (rolloutId: string, second: SecondAdministrator) =>
+    steerRollout(releasesOn(store), {
+      ...{ rolloutId, verb: 'revert', by: 'admin', reason: 'because', second },
+    })
+
+  test('goes back one step by one administrator, and no further step after step', async () => {
+    const older = rollout
+    expect(await complete(older)).toBe('applied')
+    const newer = await start()
+    expect(await complete(newer)).toBe('applied')
+    expect(expectOk(await revert(newer.rolloutId, waitsFor('alice')))).toMatchObject({
+      changed: true,
+    })
+    expectRefusal(await revert(older.rolloutId, waitsFor('alice')), 'second_awaited')
+    expect((await store.activeDocument('policy'))?.hash).toBe(older.to)
+    expectOk(await revert(older.rolloutId, waitsFor('bob')))
+    expect((await store.activeDocument('policy'))?.hash).toBe(older.from)
+  })
+
+  test('and released again later is not gone back from by a rollout of before', async () => {
+    expect(await complete(rollout)).toBe('applied')
+    const { from, to } = rollout
+    const other = await start()
+    expect(await complete(other)).toBe('applied')
+    const stored = await store.document('policy', to)
+    const names = { author: 'test', reason: 'again', now: START }
+    expect(
+      await store.activateDocument({
+        ...{ kind: 'policy', hash: to, body: stored?.body ?? null, ...names },
+      }),
+    ).toBe('applied')
+    // The document before it is another one now.
+    expectRefusal(await revert(rollout.rolloutId, waitsFor('alice')), 'second_awaited')
+    expect((await store.activeDocument('policy'))?.hash).not.toBe(from)
+  })
+})
+
+describe('the consent of two', () => {
+  test('is for the stage that both saw, and is not taken to another', async () => {
+    const asked: unknown[] = []
+    const second: SecondAdministrator = {
+      isDemanded: true,
+      async ask(seen) {
+        asked.push(seen)
+        await enterNext()
+        return undefined
+      },
+    }
+    const promoted = await steerRollout(releasesOn(store), {
+      ...{ rolloutId: rollout.rolloutId, verb: 'promote', by: 'bob', reason: 'on', second },
+    })
+    expectRefusal(promoted, 'superseded')
+    expect(asked).toEqual([rollout.revision])
+    expect(await store.rollout(rollout.rolloutId)).toMatchObject({ stage: 1 })
+  })
+
+  test('is not asked for a rollout that there is not', async () => {
+    const second = { isDemanded: true, ask: () => Promise.reject(new Error('asked')) }
+    const promoted = await steerRollout(releasesOn(store), {
+      ...{ rolloutId: 'rol_nothing', verb: 'promote', by: 'bob', reason: 'on', second },
+    })
+    expectRefusal(promoted, 'rollout_not_found')
+  })
+})
+
+describe('a preview', () => {
+  test('is made one at a time by those who release', async () => {
+    await steering(store, rollout.rolloutId, 'revert')
+    const releases = releasesOn(store)
+    const requests = [
+      requestOf({ way: { kind: 'at_once' } }),
+      requestOf({ way: { kind: 'at_once' } }),
+    ]
+    const answers = await Promise.all(requests.map((one) => release(releases, one)))
+    for (const answer of answers) if (!answer.ok) expectRefusal(answer, 'preview_busy')
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1)
   })
 })
 

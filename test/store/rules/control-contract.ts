@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import { DEFAULT_PLAN, type Rollout, type RolloutHealth } from '../../../src/rollout/rollout.ts'
 import type { RolloutStepToTake, RolloutToStart } from '../../../src/store/rules/rollouts.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { besideOf } from '../../support/recorded-fleet.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
 /** Rollouts, and what steers decisions. */
@@ -32,13 +32,18 @@ export function controlContract(subject: () => StoreUnderTest): void {
     const body = { enclaves: [] }
     await store().activateDocument({ kind, hash: from, body, ...names, now: at(0) })
     await store().proposeDocument({ kind, hash: to, body, ...names, now: at(0) })
-    return { from, to }
+    return { from, to, beside: await besideOf(store(), kind) }
   }
-  const startOf = ({ from, to }: { from: DocumentHash; to: DocumentHash }): RolloutToStart => ({
+  const startOf = ({
+    from,
+    to,
+    beside,
+  }: Pick<RolloutToStart, 'from' | 'to' | 'beside'>): RolloutToStart => ({
     rolloutId: newId('rol_'),
     kind,
     from,
     to,
+    beside,
     plan: DEFAULT_PLAN,
     note: 'begins',
     ...names,
@@ -140,6 +145,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         kind: 'policy' as const,
         from: beside ?? namedHash(''),
         to: hash,
+        beside: rollout.from,
       }
       expect(await store().startRollout(other)).toBe('another_open')
     })
