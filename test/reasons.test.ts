@@ -6,7 +6,11 @@ import { leftOutMark } from './support/left-out.ts'
 /** Runs after the whole suite: `expectRefusal` has noted every reason that a test produced. */
 const seen = process.env.SEEN_REASONS_DIR ?? ''
 /** They run when they are imported. */
-const PROGRAMS = ['cli.ts', 'dev-edge.ts']
+const PROGRAMS = ['cli.ts', 'cli/edge/dev-edge.ts']
+
+test('every program that is not imported is there', () => {
+  for (const file of PROGRAMS) expect(existsSync(resolve('src', file)), file).toBe(true)
+})
 
 async function declaredReasons(): Promise<Map<string, string[]>> {
   const declared = new Map<string, string[]>()

@@ -73,8 +73,6 @@ export default defineConfig({
           name: 'reasons',
           include: ['test/reasons.test.ts'],
           ...timeouts,
-          // It loads every file of src.
-          testTimeout: 180_000,
           sequence: { groupOrder: 2 },
         },
       },
