@@ -201,7 +201,8 @@ function groupByIssuer(
 }
 
 /** Compared with `iss` as text, so that there is exactly one text per provider. */
-function isHttpsOrigin(text: string): boolean {
+/** An https URL without a path, and in the one form that is compared as text. */
+export function isHttpsOrigin(text: string): boolean {
   return text.startsWith('https://') && URL.canParse(text) && new URL(text).origin === text
 }
 

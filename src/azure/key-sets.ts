@@ -1,3 +1,4 @@
+import { isHttpsOrigin } from '../appraisal/reference-values.ts'
 import { fromUtf8 } from '../base/encoding.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { parseJsonObject } from '../evidence/jws/compact-jws.ts'
@@ -104,10 +105,6 @@ export function createKeySets(input: KeySetsInput): KeySets {
 function newEntry(): Entry {
   const never = Number.NEGATIVE_INFINITY
   return { set: undefined, fetchedAt: never, triedAt: never, isUnderWay: false, hasFailed: false }
-}
-
-function isHttpsOrigin(text: string): boolean {
-  return text.startsWith('https://') && URL.canParse(text) && new URL(text).origin === text
 }
 
 /** A clock that was set back must not make anything young for ever. */

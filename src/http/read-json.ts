@@ -1,8 +1,10 @@
+import type { z } from 'zod'
 import { fromUtf8 } from '../base/encoding.ts'
 import { hasUnstorableText, MAX_JSON_DEPTH, measureJson } from '../base/json/parse.ts'
 import { type JsonTree, readJsonTree } from '../base/json/tree.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import type { HttpContext } from './environment.ts'
+import { describeIssues } from './errors/describe-issues.ts'
 
 /** What can be wrong with a request before any room has looked at it. */
 export const REQUEST_REASONS = [
@@ -39,6 +41,23 @@ export async function readJson(
   } catch {
     return err({ reason: 'body_not_json', detail: 'the body is not JSON' })
   }
+}
+
+/** The same in the form of `schema`. */
+export async function readForm<T>(
+  c: HttpContext,
+  schema: z.ZodType<T>,
+  maxBytes: number,
+): Promise<Result<T, RequestFailure>> {
+  const body = await readJson(c, maxBytes)
+  return body.ok ? parseForm(schema, body.value) : body
+}
+
+/** Anything that a client sent, in the form of `schema`. */
+export function parseForm<T>(schema: z.ZodType<T>, value: unknown): Result<T, RequestFailure> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return ok(parsed.data)
+  return err({ reason: 'request_malformed', detail: describeIssues(parsed.error) })
 }
 
 /**

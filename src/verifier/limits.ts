@@ -47,8 +47,5 @@ export const CHALLENGE_BYTES = 16
 export const CONTEXT_IV_BYTES = 12
 /** 40 hex digits, as Azure's `jti`. */
 export const TOKEN_ID_BYTES = 20
-/** A challenge lives as long as a nonce of ours. */
-export const DEFAULT_CHALLENGE_LIFETIME_MS = 300_000
-export const DEFAULT_TOKEN_LIFETIME_MS = 28_800_000
 /** Azure dates its TPM tokens back by this much, for clocks that run behind. */
 export const TOKEN_BACKDATE_SECONDS = 300

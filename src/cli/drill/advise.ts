@@ -1,7 +1,8 @@
 import { COMMAND } from '../../base/command.ts'
 import type { Config } from '../../config/config.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
-import { count, span } from './words.ts'
+import { count } from '../framework/numbers.ts'
+import { span } from './words.ts'
 
 type Settings = Pick<Config, 'verifiers'>
 

@@ -1,9 +1,10 @@
 import type { Config } from '../../config/config.ts'
 import type { DrillBreakdown, DrillExample, DrillSummary } from '../../replay/outage/summary.ts'
+import { count, percent } from '../framework/numbers.ts'
 import { renderBar } from '../framework/progress.ts'
 import { renderTable } from '../framework/table.ts'
 import { adviseOnOutage } from './advise.ts'
-import { count, moment, percent, span } from './words.ts'
+import { moment, span } from './words.ts'
 
 const LISTED_ROWS = 10
 const DRAWN_STEPS = 24

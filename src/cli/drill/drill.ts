@@ -4,12 +4,12 @@ import { drillOutage } from '../../operations/release/outage-drill.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT, group, verb } from '../framework/command.ts'
+import { count } from '../framework/numbers.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
 import { listenForStop } from '../framework/signals.ts'
 import { describeDrill } from './describe-drill.ts'
 import { OUTAGE_OPTIONS, readOutage } from './read-outage.ts'
-import { count } from './words.ts'
 
 const outage = verb({
   summary: 'rehearse an outage on the recorded fleet',

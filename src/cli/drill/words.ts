@@ -1,16 +1,3 @@
-export function count(devices: number): string {
-  return devices.toLocaleString('en')
-}
-
-/** Neither nothing nor everything is said of what is only nearly that. */
-export function percent(devices: number, of: number): string {
-  const share = of === 0 ? 0 : devices / of
-  const text = (share * 100).toFixed(1)
-  if (share > 0 && text === '0.0') return '<0.1 %'
-  if (share < 1 && text === '100.0') return '>99.9 %'
-  return `${text} %`
-}
-
 /** ISO 8601 to the minute. */
 export function moment(time: string): string {
   return `${new Date(time).toISOString().slice(0, 16)}Z`

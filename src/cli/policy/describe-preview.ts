@@ -5,6 +5,7 @@ import {
   countLosses,
   type PreviewSummary,
 } from '../../replay/preview/summary.ts'
+import { count, percent, percentOf } from '../framework/numbers.ts'
 import { renderTable } from '../framework/table.ts'
 
 const LISTED_ROWS = 8
@@ -54,7 +55,7 @@ function describeClauses(title: string, changes: readonly ClauseChange[]): strin
     .map(({ clause, devices, share, undecidable, cause, examples }) => [
       clause,
       count(devices),
-      asPercent(share),
+      percentOf(share),
       undecidable === 0 ? '' : `${count(undecidable)}: ${cause ?? 'unknown'}`,
       examples.slice(0, LISTED_EXAMPLES).join(' '),
     ])
@@ -69,7 +70,7 @@ function describePolicies(policies: PreviewSummary['newly_refused']['by_policy']
       issuer,
       policy_hash,
       count(devices),
-      asPercent(share),
+      percentOf(share),
       examples.slice(0, LISTED_EXAMPLES).join(' '),
     ])
   const head = ['no longer pinned at', 'policy hash', 'devices', 'share', 'such as']
@@ -84,7 +85,7 @@ function describeAnchors(anchors: PreviewSummary['newly_refused']['by_anchor']):
       name ?? (anchor === null ? '(keys that no root vouches for)' : '(not named)'),
       anchor ?? '',
       count(devices),
-      asPercent(share),
+      percentOf(share),
       examples.slice(0, LISTED_EXAMPLES).join(' '),
     ])
   const head = ['no longer a trust anchor', 'fingerprint', 'devices', 'share', 'such as']
@@ -148,20 +149,4 @@ function describeNext(summary: PreviewSummary): string {
 function more(rows: readonly unknown[]): string {
   const left = rows.length - LISTED_ROWS
   return left > 0 ? `\n… and ${left} more (--json lists them)` : ''
-}
-
-function count(devices: number): string {
-  return devices.toLocaleString('en')
-}
-
-function percent(devices: number, of: number): string {
-  return asPercent(of === 0 ? 0 : devices / of)
-}
-
-/** Neither nothing nor everything is said of what is only nearly that. */
-function asPercent(share: number): string {
-  const text = (share * 100).toFixed(1)
-  if (share > 0 && text === '0.0') return '<0.1 %'
-  if (share < 1 && text === '100.0') return '>99.9 %'
-  return `${text} %`
 }

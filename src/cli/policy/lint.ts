@@ -3,7 +3,7 @@ import { printJson, printText } from '../framework/output.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
 import { type Candidate, hasErrors } from './read-document.ts'
 
-/** Prints all that is wrong with a document. 2 if it could not come into force. */
+/** Prints all that is wrong with a document. `refused` if it could not come into force. */
 export function printLint(candidate: Candidate, { json }: { readonly json: boolean }): number {
   const { kind, label, findings, checked } = candidate
   const isRefused = hasErrors(candidate)

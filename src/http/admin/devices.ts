@@ -14,8 +14,9 @@ import { showDetail, showEntry, showSummary } from '../../views/show-device.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
+import { parseForm } from '../read-json.ts'
 import { answerFailure } from './answer-failure.ts'
-import { parse, readBody, reasonText } from './read-body.ts'
+import { readBody, reasonText } from './read-body.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
@@ -74,7 +75,7 @@ export function adminDeviceRoutes(services: AdminServices): Hono<HttpEnv> {
   const { store, clock } = services
 
   app.get('/v1/devices', mayRead, async (c) => {
-    const query = parse(listQuery, c.req.query())
+    const query = parseForm(listQuery, c.req.query())
     if (!query.ok) return answerFailure(c, query.failure)
     const page = await store.listDevices({ ...definedOf(query.value), now: clock() })
     return c.json({ devices: page.devices.map(showSummary), next_cursor: page.nextCursor })
@@ -87,7 +88,7 @@ export function adminDeviceRoutes(services: AdminServices): Hono<HttpEnv> {
   })
 
   app.get('/v1/devices/:id/attestations', mayRead, async (c) => {
-    const query = parse(historyQuery, c.req.query())
+    const query = parseForm(historyQuery, c.req.query())
     if (!query.ok) return answerFailure(c, query.failure)
     const id = c.req.param('id')
     if (!isDeviceId(id)) return answerProblem(c, 'device_not_found')

@@ -12,8 +12,9 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import type { RequestFailure } from '../read-json.ts'
+import { parseForm } from '../read-json.ts'
 import { answerFailure } from './answer-failure.ts'
-import { parse, readBody, reasonBody, reasonText } from './read-body.ts'
+import { readBody, reasonBody, reasonText } from './read-body.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
@@ -96,5 +97,5 @@ async function readReason(
   c: HttpContext,
 ): Promise<Result<{ readonly reason: string }, RequestFailure>> {
   const reason = c.req.query('reason')
-  return reason === undefined ? readBody(c, reasonBody) : parse(reasonBody, { reason })
+  return reason === undefined ? readBody(c, reasonBody) : parseForm(reasonBody, { reason })
 }

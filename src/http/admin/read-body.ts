@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { type JsonTree, plainValueOf } from '../../base/json/tree.ts'
-import { err, ok, type Result } from '../../base/result.ts'
+import { ok, type Result } from '../../base/result.ts'
 import type { HttpContext } from '../environment.ts'
-import { describeIssues } from '../errors/describe-issues.ts'
-import { type RequestFailure, readJson, readJsonWithPlaces } from '../read-json.ts'
+import { parseForm, type RequestFailure, readForm, readJsonWithPlaces } from '../read-json.ts'
 
 /** A whole document and what goes with it. */
 const MAX_DOCUMENT_BYTES = 1024 * 1024
@@ -16,12 +15,11 @@ export const reasonText = z.string().trim().min(1).max(500)
 export const reasonBody = z.strictObject({ reason: reasonText })
 
 /** The body of a request in the form of `schema`. */
-export async function readBody<T>(
+export function readBody<T>(
   c: HttpContext,
   schema: z.ZodType<T>,
 ): Promise<Result<T, RequestFailure>> {
-  const body = await readJson(c, MAX_CHANGE_BYTES)
-  return body.ok ? parse(schema, body.value) : body
+  return readForm(c, schema, MAX_CHANGE_BYTES)
 }
 
 /** A body that may carry a document, and where everything in it stands. */
@@ -33,7 +31,7 @@ export async function readDocumentBody<T>(
 ): Promise<Result<DocumentBody<T>, RequestFailure>> {
   const tree = await readJsonWithPlaces(c, MAX_DOCUMENT_BYTES)
   if (!tree.ok) return tree
-  const body = parse(schema, plainValueOf(tree.value.root))
+  const body = parseForm(schema, plainValueOf(tree.value.root))
   return body.ok ? ok({ body: body.value, tree: tree.value }) : body
 }
 
@@ -41,13 +39,6 @@ const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(1000).def
 
 /** How many rows a list shows. */
 export function readLimit(c: HttpContext): Result<number, RequestFailure> {
-  const query = parse(listQuery, c.req.query())
+  const query = parseForm(listQuery, c.req.query())
   return query.ok ? ok(query.value.limit) : query
-}
-
-/** Anything that a client sent, in the form of `schema`. */
-export function parse<T>(schema: z.ZodType<T>, value: unknown): Result<T, RequestFailure> {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return ok(parsed.data)
-  return err({ reason: 'request_malformed', detail: describeIssues(parsed.error) })
 }

@@ -9,10 +9,10 @@ import { beginEnrolment } from '../../operations/attest/begin-enrolment.ts'
 import type { EnrolmentServices } from '../../operations/attest/enrolment-services.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { describeIssues } from '../errors/describe-issues.ts'
 import { answerProblem } from '../errors/problem.ts'
-import { readJson } from '../read-json.ts'
+import { readForm } from '../read-json.ts'
 import { type EnrolmentFailure, toEnrolmentProblem } from './enrolment-problem.ts'
+import { createPlaces } from './places.ts'
 
 export type EnrolmentRouteServices = {
   readonly enrolment: EnrolmentServices
@@ -49,42 +49,22 @@ const activationBody = z.object({
  */
 export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  let underWay = 0
+  const places = createPlaces(services.config.maxConcurrentVerifications)
 
   app.post('/v1/enrolments', async (c) => {
-    const body = await readBody(c, enrolmentBody, MAX_ENROLMENT_BYTES)
-    if (body instanceof Response) return body
+    const body = await readForm(c, enrolmentBody, MAX_ENROLMENT_BYTES)
+    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
     // The one thing here that costs an unknown caller less than us: past so many, come later.
-    if (underWay >= services.config.maxConcurrentVerifications) {
-      c.header('retry-after', '1')
-      return answerProblem(c, 'enrolment_busy')
-    }
-    underWay += 1
-    try {
-      const begun = await beginEnrolment(services.enrolment, {
-        ekCertificate: body.ek_certificate,
-        chain: body.chain,
-        ekPublic: body.ek_public,
-        akPublic: body.ak_public,
-      })
-      if (!begun.ok) return refuse(c, services, begun.failure)
-      const { credentialBlob, encryptedSecret, ticket, expiresAt, deviceKey } = begun.value
-      return c.json({
-        credential_blob: toBase64Url(credentialBlob),
-        encrypted_secret: toBase64Url(encryptedSecret),
-        ticket,
-        expires_at: expiresAt.toISOString(),
-        device_key: deviceKey,
-      })
-    } finally {
-      underWay -= 1
-    }
+    return places.take(
+      () => begin(c, services, body.value),
+      () => answerBusy(c),
+    )
   })
 
   app.post('/v1/enrolments/activate', async (c) => {
-    const body = await readBody(c, activationBody, MAX_ACTIVATION_BYTES)
-    if (body instanceof Response) return body
-    const enrolled = await activateEnrolment(services.enrolment, body)
+    const body = await readForm(c, activationBody, MAX_ACTIVATION_BYTES)
+    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+    const enrolled = await activateEnrolment(services.enrolment, body.value)
     if (!enrolled.ok) return refuse(c, services, enrolled.failure)
     const { deviceId, deviceKey, certificate, expiresAt } = enrolled.value
     services.log.info('key_enrolled', { request_id: c.get('requestId'), device_id: deviceId })
@@ -99,16 +79,31 @@ export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv>
   return app
 }
 
-async function readBody<T>(
+async function begin(
   c: HttpContext,
-  schema: z.ZodType<T>,
-  maxBytes: number,
-): Promise<T | Response> {
-  const body = await readJson(c, maxBytes)
-  if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
-  const parsed = schema.safeParse(body.value)
-  if (parsed.success) return parsed.data
-  return answerProblem(c, 'request_malformed', describeIssues(parsed.error))
+  services: EnrolmentRouteServices,
+  body: z.infer<typeof enrolmentBody>,
+): Promise<Response> {
+  const begun = await beginEnrolment(services.enrolment, {
+    ekCertificate: body.ek_certificate,
+    chain: body.chain,
+    ekPublic: body.ek_public,
+    akPublic: body.ak_public,
+  })
+  if (!begun.ok) return refuse(c, services, begun.failure)
+  const { credentialBlob, encryptedSecret, ticket, expiresAt, deviceKey } = begun.value
+  return c.json({
+    credential_blob: toBase64Url(credentialBlob),
+    encrypted_secret: toBase64Url(encryptedSecret),
+    ticket,
+    expires_at: expiresAt.toISOString(),
+    device_key: deviceKey,
+  })
+}
+
+function answerBusy(c: HttpContext): Response {
+  c.header('retry-after', '1')
+  return answerProblem(c, 'enrolment_busy')
 }
 
 function refuse(

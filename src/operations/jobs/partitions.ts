@@ -1,6 +1,10 @@
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
-import { PARTITIONED_TABLES, type PartitionedTable } from '../../store/schema/partitioned.ts'
+import {
+  AUDIT_DAYS,
+  PARTITIONED_TABLES,
+  type PartitionedTable,
+} from '../../store/schema/partitioned.ts'
 import type { Store } from '../../store/store.ts'
 
 export type PartitionDependencies = {
@@ -21,7 +25,6 @@ const DAY_MS = 86_400_000
  */
 const SPENT_MARGIN_DAYS = 1 / 24
 const SETTLED_EVENT_DAYS = 7
-const AUDIT_DAYS = 730
 /** So that one run ends: what is left waits for the next one. */
 const CALLS_A_RUN = 50
 

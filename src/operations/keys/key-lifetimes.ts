@@ -1,5 +1,6 @@
 import { MAX_ATTESTATION_VALIDITY_SECONDS, MAX_CLOCK_SKEW_SECONDS } from '../../config/config.ts'
 import { KEY_MAX_AGE_MS, KEY_SET_LIFETIME_SECONDS } from '../../keys/key-times.ts'
+import { AUDIT_DAYS } from '../../store/schema/partitioned.ts'
 import type { SigningKeyUse } from '../../store/schema/schema.ts'
 import { ENROLMENT_CERTIFICATE_DAYS } from '../../verifier/enrolment/limits.ts'
 
@@ -9,7 +10,7 @@ const DAY_MS = 86_400_000
 export const BUILT_IN_TOKEN_LIFETIME_MS = 8 * 3600 * 1000
 
 /** As long as the audit is kept, whoever has a receipt can verify it by the keys that we publish. */
-export const RECEIPT_DAYS = 730
+export const RECEIPT_DAYS = AUDIT_DAYS
 
 /**
  * For how long what a key signs counts, at the most, and so for how long the key is accepted after it

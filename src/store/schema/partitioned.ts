@@ -1,6 +1,9 @@
 const HOUR_MS = 3_600_000
 const DAY = 24
 
+/** How long the audit log is kept. */
+export const AUDIT_DAYS = 730
+
 /**
  * The tables that lie in partitions by time: by which column, how many hours each partition spans, and
  * how many are made ahead. What is made ahead is also how long an operator has to act on the alarm that
