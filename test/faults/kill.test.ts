@@ -7,8 +7,9 @@ import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { fromBase64Url, toBase64, toBase64Url } from '../../src/base/encoding.ts'
-import { type Environment, findPort, runCli, serveInTest } from '../cli/cli-process.ts'
+import { type Environment, runCli, serveInTest } from '../cli/cli-process.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
+import { freePort } from '../support/free-port.ts'
 import { describePostgres, startPostgres } from '../support/postgres.ts'
 import {
   type AttestingFleet,
@@ -30,7 +31,7 @@ type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
 
 /** Kills `serve` in the middle of submissions, again and again, on the same data. */
 async function killAndRestart(env: Environment): Promise<AttestingFleet> {
-  const port = await findPort()
+  const port = await freePort()
   const serve = () => serveInTest(['--port', String(port)], env)
   const fleet = await startFleet(`http://localhost:${port}`, DEVICES)
   const [patient] = fleet.agents

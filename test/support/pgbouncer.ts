@@ -4,8 +4,9 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
 import { describeWith } from './left-out.ts'
-import { freePort, unprivilegedUser } from './postgres.ts'
+import { unprivilegedUser } from './postgres.ts'
 import { POSTGRES_BINARIES } from './postgres-binaries.ts'
 
 /** Debian's PgBouncer before a PostgreSQL server: each transaction may get another connection of it. */

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { freePort } from './free-port.ts'
 import { describeWith } from './left-out.ts'
 import { makeOnceARun } from './once-a-run.ts'
 import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
@@ -129,17 +129,6 @@ export function unprivilegedUser(): User | undefined {
     .find((line) => line.startsWith('postgres:'))
   const [, , uid = '65534', gid = '65534'] = entry?.split(':') ?? []
   return { uid: Number(uid), gid: Number(gid) }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
 
 async function answering(url: string, server: ChildProcess, log: string): Promise<void> {

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from './free-port.ts'
 
 const START_ATTEMPTS = 5
 const START_TIMEOUT_MS = 5_000
@@ -12,7 +13,8 @@ export type SwtpmProcess = { readonly port: number; readonly stop: () => Promise
 /** Starts swtpm on free loopback ports with its state in `folder`, and waits until it listens. */
 export async function startSwtpmProcess(folder: string): Promise<SwtpmProcess> {
   for (let attempt = 1; attempt <= START_ATTEMPTS; attempt++) {
-    const port = await freePortPair()
+    // The TCTI expects the control channel one port above the command channel.
+    const port = await freePort(2)
     const server = spawnServer(folder, port)
     if (await isListening(server, port)) return { port, stop: () => end(server) }
     await end(server)
@@ -29,28 +31,6 @@ function spawnServer(folder: string, port: number): ChildProcess {
   process.once('exit', kill)
   server.once('exit', () => process.off('exit', kill))
   return server
-}
-
-/** The TCTI expects the control channel one port above the command channel. */
-async function freePortPair(): Promise<number> {
-  for (;;) {
-    const port = await freePort(0)
-    if (port !== undefined && port < 65535 && (await freePort(port + 1))) return port
-  }
-}
-
-async function freePort(wanted: number): Promise<number | undefined> {
-  const server = createServer()
-  const listening = new Promise<boolean>((resolve) => {
-    server.once('listening', () => resolve(true))
-    server.once('error', () => resolve(false))
-  })
-  server.listen(wanted, '127.0.0.1')
-  if (!(await listening)) return undefined
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' ? address?.port : undefined
 }
 
 async function isListening(server: ChildProcess, port: number): Promise<boolean> {

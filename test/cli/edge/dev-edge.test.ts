@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -10,6 +9,7 @@ import { openEmbeddedStore } from '../../../src/store/drivers/embedded.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { makeDataDirectory } from '../../support/data-directory.ts'
+import { freePort } from '../../support/free-port.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { PROJECT } from '../../support/wrangler.ts'
 
@@ -85,7 +85,7 @@ type Edge = {
 }
 
 async function startEdge(environment: Readonly<Record<string, string>>): Promise<Edge> {
-  const port = await findFreePort()
+  const port = await freePort()
   const child = spawn(process.execPath, [join(PROJECT, 'src/cli/edge/dev-edge.ts')], {
     env: {
       PATH: process.env.PATH,
@@ -123,13 +123,4 @@ async function isReady(url: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
