@@ -144,7 +144,12 @@ function reliefOfClause(outcome: ClauseOutcome, situation: ReliefSituation): Rel
   return graceOfClause(outcome, situation) ?? holdOfClause(outcome.clause, situation)
 }
 
-function standingOf(record: VerdictRecord, now: Date): Standing | undefined {
+type StandingRecord = Pick<VerdictRecord, 'enrolment' | 'attestation'> & {
+  readonly quarantine: object | null
+}
+
+/** What decides about a device before any clause does. */
+export function standingOf(record: StandingRecord, now: Date): Standing | undefined {
   if (record.quarantine !== null) return 'quarantined'
   if (record.enrolment !== 'admitted') return 'enrolment_pending'
   if (record.attestation === null) return 'never_attested'
@@ -153,15 +158,9 @@ function standingOf(record: VerdictRecord, now: Date): Standing | undefined {
 }
 
 /** Whether nothing but its evidence decides about a device: it is attested, admitted and free. */
-export function isActiveAt(
-  record: Pick<VerdictRecord, 'enrolment' | 'attestation'> & { readonly quarantine: object | null },
-  now: Date,
-): boolean {
-  const quarantine = record.quarantine === null ? null : SOMEBODY
-  return standingOf({ ...record, quarantine }, now) === undefined
+export function isActiveAt(record: StandingRecord, now: Date): boolean {
+  return standingOf(record, now) === undefined
 }
-
-const SOMEBODY = { at: new Date(0), by: '', reason: '' }
 
 /** The enforced clauses of one scope that do not let pass, failed ones first. */
 export function blockingReasons(

@@ -2,6 +2,7 @@ import { parseReferenceValues } from '../appraisal/reference-values.ts'
 import { lintDocument } from '../operations/release/check-document.ts'
 import { releaseFirst } from '../operations/release/release.ts'
 import { BASELINE_POLICY } from '../policy/document/baseline.ts'
+import { SERVICE } from '../store/schema/schema.ts'
 import type { Store } from '../store/store.ts'
 
 /** Where nobody said otherwise: no enclave is a good one until an administrator lists it. */
@@ -21,7 +22,7 @@ export async function ensureDocuments(
     lintDocument('reference-values', JSON.stringify(referenceValues), now),
   ]
   for (const document of documents) {
-    await releaseFirst(store, { document, by: 'countersign', reason: 'first start', now })
+    await releaseFirst(store, { document, by: SERVICE, reason: 'first start', now })
   }
 }
 

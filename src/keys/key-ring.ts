@@ -1,6 +1,6 @@
 import type { JWK } from 'jose'
 import type { Log } from '../base/log.ts'
-import type { SigningKeyUse } from '../store/schema/schema.ts'
+import { SERVICE, type SigningKeyUse } from '../store/schema/schema.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
@@ -15,9 +15,6 @@ import {
   type SigningKey,
   type SigningKeys,
 } from './signing-keys.ts'
-
-/** Who changes keys when nobody asked for it. */
-export const KEYS_CHANGED_BY = 'countersign'
 
 /**
  * A `kid` that nobody knows, which anybody can send, makes us read the keys unless they were read so
@@ -183,7 +180,7 @@ async function listWithEveryUse(
       key: await createSigningKey({ ...input, use, signsFrom: now, now }),
       generation: 1 + Math.max(0, ...generations),
       previousAcceptedUntil: now,
-      by: KEYS_CHANGED_BY,
+      by: SERVICE,
       now,
     })
   }
@@ -248,6 +245,6 @@ async function reseal({ store, clock, log }: KeyRingInput, opened: readonly Open
       : [{ name: row.kid, from: row.sealedPrivateKey, to: resealed }],
   )
   if (signingKeys.length === 0) return
-  const answer = await store.reseal({ signingKeys, secrets: [], by: KEYS_CHANGED_BY, now: clock() })
+  const answer = await store.reseal({ signingKeys, secrets: [], by: SERVICE, now: clock() })
   if (answer === 'applied') log.warn('signing_keys_resealed', { keys: signingKeys.length })
 }

@@ -1,6 +1,7 @@
 import { fromBase64, toBase64 } from '../base/encoding.ts'
+import { SERVICE } from '../store/schema/schema.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
-import { KEYS_CHANGED_BY, MasterSecretMismatchError } from './key-ring.ts'
+import { MasterSecretMismatchError } from './key-ring.ts'
 import type { MasterSecrets } from './master-secret.ts'
 import { derivePurposeKeys, type PurposeKeys, seal, unseal } from './sealing.ts'
 
@@ -27,7 +28,7 @@ export async function loadRingSecret(input: {
     if (secret === undefined) continue
     if (key !== keys[0]) {
       const anew = { name: NAME, from: sealed, to: sealWith(keys, secret) }
-      await store.reseal({ signingKeys: [], secrets: [anew], by: KEYS_CHANGED_BY, now })
+      await store.reseal({ signingKeys: [], secrets: [anew], by: SERVICE, now })
     }
     return secret
   }

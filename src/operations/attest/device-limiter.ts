@@ -1,3 +1,5 @@
+import { forgetOldest } from '../../base/forget-oldest.ts'
+
 /**
  * A token bucket for each device key, never for an address: an office behind one address is many
  * devices. Only a proven key is charged, so that nobody can spend another device's tokens.
@@ -20,12 +22,7 @@ export function createDeviceLimiter(perMinute: number): DeviceLimiter {
       const tokens = Math.min(perMinute, bucket.tokens + Math.max(0, at - bucket.at) * perMs)
       buckets.delete(deviceId)
       buckets.set(deviceId, { tokens: tokens >= 1 ? tokens - 1 : tokens, at })
-      if (buckets.size > MAX_DEVICES) {
-        for (const oldest of buckets.keys()) {
-          buckets.delete(oldest)
-          break
-        }
-      }
+      forgetOldest(buckets, MAX_DEVICES)
       return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / perMs / 1000)
     },
   }

@@ -1,5 +1,6 @@
 import { KEPT_ISSUERS_MS, MAX_KEPT_ISSUERS } from '../../aia/limits.ts'
 import { toHex } from '../../base/encoding.ts'
+import { forgetOldest } from '../../base/forget-oldest.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { MissingIssuer } from '../../evidence/x509/failure.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
@@ -10,16 +11,6 @@ export function createKeptIssuers(clock: () => Date) {
   type Entry = { readonly certificates: readonly Certificate[]; readonly at: number }
   const byKey = new Map<string, Entry>()
   const known = new Set<string>()
-  const bound = (items: {
-    readonly size: number
-    delete(key: string): boolean
-    keys(): Iterable<string>
-  }) => {
-    for (const oldest of items.keys()) {
-      if (items.size <= MAX_KEPT_ISSUERS) break
-      items.delete(oldest)
-    }
-  }
   return {
     get(missing: MissingIssuer): readonly Certificate[] | undefined {
       const key = keyOf(missing)
@@ -34,7 +25,7 @@ export function createKeptIssuers(clock: () => Date) {
     set(missing: MissingIssuer, certificates: readonly Certificate[]): void {
       if (certificates.length === 0) return
       byKey.set(keyOf(missing), { certificates, at: clock().getTime() })
-      bound(byKey)
+      forgetOldest(byKey, MAX_KEPT_ISSUERS)
       for (const certificate of certificates) this.add(certificate)
     },
     /** For whoever names its key, and for whoever names none. */
@@ -51,12 +42,12 @@ export function createKeptIssuers(clock: () => Date) {
         const certificates = [certificate, ...others.filter(isOther)].slice(0, MAX_OF_ONE_KEY)
         byKey.set(key, { certificates, at: clock().getTime() })
       }
-      bound(byKey)
+      forgetOldest(byKey, MAX_KEPT_ISSUERS)
     },
     has: (certificate: Certificate) => known.has(fingerprintOf(certificate)),
     add(certificate: Certificate): void {
       known.add(fingerprintOf(certificate))
-      bound(known)
+      forgetOldest(known, MAX_KEPT_ISSUERS)
     },
   }
 }

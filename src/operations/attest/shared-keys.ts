@@ -1,3 +1,5 @@
+import { forgetOldest } from '../../base/forget-oldest.ts'
+
 /**
  * One request key that is proven for several devices: a copied image, or one program that plays many
  * devices. It is no reason to refuse anybody, as a key of one's own costs nothing, but worth knowing:
@@ -18,10 +20,7 @@ export function createSharedKeys(most = MAX_KEYS): SharedKeys {
       const before = devices.get(confirmationKey)
       devices.delete(confirmationKey)
       devices.set(confirmationKey, deviceId)
-      for (const oldest of devices.keys()) {
-        if (devices.size <= most) break
-        devices.delete(oldest)
-      }
+      forgetOldest(devices, most)
       return before !== undefined && before !== deviceId
     },
   }

@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import { type Decided, decide } from '../../access/decide.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { forgetOldest } from '../../base/forget-oldest.ts'
 import { exceedsBudget, type Rollout } from '../../rollout/rollout.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
@@ -126,10 +127,7 @@ function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
     halt: 'no',
   }
   seen.set(key, tally)
-  for (const oldest of seen.keys()) {
-    if (seen.size <= MAX_REVISIONS) break
-    seen.delete(oldest)
-  }
+  forgetOldest(seen, MAX_REVISIONS)
   return tally
 }
 

@@ -1,7 +1,7 @@
 import type { Log } from '../../base/log.ts'
 import { keyOfCause } from '../../rollout/hold.ts'
+import { SERVICE } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
-import { SERVICE } from '../release/drive-rollout.ts'
 
 export type EndExpiredDependencies = {
   readonly store: Pick<Store, 'expiredOverrides' | 'endOverride' | 'expiredHolds' | 'endHold'>

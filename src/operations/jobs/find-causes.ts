@@ -1,11 +1,11 @@
 import { isActiveAt } from '../../access/verdict.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { type AttestedRecord, type Correlation, searchCorrelations } from '../../replay/causes.ts'
+import { isAttested } from '../../replay/preview/compare.ts'
 import { isEnforcing } from '../../rollout/rollout.ts'
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { Store } from '../../store/store.ts'
 import type { RulesInForce } from '../release/rules-in-force.ts'
-import { isAttested } from '../release/stage-health.ts'
 
 /** Devices that are looked at in one round. One in a hundred is then twenty of them. */
 const SAMPLE = 2000

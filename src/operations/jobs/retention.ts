@@ -1,7 +1,7 @@
 import { describeFault } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
+import { SERVICE } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
-import { SERVICE } from '../release/drive-rollout.ts'
 import { keepPartitions, type PartitionDependencies } from './partitions.ts'
 
 export type RetentionDependencies = PartitionDependencies & {

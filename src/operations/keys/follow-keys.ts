@@ -1,8 +1,9 @@
 import { COMMAND } from '../../base/command.ts'
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
-import { KEYS_CHANGED_BY, type KeyRing } from '../../keys/key-ring.ts'
+import type { KeyRing } from '../../keys/key-ring.ts'
 import { SIGNING_KEY_USES, type SigningKeys } from '../../keys/signing-keys.ts'
+import { SERVICE } from '../../store/schema/schema.ts'
 import type { StoredSigningKey } from '../../store/system/stored-signing-keys.ts'
 import { newestOf, type RotateDependencies, rotateKey } from './rotate-key.ts'
 
@@ -35,7 +36,7 @@ async function rotateDue(dependencies: FollowDependencies, keys: SigningKeys): P
   const making = { ...dependencies, issuer: config.publicUrl, sealingKeys: sealing.signingKey }
   for (const use of SIGNING_KEY_USES) {
     if (!isDue(newestOf(keys.rows(use)), config.signingKeyDays, clock())) continue
-    const rotated = await rotateKey(making, { use, by: KEYS_CHANGED_BY })
+    const rotated = await rotateKey(making, { use, by: SERVICE })
     if (rotated.ok) {
       const { kid, signsFrom } = rotated.value
       log.warn('signing_key_published', { use, kid, signs_from: signsFrom.toISOString() })

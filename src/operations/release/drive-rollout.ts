@@ -6,12 +6,10 @@ import {
   type RolloutStep,
 } from '../../rollout/rollout.ts'
 import type { RolloutAction, RolloutStepAnswer } from '../../store/rules/rollouts.ts'
+import { SERVICE } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
 
 type Steps = Pick<Store, 'stepRollout' | 'recordRolloutHealth'>
-
-/** What the audit log names for steps that nobody asked for. */
-export const SERVICE = 'service'
 
 export type Driven = {
   readonly step: RolloutStep

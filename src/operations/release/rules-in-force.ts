@@ -6,6 +6,7 @@ import {
   type ReferenceValues,
   type ReferenceValuesOptions,
 } from '../../appraisal/reference-values.ts'
+import { forgetOldest } from '../../base/forget-oldest.ts'
 import { type CompiledPolicy, compilePolicy } from '../../policy/document/compile.ts'
 import {
   allowedUntil,
@@ -233,10 +234,7 @@ function createKept<T extends CompiledPolicy | ReferenceValues>(
   }
   const keep = (value: T): void => {
     kept.set(value.hash, value)
-    for (const oldest of kept.keys()) {
-      if (kept.size <= KEPT) break
-      kept.delete(oldest)
-    }
+    forgetOldest(kept, KEPT)
   }
   return {
     keep,

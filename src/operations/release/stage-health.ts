@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import { type AttestedRecord, shift } from '../../replay/causes.ts'
+import { shift } from '../../replay/causes.ts'
+import { isAttested } from '../../replay/preview/compare.ts'
 import { createPreview } from '../../replay/preview/preview.ts'
 import { countLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
 import type { Rollout, RolloutHealth, RolloutStage } from '../../rollout/rollout.ts'
@@ -93,10 +94,6 @@ async function replay(
     preview.add(isAttested(record) ? shift(record, aheadMs) : record)
   })
   return preview.summary()
-}
-
-export function isAttested(record: FleetRecord): record is FleetRecord & AttestedRecord {
-  return record.attestation !== null
 }
 
 function describeReplay({ newly_denied, newly_refused }: PreviewSummary) {

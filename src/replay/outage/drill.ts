@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import { isStanding } from '../../access/verdict.ts'
 import type { AttestedRecord } from '../causes.ts'
+import { isAttested } from '../preview/compare.ts'
 import { createBlockers } from './blockers.ts'
 import { createCounts } from './counts.ts'
 import {
@@ -88,8 +89,4 @@ function createSelection(probe: OutageProbe, { verifier, from }: Outage, now: Da
 function checkOutage({ from, until, stepMs, graceMs }: Outage, now: Date): void {
   if (!(from >= now && until > from)) throw new TypeError('an outage is to come and takes time')
   if (!(stepMs > 0 && graceMs >= 0)) throw new TypeError('a step takes time, and a grace may')
-}
-
-function isAttested(record: DrillRecord): record is AttestedRecord {
-  return record.attestation !== null
 }

@@ -25,7 +25,14 @@ export type Comparison = {
   readonly outcomes: readonly ClauseOutcome[]
 }
 
-type Attested = PreviewRecord & { readonly attestation: PreviewAttestation }
+export type Attested = PreviewRecord & { readonly attestation: PreviewAttestation }
+
+/** Whether a device has attested; what it claimed then is as it was recorded. */
+export function isAttested<T extends { readonly attestation: object | null }>(
+  record: T,
+): record is T & { readonly attestation: NonNullable<T['attestation']> } {
+  return record.attestation !== null
+}
 
 /**
  * Gives the verdict on an attested device that no standing decides, under two sets of rules: the

@@ -1,12 +1,13 @@
 import type { Documents } from '../../access/assess.ts'
-import { deriveVerdict, isStanding, type Standing } from '../../access/verdict.ts'
+import { standingOf } from '../../access/verdict.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
 import { createClauseCounts } from './clause-counts.ts'
 import {
+  type Attested,
   type Comparison,
   createComparison,
-  type PreviewAttestation,
+  isAttested,
   type PreviewRecord,
 } from './compare.ts'
 import { createRefusals } from './refusals.ts'
@@ -39,7 +40,7 @@ export function createPreview(input: {
   }
 
   const classify = (
-    { deviceId, attestation }: AttestedRecord,
+    { deviceId, attestation }: Attested,
     { before, after }: Comparison,
   ): readonly number[] => {
     const origins = refusals.originsOf(attestation)
@@ -133,27 +134,6 @@ function createCounts() {
     ages: noAges(),
     agesDenied: noAges(),
   }
-}
-
-/** What decides before any clause does: with no outcomes, nothing else gives a reason. */
-function standingOf(record: PreviewRecord, now: Date): Standing | undefined {
-  const { enrolment, attestation } = record
-  const quarantine = record.quarantine === null ? null : SOMEBODY
-  const { reasons } = deriveVerdict({
-    record: { enrolment, attestation, quarantine },
-    clauseOutcomes: [],
-    now,
-  })
-  const [reason] = reasons
-  return reason !== undefined && isStanding(reason.code) ? reason.code : undefined
-}
-
-const SOMEBODY = { at: new Date(0), by: '', reason: '' }
-
-type AttestedRecord = PreviewRecord & { readonly attestation: PreviewAttestation }
-
-function isAttested(record: PreviewRecord): record is AttestedRecord {
-  return record.attestation !== null
 }
 
 const HOUR_MS = 3_600_000

@@ -231,6 +231,9 @@ export const refusal = pgTable(
   (table) => [primaryKey({ columns: [table.deviceId, table.period, table.slot] })],
 )
 
+/** Whom the audit names for what nobody asked for. */
+export const SERVICE = 'service'
+
 /**
  * Who changed what, partitioned by time. Actions that concern no device stand under the device id
  * `service`. Of an attestation its own row tells.

@@ -42,7 +42,7 @@ async function decide() {
 test('on a first start the baseline and the known enclaves are in force', async () => {
   expect(await readOk(await get('/v1/policy'))).toMatchObject({
     hash: expect.stringMatching(/^[0-9a-f]{64}$/),
-    author: 'countersign',
+    author: 'service',
     document: BASELINE_POLICY,
   })
   const { document } = await readOk(await get('/v1/reference-values'))

@@ -173,6 +173,10 @@ describe('the property finds a way where a gate is taken out:', async () => {
     ...{ act: 'release', by: 'first', kind, at, way: 'at_once', accept: 0 },
     ...more,
   })
+  /** On record, so that neither of two at once is refused because the other is just making one. */
+  const onRecord = (kind: 'policy' | 'reference-values', at: number): Act => {
+    return { act: 'preview', kind, at }
+  }
   const promote: Act = { act: 'steer', by: 'command', verb: 'promote', back: 0 }
   const revert: Act = { act: 'steer', by: 'command', verb: 'revert', back: 0 }
   /** A way through each gap, with which the search begins, so that it is found at once. */
@@ -185,20 +189,24 @@ describe('the property finds a way where a gate is taken out:', async () => {
     ],
     [
       'preview against what is in force',
-      [
-        [{ act: 'preview', kind: 'policy', at: 1 }],
-        [release('reference-values', 1)],
-        [release('policy', 1)],
-      ],
+      [[onRecord('policy', 1)], [release('reference-values', 1)], [release('policy', 1)]],
     ],
     ['accepted denials', [[release('policy', 3)]]],
     [
       'the same document in force',
-      [[release('policy', 1), release('policy', 2, { by: 'second' })]],
+      [
+        [onRecord('policy', 1)],
+        [onRecord('policy', 2)],
+        [release('policy', 1), release('policy', 2, { by: 'second' })],
+      ],
     ],
     [
       'the same document beside it',
-      [[release('policy', 1), release('reference-values', 1, { by: 'second' })]],
+      [
+        [onRecord('policy', 1)],
+        [onRecord('reference-values', 1)],
+        [release('policy', 1), release('reference-values', 1, { by: 'second' })],
+      ],
     ],
     [
       'only the state from before comes back by itself',

@@ -51,7 +51,7 @@ async function start(changes: Partial<ReleaseRequest> = {}): Promise<Rollout> {
 
 let rollout: Rollout
 beforeEach(async () => {
-  for (const { rolloutId, state } of await store.listRollouts(10)) {
+  for (const { rolloutId, state } of await store.listRollouts(1000)) {
     if (state === 'running' || state === 'paused') await steering(store, rolloutId, 'revert')
   }
   rollout = await start()

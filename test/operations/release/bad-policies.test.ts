@@ -1,0 +1,25 @@
+import { policyWith } from './documents.ts'
+import { describeScenarios } from './scenarios.ts'
+
+describeScenarios([
+  {
+    name: 'a policy that denies everything',
+    make: () => policyWith('attestation.enclaveSvn > 1000'),
+    warnsOf: 9800,
+  },
+  {
+    name: 'a policy that denies one label',
+    make: () => policyWith('attestation.enclaveSvn > 1000', { when: '"field" in device.labels' }),
+    warnsOf: 400,
+  },
+  {
+    name: 'a policy that asks for a claim that no device was ever asked for',
+    make: () => policyWith('attestation.bootRevListInfo != ""'),
+    warnsOf: 9800,
+  },
+  {
+    name: 'a policy that mistypes a name that exists nowhere',
+    make: () => policyWith('context.netwrok == "corporate"'),
+    warnsOf: 0,
+  },
+])
