@@ -4,6 +4,7 @@ import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import { type ClauseOutcome, evaluatePolicy, outcomesByLogic } from '../policy/language/evaluate.ts'
 import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/language/input.ts'
+import { createBinding } from './binding.ts'
 import type { Reliefs } from './relief.ts'
 import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
 import { type DerivedVerdict, deriveVerdict } from './verdict.ts'
@@ -58,7 +59,15 @@ export function assess(
   const known = like && outcomesByLogic(like.policy, like.assessment.clauseOutcomes)
   const clauseOutcomes = evaluatePolicy(input.policy, policyInput, { scope, known })
   const origin = originOf(attestation, input.referenceValues, now)
-  const relief = reliefs && { record: { ...record, attestation }, reliefs }
+  const { policy, referenceValues } = input
+  const relief = reliefs && {
+    record: { ...record, attestation },
+    reliefs,
+    boundSince: createBinding({
+      ...{ policy, referenceValues, reliefs, now },
+      ...{ device: record, attestation },
+    }),
+  }
   const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
   return { ...verdict, clauseOutcomes, result: facts.result, origin }
 }

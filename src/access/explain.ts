@@ -1,4 +1,5 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
+import type { ComingDenial } from './coming-denials.ts'
 import type { LanguageRange } from './language.ts'
 import { type DescribedReason, describeReason } from './reason-text.ts'
 import type { DerivedVerdict, VerdictReason } from './verdict.ts'
@@ -13,6 +14,13 @@ export type DeviceExplanation = {
   readonly restart: boolean
   /** In the order in which to take them; never empty unless the code is `trusted`. */
   readonly reasons: readonly DescribedReason[]
+  /** What will deny the device later, unless it is repaired: the earliest first. */
+  readonly coming: readonly DescribedDenial[]
+}
+
+export type DescribedDenial = Pick<DescribedReason, 'title' | 'repair'> & {
+  readonly clause: string
+  readonly from: Date
 }
 
 export type DeviceCode =
@@ -40,16 +48,35 @@ const CODE_OF_REASON: Readonly<Record<VerdictReason['code'], DeviceCode>> = {
 
 /** Says it in the first of `languages` that there is a text in. */
 export function explainToDevice(
-  { reasons }: DerivedVerdict,
+  { verdict: { reasons }, coming }: Explained,
   policy: CompiledPolicy,
   languages: readonly LanguageRange[],
 ): DeviceExplanation {
   const [first] = reasons
-  if (first === undefined) return { code: 'trusted', restart: false, reasons: [] }
+  const later = describeComing(coming, policy, languages)
+  if (first === undefined) return { code: 'trusted', restart: false, reasons: [], coming: later }
   const described = reasons.map((reason) => describeReason(reason, policy, languages))
   return {
     code: CODE_OF_REASON[first.code],
     restart: described.some(({ measured_at }) => measured_at === 'boot'),
     reasons: described,
+    coming: later,
   }
+}
+
+type Explained = {
+  readonly verdict: DerivedVerdict
+  readonly coming: readonly ComingDenial[]
+}
+
+/** With the texts of the clauses, in the first of `languages` that there is one in. */
+export function describeComing(
+  coming: readonly ComingDenial[],
+  policy: CompiledPolicy,
+  languages: readonly LanguageRange[],
+): readonly DescribedDenial[] {
+  return coming.map(({ clause, from }) => {
+    const { title, repair } = describeReason({ code: 'clause_failed', clause }, policy, languages)
+    return { clause, from, title, repair }
+  })
 }

@@ -3,22 +3,55 @@ import { findHold, type Relief, type ReliefSituation } from './relief.ts'
 
 /**
  * The time for repair that a clause gives to a device that fails it, or about which it is
- * undecidable: from when the device is first known not to meet it. Without such a note it last met
- * the clause when it attested, or before the clause was asked for. Stages of a rollout do not begin
- * it anew (`policySince`).
+ * undecidable. It begins at the later of two moments: when the device first failed it, and when the
+ * clause began to bind this device, which is when the documents were in force for it, `enforce_from`
+ * and the dates in the clause were reached, and it denied. A failure of before, while the clause only
+ * reported, uses up nothing.
+ *
+ * It is noted with the next attestation (`record_attestation`) and from then on does not begin anew:
+ * neither by attesting, nor by another version of the policy, nor because `when` is false for a night.
+ * A device has it again only once it has not failed the clause for a while (`forgottenAfterMs`), or
+ * where documents came to bind it after it had met the clause.
  */
 export function graceOfClause(
-  { clause, graceMs }: Pick<ClauseOutcome, 'clause' | 'graceMs'>,
-  { record, reliefs, now }: ReliefSituation,
+  outcome: Pick<ClauseOutcome, 'clause' | 'graceMs'>,
+  situation: ReliefSituation,
 ): Relief | undefined {
+  const { clause, graceMs } = outcome
   if (graceMs === undefined) return undefined
-  const noted = record.firstFailedAt[clause]
-  const { attestedAt } = record.attestation
-  const begun = Math.max(reliefs.policySince.getTime(), attestedAt.getTime())
-  const until = (noted === undefined ? begun : Date.parse(noted)) + graceMs
-  return now.getTime() < until
+  const until = graceBegun(clause, graceMs, situation) + graceMs
+  return situation.now.getTime() < until
     ? { kind: 'grace', reason: clause, until: new Date(until) }
     : undefined
+}
+
+/** Milliseconds of the epoch. */
+function graceBegun(
+  clause: string,
+  graceMs: number,
+  { record, reliefs, boundSince, now }: ReliefSituation,
+): number {
+  const noted = record.graces[clause]
+  if (noted !== undefined && noted.met === undefined) return Date.parse(noted.since)
+  const bound = boundSince?.(clause) ?? reliefs.policySince.getTime()
+  if (noted?.met !== undefined) {
+    const met = Date.parse(noted.met)
+    const isForgotten = now.getTime() - met >= forgottenAfterMs(graceMs)
+    if (!isForgotten && bound <= met) return Date.parse(noted.since)
+  }
+  const failed = record.firstFailedAt[clause]
+  const first = failed === undefined ? record.attestation.attestedAt.getTime() : Date.parse(failed)
+  return Math.max(bound, first)
+}
+
+const WEEK_MS = 7 * 86_400_000
+
+/**
+ * How long a device must not fail a clause to have its grace again: as long as the grace, and a week
+ * at least, so that neither one that comes and goes nor a clause for office hours prolongs it.
+ */
+export function forgottenAfterMs(graceMs: number): number {
+  return Math.max(graceMs, WEEK_MS)
 }
 
 /**

@@ -10,6 +10,8 @@ import type { TrustRecord } from './trust-record.ts'
 export type Reliefs = {
   /** Since when the policy that decides is in force for the device: grace begins no earlier. */
   readonly policySince: Date
+  /** The same of the reference values, for clauses that read what they say. */
+  readonly referenceValuesSince?: Date | undefined
   readonly holds: readonly HeldCause[]
   /** An administrator's allowance. */
   readonly allowedUntil: Date | null
@@ -43,7 +45,7 @@ export type ReliefKind =
   | 'allowance'
 
 /** What of a trust record relief depends on. */
-export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'createdAt'> & {
+export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'graces' | 'createdAt'> & {
   readonly attestation: {
     readonly attestedAt: Date
     readonly validUntil: Date
@@ -56,8 +58,15 @@ export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'createdAt'> & {
 export type ReliefSituation = {
   readonly record: ReliefRecord
   readonly reliefs: Reliefs
+  readonly boundSince?: BoundSince | undefined
   readonly now: Date
 }
+
+/**
+ * Since when the documents bind a device to a clause that it does not meet, in milliseconds of the
+ * epoch (`createBinding`). Without it they do since the policy is in force.
+ */
+export type BoundSince = (clause: string) => number
 
 /** A hold of a clause that fails or is undecidable, for a device that met it first in its time. */
 export function holdOfClause(clause: string, situation: ReliefSituation): Relief | undefined {

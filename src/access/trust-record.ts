@@ -25,11 +25,21 @@ export type TrustRecord = {
   readonly attestation: RecordedAttestation | null
   /** Clause id to ISO 8601: since when the device fails it without a break. */
   readonly firstFailedAt: Readonly<Record<string, string>>
+  /** Clause id to the grace that the device has begun to use up, of clauses that give one. */
+  readonly graces: Readonly<Record<string, NotedGrace>>
   /** A device token counts while it is of this generation and of the key that was proven last. */
   readonly generation: number
   /** Whether the last accepted attestation proved its hardware: `isVouched`. */
   readonly vouched: boolean
   readonly createdAt: Date
+}
+
+/** Noted by each attestation while a clause denies; both ISO 8601. */
+export type NotedGrace = {
+  /** When it began. */
+  readonly since: string
+  /** Since when the clause does not fail any more: a device that fails it again soon goes on with it. */
+  readonly met?: string
 }
 
 export type DeviceKeyKind = 'aik' | 'cnf' | 'tpm'

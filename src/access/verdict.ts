@@ -6,9 +6,7 @@ import {
   holdOfClause,
   holdOfOrigin,
   type Relief,
-  type ReliefRecord,
   type ReliefSituation,
-  type Reliefs,
 } from './relief.ts'
 import type { RecordedAttestation, TrustRecord, Verdict } from './trust-record.ts'
 
@@ -92,7 +90,7 @@ export type VerdictInput = {
   readonly now: Date
 }
 
-export type ReliefInput = { readonly record: ReliefRecord; readonly reliefs: Reliefs }
+export type ReliefInput = Omit<ReliefSituation, 'now'>
 
 /** What of a trust record the verdict depends on, beside what clauses read. */
 export type VerdictRecord = Pick<TrustRecord, 'quarantine' | 'enrolment'> & {

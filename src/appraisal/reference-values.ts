@@ -17,6 +17,7 @@ import {
 import { groupByFingerprint, type TrustAnchor, trustAnchorSchema } from './trust-anchors.ts'
 import {
   countsAt,
+  datesOf,
   ENDS_AFTER_BEGINNING,
   endsAfterBeginning,
   type Validity,
@@ -95,6 +96,8 @@ export type ReferenceValues = {
    * configuration names some. Everything that asks whether hardware has to be proven asks this.
    */
   readonly requiresHardware: boolean
+  /** When, by the clock alone, it may come to say something else: of enclaves, and of origins. */
+  readonly dates: { readonly appraisal: readonly number[]; readonly origin: readonly number[] }
 }
 
 /** What the configuration adds to a document. */
@@ -140,7 +143,11 @@ export function parseReferenceValues(
   const pinsByIssuer = groupByIssuer(parsed.data)
   const anchors = groupByFingerprint(parsed.data.trust_anchors ?? [])
   const requiresHardware = anchors.size > 0 || options.requiresHardware === true
-  const grouped = { enclavesByAuthor, pinsByIssuer, anchors, requiresHardware }
+  const dates = {
+    appraisal: datesOf(enclavesByAuthor.values()),
+    origin: datesOf([...pinsByIssuer.values(), ...anchors.values()]),
+  }
+  const grouped = { enclavesByAuthor, pinsByIssuer, anchors, requiresHardware, dates }
   return ok({ hash: named.hash, document: parsed.data, ...grouped })
 }
 

@@ -36,6 +36,12 @@ export const ENDS_AFTER_BEGINNING = {
   path: ['valid_until'],
 }
 
+/** The moments at which any of the entries begins or ends to count, ascending, in milliseconds. */
+export function datesOf(entries: Iterable<readonly Validity[]>): readonly number[] {
+  const dates = [...entries].flat().flatMap(({ validFrom, validUntil }) => [validFrom, validUntil])
+  return [...new Set(dates.filter(Number.isFinite))].sort((a, b) => a - b)
+}
+
 /** `now` in milliseconds of the epoch. */
 export function countsAt({ validFrom, validUntil }: Validity, now: number): boolean {
   return now >= validFrom && now < validUntil

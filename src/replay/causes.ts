@@ -1,4 +1,5 @@
 import type { Documents } from '../access/assess.ts'
+import type { TrustRecord } from '../access/trust-record.ts'
 import { blockingReasons } from '../access/verdict.ts'
 import { appraise } from '../appraisal/appraise.ts'
 import { appraiseOrigin } from '../appraisal/origin.ts'
@@ -8,17 +9,20 @@ import type { PreviewAttestation, PreviewRecord } from './preview/compare.ts'
 
 export type AttestedRecord = PreviewRecord & {
   readonly firstFailedAt: Readonly<Record<string, string>>
+  readonly graces: TrustRecord['graces']
   readonly attestation: PreviewAttestation
 }
 
 /**
  * All that speaks against the evidence of a device at a point in time, its age left aside and
- * nothing relieved; without clauses that are never held.
+ * nothing relieved; without clauses that are never held. `announced`: those that only report until a
+ * date speak against it before.
  */
 export function causesOf(
   record: AttestedRecord,
   { policy, referenceValues }: Documents,
   now: Date,
+  { announced = false } = {},
 ): readonly Cause[] {
   const { claims, issuer, attestationPolicyHash } = record.attestation
   const causes: Cause[] = []
@@ -31,7 +35,11 @@ export function causesOf(
   const result = appraise({ claims, referenceValues, now })
   const attestation = { ...record.attestation, result }
   const outcomes = evaluatePolicy(policy, { device: record, attestation, now }, { scope: 'device' })
-  for (const reason of blockingReasons(outcomes, 'device')) {
+  const meant = outcomes.map((outcome) => {
+    const severity = policy.clauseById.get(outcome.clause)?.severity
+    return severity === undefined || !announced ? outcome : { ...outcome, severity }
+  })
+  for (const reason of blockingReasons(meant, 'device')) {
     if ('clause' in reason && policy.clauseById.get(reason.clause)?.isHeld) {
       causes.push({ kind: 'clause', clause: reason.clause })
     }
@@ -86,7 +94,8 @@ export function searchCorrelations(input: {
   return {
     add(record) {
       const rules = rulesOf(record)
-      const then = causesOf(record, rules, record.attestation.attestedAt)
+      // What a clause denies from a date on is meant: who failed it before is no news.
+      const then = causesOf(record, rules, record.attestation.attestedAt, { announced: true })
       if (!then.every((cause) => isNew(record, cause))) return
       good += 1
       for (const cause of causesOf(shift(record, lookAheadMs), rules, soon)) {

@@ -1,7 +1,7 @@
 import type { DocumentHash } from '../base/document-hash.ts'
 import type { Hold } from './hold.ts'
 import { findOverride, type Override } from './override.ts'
-import { isEnforcing, isInStage, isOpen, type Rollout } from './rollout.ts'
+import { enforcedSince, isEnforcing, isInStage, isOpen, type Rollout } from './rollout.ts'
 
 /** What steers decisions beside trust records: which documents are in force for whom, and what else counts. */
 export type Control = {
@@ -35,8 +35,8 @@ export type Version = { readonly hash: DocumentHash; readonly since: Date }
 
 /**
  * A pin goes before a rollout, a rollout that enforces before the active document. Without a
- * device it is the active one. A version out of a rollout counts from the beginning of the rollout,
- * so that no later stage of it lengthens a grace.
+ * device it is the active one. A version out of a rollout counts from when the first stage that holds
+ * the device was entered.
  */
 export function versionFor(
   control: Control,
@@ -50,7 +50,7 @@ export function versionFor(
     if (pin?.action === 'pin') return { hash: pin.hash, since: pin.createdAt }
     const rollout = control.rollouts.find((one) => one.kind === kind && isEnforcing(one))
     if (rollout !== undefined && isInStage(rollout, device)) {
-      return { hash: rollout.to, since: rollout.createdAt }
+      return { hash: rollout.to, since: enforcedSince(rollout, device) }
     }
   }
   const active = control.active.find((pointer) => pointer.kind === kind)

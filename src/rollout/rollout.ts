@@ -30,6 +30,8 @@ export type Rollout = {
   readonly plan: RolloutPlan
   /** Since when it is in this pass and stage. */
   readonly since: Date
+  /** Index of each stage of the enforce pass to the ISO 8601 time at which it was entered. */
+  readonly enforcedAt: Readonly<Record<string, string>>
   readonly health: RolloutHealth | null
   /** Why it is in this state, for people. */
   readonly note: string
@@ -135,6 +137,20 @@ export function isInStage(
   return plan.stages.slice(0, stage + 1).some(({ percent, labels }) => {
     return device.ring < percent || labels.some((label) => device.labels.includes(label))
   })
+}
+
+/**
+ * Since when the new document decides for a device of the stage that the rollout is in: since the
+ * first stage that holds it was entered, so that no later one lengthens a grace.
+ */
+export function enforcedSince(
+  rollout: Pick<Rollout, 'plan' | 'enforcedAt' | 'createdAt'>,
+  device: Parameters<typeof isInStage>[1],
+): Date {
+  const { plan, enforcedAt, createdAt } = rollout
+  const first = plan.stages.findIndex((_, stage) => isInStage({ plan, stage }, device))
+  const entered = enforcedAt[String(first)]
+  return entered === undefined ? createdAt : new Date(entered)
 }
 
 /** Whether `health` is more than the plan bears. */

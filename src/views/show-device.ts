@@ -1,3 +1,4 @@
+import type { DescribedDenial } from '../access/explain.ts'
 import type { HistoryEntry } from '../store/devices/device-history.ts'
 import type { DeviceDetail, DeviceSummary } from '../store/devices/device-reads.ts'
 
@@ -18,14 +19,9 @@ export function showSummary(device: DeviceSummary) {
   }
 }
 
-/** One device with its last accepted attestation. */
-export function showDetail({
-  record,
-  verdict,
-  recordedVerdict,
-  reasons,
-  firstFailedAt,
-}: DeviceDetail) {
+/** One device with its last accepted attestation, and what will deny it later. */
+export function showDetail(detail: DeviceDetail, coming: readonly DescribedDenial[]) {
+  const { record, verdict, recordedVerdict, reasons, firstFailedAt } = detail
   const { attestation, quarantine } = record
   return {
     device_id: record.deviceId,
@@ -51,6 +47,9 @@ export function showDetail({
       first_failed_at: firstFailedAt,
       claims: attestation.claims,
     },
+    coming: coming.map(({ clause, from, title, repair }) => {
+      return { clause, title, repair, denied_from: from }
+    }),
   }
 }
 

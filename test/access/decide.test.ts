@@ -181,10 +181,19 @@ describe('language', () => {
 
 describe('what the device is told about itself', () => {
   const explain = (record: TrustRecord, now = NOW, language?: string) =>
-    explainToDevice(assess({ ...BASELINE, record, now }), BASELINE.policy, readLanguages(language))
+    explainToDevice(
+      { verdict: assess({ ...BASELINE, record, now }), coming: [] },
+      BASELINE.policy,
+      readLanguages(language),
+    )
 
   test('a trusted device has nothing to do', () => {
-    expect(explain(recordOf())).toEqual({ code: 'trusted', restart: false, reasons: [] })
+    expect(explain(recordOf())).toEqual({
+      code: 'trusted',
+      restart: false,
+      reasons: [],
+      coming: [],
+    })
   })
 
   test('what to repair, in its language', () => {

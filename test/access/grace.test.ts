@@ -8,20 +8,42 @@ const graceful = { clause: CLAUSE, graceMs: GRACE_MINUTES * 60_000 }
 const strict = { clause: CLAUSE }
 
 describe('grace of a clause', () => {
-  const graceUntil = (record: ReliefRecord, now: Date, policySince = at(-5000)) =>
-    graceOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), now })
+  const graceUntil = (
+    record: ReliefRecord,
+    now: Date,
+    { policySince = at(-5000), bound }: { policySince?: Date; bound?: Date } = {},
+  ) => {
+    const boundSince = bound && (() => bound.getTime())
+    return graceOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), boundSince, now })
+  }
+  const noted = (since: Date, met?: Date) => {
+    const times = { since: since.toISOString() }
+    return recordOf({ grace: met === undefined ? times : { ...times, met: met.toISOString() } })
+  }
 
-  test('counts from the first failure that was noted, and ends at an exclusive instant', () => {
-    const record = recordOf({ failedAt: at(-10) })
+  test('counts from when it was noted, and ends at an exclusive instant', () => {
+    const record = noted(at(-10))
     const until = at(-10 + GRACE_MINUTES)
     expect(graceUntil(record, at(0))).toEqual({ kind: 'grace', reason: CLAUSE, until })
     expect(graceUntil(record, justBefore(until))?.until).toEqual(until)
     expect(graceUntil(record, until)).toBeUndefined()
   })
 
-  test('is not lengthened by attesting again, nor by another policy', () => {
-    const record = recordOf({ failedAt: at(-GRACE_MINUTES), attestedAt: at(0) })
-    expect(graceUntil(record, at(0), at(0))).toBeUndefined()
+  test('is not lengthened by attesting again, nor by another policy, once it is noted', () => {
+    const record = { ...noted(at(-GRACE_MINUTES)), attestation: recordOf().attestation }
+    expect(graceUntil(record, at(0), { policySince: at(0), bound: at(0) })).toBeUndefined()
+  })
+
+  test('counts from when the clause began to bind, whatever failed before', () => {
+    const record = recordOf({ failedAt: at(-4000), attestedAt: at(-400) })
+    expect(graceUntil(record, at(0), { bound: at(-5) })?.until).toEqual(at(-5 + GRACE_MINUTES))
+    expect(graceUntil(record, at(0), { policySince: at(-5) })?.until).toEqual(at(25))
+    expect(graceUntil(record, at(0))).toBeUndefined()
+  })
+
+  test('counts from the first failure where the clause bound before', () => {
+    const record = recordOf({ failedAt: at(-10), attestedAt: at(-1) })
+    expect(graceUntil(record, at(0), { bound: at(-4000) })?.until).toEqual(at(20))
   })
 
   test('counts from the attestation where no failure was noted', () => {
@@ -30,11 +52,23 @@ describe('grace of a clause', () => {
     expect(graceUntil(record, at(1))).toBeUndefined()
   })
 
-  test('counts from the policy where that is newer than the attestation', () => {
-    const record = recordOf({ attestedAt: at(-400) })
-    expect(graceUntil(record, at(0))).toBeUndefined()
-    expect(graceUntil(record, at(0), at(-5))?.until).toEqual(at(-5 + GRACE_MINUTES))
-    expect(graceUntil(record, at(-5 + GRACE_MINUTES), at(-5))).toBeUndefined()
+  test('goes on for a device that comes and goes, and begins anew after a week without', () => {
+    const week = 7 * 24 * 60
+    const soon = recordOf({ attestedAt: at(0), failedAt: at(0) })
+    const within = { ...soon, graces: noted(at(-9000), at(-8000)).graces }
+    expect(graceUntil(within, at(0), { policySince: at(-9500) })).toBeUndefined()
+    const after = { ...soon, graces: noted(at(-90_000), at(-week)).graces }
+    expect(graceUntil(after, at(0))?.until).toEqual(at(GRACE_MINUTES))
+    const long = { clause: CLAUSE, graceMs: 30 * 24 * 3_600_000 }
+    const reliefs = reliefsOf({ policySince: at(-95_000) })
+    const situation = { record: after, reliefs, now: at(0) }
+    expect(graceOfClause(long, situation)).toBeUndefined()
+  })
+
+  test('begins anew where documents came to bind the device after it had met the clause', () => {
+    const record = { ...recordOf({ failedAt: at(0) }), graces: noted(at(-900), at(-800)).graces }
+    expect(graceUntil(record, at(0), { bound: at(-801) })).toBeUndefined()
+    expect(graceUntil(record, at(0), { bound: at(-799) })?.until).toEqual(at(GRACE_MINUTES))
   })
 
   test('is none where the clause gives none, or another clause failed first', () => {
@@ -49,6 +83,8 @@ describe('grace of a clause', () => {
   test('is none on a time that is no time', () => {
     const record = { ...recordOf(), firstFailedAt: { [CLAUSE]: 'yesterday' } }
     expect(graceUntil(record, at(0))).toBeUndefined()
+    const since = { ...recordOf(), graces: { [CLAUSE]: { since: 'yesterday' } } }
+    expect(graceUntil(since, at(0))).toBeUndefined()
     expect(graceUntil(recordOf({ failedAt: at(0) }), new Date(Number.NaN))).toBeUndefined()
   })
 })

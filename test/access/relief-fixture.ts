@@ -1,4 +1,5 @@
 import type { HeldCause, ReliefRecord, Reliefs } from '../../src/access/relief.ts'
+import type { NotedGrace } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import type { Cause } from '../../src/rollout/hold.ts'
 
@@ -16,6 +17,7 @@ export const justBefore = (time: Date) => new Date(time.getTime() - 1)
 export function recordOf(
   changes: {
     readonly failedAt?: Date
+    readonly grace?: NotedGrace
     readonly attestedAt?: Date
     readonly validUntil?: Date
     readonly createdAt?: Date
@@ -26,6 +28,7 @@ export function recordOf(
   const { attestedAt = at(-60), validUntil = at(420) } = changes
   return {
     firstFailedAt: failedAt === undefined ? {} : { [CLAUSE]: failedAt.toISOString() },
+    graces: changes.grace === undefined ? {} : { [CLAUSE]: changes.grace },
     createdAt,
     attestation: { attestedAt, validUntil, issuer: ISSUER, claims },
   }

@@ -37,6 +37,7 @@ export function recordOf(
       claims,
     },
     firstFailedAt: {},
+    graces: {},
     generation: 1,
     vouched: true,
     ...changes,

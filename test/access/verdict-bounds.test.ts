@@ -58,6 +58,15 @@ const record: fc.Arbitrary<TrustRecord> = fc
         { weight: 1, arbitrary: fc.constant('yesterday') },
       ),
     ),
+    graces: fc.dictionary(
+      fc.constantFrom('boot', 'svn', 'other'),
+      fc
+        .record({ since: minutes, met: fc.option(minutes, { nil: undefined }) })
+        .map(({ since, met }) => ({
+          since: since.toISOString(),
+          ...(met !== undefined && { met: met.toISOString() }),
+        })),
+    ),
     generation: fc.integer({ min: 1, max: 3 }),
     vouched: fc.boolean(),
     createdAt: minutes,

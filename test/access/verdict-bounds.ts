@@ -47,13 +47,17 @@ function expectClausesMet({ clauseOutcomes, relief = [] }: Judged): void {
 type Attested = Judged & { readonly attestation: NonNullable<TrustRecord['attestation']> }
 
 const BOUNDS: Readonly<Record<Relief['kind'], (relief: Relief, judged: Attested) => void>> = {
-  grace({ reason = '', until }, { record, reliefs, clauseOutcomes, attestation }) {
+  grace({ reason = '', until }, { record, reliefs, now, clauseOutcomes, attestation }) {
     const { graceMs = 0 } = clauseOutcomes.find(({ clause: id }) => id === reason) ?? {}
-    const noted = record.firstFailedAt[reason]
-    const since =
-      noted === undefined
-        ? Math.max(reliefs.policySince.getTime(), attestation.attestedAt.getTime())
-        : Date.parse(noted)
+    const noted = record.graces[reason]
+    const failed = record.firstFailedAt[reason]
+    const bound = reliefs.policySince.getTime()
+    const first = failed === undefined ? attestation.attestedAt.getTime() : Date.parse(failed)
+    // One that was noted goes on, while the device did not meet the clause for long.
+    const met = noted?.met === undefined ? Infinity : Date.parse(noted.met)
+    const kept = Math.max(graceMs, 7 * 24 * 3_600_000)
+    const goesOn = noted !== undefined && bound <= met && now.getTime() < met + kept
+    const since = goesOn ? Date.parse(noted.since) : Math.max(bound, first)
     expect(until.getTime()).toBe(since + graceMs)
   },
   hold({ reason = '', until }, { record, reliefs, now, attestation }) {

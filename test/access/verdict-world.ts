@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { type Assessment, assess } from '../../src/access/assess.ts'
+import { forgottenAfterMs } from '../../src/access/grace.ts'
 import type { HeldCause, Reliefs } from '../../src/access/relief.ts'
-import type { TrustRecord } from '../../src/access/trust-record.ts'
+import type { NotedGrace, TrustRecord } from '../../src/access/trust-record.ts'
 import type { AttestationClaims } from '../../src/appraisal/claims.ts'
 import {
   parseReferenceValues,
@@ -9,6 +10,7 @@ import {
 } from '../../src/appraisal/reference-values.ts'
 import { asAttestationPolicyHash } from '../../src/evidence/token/attestation-token.ts'
 import { compilePolicy } from '../../src/policy/document/compile.ts'
+import type { ClauseOutcome } from '../../src/policy/language/evaluate.ts'
 import type { Cause } from '../../src/rollout/hold.ts'
 import { DEVICE, HEALTHY, TEXTS, withoutClaim } from '../policy/healthy-device.ts'
 import { expectOk } from '../support/refusal.ts'
@@ -96,6 +98,7 @@ export const FIRST: World = {
     quarantine: null,
     attestation: null,
     firstFailedAt: {},
+    graces: {},
     generation: 1,
     vouched: false,
     createdAt: at(-10),
@@ -164,7 +167,30 @@ export function attest(world: World, claims: AttestationClaims, validMinutes: nu
   const firstFailedAt = Object.fromEntries(
     failing.map(({ clause: id }) => [id, record.firstFailedAt[id] ?? at(minutes).toISOString()]),
   )
-  return { ...world, record: { ...record, attestation, firstFailedAt } }
+  const graces = Object.fromEntries(clauseOutcomes.flatMap((one) => noteGrace(world, one)))
+  return { ...world, record: { ...record, attestation, firstFailedAt, graces } }
+}
+
+/** Here no document binds anybody before it comes into force, and nobody proves the same twice. */
+function noteGrace(
+  { record, minutes, policySince }: World,
+  { clause: id, severity, status, graceMs }: ClauseOutcome,
+): readonly (readonly [string, NotedGrace])[] {
+  if (severity !== 'enforce' || graceMs === undefined) return []
+  const isFailing = status === 'fail' || status === 'undecidable'
+  const now = at(minutes).toISOString()
+  const noted = record.graces[id]
+  const { met } = noted ?? {}
+  const goesOn =
+    noted !== undefined &&
+    (met === undefined ||
+      (at(policySince).toISOString() <= met &&
+        at(minutes).getTime() < Date.parse(met) + forgottenAfterMs(graceMs)))
+  if (goesOn) return [[id, isFailing ? { since: noted.since } : { ...noted, met: met ?? now }]]
+  if (!isFailing) return []
+  const first = record.firstFailedAt[id] ?? now
+  const bound = at(policySince).toISOString()
+  return [[id, { since: bound > first ? bound : first }]]
 }
 
 function changeRecord(change: Partial<TrustRecord>): Event['apply'] {

@@ -215,6 +215,7 @@ function deny(recording: AttestationToRecord, index: number): AttestationToRecor
     announcedVerdict: 'untrusted',
     reasons: [{ code: 'clause_failed', clause: 'secure_boot_on' }],
     failedClauses: ['secure_boot_on'],
+    graces: [],
   }
 }
 

@@ -230,7 +230,7 @@ function documentTargets(): readonly Target[] {
     ofJson('policy', [BASELINE_POLICY], compilePolicy),
     ofJson('reference values', [values], parseReferenceValues),
     ofText('text of a policy', [JSON.stringify(BASELINE_POLICY, undefined, 1)], (text) =>
-      asResult(lintPolicy(text).findings),
+      asResult(lintPolicy(text, { now: NOW }).findings),
     ),
     ofText('text of reference values', [JSON.stringify(values)], (text) =>
       asResult(lintReferenceValues(text, { now: NOW }).findings),

@@ -97,7 +97,7 @@ async function useEverything(): Promise<{
 }
 
 /** What follows from a verdict is what policies are for; who is told it is not. */
-const DECIDED = ['code', 'restart', 'reasons', 'verdict']
+const DECIDED = ['code', 'restart', 'reasons', 'coming', 'verdict']
 
 /** Members and types of an answer; whatever decides nothing else is compared as it is. */
 function shapeOf(value: Json, name = ''): Json {

@@ -6,6 +6,7 @@ import {
   type AttestationPolicyHash,
   asAttestationPolicyHash,
 } from '../../src/evidence/token/attestation-token.ts'
+import { compilePolicy } from '../../src/policy/document/compile.ts'
 import {
   type AttestedRecord,
   causesOf,
@@ -21,6 +22,7 @@ import {
   HEALTHY,
   NOW,
   policyOf,
+  TEXTS,
   withoutClaim,
 } from '../policy/healthy-device.ts'
 import { expectOk } from '../support/refusal.ts'
@@ -55,6 +57,7 @@ function recordOf(id: number | string, changes: Changes = {}): AttestedRecord {
     labels,
     quarantine: null,
     firstFailedAt: Object.fromEntries(noted),
+    graces: {},
     attestation: {
       claims,
       issuer: ISSUER,
@@ -227,6 +230,15 @@ describe('nothing is found', () => {
     expect(find(fleetOf(50, { claims: INSECURE, failed: justOutside }))).toEqual([])
     const justInside = { secure_boot_on: -30 }
     expect(find(fleetOf(50, { claims: INSECURE, failed: justInside }))).toHaveLength(1)
+  })
+
+  test('over what a clause denies from a date on, which is meant', () => {
+    const clauses = [{ id: 'coming', require: 'attestation.vbsEnabled', severity: 'enforce' }]
+    const enforce_from = new Date(NOW.getTime() + LOOK_AHEAD / 2).toISOString()
+    const document = clauses.map((one) => ({ ...one, enforce_from, texts: TEXTS }))
+    const policy = expectOk(compilePolicy({ name: 'Test', clauses: document }))
+    const fleet = fleetOf(20, { claims: { ...HEALTHY, vbsEnabled: false } })
+    expect(find(fleet, { rules: { ...BASELINE, policy } })).toEqual([])
   })
 
   test('over first failures while it is not known whether devices were asked before', () => {

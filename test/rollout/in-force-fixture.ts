@@ -22,6 +22,7 @@ export function rolloutOf(changes: Partial<Rollout> = {}): Rollout {
     stage: 0,
     plan: DEFAULT_PLAN,
     since: at(0),
+    enforcedAt: {},
     health: null,
     note: '',
     author: 'admin',

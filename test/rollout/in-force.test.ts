@@ -38,10 +38,18 @@ describe('the version that decides for a device', () => {
     expect(policyFor(controlOf({ active: [] }))).toBeUndefined()
   })
 
-  test('is the new one of a rollout that enforces, since the rollout began', () => {
-    const rollout = enforcing({ createdAt: at(-50), since: at(50) })
+  test('is the new one of a rollout that enforces, since it reached the device', () => {
+    const entered = { 0: at(-20).toISOString(), 1: at(50).toISOString() }
+    const rollout = enforcing({ createdAt: at(-50), since: at(50), enforcedAt: entered })
     const control = controlOf({ rollouts: [rollout] })
-    expect(policyFor(control)).toEqual({ hash: 'policy-new', since: at(-50) })
+    expect(policyFor(control)).toEqual({ hash: 'policy-new', since: at(-20) })
+    // No later stage begins it anew, and one that comes later to others does so for them alone.
+    const wider = controlOf({ rollouts: [{ ...rollout, stage: 1 }] })
+    expect(policyFor(wider)?.since).toEqual(at(-20))
+    expect(policyFor(wider, { ...DEVICE, ring: 3, labels: [] })?.since).toEqual(at(50))
+    // One that was under way before this was noted.
+    const unnoted = controlOf({ rollouts: [{ ...rollout, enforcedAt: {} }] })
+    expect(policyFor(unnoted)?.since).toEqual(at(-50))
     expect(policyFor(control, OUTSIDE)?.hash).toBe('policy-old')
     expect(policyFor(control, null)?.hash).toBe('policy-old')
     expect(versionFor(control, 'reference-values', DEVICE, NOW)?.hash).toBe('values-old')

@@ -67,6 +67,7 @@ export function attestationOf(changes: Changes): AttestationToRecord {
     announcedVerdict: rest.verdict ?? 'trusted',
     reasons: [],
     failedClauses: [],
+    graces: [],
     digests: { token: 'token-digest' },
     trace: { steps: ['token', 'proof'] },
     evaluatedPolicyHash: 'policy-1',

@@ -66,6 +66,7 @@ export async function recordFleet(
       announcedVerdict: 'trusted',
       reasons: [],
       failedClauses: [],
+      graces: [],
       digests: {},
       trace: [],
       evaluatedPolicyHash: 'policy',

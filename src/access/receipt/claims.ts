@@ -29,10 +29,16 @@ const causeSchema = z.discriminatedUnion('kind', [
 
 const reliefsSchema = z.strictObject({
   policy_since: instant,
+  /** Absent in receipts of versions that did not ask for it. */
+  reference_values_since: instant.optional(),
   outage_grace_seconds: z.number(),
   allowed_until: instant.nullable(),
   /** Clause id to the time since which the device fails it: it changes with each attestation. */
   first_failed_at: z.record(z.string(), instant),
+  /** Clause id to the grace that the device has begun to use up; absent where there is none. */
+  graces: z
+    .record(z.string(), z.strictObject({ since: instant, met: instant.optional() }))
+    .optional(),
   holds: z.array(z.strictObject({ cause: causeSchema, covers: instant, until: instant })),
 })
 
@@ -53,14 +59,16 @@ export type ReliefsClaim = z.infer<typeof reliefsSchema>
 
 export function describeReliefs(
   reliefs: Reliefs,
-  firstFailedAt: TrustRecord['firstFailedAt'],
+  { firstFailedAt, graces }: Pick<TrustRecord, 'firstFailedAt' | 'graces'>,
 ): ReliefsClaim {
-  const { policySince, outageGraceMs, allowedUntil, holds } = reliefs
+  const { policySince, referenceValuesSince, outageGraceMs, allowedUntil, holds } = reliefs
   return {
     policy_since: policySince.toISOString(),
+    ...(referenceValuesSince && { reference_values_since: referenceValuesSince.toISOString() }),
     outage_grace_seconds: outageGraceMs / 1000,
     allowed_until: allowedUntil?.toISOString() ?? null,
     first_failed_at: { ...firstFailedAt },
+    ...(Object.keys(graces).length > 0 && { graces: { ...graces } }),
     holds: holds.map(({ cause, covers, until }) => {
       return { cause, covers: covers.toISOString(), until: until.toISOString() }
     }),
@@ -71,12 +79,22 @@ export function describeReliefs(
 export function reliefsOfClaim(claim: ReliefsClaim): Reliefs {
   return {
     policySince: new Date(claim.policy_since),
+    ...(claim.reference_values_since !== undefined && {
+      referenceValuesSince: new Date(claim.reference_values_since),
+    }),
     outageGraceMs: claim.outage_grace_seconds * 1000,
     allowedUntil: claim.allowed_until === null ? null : new Date(claim.allowed_until),
     holds: claim.holds.map(({ cause, covers, until }) => {
       return { cause, covers: new Date(covers), until: new Date(until) }
     }),
   }
+}
+
+export function gracesOfClaim({ graces = {} }: ReliefsClaim): TrustRecord['graces'] {
+  const noted = Object.entries(graces).map(([clause, { since, met }]) => {
+    return [clause, met === undefined ? { since } : { since, met }]
+  })
+  return Object.fromEntries(noted)
 }
 
 /**

@@ -87,6 +87,7 @@ export function recordOfInputs(
   evidence: EvidenceInput | null,
   told: {
     readonly firstFailedAt: TrustRecord['firstFailedAt']
+    readonly graces: TrustRecord['graces']
     readonly key: { readonly jkt: string; readonly generation: number } | undefined
   },
 ): TrustRecord {
@@ -101,6 +102,7 @@ export function recordOfInputs(
     ring: device.ring,
     createdAt: new Date(device.created_at),
     firstFailedAt: told.firstFailedAt,
+    graces: told.graces,
     generation: told.key?.generation ?? 0,
     vouched: evidence !== null && isVouched(evidence.claims as AttestationClaims),
     attestation: evidence && {

@@ -42,7 +42,7 @@ export function describeDecision({ decided, ...input }: DecisionToDescribe): Dec
     reasons: [...new Set(context.reasons.map(({ code }) => code))],
     mode: 'enforce',
     decided_at: now.toISOString(),
-    reliefs: describeReliefs(reliefs, record?.firstFailedAt ?? {}),
+    reliefs: describeReliefs(reliefs, record ?? { firstFailedAt: {}, graces: {} }),
     relief: [...(context.relief ?? [])],
     rollouts: input.trials.map(({ rolloutId, kind, pass, stage }) => {
       return { rollout_id: rolloutId, kind, pass, stage }

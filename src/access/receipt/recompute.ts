@@ -8,7 +8,7 @@ import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
 import { type VerifiedDeviceToken, verifyDeviceToken } from '../device-token.ts'
 import { type EvaluationRequest, parseEvaluation } from '../evaluation-request.ts'
 import type { TrustRecord } from '../trust-record.ts'
-import { reliefsOfClaim } from './claims.ts'
+import { gracesOfClaim, reliefsOfClaim } from './claims.ts'
 import { digestInput, digestRequest, inputsSchema, recordOfInputs } from './inputs.ts'
 import type { ReceiptKeys } from './keys.ts'
 import { MAX_TOKEN_LEAD_MS } from './limits.ts'
@@ -124,6 +124,7 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
         ? null
         : recordOfInputs(device, evidence, {
             firstFailedAt: claims.reliefs.first_failed_at,
+            graces: gracesOfClaim(claims.reliefs),
             key: claims.device_key,
           }),
     request: request.value,

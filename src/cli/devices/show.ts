@@ -1,6 +1,8 @@
+import type { DescribedDenial } from '../../access/explain.ts'
 import { describeReason } from '../../access/reason-text.ts'
 import { deriveVerdict, type VerdictReason } from '../../access/verdict.ts'
-import { createRulesReader } from '../../operations/release/rules-in-force.ts'
+import { foreseeDenials } from '../../operations/devices/foresee-denials.ts'
+import { createRulesReader, type RulesReader } from '../../operations/release/rules-in-force.ts'
 import type { HistoryEntry } from '../../store/devices/device-history.ts'
 import type { DeviceDetail } from '../../store/devices/device-reads.ts'
 import type { Json } from '../../store/json.ts'
@@ -22,17 +24,20 @@ export async function showDevice(
   const { entries } = await store.deviceHistory(id, { limit: ATTEMPTS_SHOWN })
   // A device that was only ever refused has a history and no record.
   if (detail === null && entries.length === 0) throw new Error(`nothing is known about ${id}`)
+  const rules = createRulesReader(store, { clock: () => now })
+  const coming = detail === null ? [] : await foreseeDenials(rules, { record: detail.record, now })
   if (json) {
     const attestations = entries.map(showEntry)
-    printJson({ device: detail && showDetail(detail), attestations })
+    printJson({ device: detail && showDetail(detail, coming), attestations })
     return 0
   }
-  const repairs = detail === null ? [] : await describeReasons(store, detail, now)
+  const repairs = detail === null ? [] : await describeReasons(rules, detail, now)
   const claims = detail?.record.attestation?.claims
   printText(
     [
       describeDevice(id, detail),
       repairs.length > 0 ? `\nWhy\n${repairs.join('')}` : '',
+      coming.length > 0 ? `\nWill be denied\n${coming.map(describeDenial).join('')}` : '',
       `\nLast attempts\n${describeAttempts(entries)}\n`,
       claims === undefined
         ? ''
@@ -69,12 +74,16 @@ function describeDevice(id: string, detail: DeviceDetail | null): string {
 }
 
 /** What stands in the way, each with the repair text that the device's user gets. */
-async function describeReasons(store: Store, detail: DeviceDetail, now: Date): Promise<string[]> {
+async function describeReasons(
+  rules: Pick<RulesReader, 'recent'>,
+  detail: DeviceDetail,
+  now: Date,
+): Promise<string[]> {
   const { record } = detail
   const standing = deriveVerdict({ record, clauseOutcomes: [], now }).reasons
   const reasons = [...standing, ...(detail.reasons as unknown as readonly VerdictReason[])]
   if (reasons.length === 0) return []
-  const { active } = await createRulesReader(store, { clock: () => now }).recent()
+  const { active } = await rules.recent()
   const { policy } = active
   return reasons.map((reason) => {
     const name = 'clause' in reason ? reason.clause : reason.code
@@ -83,6 +92,10 @@ async function describeReasons(store: Store, detail: DeviceDetail, now: Date): P
     const { title, repair } = describeReason(reason, policy, [])
     return `  ${name}: ${title}\n    ${repair}\n`
   })
+}
+
+function describeDenial({ clause, from, title, repair }: DescribedDenial): string {
+  return `  from ${from.toISOString()} by ${clause}: ${title}\n    ${repair}\n`
 }
 
 function describeAttempts(entries: readonly HistoryEntry[]): string {

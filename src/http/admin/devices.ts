@@ -9,7 +9,9 @@ import {
   type StandingVerb,
 } from '../../operations/devices/change-standing.ts'
 import { enrolDevice } from '../../operations/devices/enrol-device.ts'
+import { foreseeDenials } from '../../operations/devices/foresee-denials.ts'
 import { labelDevice } from '../../operations/devices/label-device.ts'
+import type { DeviceDetail } from '../../store/devices/device-reads.ts'
 import { showDetail, showEntry, showSummary } from '../../views/show-device.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
@@ -84,7 +86,8 @@ export function adminDeviceRoutes(services: AdminServices): Hono<HttpEnv> {
   app.get('/v1/devices/:id', mayRead, async (c) => {
     const id = c.req.param('id')
     const detail = isDeviceId(id) ? await store.deviceDetail(id, clock()) : null
-    return detail === null ? answerProblem(c, 'device_not_found') : c.json(showDetail(detail))
+    if (detail === null) return answerProblem(c, 'device_not_found')
+    return c.json(await showWhole(services, detail))
   })
 
   app.get('/v1/devices/:id/attestations', mayRead, async (c) => {
@@ -164,12 +167,17 @@ async function label(c: HttpContext, services: AdminServices): Promise<Response>
 /** The device as it is after a change: asking for the same change again changes nothing. */
 async function answerDevice(
   c: HttpContext,
-  { store, clock }: AdminServices,
+  services: AdminServices,
   { deviceId, status = 200 }: { readonly deviceId: string; readonly status?: 200 | 201 },
 ): Promise<Response> {
-  const detail = await store.deviceDetail(deviceId, clock())
+  const detail = await services.store.deviceDetail(deviceId, services.clock())
   if (detail === null) return answerProblem(c, 'device_not_found')
-  return c.json(showDetail(detail), status)
+  return c.json(await showWhole(services, detail), status)
+}
+
+async function showWhole({ rules, clock }: AdminServices, detail: DeviceDetail) {
+  const coming = await foreseeDenials(rules, { record: detail.record, now: clock() })
+  return showDetail(detail, coming)
 }
 
 /** Without the members that are absent, as optional members of the store's queries want it. */

@@ -1,5 +1,6 @@
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import type { PreviewDependencies } from '../../operations/release/preview.ts'
+import type { RulesReader } from '../../operations/release/rules-in-force.ts'
 import type { SecondDependencies } from '../../operations/release/second-administrator.ts'
 import type { SteerDependencies } from '../../operations/release/steer.ts'
 import type { Store } from '../../store/store.ts'
@@ -31,6 +32,7 @@ export type AdminServices = ClientServices & {
     | 'admitDevice'
     | 'signOutDevice'
   >
+  readonly rules: Pick<RulesReader, 'recent'>
   readonly releases: SteerDependencies
   readonly previews: PreviewDependencies
   readonly second: SecondDependencies

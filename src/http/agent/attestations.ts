@@ -73,7 +73,7 @@ async function answerSubmission(
 function answerAccepted(c: HttpContext, accepted: AcceptedSubmission): Response {
   const { deviceId, attestation, verdict, rules, deviceToken, nextAttestationAt } = accepted
   const languages = readLanguages(c.req.header('accept-language'))
-  const { code, restart, reasons } = explainToDevice(verdict, rules.policy, languages)
+  const { code, restart, reasons, coming } = explainToDevice(accepted, rules.policy, languages)
   const validUntil = attestation.validUntil.toISOString()
   const answer = {
     attestation_id: attestation.attestationId,
@@ -83,6 +83,9 @@ function answerAccepted(c: HttpContext, accepted: AcceptedSubmission): Response 
     restart,
     reasons: reasons.map(({ code, clause, title, repair }) => {
       return { code: clause ?? code, title, repair }
+    }),
+    coming: coming.map(({ clause, from, title, repair }) => {
+      return { code: clause, title, repair, denied_from: from.toISOString() }
     }),
     device_token: deviceToken,
     token_type: 'DPoP',

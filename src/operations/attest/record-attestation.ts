@@ -1,13 +1,17 @@
 import type { Documents } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
+import { createBinding } from '../../access/binding.ts'
+import { type ComingDenial, comingDenials } from '../../access/coming-denials.ts'
 import type { DeviceId } from '../../access/device-id.ts'
+import { forgottenAfterMs } from '../../access/grace.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { type DerivedVerdict, deriveVerdict, isActiveAt } from '../../access/verdict.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
-import type { RecordedDevice, RecordingAnswer } from '../../store/devices/recording.ts'
+import { isBlocking } from '../../policy/language/evaluate.ts'
+import type { GraceToNote, RecordedDevice, RecordingAnswer } from '../../store/devices/recording.ts'
 import type { RecordedVerdict } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
 import type { DeviceRules, RulesReader } from '../release/rules-in-force.ts'
@@ -44,6 +48,8 @@ export type Recorded = {
   readonly attestation: RecordedAttestation & { readonly attestationId: AttestationId }
   readonly verdict: DerivedVerdict
   readonly rules: Documents
+  /** What will deny it later, unless it is repaired. */
+  readonly coming: readonly ComingDenial[]
   /** What a device token for the proven key has to be of. */
   readonly generation: number
 }
@@ -111,6 +117,7 @@ async function recordUnder(
     nonce: submission.nonce,
     attestation,
     ...describeAssessment(assessment),
+    graces: gracesToNote({ deviceRules, attestation, record, assessment, now }),
     announcedVerdict: mayBeRelieved(assessment, reliefs) ? null : recordable(assessment.verdict),
     digests: submission.digests,
     evaluatedPolicyHash: rules.policy.hash,
@@ -128,7 +135,34 @@ async function recordUnder(
     return err({ reason: 'attestation_overtaken' })
   }
   const verdict = verdictOn(device, { attestation, assessment, now })
-  return ok({ deviceId, attestation, verdict, rules, generation: device.generation })
+  const { firstFailedAt, graces, generation } = device
+  const noted = { attestation, firstFailedAt, graces, createdAt: record?.createdAt ?? now }
+  const coming = comingDenials({
+    ...{ ...rules, reliefs, assessment, now },
+    ...{ record: noted, device: record ?? undefined },
+  })
+  return ok({ deviceId, attestation, verdict, rules, coming, generation })
+}
+
+/** Of the clauses that deny now and give time for repair, whether they fail, and since when they bind. */
+function gracesToNote(input: {
+  readonly deviceRules: DeviceRules
+  readonly attestation: RecordedAttestation
+  readonly record: TrustRecord | null
+  readonly assessment: Assessment
+  readonly now: Date
+}): readonly GraceToNote[] {
+  const { deviceRules, attestation, record, assessment, now } = input
+  const { rules, reliefs } = deviceRules
+  const device = record ?? undefined
+  const boundSince = createBinding({ ...rules, device, attestation, reliefs, now })
+  return assessment.clauseOutcomes.flatMap((outcome) => {
+    const { clause, severity, graceMs } = outcome
+    if (severity !== 'enforce' || graceMs === undefined) return []
+    const failing = isBlocking(outcome)
+    const bound = failing ? new Date(boundSince(clause)) : reliefs.policySince
+    return [{ clause, failing, bound, forgottenAfterMs: forgottenAfterMs(graceMs) }]
+  })
 }
 
 /** The verdict on the evidence, unless the standing of the device, now known, decides before it. */
@@ -216,6 +250,7 @@ async function readDevice(
     ring,
     attestation: null,
     firstFailedAt: {},
+    graces: {},
     generation: 1,
     vouched: false,
     createdAt: now,
@@ -247,10 +282,7 @@ function mayBeRelieved(
 ): boolean {
   if (verdict === 'trusted') return false
   if (holds.length > 0 || allowedUntil !== null) return true
-  return clauseOutcomes.some(({ status, severity, graceMs }) => {
-    const blocks = severity === 'enforce' && (status === 'fail' || status === 'undecidable')
-    return blocks && graceMs !== undefined
-  })
+  return clauseOutcomes.some((one) => isBlocking(one) && one.graceMs !== undefined)
 }
 
 /** Of evidence that was just verified a verdict is never `stale` or `quarantined`. */

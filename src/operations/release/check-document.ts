@@ -53,7 +53,7 @@ export type StoredDocumentFailure = {
 /** Gate one: looks through a document as its author wrote it. Some findings depend on the time. */
 export function lintDocument(kind: DocumentKind, source: LintSource, now: Date): LintedDocument {
   if (kind === 'policy') {
-    const { findings, compiled } = lintPolicy(source)
+    const { findings, compiled } = lintPolicy(source, { now })
     return { kind, findings, checked: compiled && { kind, compiled } } as LintedDocument
   }
   const { findings, compiled } = lintReferenceValues(source, { now })

@@ -178,6 +178,7 @@ function rulesForDevice(input: {
     rules: rulesOf(policy.hash, referenceValues.hash),
     reliefs: {
       policySince: policy.since,
+      referenceValuesSince: referenceValues.since,
       holds: control.holds,
       allowedUntil: device === null ? null : allowedUntil(control, device, now),
       outageGraceMs,

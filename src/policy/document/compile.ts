@@ -16,6 +16,7 @@ import {
   type Severity,
   type Texts,
 } from './document.ts'
+import { type ClockUse, clockUseOf, dependsOnAppraisal } from './reads.ts'
 
 /** A policy that is ready to be evaluated. Immutable, and named by the hash of its document. */
 export type CompiledPolicy = {
@@ -33,7 +34,10 @@ export type CompiledPolicy = {
 export type CompiledClause = {
   readonly id: string
   readonly scope: ClauseScope
+  /** What it comes to at last; what it is at a time `severityAt` says. */
   readonly severity: Severity
+  /** Until then it only reports. */
+  readonly enforceFrom: Date | undefined
   readonly texts: Texts
   /** Time for repair; counts for device clauses that are enforced. */
   readonly graceMs: number | undefined
@@ -43,6 +47,11 @@ export type CompiledClause = {
   readonly measuredAt: MeasuredAt | undefined
   readonly when: Expression | undefined
   readonly require: Expression
+  /** Moments at which it may change by the clock alone, ascending, in milliseconds of the epoch. */
+  readonly instants: readonly number[]
+  readonly clock: ClockUse
+  /** Reference values can change what it says. */
+  readonly readsAppraisal: boolean
   /** Equal for clauses that say the same of the same input, in whatever documents they are. */
   readonly logic: string
 }
@@ -113,16 +122,23 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
   const require = compiled.value
 
   const roots = [...require.roots, ...(when?.roots ?? [])]
+  const enforceFrom = clause.enforce_from === undefined ? [] : [new Date(clause.enforce_from)]
+  const starts = enforceFrom.map((date) => date.getTime())
+  const instants = new Set([...starts, ...(when?.instants ?? []), ...require.instants])
   return ok({
     id: clause.id,
     scope: roots.some((root) => REQUEST_ROOTS.has(root)) ? 'request' : 'device',
     severity: clause.severity,
+    enforceFrom: enforceFrom[0],
     texts: clause.texts,
     graceMs: clause.grace_seconds === undefined ? undefined : clause.grace_seconds * 1000,
     isHeld: clause.hold === undefined,
     measuredAt: require.measuredAt,
     when,
     require,
+    instants: [...instants].sort((a, b) => a - b),
+    clock: clockUseOf({ when, require }),
+    readsAppraisal: dependsOnAppraisal({ when, require }),
     logic: JSON.stringify([when?.source, require.source]),
   })
 }

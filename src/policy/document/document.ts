@@ -38,7 +38,12 @@ const clauseSchema = z.strictObject({
   when: expressionSchema.optional(),
   require: expressionSchema,
   severity: z.enum(['enforce', 'report']),
-  /** Time for repair: the clause decides only after a device has failed it for so long. */
+  /** RFC 3339 in UTC: of an `enforce` clause that only reports until then. */
+  enforce_from: z.iso.datetime().optional(),
+  /**
+   * Time for repair: the clause decides about a device only after it has failed it for so long while
+   * the clause denied (`graceOfClause`).
+   */
   grace_seconds: z.int().min(60).max(MAX_GRACE_SECONDS).optional(),
   /** `never`: that many devices fail it at once is meant, as where it reads the time of day. */
   hold: z.literal('never').optional(),

@@ -6,6 +6,7 @@ import { bindVariables, type PolicyInput, type Variables } from './input.ts'
 export type ClauseOutcome = {
   readonly clause: string
   readonly scope: ClauseScope
+  /** At the time of the evaluation (`severityAt`). */
   readonly severity: Severity
   readonly status: ClauseStatus
   /** Why it is undecidable, for an administrator: `No such key: enclaveSvn`. */
@@ -49,34 +50,56 @@ export function evaluatePolicy(
 ): readonly ClauseOutcome[] {
   const variables = bindVariables(input)
   const clauses = options.scope === 'device' ? policy.deviceClauses : policy.clauses
+  const { now } = input
   return clauses.map((clause) => {
-    const known = options.known?.get(clause.logic)
-    return known ? outcomeOf(clause, known) : evaluateClause(clause, variables)
+    const known = options.known?.get(clause.logic) ?? judgeClause(clause, variables)
+    return outcomeOf(clause, known, now)
   })
 }
 
-function evaluateClause(clause: CompiledClause, variables: Variables): ClauseOutcome {
+/** What one clause says, by itself, at the time of the input. */
+export function evaluateClause(clause: CompiledClause, input: PolicyInput): ClauseOutcome {
+  return outcomeOf(clause, judgeClause(clause, bindVariables(input)), input.now)
+}
+
+/** A clause only reports before its `enforce_from`, whatever its severity is. */
+export function severityAt(
+  { severity, enforceFrom }: Pick<CompiledClause, 'severity' | 'enforceFrom'>,
+  now: Date,
+): Severity {
+  return enforceFrom === undefined || now >= enforceFrom ? severity : 'report'
+}
+
+/** Whether a clause is in the way of a device, if nothing relieves it. */
+export function isBlocking({ severity, status }: ClauseOutcome): boolean {
+  return severity === 'enforce' && (status === 'fail' || status === 'undecidable')
+}
+
+function judgeClause(clause: CompiledClause, variables: Variables): Judgement {
   const applies = clause.when === undefined || clause.when.evaluate(variables)
-  if (applies === false) return outcomeOf(clause, NOT_APPLICABLE)
-  if (applies !== true) return undecidable(clause, applies)
+  if (applies === false) return NOT_APPLICABLE
+  if (applies !== true) return undecidable(applies)
   const holds = clause.require.evaluate(variables)
-  if (typeof holds === 'string') return undecidable(clause, holds)
-  return outcomeOf(clause, holds ? PASS : FAIL)
+  if (typeof holds === 'string') return undecidable(holds)
+  return holds ? PASS : FAIL
 }
 
 const PASS: Judgement = { status: 'pass' }
 const FAIL: Judgement = { status: 'fail' }
 const NOT_APPLICABLE: Judgement = { status: 'not_applicable' }
 
-function undecidable(clause: CompiledClause, cause: string): ClauseOutcome {
-  return outcomeOf(clause, { status: 'undecidable', cause: cause.slice(0, MAX_CAUSE_CHARS) })
+function undecidable(cause: string): Judgement {
+  return { status: 'undecidable', cause: cause.slice(0, MAX_CAUSE_CHARS) }
 }
 
-function outcomeOf(
-  { id, scope, severity, graceMs }: CompiledClause,
+/** What its document makes of what a clause says. */
+export function outcomeOf(
+  clause: CompiledClause,
   { status, cause }: Judgement,
+  now: Date,
 ): ClauseOutcome {
-  const outcome = { clause: id, scope, severity, status }
+  const { id, scope, graceMs } = clause
+  const outcome = { clause: id, scope, severity: severityAt(clause, now), status }
   if (cause === undefined && graceMs === undefined) return outcome
   return {
     ...outcome,

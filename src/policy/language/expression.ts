@@ -15,6 +15,7 @@ import {
 import { compileProgram, type Program } from './compile.ts'
 import type { Variables } from './input.ts'
 import { inspectExpression } from './inspect-expression.ts'
+import { instantsIn } from './instants.ts'
 import { PATTERN_ERROR, registerLinearMatches } from './linear-matches.ts'
 import { POLICY_NAMES } from './names.ts'
 import { CelError, nameOfType } from './value.ts'
@@ -26,6 +27,8 @@ export type Expression = {
   readonly roots: ReadonlySet<RootName>
   /** When the oldest of the measured values that it reads was measured. */
   readonly measuredAt: MeasuredAt | undefined
+  /** The moments that it names, in milliseconds of the epoch (`instantsIn`). */
+  readonly instants: readonly number[]
   /**
    * Whether it holds; or, as a text, why that cannot be said: a value is absent, or has another
    * type than its use needs. It never throws.
@@ -144,7 +147,8 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   const { ast, type, roots, measuredAt } = analysis
   if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
   const evaluate = decide(compileProgram(ast, POLICY_NAMES))
-  return { ok: true, expression: { source, roots, measuredAt, evaluate }, ast }
+  const instants = roots.has('now') ? instantsIn(ast) : []
+  return { ok: true, expression: { source, roots, measuredAt, instants, evaluate }, ast }
 }
 
 export type TreeAnalysis =

@@ -1,7 +1,9 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { type JsonNode, memberOf, offsetInString } from '../../base/json/tree.ts'
+import { clockUseOf } from '../document/reads.ts'
 import { nameOf } from '../language/constant-expression.ts'
-import { analyseExpression } from '../language/expression.ts'
+import { analyseExpression, type Expression } from '../language/expression.ts'
+import { bindVariables } from '../language/input.ts'
 import { possibleOutcomes } from '../language/possible-outcomes.ts'
 import { REQUEST_ROOTS, type RootName } from '../language/variables.ts'
 import { MAX_EXPRESSION_CHARS } from '../limits.ts'
@@ -14,6 +16,8 @@ export type LintedClause = {
   readonly when: LintedExpression | undefined
   readonly require: LintedExpression | undefined
   readonly severity: 'enforce' | 'report' | undefined
+  /** As it is written; what is no time is for the schema to tell. */
+  readonly enforceFrom: { readonly node: JsonNode; readonly at: number } | undefined
 }
 
 export type LintedExpression = {
@@ -21,6 +25,8 @@ export type LintedExpression = {
   readonly node: JsonNode
   /** Absent when it does not compile. */
   readonly ast: ASTNode | undefined
+  /** The same, ready to be evaluated. */
+  readonly analysed: Expression | undefined
   readonly roots: ReadonlySet<RootName>
   readonly findings: readonly LocatedFinding[]
 }
@@ -34,7 +40,14 @@ export function readClause(node: JsonNode, text: string): LintedClause {
     when: readExpression(node, 'when', text),
     require: readExpression(node, 'require', text),
     severity: severity === 'enforce' || severity === 'report' ? severity : undefined,
+    enforceFrom: readTime(memberOf(node, 'enforce_from')?.node),
   }
+}
+
+function readTime(node: JsonNode | undefined): LintedClause['enforceFrom'] {
+  if (node?.kind !== 'string') return undefined
+  const at = Date.parse(node.value)
+  return Number.isNaN(at) ? undefined : { node, at }
 }
 
 const NO_ROOTS: ReadonlySet<RootName> = new Set()
@@ -53,12 +66,12 @@ function readExpression(
   if (node?.kind !== 'string') return undefined
   const { value } = node
   if (value === '' || value.length > MAX_EXPRESSION_CHARS) {
-    return { member, node, ast: undefined, roots: NO_ROOTS, findings: [] }
+    return { member, node, ast: undefined, analysed: undefined, roots: NO_ROOTS, findings: [] }
   }
   const analysis = analyseExpression(value)
   if (analysis.ok) {
-    const { roots } = analysis.expression
-    return { member, node, ast: analysis.ast, roots, findings: [] }
+    const { ast, expression } = analysis
+    return { member, node, ast, analysed: expression, roots: expression.roots, findings: [] }
   }
   const findings = analysis.problems.map(({ reason, offset, message, suggestion }) => ({
     severity: 'error' as const,
@@ -68,7 +81,41 @@ function readExpression(
     message,
     ...(suggestion !== undefined && { suggestion }),
   }))
-  return { member, node, ast: undefined, roots: NO_ROOTS, findings }
+  return { member, node, ast: undefined, analysed: undefined, roots: NO_ROOTS, findings }
+}
+
+/** A date from which a clause denies: where it has passed, or nothing is denied from it on. */
+export function findIdleDate(
+  { severity, enforceFrom, when }: LintedClause,
+  now: number,
+): LocatedFinding[] {
+  if (enforceFrom === undefined) return []
+  const { node, at } = enforceFrom
+  const warning = { severity: 'warning', member: 'enforce_from', offset: node.start } as const
+  if (severity === 'report') {
+    const message =
+      "does nothing in a clause that only reports: let its severity be 'enforce', or leave it out"
+    return [{ ...warning, code: 'policy_enforce_from_unused', message }]
+  }
+  if (at <= now) {
+    const message = 'has passed, so that the clause denies already: leave it out'
+    return [{ ...warning, code: 'policy_enforce_from_passed', message }]
+  }
+  if (when === undefined || !isOverAt(when, at)) return []
+  const message =
+    "is after everything that 'when' allows, so that the clause never denies: correct one of them"
+  return [{ ...warning, code: 'policy_enforce_from_late', message }]
+}
+
+/** Whether it holds for nobody from a moment on, whatever else it reads. */
+function isOverAt({ analysed }: LintedExpression, at: number): boolean {
+  if (analysed === undefined || clockUseOf({ when: undefined, require: analysed }) !== 'dates') {
+    return false
+  }
+  const moments = [at, ...analysed.instants.filter((moment) => moment > at)]
+  return moments.every((moment) => {
+    return analysed.evaluate(bindVariables({ now: new Date(moment) })) === false
+  })
 }
 
 /** What a clause says that it cannot mean: it always passes, never does, or never applies. */

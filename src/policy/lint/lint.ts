@@ -4,6 +4,7 @@ import { policySchema } from '../document/document.ts'
 import { MAX_CLAUSES, MAX_LANGUAGES, MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
 import {
   findConstants,
+  findIdleDate,
   findIdleGrace,
   type LintedClause,
   meaningOf,
@@ -14,16 +15,19 @@ import { type Linted, type LintSource, lookThrough } from './look-through.ts'
 import { findSchemaProblems } from './schema-findings.ts'
 
 /**
- * Gate one: all that is wrong with the JSON text of a policy, and all that looks wrong, in the order
- * of the text. A document without an error compiles. Whatever the text is, this neither throws nor
+ * Gate one: all that is wrong with the JSON text of a policy, and all that looks wrong at `now`, in
+ * the order of the text. A document without an error compiles. Whatever the text is, this neither throws nor
  * takes long.
  */
-export function lintPolicy(source: LintSource): Linted<CompiledPolicy> {
+export function lintPolicy(
+  source: LintSource,
+  { now }: { readonly now: Date },
+): Linted<CompiledPolicy> {
   return lookThrough(source, (node, text) => {
     const clauses = clausesOf(node).map((clause) => readClause(clause, text))
     const found = [
       ...findSchemaFaults(node, clauses),
-      ...clauses.flatMap(findClauseFaults),
+      ...clauses.flatMap((clause) => findClauseFaults(clause, now)),
       ...findRepeated(clauses),
       ...findMissingTexts(clauses),
     ]
@@ -60,13 +64,14 @@ function findSchemaFaults(
   })
 }
 
-function findClauseFaults(clause: LintedClause): readonly LocatedFinding[] {
+function findClauseFaults(clause: LintedClause, now: Date): readonly LocatedFinding[] {
   const { when, require } = clause
   const found = [
     ...(when?.findings ?? []),
     ...(require?.findings ?? []),
     ...findConstants(clause),
     ...findIdleGrace(clause),
+    ...findIdleDate(clause, now.getTime()),
   ]
   return found.map((finding) => inClause(clause, finding))
 }

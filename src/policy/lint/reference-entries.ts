@@ -87,7 +87,8 @@ export function findShadowed<T>(
   })
 }
 
-const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
 /** What ends in the days to come, with nothing that follows: nobody changes anything, and it breaks. */
 export function findEndingSoon<T>(
@@ -97,20 +98,34 @@ export function findEndingSoon<T>(
     readonly effect: string
     /** The member that says when an entry ends. */
     readonly endOf?: (entry: Entry<T>) => string
+    /**
+     * Whether one entry takes over what another one lists, if it ends later: a gap between the two is
+     * told as one. Without it the last one of the group follows all others.
+     */
+    readonly follows?: (one: T, other: T) => boolean
   },
 ): readonly LocatedFinding[] {
-  const { effect, endOf = () => 'valid_until' } = options
-  const [first, ...others] = group
-  if (first === undefined) return []
-  const last = others.reduce(
-    (one, other) => (other.value.validUntil > one.value.validUntil ? other : one),
-    first,
-  )
-  const left = last.value.validUntil - now
-  if (left <= 0 || left > ENDS_SOON_DAYS * DAY_MS) return []
-  const end = new Date(last.value.validUntil).toISOString()
-  const message = `ends within ${Math.ceil(left / DAY_MS)} days, at ${end}, and nothing follows; from then on ${effect}: let an entry follow, unless that is meant`
-  return [at(last, endOf(last), { code: 'reference_values_ends_soon', message })]
+  const { effect, endOf = () => 'valid_until', follows } = options
+  return group.flatMap((entry, index) => {
+    const { validUntil: end } = entry.value
+    const left = end - now
+    if (left <= 0 || left > ENDS_SOON_DAYS * DAY_MS) return []
+    const isFollowed = group.some(({ value }, place) => {
+      const isLater = value.validUntil > end || (value.validUntil === end && place < index)
+      return isLater && (follows === undefined || follows(value, entry.value))
+    })
+    if (isFollowed) return []
+    const when = `within ${describeTime(left)}, at ${new Date(end).toISOString()}`
+    const message = `ends ${when}, and nothing follows; from then on ${effect}: let an entry follow, unless that is meant`
+    return [at(entry, endOf(entry), { code: 'reference_values_ends_soon', message })]
+  })
+}
+
+/** In hours where it is less than two days. */
+function describeTime(ms: number): string {
+  const [unit, size] = ms < 2 * DAY_MS ? (['hour', HOUR_MS] as const) : (['day', DAY_MS] as const)
+  const number = Math.ceil(ms / size)
+  return `${number} ${unit}${number === 1 ? '' : 's'}`
 }
 
 /** A warning about an entry, or about one of its members if it has that. */

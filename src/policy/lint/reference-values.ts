@@ -73,7 +73,7 @@ function lintValues(
       ...findExpired(group, now),
       ...findGaps(group, now, UNLISTED),
       ...findShadowed(group, { now, covers: coversEnclave }),
-      ...findEndingSoon(group, now, { effect: UNLISTED }),
+      ...findEndingSoon(group, now, { effect: IMAGES_UNLISTED, follows: listsImagesOf }),
     ]),
     ...pins.flatMap((group) => [
       ...findExpired(group, now),
@@ -87,6 +87,7 @@ function lintValues(
 }
 
 const UNLISTED = 'enclaves of this author are not listed'
+const IMAGES_UNLISTED = 'no entry lists these enclaves of this author'
 const REFUSED = 'tokens of this issuer are refused'
 
 function findNothingTrusted(
@@ -103,14 +104,19 @@ function findNothingTrusted(
 }
 
 function coversEnclave(one: EnclaveReference, other: EnclaveReference): boolean {
-  const { imageIds } = one
   return (
-    (one.familyId === undefined || one.familyId === other.familyId) &&
     one.minimumSvn <= other.minimumSvn &&
     one.minimumPlatformSvn <= other.minimumPlatformSvn &&
-    (imageIds === undefined ||
-      (other.imageIds !== undefined && [...other.imageIds].every((id) => imageIds.has(id))))
+    listsImagesOf(one, other)
   )
+}
+
+/** Whether devices that run what `other` lists are listed by `one` too, of whatever version it is. */
+function listsImagesOf(one: EnclaveReference, other: EnclaveReference): boolean {
+  const { familyId, imageIds } = one
+  if (familyId !== undefined && familyId !== other.familyId) return false
+  if (imageIds === undefined) return true
+  return other.imageIds !== undefined && [...other.imageIds].every((id) => imageIds.has(id))
 }
 
 function findNoPin(group: readonly Entry<PolicyPin>[], now: number): readonly LocatedFinding[] {

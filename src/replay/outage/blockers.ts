@@ -2,7 +2,7 @@ import type { Documents } from '../../access/assess.ts'
 import { appraise } from '../../appraisal/appraise.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { CompiledClause, CompiledPolicy } from '../../policy/document/compile.ts'
-import { type ClauseOutcome, evaluatePolicy } from '../../policy/language/evaluate.ts'
+import { type ClauseOutcome, evaluatePolicy, isBlocking } from '../../policy/language/evaluate.ts'
 import type { AttestedRecord } from '../causes.ts'
 import { REMEMBERED_CLAIMS } from '../preview/limits.ts'
 import { dependsOnClaimsAlone } from '../preview/read-claims.ts'
@@ -74,8 +74,6 @@ function evaluate(
   const { claims } = record.attestation
   const result = appraise({ claims, referenceValues: rules.referenceValues, now })
   const facts = { device: record, attestation: { ...record.attestation, result }, now }
-  const blocking = evaluatePolicy(policy, facts, { scope: 'device' }).filter(
-    ({ status }) => status === 'fail' || status === 'undecidable',
-  )
+  const blocking = evaluatePolicy(policy, facts, { scope: 'device' }).filter(isBlocking)
   return blocking.length === 0 ? NONE : blocking
 }

@@ -1,4 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
+import { createBinding } from '../../access/binding.ts'
 import type { HeldCause, Reliefs } from '../../access/relief.ts'
 import { type DerivedVerdict, deriveVerdict } from '../../access/verdict.ts'
 import { appraiseOrigin } from '../../appraisal/origin.ts'
@@ -53,7 +54,11 @@ export function createOutageProbe(input: {
         referenceValues,
         now: new Date(moment),
       }),
-      relief: { record, reliefs: change(reliefs) },
+      relief: {
+        record,
+        reliefs: change(reliefs),
+        boundSince: createBinding({ ...rules, device: record, attestation, reliefs, now }),
+      },
       now,
     })
   }

@@ -1,5 +1,4 @@
 import type { Documents } from '../../access/assess.ts'
-import type { Validity } from '../../appraisal/validity.ts'
 import type { CompiledPolicy } from '../../policy/document/compile.ts'
 
 /** The moments at which clauses and reference values are looked at, in milliseconds of the epoch. */
@@ -65,17 +64,10 @@ function readsClock({ deviceClauses }: CompiledPolicy): boolean {
 }
 
 function boundariesOf(rules: readonly Documents[]): readonly number[] {
-  return rules
-    .flatMap(({ referenceValues }) => {
-      const { enclavesByAuthor, pinsByIssuer, anchors } = referenceValues
-      const entries: readonly (readonly Validity[])[] = [
-        ...enclavesByAuthor.values(),
-        ...pinsByIssuer.values(),
-        ...anchors.values(),
-      ]
-      return entries.flat()
-    })
-    .flatMap(({ validFrom, validUntil }) => [validFrom, validUntil])
+  return rules.flatMap(({ policy, referenceValues: { dates } }) => {
+    const ofClauses = policy.deviceClauses.flatMap(({ instants }) => instants)
+    return [...ofClauses, ...dates.appraisal, ...dates.origin]
+  })
 }
 
 function countUpTo(moments: readonly number[], at: number): number {

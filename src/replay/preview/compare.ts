@@ -6,7 +6,7 @@ import type { CompiledClause, CompiledPolicy } from '../../policy/document/compi
 import { type ClauseOutcome, evaluatePolicy } from '../../policy/language/evaluate.ts'
 import type { AttestationFacts, DeviceFacts, PolicyInput } from '../../policy/language/input.ts'
 import { REMEMBERED_CLAIMS } from './limits.ts'
-import { dependsOnAppraisal, dependsOnClaimsAlone } from './read-claims.ts'
+import { dependsOnClaimsAlone } from './read-claims.ts'
 
 /** What of a trust record a preview looks at; every `TrustRecord` is one. */
 export type PreviewRecord = DeviceFacts &
@@ -125,7 +125,7 @@ function planChecks({ inForce, candidate }: { inForce: Documents; candidate: Doc
   const fresh: [CompiledClause, number][] = []
   const after = candidate.policy.deviceClauses.map((clause) => {
     const twin = before.find(([one]) => isSameTest(one, clause))
-    if (twin !== undefined && (isSameReference || !dependsOnAppraisal(clause))) {
+    if (twin !== undefined && (isSameReference || !clause.readsAppraisal)) {
       return [clause, twin[1]] as const
     }
     const placed: [CompiledClause, number] = [clause, slots++]

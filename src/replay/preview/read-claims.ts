@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import { CLAIM_NAMES, type ClaimName } from '../../appraisal/claims.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
+import { mayName } from '../../policy/document/reads.ts'
 
 /** What appraisal reads, whatever a policy asks for; a test holds this list against it. */
 export const APPRAISED_CLAIMS: readonly ClaimName[] = [
@@ -45,21 +46,4 @@ export function dependsOnClaimsAlone(clause: CompiledClause): boolean {
   const { when, require } = clause
   if (require.roots.has('device') || when?.roots.has('device')) return false
   return !mayName(clause, CIRCUMSTANCES)
-}
-
-/** Whether reference values can change what this clause says. */
-export function dependsOnAppraisal(clause: CompiledClause): boolean {
-  return mayName(clause, ['status', 'vector', 'enclave'])
-}
-
-/**
- * Members are named in the text of an expression, so what does not stand there is not read; what
- * stands there may be. Only an escape in `x["…"]` could spell a name in another way.
- */
-function mayName({ when, require }: CompiledClause, names: readonly string[]): boolean {
-  return [when?.source, require.source].some(
-    (source) =>
-      source !== undefined &&
-      (source.includes('\\') || names.some((name) => source.includes(name))),
-  )
 }

@@ -34,6 +34,7 @@ export type FleetRow = Pick<
 > & {
   readonly labels: string
   readonly firstFailedAt: string
+  readonly graces: string
   readonly announcedVerdict: Verdict
   readonly isQuarantined: boolean
   readonly createdAt: number
@@ -74,7 +75,7 @@ export function prepareFleetReads(db: Database): FleetReads {
           ${millisecondsOf(device.attestedAt)} as "attestedAt",
           ${millisecondsOf(device.validUntil)} as "validUntil",
           ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
-          ${device.firstFailedAt}::text as "firstFailedAt",
+          ${device.firstFailedAt}::text as "firstFailedAt", ${device.graces}::text as graces,
           ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
           -- Looked at once: each look would fetch it anew from where large values are kept.
           (${device.claims} - ${leftOut})::text as claims
@@ -183,6 +184,7 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
   const parseClaims = createJsonReader<AttestationClaims>()
   const parseLabels = createJsonReader<readonly string[]>()
   const parseTimes = createJsonReader<TrustRecord['firstFailedAt']>()
+  const parseGraces = createJsonReader<TrustRecord['graces']>()
   return (row) => ({
     deviceId: row.deviceId,
     keyKind: row.keyKind,
@@ -194,6 +196,7 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
     quarantine: row.isQuarantined ? QUARANTINED : null,
     attestation: attestationOf(row, parseClaims),
     firstFailedAt: parseTimes(row.firstFailedAt),
+    graces: parseGraces(row.graces),
     announcedVerdict: row.announcedVerdict,
     vouched: row.vouched,
     createdAt: toDate(row.createdAt),

@@ -5,6 +5,7 @@ import type {
   Enrolment,
   Quarantine,
   RecordedAttestation,
+  TrustRecord,
   Verdict,
 } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
@@ -64,11 +65,23 @@ export type AttestationToRecord = {
   readonly reasons: readonly Json[]
   /** Ids of the clauses that fail now; how long each has been failing is kept per device. */
   readonly failedClauses: readonly string[]
+  /** Of each clause that denies now and gives time for repair. */
+  readonly graces: readonly GraceToNote[]
   readonly digests: Readonly<Record<string, string>>
   readonly trace: Json
   /** Our own documents the verdict was computed under, `null` where none took part. */
   readonly evaluatedPolicyHash: string | null
   readonly referenceValuesHash: string | null
+}
+
+/** What becomes of the grace of a clause: see `graceOfClause`. */
+export type GraceToNote = {
+  readonly clause: string
+  readonly failing: boolean
+  /** Since when the documents bind the device to it; of a clause that fails. */
+  readonly bound: Date
+  /** How long the device must not fail it to have its grace again. */
+  readonly forgottenAfterMs: number
 }
 
 export type RecordingAnswer =
@@ -97,6 +110,9 @@ export type RecordedDevice = {
   readonly generation: number
   /** RFC 7638 thumbprint of the key that counts now; another one's where this is not current. */
   readonly confirmationKey: string | null
+  /** As they are noted now. */
+  readonly firstFailedAt: TrustRecord['firstFailedAt']
+  readonly graces: TrustRecord['graces']
 }
 
 export type RefusalToRecord = {
@@ -135,6 +151,8 @@ export function prepareRecording(db: Database): Recording {
       confirmationKey: sql<string | null>`confirmation_key`,
       linkedDeviceId: sql<DeviceId | null>`linked_device_id`,
       isNew: sql<boolean>`is_new`,
+      firstFailedAt: sql`first_failed_at`.mapWith(device.firstFailedAt),
+      graces: sql`graces`.mapWith(device.graces),
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))
     .prepare('record_attestation')
@@ -159,9 +177,10 @@ export function prepareRecording(db: Database): Recording {
       if (enrolment === null || ring === null || generation === null) {
         return { outcome, device: null }
       }
-      const { owner, entraDeviceId, labels, confirmationKey, isNew } = row
+      const { owner, entraDeviceId, labels, confirmationKey, isNew, firstFailedAt, graces } = row
       const who = { enrolment, owner, entraDeviceId, labels, ring, generation, confirmationKey }
-      const known = { ...who, previousVerdict, isCurrent, isNew }
+      const noted = { firstFailedAt: firstFailedAt ?? {}, graces: graces ?? {} }
+      const known = { ...who, ...noted, previousVerdict, isCurrent, isNew }
       return { outcome, device: { ...known, quarantine: quarantineOf(row) } }
     },
     async recordRefusal(input) {
@@ -199,6 +218,7 @@ const ATTESTATION_PARAMETERS = [
   'p_announced_verdict',
   'p_vouched',
   'p_linked_key',
+  'p_graces',
 ] as const
 
 function attestationArguments(
@@ -231,7 +251,13 @@ function attestationArguments(
     p_announced_verdict: input.announcedVerdict,
     p_vouched: isVouched(attestation.claims),
     p_linked_key: input.linkedKey,
+    p_graces: encodeJson(input.graces.map(describeGrace)),
   }
+}
+
+function describeGrace({ clause, failing, bound, forgottenAfterMs }: GraceToNote) {
+  const forgottenAfter = forgottenAfterMs / 1000
+  return { clause, failing, bound: bound.toISOString(), forgottenAfter }
 }
 
 const REFUSAL_PARAMETERS = [

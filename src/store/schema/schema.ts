@@ -17,6 +17,7 @@ import type {
   DeviceKeyKind,
   Enrolment,
   RecordedAttestation,
+  TrustRecord,
   Verdict,
 } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
@@ -62,11 +63,13 @@ export const device = pgTable(
     claims: jsonb('claims').$type<AttestationClaims>(),
     verdict: text('verdict').$type<RecordedVerdict>(),
     reasons: jsonb('reasons').$type<readonly Json[]>(),
-    /** Clause id to the time since which it fails without a break: grace periods count from here. */
+    /** Clause id to the time since which it fails without a break, denying or only reporting. */
     firstFailedAt: jsonb('first_failed_at')
       .$type<Readonly<Record<string, string>>>()
       .notNull()
       .default(sql`'{}'::jsonb`),
+    /** Clause id to the grace that the device has begun to use up (`NotedGrace`). */
+    graces: jsonb('graces').$type<TrustRecord['graces']>().notNull().default(sql`'{}'::jsonb`),
     /** The verdict that others were told last: what differs from it is to be announced. */
     announcedVerdict: text('announced_verdict').$type<Verdict>().notNull().default('unknown'),
     /** Device tokens of another generation do not count. Raised by whatever has to end them. */

@@ -15,6 +15,7 @@ import type { Cause } from '../../rollout/hold.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { OverrideTarget } from '../../rollout/override.ts'
 import type {
+  Rollout,
   RolloutHealth,
   RolloutPass,
   RolloutPlan,
@@ -100,6 +101,11 @@ export const rollout = pgTable(
     plan: jsonb('plan').$type<RolloutPlan>().notNull(),
     /** Since when it is in this pass and stage: bake time counts from here. */
     since: instant('since').notNull(),
+    /** Index of a stage to the ISO 8601 time since which the new document decides for it. */
+    enforcedAt: jsonb('enforced_at')
+      .$type<Rollout['enforcedAt']>()
+      .notNull()
+      .default(sql`'{}'::jsonb`),
     /** The last check of the stage. */
     health: jsonb('health').$type<RolloutHealth>(),
     /** Why it is in this state. */

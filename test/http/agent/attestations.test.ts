@@ -82,6 +82,7 @@ describe('a device attests', () => {
       code: 'trusted',
       restart: false,
       reasons: [],
+      coming: [],
       device_token: expect.any(String),
       token_type: 'DPoP',
       expires_at: '2026-03-02T16:00:00.000Z',

@@ -187,6 +187,7 @@ describe('the course of a device', () => {
         rules: active,
         reliefs: {
           policySince: START,
+          referenceValuesSince: START,
           holds: [],
           allowedUntil: null,
           outageGraceMs: 1234,

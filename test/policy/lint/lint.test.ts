@@ -12,9 +12,10 @@ import {
 import { LINT_CODES, type LintCode, type LintFinding } from '../../../src/policy/lint/finding.ts'
 import { lintPolicy } from '../../../src/policy/lint/lint.ts'
 import { expectOk } from '../../support/refusal.ts'
+import { NOW } from '../healthy-device.ts'
 import { countWork } from './count-work.ts'
 
-const lint = (text: string) => lintPolicy(text).findings
+const lint = (text: string) => lintPolicy(text, { now: NOW }).findings
 
 /** Where `part` begins in a text, as an editor shows it. */
 function place(text: string, part: string): { line: number; column: number } {
@@ -120,9 +121,9 @@ describe('a document inside of a request that was read before', () => {
     const body = `{ "name": 1, "name": 2,\n  "document": ${document}\n}`
     const tree = expectOk(readJsonTree(body, { maxDepth: 64, repeatedMembers: 'report' }))
     const node = memberOf(tree.root, 'document')?.node ?? expect.fail('no document')
-    const linted = lintPolicy(subtreeOf(tree, node))
+    const linted = lintPolicy(subtreeOf(tree, node), { now: NOW })
     expect(linted.findings.map(({ code }) => code)).toContain('json_member_repeated')
-    expect(linted).toEqual(lintPolicy(document))
+    expect(linted).toEqual(lintPolicy(document, { now: NOW }))
   })
 })
 
@@ -148,7 +149,7 @@ describe('what a document is made of', () => {
         clause: 'one',
         member: 'severtiy',
         message:
-          'there is no member severtiy here, but id, when, require, severity, grace_seconds, hold, texts',
+          'there is no member severtiy here, but id, when, require, severity, enforce_from, grace_seconds, hold, texts',
         suggestion: 'severity',
         ...place(text, '"severtiy"'),
       },
@@ -407,6 +408,39 @@ describe('clauses that cannot be meant', () => {
     }
   })
 
+  test('a date from which a clause denies, where it says nothing', () => {
+    const dated = (text: string, date: string) =>
+      text.replace('"severity"', `"enforce_from": "${date}",\n      "severity"`)
+    const coming = '2026-06-01T00:00:00Z'
+    const passed = '2026-05-04T10:00:00Z'
+    expect(lint(policy(dated(clause(), coming)))).toEqual([])
+    const reports = policy(dated(clause(), coming).replace('"enforce"', '"report"'))
+    const when = 'now < timestamp("2026-05-20T00:00:00Z") && "field" in device.labels'
+    const late = policy(dated(clause({ when }), coming))
+    for (const [text, code, date] of [
+      [reports, 'policy_enforce_from_unused', coming],
+      [policy(dated(clause(), passed)), 'policy_enforce_from_passed', passed],
+      [late, 'policy_enforce_from_late', coming],
+    ] as const) {
+      expect(findOne(text, code)).toMatchObject({
+        severity: 'warning',
+        clause: 'one',
+        member: 'enforce_from',
+        ...place(text, `"${date}"`),
+      })
+    }
+    // What still applies then, or may on another day, is no mistake.
+    for (const applies of [
+      'now > timestamp("2026-05-20T00:00:00Z")',
+      'now < timestamp("2026-05-20T00:00:00Z") || "field" in device.labels',
+      'now.getHours() < 8 && now > timestamp("2026-05-20T00:00:00Z")',
+    ]) {
+      expect(lint(policy(dated(clause({ when: applies }), coming)))).toEqual([])
+    }
+    const invalid = policy(dated(clause(), 'tomorrow'))
+    expect(findOne(invalid, 'document_value_invalid').member).toBe('enforce_from')
+  })
+
   test('many parts are no way to make it slow, and what is plain is found all the same', () => {
     const parts = Array.from({ length: 24 }, (_, at) => `attestation.enclaveSvn != ${at * 3}`)
     for (const operator of [' && ', ' || ']) {
@@ -497,7 +531,7 @@ describe('any text', () => {
   test('without an error compiles, and what does not compile has one', () => {
     fc.assert(
       fc.property(anything, (text) => {
-        const { findings, compiled } = lintPolicy(text)
+        const { findings, compiled } = lintPolicy(text, { now: NOW })
         const hasError = findings.some(({ severity }) => severity === 'error')
         if (hasError) return
         // What lint hands on is what the document would be compiled to by itself.

@@ -178,6 +178,29 @@ describe('what they mean', () => {
     expect(codesOf(withPins(pin({ valid_until: NEXT_MONTH })))).toEqual([])
   })
 
+  test('an image of which nothing is left, whatever else of its author is listed', () => {
+    const listed = (byte: number, changes: object = {}) =>
+      agent({ image_ids: [Buffer.alloc(16, byte).toString('base64url')], ...changes })
+    const soon = new Date(NOW.getTime() + 13 * 3_600_000).toISOString()
+    const ending = listed(1, { valid_until: soon })
+    expect(lint({ enclaves: [ending, listed(2)] })).toMatchObject([
+      {
+        code: 'reference_values_ends_soon',
+        member: 'enclaves.0.valid_until',
+        message: expect.stringContaining('within 13 hours'),
+      },
+    ])
+    const family = agent({ family_id: FAMILY, valid_until: soon })
+    expect(codesOf({ enclaves: [family, listed(2)] })).toEqual(['reference_values_ends_soon'])
+    // What lists the same images or more goes on, with a higher minimum too.
+    for (const follower of [listed(1, { minimum_svn: 9 }), agent({ minimum_svn: 9 })]) {
+      expect(codesOf({ enclaves: [ending, follower] })).toEqual([])
+    }
+    const minute = new Date(NOW.getTime() + 60_000).toISOString()
+    const [one] = lint({ enclaves: [listed(1, { valid_until: minute }), listed(2)] })
+    expect(one?.message).toContain('within 1 hour,')
+  })
+
   test('a higher minimum that the entry before it makes void', () => {
     const enclaves = [agent({ minimum_svn: 5 }), agent({ minimum_svn: 6 })]
     expect(lint({ enclaves })).toMatchObject([

@@ -102,7 +102,9 @@ export function linksContract(subject: () => StoreUnderTest): void {
 
   test('everything that a device was told of stays with it when its key is linked', async () => {
     const [tpm, key] = [newDeviceId(), newDeviceId()]
-    const first = attestationOf({ deviceId: key, ring: 17, failedClauses: ['a'] })
+    const note = { clause: 'a', failing: true, bound: at(0), forgottenAfterMs: 1000 }
+    const graced = { graces: [note] }
+    const first = attestationOf({ deviceId: key, ring: 17, failedClauses: ['a'], ...graced })
     await store().recordAttestation(first)
     await store().setDeviceAttributes({
       deviceId: key,
@@ -120,6 +122,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
       ring: 17,
       quarantine: { by: 'cli_1', reason: 'stolen' },
       attestation: first.attestation,
+      graces: { a: { since: at(0).toISOString() } },
     })
     expect(Object.keys(firstFailedAt)).toEqual(['a'])
     expect((await store().deviceHistory(tpm, { limit: 9 })).entries).toHaveLength(1)

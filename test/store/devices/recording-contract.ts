@@ -47,6 +47,8 @@ export function recordingContract(subject: () => StoreUnderTest): void {
         isNew: true,
         generation: 1,
         confirmationKey: 'confirmation-key',
+        firstFailedAt: {},
+        graces: {},
       },
     })
     const { record } = await store().trustRecord(deviceId)
@@ -61,6 +63,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       quarantine: null,
       attestation: input.attestation,
       firstFailedAt: {},
+      graces: {},
       generation: 1,
       vouched: false,
       createdAt: at(0),
@@ -277,6 +280,86 @@ export function recordingContract(subject: () => StoreUnderTest): void {
     })
     expect(await failing(9, ['hvci'])).toEqual({ hvci: at(5).toISOString() })
     expect(await failing(12, ['bitlocker'])).toEqual({ bitlocker: at(12).toISOString() })
+  })
+
+  describe('the grace of a clause', () => {
+    // Short, as other tests count devices of later times.
+    const DAY = 1000
+    const attest = async (
+      deviceId: string,
+      second: number,
+      grace: { failing: boolean; bound?: number } | undefined,
+      changes: Omit<Parameters<typeof record>[0], 'deviceId'> = {},
+    ) => {
+      const { failing = false, bound = -DAY } = grace ?? {}
+      const note = { clause: 'bitlocker', failing, bound: at(bound), forgottenAfterMs: DAY * 7000 }
+      const answer = await record({
+        ...{ deviceId, at: second, nonceExpiresAt: second + 300 },
+        failedClauses: failing ? ['bitlocker'] : [],
+        graces: grace === undefined ? [] : [note],
+        ...changes,
+      })
+      const { record: found } = await store().trustRecord(deviceId)
+      expect(answer.device?.graces).toEqual(found?.graces)
+      return found?.graces.bitlocker
+    }
+    const since = (second: number) => ({ since: at(second).toISOString() })
+    const met = (second: number, end: number) => ({ ...since(second), met: at(end).toISOString() })
+
+    test('is noted when a clause that binds fails, and stays while it does', async () => {
+      const deviceId = newDeviceId()
+      expect(await attest(deviceId, 0, { failing: true })).toEqual(since(0))
+      expect(await attest(deviceId, 50, { failing: true, bound: 40 })).toEqual(since(0))
+      expect(await attest(deviceId, 60, undefined)).toBeUndefined()
+    })
+
+    test('begins when the clause began to bind a device that failed it before', async () => {
+      const deviceId = newDeviceId()
+      await attest(deviceId, 0, undefined, { failedClauses: ['bitlocker'] })
+      expect(await attest(deviceId, 50, { failing: true, bound: 30 })).toEqual(since(30))
+      const earlier = newDeviceId()
+      await attest(earlier, 0, undefined, { failedClauses: ['bitlocker'] })
+      expect(await attest(earlier, 50, { failing: true, bound: -30 })).toEqual(since(0))
+    })
+
+    test('begins then for one that proves the same again, and else with what it proves now', async () => {
+      const same = newDeviceId()
+      await attest(same, 0, undefined)
+      expect(await attest(same, 50, { failing: true, bound: 30 })).toEqual(since(30))
+      const changed = newDeviceId()
+      await attest(changed, 0, undefined)
+      const claims = { secureBootEnabled: false }
+      expect(await attest(changed, 50, { failing: true, bound: 30 }, { claims })).toEqual(since(50))
+      // It met the clause when that bound it already.
+      const broken = newDeviceId()
+      await attest(broken, 0, { failing: false })
+      expect(await attest(broken, 50, { failing: true })).toEqual(since(50))
+    })
+
+    test('is not given anew to a device that comes and goes, but after a while', async () => {
+      const deviceId = newDeviceId()
+      await attest(deviceId, 0, { failing: true })
+      expect(await attest(deviceId, DAY, { failing: false })).toEqual(met(0, DAY))
+      expect(await attest(deviceId, 2 * DAY, { failing: false })).toEqual(met(0, DAY))
+      expect(await attest(deviceId, 3 * DAY, { failing: true })).toEqual(since(0))
+      await attest(deviceId, 4 * DAY, { failing: false })
+      expect(await attest(deviceId, 11 * DAY, { failing: true })).toEqual(since(11 * DAY))
+      await attest(deviceId, 12 * DAY, { failing: false })
+      expect(await attest(deviceId, 19 * DAY, { failing: false })).toBeUndefined()
+    })
+
+    test('is given anew where documents came to bind the device after it met the clause', async () => {
+      const deviceId = newDeviceId()
+      await attest(deviceId, 0, { failing: true })
+      await attest(deviceId, 100, { failing: false })
+      expect(await attest(deviceId, 200, { failing: true, bound: 150 })).toEqual(since(150))
+    })
+
+    test('is left as it is by evidence that was overtaken', async () => {
+      const deviceId = newDeviceId()
+      await attest(deviceId, 100, { failing: true })
+      expect(await attest(deviceId, 50, { failing: false })).toEqual(since(100))
+    })
   })
 
   describe('refusals', () => {

@@ -89,6 +89,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         stage: 0,
         plan: DEFAULT_PLAN,
         since: at(10),
+        enforcedAt: {},
         health: null,
         note: 'begins',
         author: 'cli_admin',

@@ -1,0 +1,46 @@
+import type { Expression } from '../language/expression.ts'
+
+type Sources = {
+  readonly when: { readonly source: string } | undefined
+  readonly require: { readonly source: string }
+}
+
+/**
+ * Whether a clause may read a member of one of these names. Members are named in the text of an
+ * expression, so what does not stand there is not read; what stands there may be. Only an escape in
+ * `x["…"]` could spell a name in another way.
+ */
+export function mayName({ when, require }: Sources, names: readonly string[]): boolean {
+  return [when?.source, require.source].some(
+    (source) =>
+      source !== undefined &&
+      (source.includes('\\') || names.some((name) => source.includes(name))),
+  )
+}
+
+/** Whether reference values can change what a clause says. */
+export function dependsOnAppraisal(clause: Sources): boolean {
+  return mayName(clause, ['status', 'vector', 'enclave'])
+}
+
+/** How the clock alone can change what a clause says about equal evidence. */
+export type ClockUse =
+  | 'none'
+  /** At the moments that it names. */
+  | 'dates'
+  /** With the hour or the day. */
+  | 'hours'
+
+const ACCESSOR = /\.get[A-Z]/
+
+export function clockUseOf({
+  when,
+  require,
+}: {
+  readonly when: Expression | undefined
+  readonly require: Expression
+}): ClockUse {
+  const reading = [when, require].filter((one) => one?.roots.has('now'))
+  if (reading.length === 0) return 'none'
+  return reading.some((one) => ACCESSOR.test(one?.source ?? '')) ? 'hours' : 'dates'
+}

@@ -1,0 +1,46 @@
+import type { ASTNode } from '@marcbachmann/cel-js'
+import { evaluateConstant, isConstant } from './constant-expression.ts'
+import { Duration, Timestamp } from './value.ts'
+
+/** Durations of one expression by which its timestamps are moved. */
+const MOST_DURATIONS = 4
+const MOST_INSTANTS = 64
+
+const NANOS_OF_MS = 1_000_000n
+
+/**
+ * The moments that an expression names: its constant timestamps, and these moved by its constant
+ * durations, as `now - timestamp("…") > duration("72h")` has it. Milliseconds of the epoch, each with
+ * the one after it, as `now > t` holds from then on. What it says between two of them changes by the
+ * clock only where it reads the hour or the day, or how old something is.
+ */
+export function instantsIn(ast: ASTNode): readonly number[] {
+  const found = { instants: new Set<number>(), durations: new Set<number>() }
+  collect(ast, found)
+  const moved = [...found.durations].slice(0, MOST_DURATIONS)
+  const all = [...found.instants].flatMap((instant) => [
+    instant,
+    ...moved.flatMap((duration) => [instant + duration, instant - duration]),
+  ])
+  return all.flatMap((instant) => [instant, instant + 1]).slice(0, MOST_INSTANTS)
+}
+
+type Found = { readonly instants: Set<number>; readonly durations: Set<number> }
+
+function collect(node: ASTNode, found: Found): void {
+  if (isConstant(node)) {
+    const value = evaluateConstant(node)
+    if (value instanceof Timestamp) found.instants.add(toMs(value.nanos))
+    else if (value instanceof Duration) found.durations.add(toMs(value.nanos))
+    return
+  }
+  for (const part of [node.args].flat(3) as readonly unknown[]) {
+    if (typeof part === 'object' && part !== null && 'op' in part) collect(part as ASTNode, found)
+  }
+}
+
+/** The first millisecond that is not before it: the clock has no finer ones. */
+function toMs(nanos: bigint): number {
+  const whole = nanos / NANOS_OF_MS
+  return Number(nanos > whole * NANOS_OF_MS ? whole + 1n : whole)
+}
