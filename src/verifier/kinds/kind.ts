@@ -25,7 +25,8 @@ export type EvidenceKind<F extends Failure = Failure> = {
   /**
    * The member of `att_data` that holds what such a request is about. Absent: `att_data` itself.
    * Whoever names one promises that `verify` refuses a report that was not made over the text of
-   * that member, since the request's key may be bound by nothing else.
+   * that member, since the request's key may be bound by nothing else. A request of this type in
+   * which `read` finds no evidence is refused by whoever reads requests.
    */
   readonly boundMember?: string
   /** The trace steps that its verification may take, in their order. */

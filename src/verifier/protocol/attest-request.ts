@@ -40,12 +40,16 @@ export function readRequestOfKinds<F extends Failure>(
       const type = message.string('att_type', MAX_TYPE_CHARS)
       const data = message.object('att_data')
       const bound = kinds.find(({ requestType }) => requestType === type)
-      const { boundMember } = bound ?? message.fail('message_member_invalid', 'att_type')
+      const { name, boundMember } = bound ?? message.fail('message_member_invalid', 'att_type')
       const signed = boundMember === undefined ? data : data.object(boundMember)
       checkAssertions(signed)
       const evidence = kinds.flatMap((kind) => {
         return kind.read({ version, type, data, signed, accept }) ?? []
       })
+      // The key of the request may be bound by nothing else.
+      if (!evidence.some(({ kind }) => kind === name)) {
+        message.fail('message_member_missing', 'att_data')
+      }
       return {
         version,
         serviceContext: signed.string('service_context', MAX_SERVICE_CONTEXT_CHARS),

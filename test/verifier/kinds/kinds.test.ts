@@ -40,8 +40,8 @@ beforeAll(async () => {
   device = await startVirtualDevice({ name: 'toy', keys: independentKeys() })
 })
 
-function send(request: string) {
-  return withToy.handleAttestMessage({
+function send(request: string, by = withToy) {
+  return by.handleAttestMessage({
     message: JSON.stringify({
       data: toBase64Url(toUtf8(JSON.stringify({ payload: { request } }))),
     }),
@@ -130,6 +130,12 @@ describe('a kind of evidence that only a list names', () => {
   test('is unknown to a verifier whose list does not name it', async () => {
     const request = await makeToyRequest((text) => makeToyReport(3, text))
     expectRefusal(await verifier.send({ request }), 'message_member_invalid')
+  })
+
+  test('whose request carries none of it is refused: nothing else might bind the key', async () => {
+    const unread: Kinds = [...BUILT_IN_KINDS, { ...toyKind, read: () => undefined }]
+    const request = await makeToyRequest((text) => makeToyReport(3, text))
+    expectRefusal(await send(request, createVerifier(unread)), 'message_member_missing')
   })
 
   test('is in what the issuer says that it supports', () => {
