@@ -11,10 +11,12 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   '.container/README.md',
-  ...readdirSync('docs').map((name) => join('docs', name)),
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
 ]
 
-type Setting = [name: string, fallback: string | undefined]
+type Setting = [name: string, fallback: string | undefined, range?: string | undefined]
 
 const read = (file: string) => readFileSync(file, 'utf8')
 
@@ -37,7 +39,10 @@ function documentedSettings(): Setting[] {
   return rows.flatMap((row) => {
     const [, names = '', fallbacks = '', meaning = ''] = row.split('|')
     const values = quoted(fallbacks, /`(.*?)`/g)
-    const own = quoted(names, /`(.*?)`/g).map((name, index): Setting => [name, values[index]])
+    const ranges = fallbacks.split('`').filter((_, index) => index > 1 && index % 2 === 0)
+    const own = quoted(names, /`(.*?)`/g).map((name, index): Setting => {
+      return [name, values[index], /\((\d+ to \d+)\)/.exec(ranges[index] ?? '')?.[1]]
+    })
     const others = quoted(meaning, /`([A-Z]+(?:_[A-Z]+)+)`/g)
     return [...own, ...others.map((name): Setting => [name, undefined])]
   })
@@ -90,6 +95,19 @@ describe("the README's table of settings", () => {
     expect(SETTING_NAMES.filter((name) => !names.has(name))).toEqual([])
     const rows = documented.map(([name]) => name).filter((name) => !SETTING_NAMES.includes(name))
     expect(rows).toEqual([])
+  })
+
+  test('says the least and the most that a number may be', () => {
+    const told = documented.flatMap(([name, value, range]) => (value ? [[name, range]] : []))
+    const parsed = told.map(([name = '']) => {
+      const refused = parseConfig({ [name]: 'x' })
+      const mistakes = refused.ok ? [] : refused.failure.mistakes
+      const own = mistakes.find((mistake) => mistake.startsWith(`${name}: `)) ?? ''
+      return [name, /must be a whole number.* from (\d+ to \d+)$/.exec(own)?.[1]]
+    })
+    expect(told).toEqual(parsed)
+    expect(parsed.filter(([, range]) => range !== undefined).length).toBeGreaterThan(20)
+    expect(parsed).toContainEqual(['CONTROL_INTERVAL_SECONDS', '5 to 300'])
   })
 
   test('says the value that is used where none is given', () => {

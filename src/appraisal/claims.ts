@@ -62,10 +62,16 @@ export type ClaimName = keyof AttestationClaims
 /** When a value was measured: a change of something measured at boot shows after a restart. */
 export type MeasuredAt = 'boot' | 'resume' | 'now'
 
+/** What an agent sends that the claim is made of, and that the verifier has to find right. */
+export type ClaimEvidence = 'key_certificate' | 'quote' | 'boot_log' | 'enclave_report'
+
 export type ClaimDeclaration<T = unknown> = {
   readonly kind: KindOf<T>
   readonly measuredAt: MeasuredAt
+  readonly evidence: ClaimEvidence
   readonly meaning: string
+  /** As it stands in a token. */
+  readonly example: T
   /** Other spellings under which Azure's documentation issues the same claim. */
   readonly aliases?: readonly string[]
 }
@@ -84,62 +90,118 @@ type KindOf<T> = unknown extends T
           ? 'texts'
           : 'secureBootKeys'
 
-const atBoot = <const K extends ClaimKind>(kind: K, meaning: string) =>
-  ({ kind, measuredAt: 'boot', meaning }) as const
-const now = <const K extends ClaimKind>(kind: K, meaning: string) =>
-  ({ kind, measuredAt: 'now', meaning }) as const
+const madeOf =
+  <const W extends MeasuredAt, const V extends ClaimEvidence>(measuredAt: W, evidence: V) =>
+  <const K extends ClaimKind, const E>(kind: K, meaning: string, example: E) =>
+    ({ kind, measuredAt, evidence, meaning, example }) as const
+const certified = madeOf('now', 'key_certificate')
+const quoted = madeOf('now', 'quote')
+const atBoot = madeOf('boot', 'boot_log')
+const enclave = madeOf('now', 'enclave_report')
+
+/** An example of 32 bytes: the SHA-256 of nothing. */
+const HASH = '47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
 /** The one list of known claims: reading tokens, types in policies, lint and docs follow it. */
 export const CLAIMS: {
   readonly [N in ClaimName]-?: ClaimDeclaration<NonNullable<AttestationClaims[N]>>
 } = {
-  aikValidated: now('bool', 'The attestation key has a valid certificate of its TPM maker.'),
-  aikPubHash: now('text', 'base64 SHA-256 of the public attestation key in DER.'),
-  aikPurposeNamed: now('bool', 'That certificate says that it is one of an attestation key.'),
-  aikTrustAnchor: now('text', 'base64url SHA-256 of the root certificate behind that key, in DER.'),
-  aikEnrolled: now('bool', 'The TPM proved that key here: its endorsement key has that root.'),
-  tpmIdentity: now(
+  aikValidated: certified(
+    'bool',
+    'The attestation key has a valid certificate of its TPM maker.',
+    true,
+  ),
+  aikPubHash: quoted(
+    'text',
+    'base64 SHA-256 of the public attestation key in DER.',
+    '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
+  ),
+  aikPurposeNamed: certified(
+    'bool',
+    'That certificate says that it is one of an attestation key.',
+    true,
+  ),
+  aikTrustAnchor: certified(
+    'text',
+    'base64url SHA-256 of the root certificate behind that key, in DER.',
+    HASH,
+  ),
+  aikEnrolled: certified(
+    'bool',
+    'The TPM proved that key here: its endorsement key has that root.',
+    true,
+  ),
+  tpmIdentity: certified(
     'text',
     'base64url of the 32 bytes that name the TPM; its device is named by them.',
+    HASH,
   ),
-  tpmVersion: now('int', 'Major version of the TPM.'),
-  secureBootEnabled: atBoot('bool', 'Secure Boot was on.'),
-  secureBootKeys: atBoot('secureBootKeys', 'SHA-256 of the Secure Boot variables.'),
-  bootDebuggingDisabled: atBoot('bool', 'The boot loader was not open to a debugger.'),
-  osKernelDebuggingDisabled: atBoot('bool', 'The kernel was not open to a debugger.'),
-  hypervisorDebuggingDisabled: atBoot('bool', 'The hypervisor was not open to a debugger.'),
-  testSigningDisabled: atBoot('bool', 'Test-signed code was not accepted.'),
-  flightSigningNotEnabled: atBoot('bool', 'Code signed for preview builds was not accepted.'),
-  codeIntegrityEnabled: atBoot('bool', 'Only signed kernel code was loaded.'),
-  codeIntegrityPolicy: atBoot('texts', 'base64url of each code integrity policy.'),
-  notSafeMode: atBoot('bool', 'Windows was not started in safe mode.'),
-  notWinPE: atBoot('bool', 'Windows itself was started, not its installer or recovery.'),
-  vbsEnabled: atBoot('bool', 'Virtualization-based security was on.'),
-  hvciEnabled: atBoot('bool', 'Memory integrity (HVCI) was on.'),
-  iommuEnabled: atBoot('bool', 'DMA was protected by an IOMMU.'),
-  bitlockerEnabled: atBoot('bool', 'The system drive was unlocked by BitLocker.'),
-  bitlockerEnabledValue: atBoot('int', 'How BitLocker unlocked the system drive.'),
-  WindowsDefenderElamDriverLoaded: atBoot('bool', "Defender's early-launch driver was loaded."),
-  elamDrivers: atBoot('texts', 'Early-launch anti-malware drivers that were loaded.'),
-  depPolicy: atBoot('int', 'Data execution prevention policy.'),
-  bootAppSvn: atBoot('int', 'Security version of the OS loader.'),
-  bootMgrSvn: atBoot('int', 'Security version of the boot manager.'),
-  bootCounter: atBoot('int', 'Number of boots.'),
-  bootRevListInfo: atBoot('text', 'base64url of the boot revocation list information.'),
-  osRevListInfo: atBoot('text', 'base64url of the OS revocation list information.'),
+  tpmVersion: quoted('int', 'Major version of the TPM.', 2),
+  secureBootEnabled: atBoot('bool', 'Secure Boot was on.', true),
+  secureBootKeys: atBoot('secureBootKeys', 'SHA-256 of the Secure Boot variables.', { db: HASH }),
+  bootDebuggingDisabled: atBoot('bool', 'The boot loader was not open to a debugger.', true),
+  osKernelDebuggingDisabled: atBoot('bool', 'The kernel was not open to a debugger.', true),
+  hypervisorDebuggingDisabled: atBoot('bool', 'The hypervisor was not open to a debugger.', true),
+  testSigningDisabled: atBoot('bool', 'Test-signed code was not accepted.', true),
+  flightSigningNotEnabled: atBoot('bool', 'Code signed for preview builds was not accepted.', true),
+  codeIntegrityEnabled: atBoot('bool', 'Only signed kernel code was loaded.', true),
+  codeIntegrityPolicy: atBoot('texts', 'base64url of each code integrity policy.', ['BwAAAA']),
+  notSafeMode: atBoot('bool', 'Windows was not started in safe mode.', true),
+  notWinPE: atBoot('bool', 'Windows itself was started, not its installer or recovery.', true),
+  vbsEnabled: atBoot('bool', 'Virtualization-based security was on.', true),
+  hvciEnabled: atBoot('bool', 'Memory integrity (HVCI) was on.', true),
+  iommuEnabled: atBoot('bool', 'DMA was protected by an IOMMU.', true),
+  bitlockerEnabled: atBoot('bool', 'The system drive was unlocked by BitLocker.', true),
+  bitlockerEnabledValue: atBoot(
+    'int',
+    'How BitLocker unlocked it: 4 by the TPM, 16 with a PIN, 64 by recovery.',
+    4,
+  ),
+  WindowsDefenderElamDriverLoaded: atBoot(
+    'bool',
+    "Defender's early-launch driver was loaded.",
+    true,
+  ),
+  elamDrivers: atBoot('texts', 'Early-launch anti-malware drivers that were loaded.', ['WdBoot']),
+  depPolicy: atBoot('int', 'Data execution prevention policy: 2 always off, 3 always on.', 3),
+  bootAppSvn: atBoot('int', 'Security version of the OS loader.', 1),
+  bootMgrSvn: atBoot('int', 'Security version of the boot manager.', 1),
+  bootCounter: atBoot('int', 'Number of boots.', 271),
+  bootRevListInfo: atBoot(
+    'text',
+    'base64url of the boot revocation list information.',
+    'gNiOXbQZ1gEg',
+  ),
+  osRevListInfo: atBoot('text', 'base64url of the OS revocation list information.', 'gNiOXbQZ1gEg'),
   vbsReportPresent: {
-    ...now('bool', 'A report of a VBS enclave was verified.'),
+    ...enclave('bool', 'A report of a VBS enclave was verified.', true),
     aliases: ['vsmReportPresent'],
   },
-  enclaveAuthorId: now('text', 'base64url of the author of the enclave image, 32 bytes.'),
-  enclaveOwnerId: now('text', 'base64url of the owner named by the host, 32 bytes: no identity.'),
-  enclaveFamilyId: now('text', 'base64url of the family of the enclave image, 16 bytes.'),
-  enclaveImageId: now('text', 'base64url of the enclave image, 16 bytes.'),
-  enclaveUniqueId: now('text', 'base64url of the measurement of the enclave code, 32 bytes.'),
-  enclaveSvn: now('int', 'Security version of the enclave image.'),
-  enclavePlatformSvn: now('int', 'Security version of the platform under the enclave.'),
-  enclaveSecureKernelSvn: now('int', 'Security version of the secure kernel.'),
-  enclaveFlags: now('int', 'Debug flags of the enclave: 0 means that nobody can debug it.'),
+  enclaveAuthorId: enclave('text', 'base64url of the author of the enclave image, 32 bytes.', HASH),
+  enclaveOwnerId: enclave(
+    'text',
+    'base64url of the owner named by the host, 32 bytes: no identity.',
+    HASH,
+  ),
+  enclaveFamilyId: enclave(
+    'text',
+    'base64url of the family of the enclave image, 16 bytes.',
+    '_v4AAAAAAAAAAAAAAAAAAA',
+  ),
+  enclaveImageId: enclave(
+    'text',
+    'base64url of the enclave image, 16 bytes.',
+    'GRcSAAEFIBMABRQDEgEiBQ',
+  ),
+  enclaveUniqueId: enclave(
+    'text',
+    'base64url of the measurement of the enclave code, 32 bytes.',
+    HASH,
+  ),
+  enclaveSvn: enclave('int', 'Security version of the enclave image.', 7),
+  enclavePlatformSvn: enclave('int', 'Security version of the platform under the enclave.', 2),
+  enclaveSecureKernelSvn: enclave('int', 'Security version of the secure kernel.', 1),
+  enclaveFlags: enclave('int', 'Debug flags of the enclave: 0 means that nobody can debug it.', 0),
 }
 
 export const CLAIM_NAMES = Object.keys(CLAIMS) as readonly ClaimName[]

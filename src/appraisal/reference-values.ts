@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type DocumentHash, nameKeptDocument } from '../base/document-hash.ts'
 import { fromBase64Url, toBase64Url } from '../base/encoding.ts'
+import { describeIssue } from '../base/fields.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import {
   type AttestationPolicyHash,
@@ -49,7 +50,8 @@ const azurePolicySchema = z
     issuer: z
       .string()
       .max(MAX_REFERENCE_NAME_CHARS * 2)
-      .refine(isHttpsOrigin, 'must be the https URL of a provider, without a path'),
+      .refine(isHttpsOrigin, 'must be the https URL of a provider, without a path')
+      .meta({ pattern: '^https://[^/?#]+$' }),
     hash: idOf(32),
     name: z.string().min(1).max(MAX_REFERENCE_NAME_CHARS).optional(),
     ...validityMembers,
@@ -173,7 +175,7 @@ export function pinnedPolicies(
 export function problemsOf(error: z.ZodError): readonly DocumentProblem[] {
   return error.issues
     .slice(0, MAX_REPORTED_PROBLEMS)
-    .map(({ path, message }) => ({ path: path.map(String).join('.'), message }))
+    .map((issue) => ({ path: issue.path.map(String).join('.'), message: describeIssue(issue) }))
 }
 
 function groupByAuthor(
@@ -219,5 +221,10 @@ function idOf(bytes: number) {
     const id = fromBase64Url(text)
     return id !== undefined && id.length === bytes && toBase64Url(id) === text
   }
-  return z.string().max(64).refine(isId, `must be base64url of ${bytes} bytes without padding`)
+  const chars = Math.ceil((bytes * 4) / 3)
+  return z
+    .string()
+    .max(64)
+    .refine(isId, `must be base64url of ${bytes} bytes without padding`)
+    .meta({ pattern: `^[A-Za-z0-9_-]{${chars}}$` })
 }

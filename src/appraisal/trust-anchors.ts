@@ -29,6 +29,7 @@ export const trustAnchorSchema = z
         const read = readAnchor(text)
         if (typeof read === 'string') context.addIssue({ code: 'custom', message: read })
       })
+      .meta({ contentEncoding: 'base64', pattern: '^[A-Za-z0-9+/]+={0,2}$' })
       .optional(),
     /**
      * `lax`: a certificate under this root makes an attestation key without saying so. Whatever
@@ -45,6 +46,12 @@ export const trustAnchorSchema = z
         : certificate === undefined,
     'must have a name and a certificate, or known and no certificate',
   )
+  .meta({
+    oneOf: [
+      { required: ['name', 'certificate'], not: { required: ['known'] } },
+      { required: ['known'], not: { required: ['certificate'] } },
+    ],
+  })
 
 type TrustAnchorDocument = z.infer<typeof trustAnchorSchema>
 

@@ -1,5 +1,22 @@
 import { z } from 'zod'
 
+/** What is wrong at one place of a form, in words that say what to do: zod's own but for two. */
+export function describeIssue(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    const { keys } = issue
+    const [first = '', ...others] = keys.map((key) => JSON.stringify(key.slice(0, MAX_SHOWN_CHARS)))
+    return others.length === 0
+      ? `there is no member ${first} here: leave it out`
+      : `there are no members ${[first, ...others].slice(0, MAX_SHOWN_KEYS).join(', ')} here: leave them out`
+  }
+  // What zod received was left out, as it is no value of JSON.
+  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+  return isMissing ? 'is missing' : issue.message
+}
+
+const MAX_SHOWN_CHARS = 64
+const MAX_SHOWN_KEYS = 10
+
 const number = (unit: string) => (least: number, most: number, preset: number) => {
   const range = `must be ${unit} from ${least} to ${most}`
   return z

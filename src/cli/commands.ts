@@ -42,8 +42,12 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'verify a decision receipt offline, or export what it was made from',
     load: () => import('./receipt/receipt.ts'),
   },
+  decide: {
+    summary: 'ask what would be decided, and why, about a device or about claims',
+    load: () => import('./decide/decide.ts'),
+  },
   policy: {
-    summary: 'lint, preview, apply and bring back policies and reference values',
+    summary: 'lint, test, preview, apply and bring back policies and reference values',
     load: () => sparing(() => import('./policy/policy.ts')),
   },
   anchors: {

@@ -7,7 +7,7 @@ import {
   readAzureConfig,
   verifiers,
 } from '../azure/settings.ts'
-import { oneOf, origin, seconds, wholeNumber } from '../base/fields.ts'
+import { describeIssue, oneOf, origin, seconds, wholeNumber } from '../base/fields.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { EK_KINDS, type EkKind } from '../evidence/tpm/endorsement-key.ts'
 import {
@@ -193,14 +193,14 @@ export function parseConfig(environment: Environment): Result<Config, ConfigFail
     }),
   )
   const parsed = settings.safeParse(given)
-  const mistakes = parsed.success ? [] : parsed.error.issues.map(describeIssue)
+  const mistakes = parsed.success ? [] : parsed.error.issues.map(describeMistake)
   mistakes.push(...contradictions(given))
   if (!parsed.success || mistakes.length > 0) return err({ reason: 'config_invalid', mistakes })
   return ok(toConfig(parsed.data))
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
-  return `${issue.path.join('.')}: ${issue.message}`
+function describeMistake(issue: z.core.$ZodIssue): string {
+  return `${issue.path.join('.')}: ${describeIssue(issue)}`
 }
 
 function contradictions(given: Environment): string[] {

@@ -41,6 +41,16 @@ export type Rollout = {
   readonly updatedAt: Date
   /** Of the last step. A step is taken only from the revision that it was decided on. */
   readonly revision: number
+  /** Of a halted one: who released its document all the same, the last time. */
+  readonly despite?: Despite | null
+}
+
+/** A release of a document whose rollout had halted. */
+export type Despite = {
+  readonly by: string
+  readonly reason: string
+  /** ISO 8601. */
+  readonly at: string
 }
 
 export type RolloutState = 'running' | 'paused' | 'halted' | 'done' | 'reverted'
@@ -91,6 +101,8 @@ export type RolloutHealth = {
   readonly devices: number
   /** Devices that would lose, or have lost, what the old document allows them. */
   readonly newlyDenied: number
+  /** ISO 8601: when they lose it, where that is still to come. */
+  readonly from?: string
   /** The clauses or causes behind them, most devices first. */
   readonly causes: readonly { readonly cause: string; readonly devices: number }[]
   readonly examples: readonly string[]
@@ -118,6 +130,11 @@ export const DEFAULT_PLAN: RolloutPlan = {
   budget: { devices: 10, share: 0.01 },
   promotion: 'automatic',
   hours: null,
+}
+
+/** `audit stage 2 of 5`: where a rollout is, or was when it ended. */
+export function nameStage({ pass, stage, plan }: Pick<Rollout, 'pass' | 'stage' | 'plan'>): string {
+  return `${pass} stage ${stage + 1} of ${plan.stages.length}`
 }
 
 /** Decisions are made by the new document for the devices of its stage. */
@@ -204,7 +221,7 @@ export function followingStep({ plan, pass, stage }: Rollout): RolloutStep {
   return pass === 'audit' ? { kind: 'enter', pass: 'enforce', stage: 0 } : { kind: 'complete' }
 }
 
-function isWithin({ from, to, days }: WorkingHours, now: Date): boolean {
+export function isWithin({ from, to, days }: WorkingHours, now: Date): boolean {
   const day = now.getUTCDay() === 0 ? 7 : now.getUTCDay()
   const hour = now.getUTCHours()
   return days.includes(day) && hour >= from && hour < to

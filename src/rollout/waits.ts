@@ -1,4 +1,11 @@
-import { nextStep, type Rollout, type StayReason, type WorkingHours } from './rollout.ts'
+import {
+  isOpen,
+  isWithin,
+  nextStep,
+  type Rollout,
+  type StayReason,
+  type WorkingHours,
+} from './rollout.ts'
 
 /** What an open rollout waits for; `next_check` where nothing but the next round is in the way. */
 export type Wait = {
@@ -19,6 +26,30 @@ export function waitOf(rollout: Rollout, now: Date): Wait {
     return { why, until: nextOpening(plan.hours, now) }
   }
   return { why, until: null }
+}
+
+/**
+ * When an open rollout is done, if every stage is healthy and nothing else is waited for than time;
+ * undefined where somebody has to promote it, or it is not open. Checks take their time besides.
+ */
+export function earliestEnd(
+  { state, plan, pass, stage, since }: Rollout,
+  now: Date,
+): Date | undefined {
+  if (!isOpen(state) || plan.promotion === 'by_hand') return undefined
+  const left = plan.stages.length - stage + (pass === 'audit' ? plan.stages.length : 0)
+  let end = since
+  for (let at = 0; at < left; at++) {
+    end = new Date(end.getTime() + plan.bakeSeconds * 1000)
+    // This stage may have been healthy for longer than it had to.
+    if (end < now) end = now
+    if (plan.hours !== null && !isWithin(plan.hours, end)) {
+      const opens = nextOpening(plan.hours, end)
+      if (opens === null) return undefined
+      end = opens
+    }
+  }
+  return end
 }
 
 /** The beginning of the next working hours, in UTC as they are. */

@@ -1,6 +1,6 @@
 import type { Override } from '../rollout/override.ts'
 import { isOpen, type Rollout } from '../rollout/rollout.ts'
-import { waitOf } from '../rollout/waits.ts'
+import { earliestEnd, waitOf } from '../rollout/waits.ts'
 import type { StoredHold } from '../store/rules/holds.ts'
 import type { RolloutObservation } from '../store/rules/rollouts.ts'
 
@@ -18,7 +18,9 @@ export function showRollout(rollout: Rollout, now: Date) {
     stage: rollout.stage,
     since: rollout.since,
     waits_for: isOpen(rollout.state) ? wait : null,
+    earliest_end: earliestEnd(rollout, now) ?? null,
     note: rollout.note,
+    despite: rollout.despite ?? null,
     author: rollout.author,
     reason: rollout.reason,
     created_at: rollout.createdAt,
@@ -37,10 +39,18 @@ export function showRollout(rollout: Rollout, now: Date) {
       compared: health.compared,
       devices: health.devices,
       newly_denied: health.newlyDenied,
+      from: health.from ?? null,
       causes: health.causes,
       examples: health.examples,
     },
   }
+}
+
+/** The halt of a rollout of a document, beside the document; `null` where none has halted. */
+export function showHalt(halted: Rollout | undefined) {
+  if (halted === undefined) return null
+  const { rolloutId: rollout_id, updatedAt: at, note, despite = null } = halted
+  return { rollout_id, at, note, despite }
 }
 
 /** What processes saw of real questions since the last step, all of them together. */

@@ -251,6 +251,14 @@ describe('break-glass show', () => {
       reason: 'break_glass_not_configured',
       remarks: expect.arrayContaining([expect.stringContaining('--keys')]),
     })
+    // Nothing is said of signatures that nothing was there to check by.
+    expect((await show(whole)).signatures).toMatchObject([
+      { state: 'unchecked' },
+      { state: 'unchecked' },
+    ])
+    const unchecked = (await call('show', whole)).stdout
+    expect(unchecked).toContain('not checked: no keys were given (--keys)')
+    expect(unchecked).not.toContain('not one of the keys')
     const refused = await call('show', half, ...keys)
     expect(refused.stdout).toMatch(/^REFUSED {2}break_glass_too_few_signatures\n/)
     expect(refused.stdout).toContain('What it says, not believed:')
@@ -270,7 +278,7 @@ describe('break-glass show', () => {
     await expect(call('show', 'x', '--threshold', '0')).rejects.toThrow(/--threshold must be/)
     await expect(call('show', 'x', '--threshold', '17')).rejects.toThrow(/--threshold must be/)
     await expect(call('show', 'x', '--audience', 'y')).rejects.toThrow(/--audience must be/)
-    await expect(call('sign', 'x')).rejects.toThrow(/one argument too many/)
+    await expect(call('sign', 'x')).rejects.toThrow("there is no 'x' here")
   })
 })
 

@@ -170,7 +170,7 @@ describe('rollout show', () => {
       const { revision, since } = current
       await store.recordRolloutHealth({ rolloutId: id, revision, health: healthOf(health) })
       const now = new Date(since.getTime() + seconds * 1000)
-      const run = () => showRollouts(store, { id, json: false, now })
+      const run = () => showRollouts(store, { id, kind: undefined, json: false, now })
       return (await callCommand(verb({ json: { none: 'text' }, run }), [])).stdout
     }
     expect(await waits(60)).toMatch(/It has to stay healthy here until 20\S+Z\./)
@@ -179,7 +179,7 @@ describe('rollout show', () => {
     expect(few).toContain('until more devices can be compared: 5 of at least 45.')
     const causes = [{ cause: 'added', devices: 4 }]
     const lossy = await waits(60, { newlyDenied: 4, causes, examples: ['dev_a', 'dev_b'] })
-    expect(lossy).toContain('1000 of 1000 devices of the stage were compared: 4 newly denied.')
+    expect(lossy).toContain('1,000 of 1,000 devices of the stage were compared: 4 newly denied.')
     expect(lossy).toMatch(/because of +devices\n.*\nadded +4\nfor example dev_a, dev_b/)
     await rollout('pause', id, '--reason', 'lunch')
     expect((await rollout('show', id)).stdout).toContain(`It is paused: ${COMMAND} rollout resume`)
@@ -198,11 +198,11 @@ describe('rollout pause, resume, promote and revert', () => {
   test('do what they say, once', async () => {
     const { rollout_id: id } = await start()
     const steer = async (verb: string) => (await rollout(verb, id, '--reason', 'because')).stdout
-    expect(await steer('pause')).toBe(`${id} is paused: audit 1/5.\n`)
+    expect(await steer('pause')).toBe(`${id} is paused: audit stage 1 of 5.\n`)
     expect(await steer('pause')).toContain('already: nothing was changed')
-    expect(await steer('resume')).toBe(`${id} is running: audit 1/5.\n`)
-    expect(await steer('promote')).toBe(`${id} is running: audit 2/5.\n`)
-    expect(await steer('revert')).toContain(`${id} is reverted: `)
+    expect(await steer('resume')).toBe(`${id} is running: audit stage 1 of 5.\n`)
+    expect(await steer('promote')).toBe(`${id} is running: audit stage 2 of 5.\n`)
+    expect(await steer('revert')).toContain(`${id} is reverted in audit stage 2 of 5: `)
     await expect(steer('promote')).rejects.toThrow('is reverted: that is not possible any more')
     expect((await rollout('show', id)).stdout).toContain('● 1%  ■ 5%')
     await expect(rollout('pause', 'rol_none', '--reason', 'x')).rejects.toThrow('no such rollout')

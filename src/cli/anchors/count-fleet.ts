@@ -1,5 +1,6 @@
 import { CLAIMS, type ClaimName } from '../../appraisal/claims.ts'
 import { toBase64 } from '../../base/encoding.ts'
+import { plural } from '../../base/words.ts'
 import { nameKey } from '../../evidence/x509/name.ts'
 import { readFleet } from '../../store/devices/fleet-reads.ts'
 import type { Store } from '../../store/store.ts'
@@ -67,8 +68,8 @@ function authorityOf({ certificate }: Root): string | undefined {
 /** What the numbers say, and what they cannot. */
 export function describeFleet({ devices, isWhole, unknown }: FleetAnchors): string {
   const looked = isWhole
-    ? `Of ${devices} recorded devices`
-    : `Of the first ${devices} devices of a larger fleet, which are a sample by chance,`
+    ? `Of ${plural(devices, 'recorded device')}`
+    : `Of the first ${plural(devices, 'device')} of a larger fleet, which are a sample by chance,`
   const counted = `${looked}: "admits" counts those whose last attestation ended at the root.\n`
   if (unknown === 0) return counted
   return `${counted}Of ${unknown} it cannot be told what would vouch for them: no root is recorded of them, and certificates

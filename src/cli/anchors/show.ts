@@ -1,5 +1,6 @@
 import { COMMAND } from '../../base/command.ts'
 import { fromBase64Url, toHex } from '../../base/encoding.ts'
+import { plural } from '../../base/words.ts'
 import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
 import { fields } from '../framework/fields.ts'
 import { printJson, printText } from '../framework/output.ts'
@@ -61,7 +62,7 @@ export function showRoots(shown: Shown, json: boolean): number {
       'known as': known,
       state,
       unfit,
-      admits: `${admits} devices`,
+      admits: plural(admits, 'device'),
     })}`
   })
   printText(`${texts.join('\n')}\n${describeFleet(shown.fleet)}`)

@@ -1,6 +1,7 @@
 import type { PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
 import { RECOMMENDED_POLICY_HASH } from '../../azure/provider-policy/recommended.ts'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
@@ -109,7 +110,7 @@ export async function unpinPolicy(
 }
 
 function describeLosses(hash: string, newlyDenied: number): string {
-  return `${hash} is pinned as before: the last evidence of ${newlyDenied} devices came under it, and they
+  return `${hash} is pinned as before: the last evidence of ${plural(newlyDenied, 'device')} came under it, and they
 would lose the access that they have. Publish another policy, let them attest under it, then unpin.
 If that is what you want, say the number: --accept-denials ${newlyDenied}
 `

@@ -4,6 +4,7 @@ import {
   type ReferenceValues,
 } from '../../appraisal/reference-values.ts'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import { lintDocument, withoutErrors } from '../../operations/release/check-document.ts'
 import { formatDocument } from '../../operations/release/format-document.ts'
 import type { Store } from '../../store/store.ts'
@@ -47,7 +48,9 @@ export async function addPin(
     showsPreview: false,
   })
   if (outcome === 'denials_not_accepted') {
-    throw new Error(`${newlyDenied} devices would be denied by it: ${COMMAND} policy plan says why`)
+    throw new Error(
+      `${plural(newlyDenied, 'device')} would be denied by it: ${COMMAND} policy plan says why`,
+    )
   }
   return outcome === 'unchanged' ? 'unchanged' : 'applied'
 }
@@ -98,12 +101,14 @@ async function releaseValues(
   const document = lintDocument(kind, formatDocument(kind, change.document), clock())
   const checked = withoutErrors(document)
   if (!checked.ok) throw new Error(describeFailure(checked.failure))
-  return releaseByCommand(store, {
+  const released = await releaseByCommand(store, {
     ...{ document, reason, acceptedDenials, requiresHardware, json, clock, showsPreview },
     expected: values.hash,
     maxAgeMs: PREVIEW_MAX_AGE_MS,
     way: { kind: 'at_once' },
   })
+  if (released.outcome !== 'document_halted') return released
+  throw new Error(describeFailure({ reason: released.outcome, rollout: released.halted }))
 }
 
 async function readReferenceValues(store: Store): Promise<ReferenceValues> {

@@ -53,7 +53,9 @@ export const show = verb({
       signatures,
       token: decoded.ok ? decoded.value.claims : undefined,
     }
-    const signers = signatures.map(({ kid, state }) => [`signed by ${kid}`, TOLD[state]])
+    const signers = signatures.map(({ kid, state }) => {
+      return [`signed by ${kid}`, state === 'unchecked' ? UNCHECKED : TOLD[state]]
+    })
     const told = decoded.ok
       ? describeClaims(decoded.value.claims) + fields(Object.fromEntries(signers))
       : ''
@@ -64,8 +66,9 @@ export const show = verb({
 const TOLD: Readonly<Record<SignatureState, string>> = {
   valid: 'the signature is right',
   invalid: 'the signature is WRONG',
-  unknown_key: 'not one of the keys',
+  unknown_key: 'not one of the keys of --keys',
 }
+const UNCHECKED = 'not checked: no keys were given (--keys)'
 
 type Options = { readonly threshold: number; readonly audience: string | undefined }
 
@@ -96,9 +99,15 @@ async function judge(token: string, { decoded, keys, options, now }: Judged) {
   return verifyBreakGlass(token, { rules, now })
 }
 
-async function listSignatures({ signatures }: DecodedBreakGlass, keys: BreakGlassKeys = new Map()) {
+async function listSignatures(
+  { signatures }: DecodedBreakGlass,
+  keys: BreakGlassKeys | undefined,
+): Promise<readonly { readonly kid: string; readonly state: SignatureState | 'unchecked' }[]> {
   return Promise.all(
-    signatures.map(async (one) => ({ kid: one.kid, state: await checkSignature(one, keys) })),
+    signatures.map(async (one) => {
+      const state = keys === undefined ? 'unchecked' : await checkSignature(one, keys)
+      return { kid: one.kid, state }
+    }),
   )
 }
 

@@ -14,6 +14,7 @@ import {
 import { addSignature, signBreakGlass } from '../../access/break-glass/sign.ts'
 import { decodeBreakGlass } from '../../access/break-glass/token.ts'
 import { toBase32 } from '../../base/encoding.ts'
+import { describeIssue } from '../../base/fields.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { duration, flag, required, text, type ValuesOf } from '../framework/options.ts'
 import { UsageError } from '../framework/usage-error.ts'
@@ -113,7 +114,8 @@ function readClaims(values: Values, now: Date): BreakGlassClaims {
   if (claims.success) return claims.data
   const [issue] = claims.error.issues
   const option = OPTION_OF[String(issue?.path[0])] ?? 'the token'
-  throw new UsageError(`${option} cannot be used: ${issue?.message}`)
+  const why = issue === undefined ? 'it is wrong' : describeIssue(issue)
+  throw new UsageError(`${option} cannot be used: ${why}`)
 }
 
 /** An account without a name (any uid in a container) must not stand in the way of an emergency. */

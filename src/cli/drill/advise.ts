@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import type { Config } from '../../config/config.ts'
 import type { DrillSummary } from '../../replay/outage/summary.ts'
 import { count } from '../framework/numbers.ts'
@@ -14,11 +15,10 @@ export function adviseOnOutage(summary: DrillSummary, settings: Settings): strin
   if (trusted === 0) return adviseOnNobody(summary)
   if (without_grace.devices === 0) return 'Next: nothing. Nobody would be denied, grace or not.'
   if (with_grace.devices === 0) {
-    return `Next: nothing. The grace keeps access for all ${count(without_grace.devices)} devices that would be denied without it.`
+    return `Next: nothing. The grace keeps access for all ${plural(without_grace.devices, 'device')} that would be denied without it.`
   }
   const advice = [...adviseOnAge(summary, settings), ...adviseOnRules(summary)]
-  const devices = count(with_grace.devices)
-  const title = `Next: with the grace ${with_grace.devices === 1 ? '1 device' : `${devices} devices`} would be denied. What helps:`
+  const title = `Next: with the grace ${plural(with_grace.devices, 'device')} would be denied. What helps:`
   return [title, ...advice.map((line) => `  - ${line}`)].join('\n')
 }
 

@@ -114,6 +114,9 @@ function describeUnknown(rawName: string, options: ReadonlyMap<string, Option<un
 }
 
 function describeSurplus(surplus: string, { arguments: declared = {} }: Verb): string {
+  if (Object.keys(declared).length === 0) {
+    return `there is no '${surplus}' here: it has no further commands, and takes no argument`
+  }
   const takes = Object.values(declared).map(({ placeholder }) => placeholder)
-  return `'${surplus}' is one argument too many, as it takes ${takes.join(' ') || 'none'}: leave it out`
+  return `'${surplus}' is one argument too many, as it takes ${takes.join(' ')}: leave it out`
 }

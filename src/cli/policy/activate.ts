@@ -9,6 +9,7 @@ import { findCandidate, shorten } from './find-version.ts'
 import {
   describeRefusal,
   describeRollout,
+  isRefused,
   type Release,
   type Released,
   releaseByCommand,
@@ -41,14 +42,13 @@ export async function activateVersion(store: Store, options: ActivateOptions): P
     const rollout = 'rolloutId' in released ? { rollout_id: released.rolloutId } : {}
     printJson({ kind, hash, outcome, newly_denied: newlyDenied, ...rollout })
   } else printText(describeReleased(released, kind, hash))
-  return released.outcome === 'denials_not_accepted' ? EXIT.refused : EXIT.done
+  return isRefused(released) ? EXIT.refused : EXIT.done
 }
 
 function describeReleased(released: Released, kind: DocumentKind, hash: string): string {
   if ('rolloutId' in released) return describeRollout(released)
+  if (isRefused(released)) return describeRefusal(released, `${shorten(hash)}${kindOption(kind)}`)
   switch (released.outcome) {
-    case 'denials_not_accepted':
-      return describeRefusal(released.newlyDenied, `${shorten(hash)}${kindOption(kind)}`)
     case 'unchanged':
       return `${hash} is in force already: nothing was changed.\n`
     case 'activated':

@@ -5,6 +5,7 @@ import { kindOption } from './document-kinds.ts'
 import {
   describeRefusal,
   describeRollout,
+  isRefused,
   type Release,
   type Released,
   releaseByCommand,
@@ -49,16 +50,15 @@ export async function applyDocuments(
   for (const step of steps) {
     const released = step.state === 'changed' ? await applyStep(store, step, options) : undefined
     applied.push({ step, released })
-    if (released?.outcome === 'denials_not_accepted') break
+    if (released !== undefined && isRefused(released)) break
     if (released !== undefined && 'rolloutId' in released) {
       if (!json) printText(describeWaiting(steps.slice(applied.length)))
       break
     }
   }
   if (json) printJson({ documents: applied.map(showApplied) })
-  return applied.some(({ released }) => released?.outcome === 'denials_not_accepted')
-    ? EXIT.refused
-    : EXIT.done
+  const isNo = applied.some(({ released }) => released !== undefined && isRefused(released))
+  return isNo ? EXIT.refused : EXIT.done
 }
 
 async function applyStep(store: Store, step: Step, options: ApplyOptions): Promise<Released> {
@@ -78,13 +78,10 @@ function describeWaiting(others: readonly Step[]): string {
 }
 
 function describeReleased(released: Released, candidate: Candidate): string {
-  const { outcome, newlyDenied } = released
   const { kind, label, checked } = candidate
   const name = nameOf(candidate)
   if ('rolloutId' in released) return `\n${name}: ${describeRollout(released)}`
-  if (outcome === 'denials_not_accepted') {
-    return describeRefusal(newlyDenied, `${label}${kindOption(kind)}`)
-  }
+  if (isRefused(released)) return describeRefusal(released, `${label}${kindOption(kind)}`)
   return `\n${name} is in force: ${checked?.compiled.hash}\nRunning services decide by it from their next request on.\n`
 }
 

@@ -1,13 +1,14 @@
 import { COMMAND } from '../../base/command.ts'
+import { describeLosses } from '../../base/words.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
-import type { SteerFailure } from '../../operations/release/steer.ts'
+import type { RollBackFailure } from '../../operations/release/roll-back.ts'
 import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../rollout/override.ts'
 
 /**
  * The one map from what operations on documents, rollouts and overrides refuse to what somebody at a
  * terminal is told: why, and what to do.
  */
-export function describeFailure(failure: SteerFailure | OverrideFailure): string {
+export function describeFailure(failure: RollBackFailure | OverrideFailure): string {
   switch (failure.reason) {
     case 'document_refused':
       return `the document has errors: ${failure.findings.map(({ message }) => message).join('; ')}`
@@ -22,13 +23,19 @@ export function describeFailure(failure: SteerFailure | OverrideFailure): string
     case 'preview_busy':
       return 'another preview is under way: try again when it is done'
     case 'denials_not_accepted':
-      return `${failure.newlyDenied} devices would be denied that are allowed now, and ${failure.accepted} were accepted`
+      return `${describeLosses(failure.newlyDenied)}, and ${failure.accepted} were accepted`
     case 'superseded':
       return 'something else changed meanwhile, and nothing was changed now: look again and decide anew'
     case 'rollout_open': {
       const { rolloutId } = failure.rollout
       return `another document is being rolled out: ${COMMAND} rollout show ${rolloutId}; wait until it is done, or end it with ${COMMAND} rollout revert ${rolloutId} --reason TEXT`
     }
+    case 'document_halted': {
+      const { rolloutId, note } = failure.rollout
+      return `the last rollout of this document, ${rolloutId}, ${note}; to release it all the same: --despite ${rolloutId}`
+    }
+    case 'no_version_before':
+      return `there is no version before that it could return to: ${COMMAND} policy list shows all, and activate brings one of them into force`
     case 'rollout_not_found':
       return `there is no such rollout: ${COMMAND} rollout list`
     case 'rollout_state_refused':

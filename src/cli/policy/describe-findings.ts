@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts'
 import type { LintFinding } from '../../policy/lint/finding.ts'
 import { printable } from '../framework/output.ts'
 import type { Candidate } from './read-document.ts'
@@ -18,8 +19,4 @@ function describeFinding(label: string, finding: LintFinding): string {
 export function countFindings(findings: readonly LintFinding[]): string {
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return `${plural(errors, 'error')}, ${plural(findings.length - errors, 'warning')}`
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

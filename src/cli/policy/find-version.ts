@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import { lintStored } from '../../operations/release/check-document.ts'
 import { formatDocument } from '../../operations/release/format-document.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
@@ -13,7 +14,9 @@ import { type Candidate, STANDARD_INPUT } from './read-document.ts'
 export const MOST_VERSIONS = 10_000
 /** As many digits of a hash as lists show. */
 export const SHORT_HASH_CHARS = 12
-const LEAST_HASH_CHARS = 8
+/** Fewer could be meant for anything; they count as long as they begin one hash alone. */
+const LEAST_HASH_CHARS = 4
+export const HASH_HELP = `a hash, or its first ${LEAST_HASH_CHARS} digits or more`
 
 /** A document in the database by its hash, or by the first digits of it. */
 export async function findVersion(
@@ -21,7 +24,7 @@ export async function findVersion(
   kind: DocumentKind,
   prefix: string,
 ): Promise<StoredDocument> {
-  if (!isHashLike(prefix)) throw new UsageError(`'${prefix}' is no hash: ${COMMAND} policy list`)
+  if (!isHashLike(prefix)) throw new UsageError(describeUnlike(prefix, kind))
   const whole = prefix.length === 64 ? prefix : await completeHash(store, kind, prefix)
   const found = await store.document(kind, whole)
   if (found === null) throw new Error(describeUnknown(kind, prefix))
@@ -52,6 +55,13 @@ async function completeHash(store: Store, kind: DocumentKind, prefix: string): P
     throw new Error(`${prefix} begins more than one hash: ${first.hash}, ${second.hash}`)
   }
   return first.hash
+}
+
+function describeUnlike(text: string, kind: DocumentKind): string {
+  const what = /^[0-9a-f]+$/.test(text)
+    ? `has ${plural(text.length, 'digit')}, and the hash of a version ${LEAST_HASH_CHARS} to 64`
+    : 'is not the hash of a version, which has the digits 0 to 9 and a to f'
+  return `'${text}' ${what}: ${COMMAND} policy list${kindOption(kind)} shows them`
 }
 
 function describeUnknown(kind: DocumentKind, hash: string): string {

@@ -1,10 +1,14 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
+import { describeLosses, plural } from '../../base/words.ts'
 import { commandReleases } from '../../compose/release.ts'
 import type { LintedDocument } from '../../operations/release/check-document.ts'
 import { type ReleaseFailure, type ReleaseWay, release } from '../../operations/release/release.ts'
 import { NO_SECOND } from '../../operations/release/second-administrator.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
+import { earliestEnd } from '../../rollout/waits.ts'
 import type { Store } from '../../store/store.ts'
+import { moment, span } from '../drill/words.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { listenForStop } from '../framework/signals.ts'
@@ -24,6 +28,8 @@ export type Release = {
   readonly requiresHardware: boolean
   /** Hash of the document that this one was made from, if it has to be the one in force. */
   readonly expected?: string
+  /** The halted rollout of it in spite of which it is released. */
+  readonly despite?: string | undefined
   readonly json: boolean
   /** Whether a preview that is made now is printed; it is, unless this says no. */
   readonly showsPreview?: boolean | undefined
@@ -31,15 +37,20 @@ export type Release = {
 }
 
 export type Released =
+  | { readonly outcome: 'activated' | 'unchanged'; readonly newlyDenied: number }
+  | { readonly outcome: 'denials_not_accepted'; readonly newlyDenied: number }
+  /** The last rollout of this very document halted, and nobody has named it. */
   | {
-      readonly outcome: 'activated' | 'unchanged' | 'denials_not_accepted'
-      readonly newlyDenied: number
+      readonly outcome: 'document_halted'
+      readonly newlyDenied: 0
+      readonly halted: Rollout
     }
   /** `rollout_open`: this very document is on its way already. */
   | {
       readonly outcome: 'rollout_started' | 'rollout_open'
       readonly newlyDenied: number
       readonly rolloutId: string
+      readonly rollout: Rollout
     }
 
 /**
@@ -68,7 +79,8 @@ export async function releaseByCommand(store: Store, input: Release): Promise<Re
   if (!released.ok) return toReleased(released.failure, input.document)
   const { newlyDenied, rollout } = released.value
   if (rollout === undefined) return { outcome: 'activated', newlyDenied }
-  return { outcome: 'rollout_started', newlyDenied, rolloutId: rollout.rolloutId }
+  const { rolloutId } = rollout
+  return { outcome: 'rollout_started', newlyDenied, rolloutId, rollout }
 }
 
 function toReleased(failure: ReleaseFailure, { checked }: LintedDocument): Released {
@@ -77,10 +89,13 @@ function toReleased(failure: ReleaseFailure, { checked }: LintedDocument): Relea
       return { outcome: 'denials_not_accepted', newlyDenied: failure.newlyDenied }
     case 'document_in_force':
       return { outcome: 'unchanged', newlyDenied: 0 }
+    case 'document_halted':
+      return { outcome: 'document_halted', newlyDenied: 0, halted: failure.rollout }
     case 'rollout_open': {
-      const { rolloutId, to } = failure.rollout
+      const { rollout } = failure
+      const { rolloutId, to } = rollout
       const isSame = to === checked?.compiled.hash
-      if (isSame) return { outcome: 'rollout_open', newlyDenied: 0, rolloutId }
+      if (isSame) return { outcome: 'rollout_open', newlyDenied: 0, rolloutId, rollout }
       throw new Error(describeFailure(failure))
     }
     default:
@@ -88,30 +103,60 @@ function toReleased(failure: ReleaseFailure, { checked }: LintedDocument): Relea
   }
 }
 
-/** What to do about a refusal for the sake of the devices that would be denied. */
-export function describeRefusal(newlyDenied: number, previewArguments: string): string {
-  const devices =
-    newlyDenied === 1
-      ? '1 device would be denied that is allowed now'
-      : `${newlyDenied} devices would be denied that are allowed now`
-  return `Not in force: ${devices}. See which, and why:
+export type RefusedRelease = Extract<
+  Released,
+  { readonly outcome: 'denials_not_accepted' | 'document_halted' }
+>
+
+/** Whether the answer is no, and can be made a yes by an option that says so. */
+export function isRefused(released: Released): released is RefusedRelease {
+  const { outcome } = released
+  return outcome === 'denials_not_accepted' || outcome === 'document_halted'
+}
+
+/** Why the answer is no, and which option makes it a yes. */
+export function describeRefusal(released: RefusedRelease, previewArguments: string): string {
+  if (released.outcome === 'document_halted') {
+    const { rolloutId, note } = released.halted
+    return `Not in force: the last rollout of this very document, ${rolloutId}, ${note}
+See what it found:
+  ${COMMAND} rollout show ${rolloutId}
+If it is to come into force all the same, say so: --despite ${rolloutId}
+`
+  }
+  const { newlyDenied } = released
+  return `Not in force: ${describeLosses(newlyDenied)}. See which, and why:
   ${COMMAND} policy preview ${previewArguments}
 If that is what you want, say the number: --accept-denials ${newlyDenied}
 `
 }
 
-/** What began, and what to do next. */
+/** What began, how long it will take, and what to do next. */
 export function describeRollout({
   outcome,
   rolloutId,
+  rollout,
 }: Extract<Released, { rolloutId: string }>): string {
   const begun =
     outcome === 'rollout_started'
       ? `Rollout ${rolloutId} has begun: at first the document is tried beside the one in force and
-decides nothing, then it comes into force ring by ring. It halts by itself if devices are lost.`
+decides nothing, then it comes into force ring by ring. It halts by itself if devices are lost.
+${describeDuration(rollout)}`
       : `Rollout ${rolloutId} of this very document is under way already.`
   return `${begun}
   ${COMMAND} rollout show ${rolloutId}
   ${COMMAND} rollout pause|promote|revert ${rolloutId} --reason TEXT
 `
+}
+
+/** Of a rollout that has just begun. */
+function describeDuration(rollout: Rollout): string {
+  const { plan, createdAt } = rollout
+  const stages = `2 passes of ${plural(plan.stages.length, 'stage')}`
+  const end = earliestEnd(rollout, createdAt)
+  if (end === undefined) {
+    return `Each of its ${stages} waits for a promotion, and has to be healthy for ${span(plan.bakeSeconds * 1000)} first.`
+  }
+  const hours = plan.hours === null ? '' : ', and begins within its working hours alone'
+  return `It takes ${span(end.getTime() - createdAt.getTime())} at least, until ${moment(end.toISOString())}: each of its ${stages} stays healthy for ${span(plan.bakeSeconds * 1000)} first${hours}.`
 }

@@ -4,9 +4,13 @@ import {
   flag,
   oneOf,
   preset,
+  text,
   type ValuesOf,
 } from '../framework/options.ts'
 import { KINDS } from './document-kinds.ts'
+
+/** Which kind of document something is limited to. */
+export const ANY_KIND = oneOf('KIND', `only of ${KINDS.toReversed().join(' or ')}`, KINDS)
 
 /** Which kind of document is meant, for every verb that takes one. */
 export const KIND = preset(oneOf('KIND', KINDS.toReversed().join(' or '), KINDS), 'policy')
@@ -16,18 +20,25 @@ export const PREVIEW_MAX_AGE = preset(
   '1h',
 )
 
+export const DESPITE = text(
+  'ROLLOUT',
+  'DANGER: release it although this rollout of it has halted; the reason is kept with it',
+)
+
 /** What brings a document into force takes these. */
 export const RELEASE_OPTIONS = {
   acceptDenials: ACCEPT_DENIALS,
   previewMaxAge: PREVIEW_MAX_AGE,
   atOnce: flag('DANGER: no rollout; it decides for all devices with their next request'),
+  despite: DESPITE,
 }
 
 export function readRelease(values: ValuesOf<typeof RELEASE_OPTIONS>) {
-  const { acceptDenials: acceptedDenials, previewMaxAge: maxAgeMs, atOnce } = values
+  const { acceptDenials: acceptedDenials, previewMaxAge: maxAgeMs, atOnce, despite } = values
   return {
     acceptedDenials,
     maxAgeMs,
+    despite,
     way: { kind: atOnce ? 'at_once' : 'by_size' },
     clock: () => new Date(),
   } as const

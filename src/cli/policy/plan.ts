@@ -13,11 +13,21 @@ import { type DocumentChange, describeChange, findChanges } from './changes.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
 import { readHashesInForce, readInForce } from './in-force.ts'
 import { type Candidate, hasErrors } from './read-document.ts'
+import {
+  describeTests,
+  haveFailed,
+  type RanTests,
+  runTests,
+  showTests,
+  testsBeside,
+} from './tests.ts'
 
 /** What applying one document would do. */
 export type Step = {
   readonly candidate: Candidate
   readonly state: 'refused' | 'in_force' | 'changed'
+  /** Of a policy that would come into force, where its tests stand beside it. */
+  readonly tests: RanTests | undefined
   readonly changes: readonly DocumentChange[]
   /** The preview on record that would count; of what changes, one is made if there is none. */
   readonly preview: PreviewOnRecord | undefined
@@ -50,12 +60,14 @@ async function planDocument(
 ): Promise<Step> {
   const { kind, checked } = candidate
   const { inForce, maxAgeMs, now } = options
+  const nothing = { candidate, tests: undefined, changes: [], preview: undefined }
   if (checked?.compiled.hash === pointersOf(kind, inForce).own) {
-    return { candidate, state: 'in_force', changes: [], preview: undefined }
+    return { ...nothing, state: 'in_force' }
   }
-  if (checked === undefined || hasErrors(candidate)) {
-    return { candidate, state: 'refused', changes: [], preview: undefined }
-  }
+  if (checked === undefined || hasErrors(candidate)) return { ...nothing, state: 'refused' }
+  const fixtures = kind === 'policy' ? testsBeside(candidate.label) : undefined
+  const tests = fixtures === undefined ? undefined : runTests(candidate, fixtures, now)
+  if (tests !== undefined && haveFailed(tests)) return { ...nothing, tests, state: 'refused' }
   const active = await readInForce(store, kind)
   const changes = findChanges(kind, active.body, checked.compiled.document)
   const preview = await findPreview(store, {
@@ -65,7 +77,7 @@ async function planDocument(
     maxAgeMs,
     now,
   })
-  return { candidate, state: 'changed', changes, preview }
+  return { candidate, state: 'changed', tests, changes, preview }
 }
 
 /** Prints the plan. */
@@ -92,7 +104,13 @@ export function exitCodeOf(steps: readonly Step[]): number {
   return steps.some(({ state }) => state === 'changed') ? EXIT.differs : EXIT.done
 }
 
-export function showStep({ candidate, state, changes, preview }: Step): Record<string, unknown> {
+export function showStep({
+  candidate,
+  state,
+  tests,
+  changes,
+  preview,
+}: Step): Record<string, unknown> {
   const { kind, label, checked, findings } = candidate
   return {
     kind: kind satisfies DocumentKind,
@@ -101,27 +119,33 @@ export function showStep({ candidate, state, changes, preview }: Step): Record<s
     state,
     changes,
     findings,
+    tests: tests === undefined ? null : showTests(tests),
     preview_needed: state === 'changed' && preview === undefined,
     newly_denied: preview?.newlyDenied ?? null,
   }
 }
 
 const STATES: Readonly<Record<Step['state'], string>> = {
-  refused: 'has errors',
+  refused: 'cannot come into force',
   in_force: 'is in force: nothing to do',
   changed: 'would come into force',
 }
 
-export function describeStep({ candidate, state, changes, preview }: Step): string {
+export function describeStep({ candidate, state, tests, changes, preview }: Step): string {
   const { checked, findings } = candidate
   const hash = checked === undefined ? '' : ` ${checked.compiled.hash}`
   const lines = [`${nameOf(candidate)}${hash} ${STATES[state]}`]
   if (findings.length > 0 && state !== 'in_force') {
     lines.push(describeFindings(candidate).trimEnd(), `  lint: ${countFindings(findings)}`)
   }
+  if (tests !== undefined) lines.push(indent(describeTests(tests)))
   lines.push(...changes.map((change) => `  ${describeChange(change)}`))
   if (state === 'changed') lines.push(`  ${describePreview(preview)}`)
   return `${lines.join('\n')}\n`
+}
+
+function indent(text: string): string {
+  return text.trimEnd().replaceAll(/^/gm, '  ')
 }
 
 /** Its file; what has none is labelled with its hash, which says nothing beside the hash. */

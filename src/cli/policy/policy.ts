@@ -1,19 +1,31 @@
 import { COMMAND } from '../../base/command.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
+import { WRITTEN_KINDS } from '../../operations/release/document-schema.ts'
 import { LARGE_FLEET } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { group, verb } from '../framework/command.ts'
 import { confirmer } from '../framework/confirm.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
-import { flag, limit, preset, REASON, required, text, YES } from '../framework/options.ts'
+import {
+  ACCEPT_DENIALS,
+  flag,
+  limit,
+  oneOf,
+  preset,
+  REASON,
+  required,
+  text,
+  YES,
+} from '../framework/options.ts'
 import { listenForStop } from '../framework/signals.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { activateVersion } from './activate.ts'
 import { applyDocuments } from './apply.ts'
+import { printClaims } from './claims.ts'
 import { compareDocuments } from './compare.ts'
 import { kindOption } from './document-kinds.ts'
 import { exportDocuments } from './export.ts'
-import { findCandidate, isVersion, MOST_VERSIONS } from './find-version.ts'
+import { findCandidate, HASH_HELP, isVersion, MOST_VERSIONS } from './find-version.ts'
 import { type DocumentFile, findDocuments, findVersions } from './folder.ts'
 import { importDocuments } from './import.ts'
 import { printLint } from './lint.ts'
@@ -22,11 +34,13 @@ import { KIND, PREVIEW_MAX_AGE, RELEASE_EXITS, RELEASE_OPTIONS, readRelease } fr
 import { printPlan } from './plan.ts'
 import { runPreview } from './preview.ts'
 import { type Candidate, demandChecked, readCandidate } from './read-document.ts'
+import { rollBackByCommand } from './roll-back.ts'
+import { printSchema } from './schema.ts'
 import { showDocument } from './show.ts'
+import { testPolicy } from './tests.ts'
 
 const FILE_HELP = 'the document; - is standard input'
-const VERSION_HELP = 'a hash, or its first digits'
-const EITHER_HELP = `a file, - for standard input, or a version: ${VERSION_HELP}`
+const EITHER_HELP = `a file, - for standard input, or a version: ${HASH_HELP}`
 const DIR = text('DIR', 'the folder of policy.json and reference-values.json')
 const STOPPED = 'No document came into force from here on.'
 
@@ -38,6 +52,31 @@ const lint = verb({
   exits: { refused: 'the document has errors' },
   run: ({ file, kind, json }) =>
     printLint(readCandidate(kind, file, { now: new Date() }), { json }),
+})
+
+const test = verb({
+  summary:
+    'run the tests of a policy: which device, asking for what, is granted or denied, and why',
+  about: `They stand beside the policy, policy.test.json beside policy.json, and plan and apply run them
+there. The reference values are those of the tests, or those in the folder of the policy.`,
+  arguments: { file: required(text('FILE', 'the policy')) },
+  options: { fixtures: text('FILE', 'the tests, if they stand elsewhere') },
+  json: 'every case, and what is not as expected',
+  exits: { refused: 'a case is not as expected, or the policy has errors' },
+  run: (values) => testPolicy({ ...values, now: new Date() }),
+})
+
+const schema = verb({
+  summary: 'print the JSON Schema of a policy, of reference values, or of the tests of a policy',
+  arguments: { kind: preset(oneOf('KIND', WRITTEN_KINDS.join(', '), WRITTEN_KINDS), 'policy') },
+  json: { none: 'what it prints is JSON' },
+  run: ({ kind }) => printSchema(kind),
+})
+
+const claims = verb({
+  summary: 'list the claims that an expression can read, and what they are made of',
+  json: 'the claims',
+  run: ({ json }) => printClaims({ json }),
 })
 
 const preview = verb({
@@ -70,7 +109,10 @@ const plan = verb({
   arguments: { file: text('FILE', FILE_HELP) },
   options: { dir: DIR, kind: KIND, previewMaxAge: PREVIEW_MAX_AGE },
   json: 'a step for each document',
-  exits: { differs: 'there is something to apply', refused: 'a document has errors' },
+  exits: {
+    differs: 'there is something to apply',
+    refused: 'a document has errors, or a test beside the policy fails',
+  },
   run({ previewMaxAge: maxAgeMs, json, ...files }) {
     const { candidates, said } = readCandidates(files)
     const now = new Date()
@@ -80,9 +122,10 @@ const plan = verb({
 
 const apply = verb({
   summary: 'bring files into force',
-  about: `It wants no lint error, a preview that is young enough (it makes one if there is none), and no
-device denied that is allowed now. Again, it does nothing. Where ${LARGE_FLEET} devices or more have
-attested it starts a rollout instead, which brings the document into force ring by ring:
+  about: `It wants no lint error, no failing test beside the policy, a preview that is young enough (it
+makes one if there is none), and no device denied that is allowed now. Again, it does nothing. Where
+${LARGE_FLEET} devices or more have attested it starts a rollout instead, which brings the document
+into force ring by ring:
 ${COMMAND} rollout --help`,
   database: 'existing',
   arguments: { file: text('FILE', FILE_HELP) },
@@ -109,7 +152,7 @@ const activate = verb({
   summary: 'bring a version into force that is kept here, as apply does with a file',
   database: 'existing',
   arguments: {
-    hash: required(text('VERSION', VERSION_HELP), `${COMMAND} policy list shows them`),
+    hash: required(text('VERSION', HASH_HELP), `${COMMAND} policy list shows them`),
   },
   options: { kind: KIND, reason: REASON, ...RELEASE_OPTIONS },
   json: 'the document and what became of it; a preview that it makes is a line before that',
@@ -119,6 +162,29 @@ const activate = verb({
     const options = { ...readRelease(values), kind, hash, reason, json }
     return (store, config) =>
       activateVersion(store, { ...options, requiresHardware: requiresHardware(config) })
+  },
+})
+
+const rollback = verb({
+  summary: 'go back: end the rollout under way, or return to the version before at once',
+  about: `The version before comes back for all devices, without a rollout, when a preview that it makes
+finds nobody who would lose access. It goes one version back: any other is for activate.`,
+  database: 'existing',
+  options: {
+    kind: KIND,
+    reason: REASON,
+    acceptDenials: ACCEPT_DENIALS,
+    previewMaxAge: PREVIEW_MAX_AGE,
+  },
+  json: 'what is in force, and the rollout that ended; a preview that it makes is a line before that',
+  exits: { refused: 'devices would lose access', interrupted: 'stopped; nothing changed' },
+  run: ({ acceptDenials, previewMaxAge, ...options }) => {
+    const limits = { acceptedDenials: acceptDenials, maxAgeMs: previewMaxAge }
+    return (store, config) =>
+      rollBackByCommand(store, {
+        ...{ ...options, ...limits, clock: () => new Date() },
+        requiresHardware: requiresHardware(config),
+      })
   },
 })
 
@@ -133,7 +199,7 @@ const list = verb({
 const show = verb({
   summary: 'print a version, or what is in force',
   database: 'existing',
-  arguments: { hash: text('VERSION', VERSION_HELP) },
+  arguments: { hash: text('VERSION', HASH_HELP) },
   options: { kind: KIND },
   json: 'the version with the document itself',
   run: (values) => (store) => showDocument(store, values),
@@ -199,15 +265,19 @@ export const command = group({
 one comes into force in their place, and can be brought back.`,
   verbs: {
     lint,
+    test,
     preview,
     plan,
     apply,
     activate,
+    rollback,
     list,
     show,
     diff,
     export: exporting,
     import: importing,
+    claims,
+    schema,
   },
 })
 

@@ -6,7 +6,7 @@ import { printJson, printText } from '../framework/output.ts'
 import { NAME_OF_KIND } from './document-kinds.ts'
 import { findVersion } from './find-version.ts'
 import { readInForce } from './in-force.ts'
-import { showVersion } from './list.ts'
+import { describeHalt, showVersion } from './list.ts'
 
 /** Prints one version, or the one in force, with where it comes from. */
 export async function showDocument(
@@ -24,10 +24,12 @@ export async function showDocument(
     version.hash === active.hash
       ? { activated_at: active.activatedAt, activated_by: active.activatedBy }
       : {}
+  const [halted] = await store.haltedRollouts(kind, version.hash)
   const text = formatDocument(kind, version.body)
   if (json) {
     const document: unknown = JSON.parse(text)
-    printJson({ ...showVersion(version, active.hash), ...activation, document })
+    const about = showVersion(version, { active: active.hash, halted })
+    printJson({ ...about, ...activation, document })
     return 0
   }
   printText(
@@ -38,6 +40,7 @@ export async function showDocument(
         created: `${version.createdAt.toISOString()} by ${version.author}`,
         reason: version.reason,
         parent: version.parent ?? 'none',
+        halted: halted && describeHalt(halted),
         ...(activation.activated_at && {
           'in force since': `${activation.activated_at.toISOString()} by ${activation.activated_by}`,
         }),

@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
 import { isOpen, type Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
 import { showRollout } from '../../views/show-control.ts'
@@ -6,13 +7,22 @@ import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
 import { shorten } from '../policy/find-version.ts'
 
+/** As far back as one kind is looked for among both. */
+const MOST_LOOKED_THROUGH = 10_000
+
 /** Prints rollouts, the newest first. */
 export async function listRollouts(
   store: Store,
-  options: { readonly limit: number; readonly json: boolean; readonly now: Date },
+  options: {
+    readonly kind: DocumentKind | undefined
+    readonly limit: number
+    readonly json: boolean
+    readonly now: Date
+  },
 ): Promise<number> {
-  const { limit, json, now } = options
-  const rollouts = await store.listRollouts(limit)
+  const { kind, limit, json, now } = options
+  const all = await store.listRollouts(kind === undefined ? limit : MOST_LOOKED_THROUGH)
+  const rollouts = all.filter((one) => kind === undefined || one.kind === kind).slice(0, limit)
   if (json) printJson(rollouts.map((one) => showRollout(one, now)))
   else printText(describe(rollouts))
   return 0

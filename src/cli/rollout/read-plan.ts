@@ -1,3 +1,4 @@
+import { describeIssue } from '../../base/fields.ts'
 import type { PlanRequest } from '../../operations/release/plan-request.ts'
 import { planBody, toPlanRequest } from '../../operations/release/plan-request.ts'
 import { DEFAULT_PLAN } from '../../rollout/rollout.ts'
@@ -41,7 +42,8 @@ export function readPlan(values: PlanValues): PlanRequest {
   if (plan.success) return toPlanRequest(plan.data)
   const [issue] = plan.error.issues
   const [member = ''] = issue?.path ?? []
-  throw new UsageError(`${OPTION_OF[String(member)] ?? String(member)}: ${issue?.message}`)
+  const option = OPTION_OF[String(member)] ?? 'the plan'
+  throw new UsageError(`${option}: ${issue === undefined ? 'is wrong' : describeIssue(issue)}`)
 }
 
 const OPTION_OF: Readonly<Record<string, string>> = {

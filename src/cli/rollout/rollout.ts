@@ -13,7 +13,8 @@ import {
   type ValuesOf,
 } from '../framework/options.ts'
 import { UsageError } from '../framework/usage-error.ts'
-import { KIND, PREVIEW_MAX_AGE, RELEASE_EXITS } from '../policy/options.ts'
+import { HASH_HELP } from '../policy/find-version.ts'
+import { ANY_KIND, DESPITE, KIND, PREVIEW_MAX_AGE, RELEASE_EXITS } from '../policy/options.ts'
 import { endByCommand, listOverrides } from './end-override.ts'
 import { listRollouts } from './list.ts'
 import { createOverride } from './make-override.ts'
@@ -42,7 +43,7 @@ when more devices lose their access than its budget allows; the old document the
     list: verb({
       summary: 'list rollouts, the newest first',
       database: 'existing',
-      options: { limit: limit(20) },
+      options: { kind: ANY_KIND, limit: limit(20) },
       json: 'the rollouts, as the administration API shows them',
       run: (values) => (store) => listRollouts(store, { ...values, now: new Date() }),
     }),
@@ -51,6 +52,7 @@ when more devices lose their access than its budget allows; the old document the
       about: 'Without an id it shows those that are open, or else the last one.',
       database: 'existing',
       arguments: { id: ROLLOUT_ID },
+      options: { kind: ANY_KIND },
       json: 'the rollout, as the administration API shows it',
       run: (values) => (store) => showRollouts(store, { ...values, now: new Date() }),
     }),
@@ -58,7 +60,7 @@ when more devices lose their access than its budget allows; the old document the
       summary: 'begin a rollout of a document that passes lint and preview',
       database: 'existing',
       arguments: {
-        name: required(text('FILE|VERSION', 'a file, or a hash or its first digits')),
+        name: required(text('FILE|VERSION', `a file, or ${HASH_HELP}`)),
       },
       options: {
         kind: KIND,
@@ -66,11 +68,12 @@ when more devices lose their access than its budget allows; the old document the
         ...PLAN_OPTIONS,
         acceptDenials: ACCEPT_DENIALS,
         previewMaxAge: PREVIEW_MAX_AGE,
+        despite: DESPITE,
       },
       json: 'the document, and its rollout; a preview that it makes is a line before that',
       exits: RELEASE_EXITS,
       stopped: 'No rollout began.',
-      run: ({ name, kind, reason, acceptDenials, previewMaxAge, json, ...plan }) =>
+      run: ({ name, kind, reason, acceptDenials, previewMaxAge, despite, json, ...plan }) =>
         startRollout({
           name,
           kind,
@@ -78,6 +81,7 @@ when more devices lose their access than its budget allows; the old document the
           plan: readPlan(plan),
           acceptedDenials: acceptDenials,
           maxAgeMs: previewMaxAge,
+          despite,
           json,
           clock: () => new Date(),
         }),
@@ -97,7 +101,7 @@ when more devices lose their access than its budget allows; the old document the
       database: 'existing',
       options: {
         ...TARGET_OPTIONS,
-        version: required(text('HASH', 'of the document that decides, or its first digits')),
+        version: required(text('HASH', `the document that decides: ${HASH_HELP}`)),
         kind: KIND,
       },
       json: 'the override, as the administration API shows it',

@@ -1,27 +1,37 @@
 import { COMMAND } from '../../base/command.ts'
+import { percentage, plural } from '../../base/words.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
 import {
   isOpen,
+  nameStage,
   type Rollout,
   type RolloutPass,
   type RolloutStage,
   sampleNeeded,
 } from '../../rollout/rollout.ts'
-import { type Wait, waitOf } from '../../rollout/waits.ts'
+import { earliestEnd, type Wait, waitOf } from '../../rollout/waits.ts'
 import type { Store } from '../../store/store.ts'
 import { showObserved, showRollout } from '../../views/show-control.ts'
 import { fields } from '../framework/fields.ts'
+import { count } from '../framework/numbers.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
+import { UsageError } from '../framework/usage-error.ts'
 
 const LOOKED_THROUGH = 100
 
 /** Prints one rollout; without an id those that are open, or else the last one. */
 export async function showRollouts(
   store: Store,
-  options: { readonly id: string | undefined; readonly json: boolean; readonly now: Date },
+  options: {
+    readonly id: string | undefined
+    readonly kind: DocumentKind | undefined
+    readonly json: boolean
+    readonly now: Date
+  },
 ): Promise<number> {
-  const { id, json, now } = options
-  const rollouts = await find(store, id)
+  const { id, kind, json, now } = options
+  const rollouts = await find(store, id, kind)
   const described: string[] = []
   const shown: object[] = []
   for (const rollout of rollouts) {
@@ -35,13 +45,21 @@ export async function showRollouts(
   return 0
 }
 
-async function find(store: Store, id: string | undefined): Promise<readonly Rollout[]> {
+async function find(
+  store: Store,
+  id: string | undefined,
+  kind: DocumentKind | undefined,
+): Promise<readonly Rollout[]> {
   if (id !== undefined) {
     const rollout = await store.rollout(id)
     if (rollout === null) throw new Error(`there is no rollout ${id}: ${COMMAND} rollout list`)
+    if (kind !== undefined && rollout.kind !== kind) {
+      throw new UsageError(`${id} is a rollout of ${rollout.kind}: leave --kind out`)
+    }
     return [rollout]
   }
-  const all = await store.listRollouts(LOOKED_THROUGH)
+  const listed = await store.listRollouts(LOOKED_THROUGH)
+  const all = listed.filter((one) => kind === undefined || one.kind === kind)
   const open = all.filter(({ state }) => isOpen(state))
   return open.length > 0 ? open : all.slice(0, 1)
 }
@@ -51,6 +69,7 @@ function describeRollout(
   { observed, now }: { readonly observed: ReturnType<typeof showObserved>; readonly now: Date },
 ): string {
   const { rolloutId, kind, from, to, state, author, reason, createdAt, note, plan } = rollout
+  const { despite } = rollout
   const { devices, share } = plan.budget
   const facts = {
     rollout: rolloutId,
@@ -60,7 +79,9 @@ function describeRollout(
     begun: `${createdAt.toISOString()} by ${author}: ${reason}`,
     state,
     why: note === reason ? undefined : note,
-    budget: `${devices} devices, ${percent(share)} of those compared`,
+    despite:
+      despite && `released all the same by ${despite.by} at ${despite.at}: ${despite.reason}`,
+    budget: `${plural(devices, 'device')}, ${percentage(share)} of those compared`,
   }
   const parts = [
     fields(facts, ''),
@@ -69,7 +90,7 @@ function describeRollout(
     describeHealth(rollout),
     observed.decisions === 0
       ? ''
-      : `Of ${observed.decisions} questions since the last step devices lost something: ${observed.newly_denied}\n`,
+      : `Of ${plural(observed.decisions, 'question')} since the last step devices lost something: ${observed.newly_denied}\n`,
     isOpen(state) ? describeVerbs(rollout) : '',
   ]
   return parts.filter((part) => part !== '').join('\n')
@@ -88,22 +109,24 @@ function drawRollout(rollout: Rollout): string {
   }
   return PASSES.map((name, row) => {
     const stages = plan.stages.map((one, column) => {
-      return `${mark(row * plan.stages.length + column)} ${nameStage(one)}`
+      return `${mark(row * plan.stages.length + column)} ${labelStage(one)}`
     })
     const end = row === 1 ? `  ${state === 'done' ? '●' : '○'} in force` : ''
     return `  ${name.padEnd(9)}${stages.join('  ')}${end}\n`
   }).join('')
 }
 
-function nameStage({ percent: hundredths, labels }: RolloutStage): string {
+function labelStage({ percent: hundredths, labels }: RolloutStage): string {
   return [`${hundredths}%`, ...labels].join('+')
 }
 
 function describeStand(rollout: Rollout, now: Date): string {
-  const { pass, stage, plan, since } = rollout
+  const { pass, since } = rollout
+  const end = earliestEnd(rollout, now)
+  const done = end === undefined ? '' : `It is done at ${end.toISOString()} at the earliest.\n`
   const decides =
     pass === 'audit' ? 'the new document is tried and decides nothing' : 'the new document decides'
-  return `In ${pass} stage ${stage + 1} of ${plan.stages.length} since ${since.toISOString()}: ${decides}.\n${describeWait(rollout, waitOf(rollout, now))}\n`
+  return `In ${nameStage(rollout)} since ${since.toISOString()}: ${decides}.\n${describeWait(rollout, waitOf(rollout, now))}\n${done}`
 }
 
 function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
@@ -128,8 +151,9 @@ function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
 
 function describeHealth({ health }: Rollout): string {
   if (health === null) return ''
-  const { at, compared, devices, newlyDenied, causes, examples } = health
-  const title = `At ${at} ${compared} of ${devices} devices of the stage were compared: ${newlyDenied} newly denied.\n`
+  const { at, compared, devices, newlyDenied, from, causes, examples } = health
+  const when = from === undefined ? '' : ` from ${from} on`
+  const title = `At ${at} ${count(compared)} of ${plural(devices, 'device')} of the stage were compared: ${count(newlyDenied)} newly denied${when}.\n`
   if (causes.length === 0) return title
   const rows = causes.map((one) => [one.cause, String(one.devices)])
   const named = examples.length === 0 ? '' : `\nfor example ${examples.join(', ')}`
@@ -139,8 +163,4 @@ function describeHealth({ health }: Rollout): string {
 function describeVerbs({ rolloutId, state }: Rollout): string {
   const go = state === 'paused' ? 'resume' : 'pause'
   return `To steer it: ${COMMAND} rollout ${go}|promote|revert ${rolloutId} --reason TEXT\n`
-}
-
-function percent(share: number): string {
-  return `${Number((share * 100).toFixed(2))} %`
 }

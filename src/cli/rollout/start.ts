@@ -11,6 +11,7 @@ import { findCandidate, isVersion } from '../policy/find-version.ts'
 import {
   describeRefusal,
   describeRollout,
+  isRefused,
   type Release,
   type Released,
   releaseByCommand,
@@ -48,7 +49,7 @@ export function startRollout(
     })
     if (json) printJson({ kind, hash: checked.compiled.hash, ...show(released) })
     else printText(describe(released, candidate))
-    return released.outcome === 'denials_not_accepted' ? EXIT.refused : EXIT.done
+    return isRefused(released) ? EXIT.refused : EXIT.done
   }
 }
 
@@ -62,7 +63,7 @@ function show(released: Released): object {
 
 function describe(released: Released, { kind, label, checked }: Candidate): string {
   if ('rolloutId' in released) return describeRollout(released)
-  return released.outcome === 'denials_not_accepted'
-    ? describeRefusal(released.newlyDenied, `${label}${kindOption(kind)}`)
+  return isRefused(released)
+    ? describeRefusal(released, `${label}${kindOption(kind)}`)
     : `${checked?.compiled.hash} is in force already: nothing was changed.\n`
 }

@@ -3,13 +3,13 @@ import { commandReleases } from '../../compose/release.ts'
 import type { RolloutVerb } from '../../operations/release/drive-rollout.ts'
 import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import { type CommandedRollout, steerRollout } from '../../operations/release/steer.ts'
+import { nameStage } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
 import { showRollout } from '../../views/show-control.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFailure } from '../policy/describe-failure.ts'
 import { shorten } from '../policy/find-version.ts'
-import { describePlace } from './list.ts'
 
 /** Does one thing to a rollout. Asking again for what is done already changes nothing. */
 export async function steerByCommand(
@@ -43,7 +43,7 @@ function describe({ rollout, changed }: CommandedRollout, verb: string): string 
     return `${shorten(inForce)} is in force for every device${unchanged}.\n`
   }
   if (state === 'running' || state === 'paused') {
-    return `${rolloutId} is ${state}${unchanged}: ${describePlace(rollout)}.\n`
+    return `${rolloutId} is ${state}${unchanged}: ${nameStage(rollout)}.\n`
   }
-  return `${rolloutId} is ${state}${unchanged}: ${shorten(from)} decides for every device.\n`
+  return `${rolloutId} is ${state} in ${nameStage(rollout)}${unchanged}: ${shorten(from)} decides for every device.\n`
 }

@@ -1,3 +1,4 @@
+import { describeLosses, plural } from '../../base/words.ts'
 import { MAX_OVERRIDE_MS } from '../../rollout/override.ts'
 import type { HttpContext } from '../environment.ts'
 import { type AdminFailure, answerProblem } from '../errors/problem.ts'
@@ -28,7 +29,7 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       )
     case 'preview_too_small': {
       const { compared, needed } = failure
-      const detail = `the preview compared ${compared} devices, and ${needed} are needed: ${PREVIEW_FIRST}`
+      const detail = `the preview compared ${plural(compared, 'device')}, and ${needed} are needed: ${PREVIEW_FIRST}`
       return answerProblem(c, reason, detail, { compared, needed })
     }
     case 'denials_not_accepted': {
@@ -36,7 +37,7 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       return answerProblem(
         c,
         reason,
-        `${newlyDenied} devices would be denied that are allowed now: look at the preview (POST /v1/previews), and if that is what you want, say "accept_denials": ${newlyDenied}`,
+        `${describeLosses(newlyDenied)}: look at the preview (POST /v1/previews), and if that is what you want, say "accept_denials": ${newlyDenied}`,
         { newly_denied: newlyDenied, accept_denials: accepted },
       )
     }
@@ -45,6 +46,13 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       const detail = `wait until ${rolloutId} (${kind}) is done, or end it: POST /v1/rollouts/${rolloutId}/revert`
       return answerProblem(c, reason, detail, { rollout_id: rolloutId })
     }
+    case 'document_halted': {
+      const { rolloutId, note } = failure.rollout
+      const detail = `${rolloutId} ${note}. To release it all the same, name that rollout: "despite": "${rolloutId}"`
+      return answerProblem(c, reason, detail, { rollout_id: rolloutId })
+    }
+    case 'no_version_before':
+      return answerProblem(c, reason, `${LOOK_AGAIN}, and release the version that you want`)
     case 'rollout_state_refused': {
       const { state } = failure
       return answerProblem(c, reason, `the rollout is ${state}`, { state })

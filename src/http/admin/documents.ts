@@ -1,12 +1,14 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { release } from '../../operations/release/release.ts'
+import { rollBack } from '../../operations/release/roll-back.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
+import { showHalt } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerFailure } from './answer-failure.ts'
-import { readDocumentBody, reasonText } from './read-body.ts'
+import { readBody, readDocumentBody, reasonText, rolloutName } from './read-body.ts'
 import { lintCarried } from './read-document.ts'
 import { answerStarted } from './rollouts.ts'
 import { secondOf } from './second-administrator.ts'
@@ -20,6 +22,14 @@ const releaseBody = z.strictObject({
   expected: z.string().max(64).optional(),
   /** No rollout, however large the fleet is. */
   at_once: z.boolean().default(false),
+  despite: rolloutName.optional(),
+})
+
+const rollBackBody = z.strictObject({
+  reason: reasonText,
+  accept_denials: z.int().min(0).default(0),
+  /** Hash of the document that is to go: nothing happens if another is in force. */
+  expected: z.string().max(64).optional(),
 })
 
 /** The documents in force: what they are, and putting another in their place. */
@@ -31,6 +41,7 @@ export function adminDocumentRoutes(services: AdminServices): Hono<HttpEnv> {
   for (const kind of kinds) {
     app.get(`/v1/${kind}`, mayRead, (c) => showActive(c, services, kind))
     app.put(`/v1/${kind}`, mayWrite, (c) => replace(c, services, kind))
+    app.post(`/v1/${kind}/rollback`, mayWrite, (c) => goBack(c, services, kind))
   }
   return app
 }
@@ -42,6 +53,7 @@ async function showActive(
 ): Promise<Response> {
   const active = await store.activeDocument(kind)
   if (active === null) throw new Error(`no ${kind} is active`)
+  const [halted] = await store.haltedRollouts(kind, active.hash)
   return c.json({
     hash: active.hash,
     author: active.author,
@@ -49,6 +61,8 @@ async function showActive(
     created_at: active.createdAt,
     activated_at: active.activatedAt,
     activated_by: active.activatedBy,
+    previous: active.previous,
+    halted: showHalt(halted),
     document: active.body,
   })
 }
@@ -61,12 +75,13 @@ async function replace(
 ): Promise<Response> {
   const read = await readDocumentBody(c, releaseBody)
   if (!read.ok) return answerFailure(c, read.failure)
-  const { reason, accept_denials: acceptedDenials, expected, at_once } = read.value.body
+  const { reason, accept_denials: acceptedDenials, expected, at_once, despite } = read.value.body
   const by = c.get('client').clientId
   const document = lintCarried(read.value, kind, services.clock())
   const released = await release(services.releases, {
     ...{ document, by, reason, expected, acceptedDenials, maxAgeMs: services.previewMaxAgeMs },
     way: { kind: at_once ? 'at_once' : 'by_size' },
+    despite,
     second: secondOf(c, services, read.value.body),
     signal: c.req.raw.signal,
   })
@@ -81,4 +96,29 @@ async function replace(
   const hash = document.checked?.compiled.hash
   services.log.warn('document_activated', { request_id, kind, hash, by })
   return showActive(c, services, kind)
+}
+
+/** Ends the rollout that is open, or brings the version before back into force at once. */
+async function goBack(
+  c: HttpContext,
+  services: AdminServices,
+  kind: DocumentKind,
+): Promise<Response> {
+  const body = await readBody(c, rollBackBody)
+  if (!body.ok) return answerFailure(c, body.failure)
+  const { reason, accept_denials: acceptedDenials, expected } = body.value
+  const by = c.get('client').clientId
+  const returned = await rollBack(services.releases, {
+    ...{ kind, by, reason, expected, acceptedDenials, maxAgeMs: services.previewMaxAgeMs },
+    second: secondOf(c, services, body.value),
+    signal: c.req.raw.signal,
+  })
+  if (!returned.ok) return answerFailure(c, returned.failure)
+  const { hash, rollout, newlyDenied: newly_denied } = returned.value
+  const rollout_id = rollout?.rolloutId ?? null
+  services.log.warn('rolled_back', {
+    ...{ request_id: c.get('requestId'), kind, hash, by },
+    ...(rollout_id !== null && { rollout_id }),
+  })
+  return c.json({ kind, hash, rollout_id, newly_denied })
 }

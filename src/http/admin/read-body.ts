@@ -11,6 +11,9 @@ const MAX_CHANGE_BYTES = 8 * 1024
 
 export const reasonText = z.string().trim().min(1).max(500)
 
+/** `rol_…`, whether or not there is one. */
+export const rolloutName = z.string().min(1).max(64)
+
 /** A reason and nothing else. */
 export const reasonBody = z.strictObject({ reason: reasonText })
 

@@ -9,7 +9,7 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerFailure } from './answer-failure.ts'
-import { readBody, readDocumentBody, readLimit, reasonText } from './read-body.ts'
+import { readBody, readDocumentBody, readLimit, reasonText, rolloutName } from './read-body.ts'
 import { documentMembers, readDocument } from './read-document.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
@@ -21,6 +21,7 @@ const startBody = z.strictObject({
   accept_denials: z.int().min(0).default(0),
   /** Only if this document is in force. */
   expected: z.string().max(64).optional(),
+  despite: rolloutName.optional(),
 })
 
 const steerBody = z.strictObject({
@@ -60,12 +61,12 @@ export function adminRolloutRoutes(services: AdminServices): Hono<HttpEnv> {
 async function start(c: HttpContext, services: AdminServices): Promise<Response> {
   const read = await readDocumentBody(c, startBody)
   if (!read.ok) return answerFailure(c, read.failure)
-  const { reason, plan, accept_denials: acceptedDenials, expected } = read.value.body
+  const { reason, plan, accept_denials: acceptedDenials, expected, despite } = read.value.body
   const document = await readDocument(services.store, read.value, services.clock())
   if (!document.ok) return answerFailure(c, document.failure)
   const by = c.get('client').clientId
   const started = await release(services.releases, {
-    ...{ document: document.value, by, reason, expected, acceptedDenials },
+    ...{ document: document.value, by, reason, expected, acceptedDenials, despite },
     maxAgeMs: services.previewMaxAgeMs,
     way: { kind: 'rollout', plan: toPlanRequest(plan) },
     second: secondOf(c, services, read.value.body),

@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { HttpEnv } from '../environment.ts'
 import { adminDeviceRoutes } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
+import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
 import { adminOverrideRoutes } from './overrides.ts'
 import { adminPreviewRoutes } from './previews.ts'
@@ -15,6 +16,7 @@ export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
     .route('/', adminDeviceRoutes(services))
     .route('/', adminDocumentRoutes(services))
     .route('/', adminPreviewRoutes(services))
+    .route('/', adminExplanationRoutes(services))
     .route('/', adminRolloutRoutes(services))
     .route('/', adminOverrideRoutes(services))
     .route('/', adminHoldRoutes(services))

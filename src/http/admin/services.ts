@@ -1,6 +1,6 @@
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
+import type { ExplainDependencies } from '../../operations/decide/explain-question.ts'
 import type { PreviewDependencies } from '../../operations/release/preview.ts'
-import type { RulesReader } from '../../operations/release/rules-in-force.ts'
 import type { SecondDependencies } from '../../operations/release/second-administrator.ts'
 import type { SteerDependencies } from '../../operations/release/steer.ts'
 import type { Store } from '../../store/store.ts'
@@ -16,6 +16,7 @@ export type AdminServices = ClientServices & {
     | 'rollout'
     | 'listRollouts'
     | 'rolloutObservations'
+    | 'haltedRollouts'
     | 'listOverrides'
     | 'createOverride'
     | 'endOverride'
@@ -24,6 +25,7 @@ export type AdminServices = ClientServices & {
     | 'listSecondRequests'
     | 'listDevices'
     | 'deviceDetail'
+    | 'trustRecord'
     | 'deviceHistory'
     | 'enrolDevice'
     | 'setDeviceAttributes'
@@ -32,7 +34,7 @@ export type AdminServices = ClientServices & {
     | 'admitDevice'
     | 'signOutDevice'
   >
-  readonly rules: Pick<RulesReader, 'recent'>
+  readonly rules: ExplainDependencies['rules']
   readonly releases: SteerDependencies
   readonly previews: PreviewDependencies
   readonly second: SecondDependencies

@@ -67,7 +67,13 @@ async function answerSubmission(
   if (received.ok) return answerAccepted(c, received.value)
   const { failure } = received
   if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
-  return answerProblem(c, failure.reason)
+  return answerProblem(c, failure.reason, describe(failure.reason, submission))
+}
+
+/** What an agent cannot know by itself: mostly that it, or a proxy, knows us by another name. */
+function describe(reason: string, { url }: Submission): string | undefined {
+  if (reason !== 'proof_url_mismatch') return undefined
+  return `htu must be ${url}, which begins with the PUBLIC_URL of the service`
 }
 
 function answerAccepted(c: HttpContext, accepted: AcceptedSubmission): Response {

@@ -3,8 +3,8 @@ import type { ReceivingFailure } from '../../operations/attest/receive-submissio
 import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
 import type { HoldFailure } from '../../operations/release/end-hold.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
+import type { RollBackFailure } from '../../operations/release/roll-back.ts'
 import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
-import type { SteerFailure } from '../../operations/release/steer.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { HttpContext } from '../environment.ts'
 import type { ClientRefusal } from '../middleware/api-client.ts'
@@ -13,7 +13,7 @@ import type { RequestFailure } from '../read-json.ts'
 /** Whatever an operation of administrators can refuse. */
 export type AdminFailure =
   | RequestFailure
-  | SteerFailure
+  | RollBackFailure
   | OverrideFailure
   | HoldFailure
   | DeviceFailure
@@ -113,7 +113,9 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   proof_signature_invalid: unauthorized('The signature of the proof is not valid.'),
   proof_claims_malformed: badRequest('A claim of the proof is missing or malformed.'),
   proof_method_mismatch: unauthorized('The proof is for another method.'),
-  proof_url_mismatch: unauthorized('The proof is for another URL.'),
+  proof_url_mismatch: unauthorized(
+    'The proof is for another URL than the one of this service (PUBLIC_URL).',
+  ),
   proof_issued_in_future: unauthorized('The proof is from the future. Check the clocks.'),
   proof_too_old: unauthorized('The proof is too old.'),
   proof_nonce_mismatch: unauthorized('The proof has another nonce than the token.'),
@@ -167,6 +169,8 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   denials_not_accepted: conflict('Devices would be denied that are allowed now.'),
   superseded: conflict('Something else changed first, and nothing was changed now.'),
   rollout_open: conflict('Another document is being rolled out.'),
+  document_halted: conflict('The last rollout of this document halted.'),
+  no_version_before: conflict('There is no version before that could be returned to.'),
   rollout_not_found: { status: 404, title: 'There is no such rollout.' },
   rollout_state_refused: conflict('The rollout is in another state.'),
   override_not_found: { status: 404, title: 'There is no such override.' },

@@ -1,7 +1,7 @@
 import { COMMAND } from '../../base/command.ts'
 import type { Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
-import type { Rollout } from '../../rollout/rollout.ts'
+import { nameStage, type Rollout } from '../../rollout/rollout.ts'
 
 export type RolloutReporters = {
   readonly log: Log
@@ -20,6 +20,7 @@ export function logHalt(
     kind: rollout.kind,
     pass: rollout.pass,
     stage: rollout.stage,
+    place: nameStage(rollout),
     found,
     remedy: `${COMMAND} rollout show ${rollout.rolloutId}`,
   })
@@ -28,5 +29,6 @@ export function logHalt(
 /** Tells operators of any other step that a rollout took by itself. */
 export function logStep({ log, metrics }: RolloutReporters, rollout: Rollout, step: string): void {
   metrics.rolloutSteps.labels(step).inc()
-  log.warn('rollout_stepped', { rollout_id: rollout.rolloutId, kind: rollout.kind, step })
+  const { rolloutId: rollout_id, kind } = rollout
+  log.warn('rollout_stepped', { rollout_id, kind, step, left: nameStage(rollout) })
 }

@@ -1,5 +1,7 @@
+import { percentage, plural } from '../../base/words.ts'
 import {
   followingStep,
+  nameStage,
   nextStep,
   type Rollout,
   type RolloutHealth,
@@ -42,7 +44,13 @@ export function haltRollout(
   input: { readonly newlyDenied: number; readonly now: Date },
 ): Promise<RolloutStepAnswer> {
   const { newlyDenied, now } = input
-  const note = `halted: ${newlyDenied} devices that were allowed were denied what they asked for`
+  const devices = plural(newlyDenied, 'device')
+  const [were, they] = newlyDenied === 1 ? ['was', 'it'] : ['were', 'they']
+  const lost =
+    rollout.pass === 'audit'
+      ? `${devices} would have been denied what ${they} asked for, and ${were} allowed it`
+      : `${devices} ${were} denied what ${they} asked for, and would have been allowed it before`
+  const note = `halted in ${nameStage(rollout)}: ${lost}`
   return store.stepRollout({
     ...standOf(rollout),
     action: 'halted',
@@ -122,15 +130,29 @@ function standOf({ rolloutId, revision, pass, stage }: Rollout) {
   return { rolloutId, revision, pass, stage }
 }
 
-function describeHalt({ plan }: Rollout, health: RolloutHealth): string {
-  const { newlyDenied, compared, causes } = health
-  const causeNames = causes.slice(0, 3).map(({ cause, devices }) => `${cause} (${devices})`)
-  return `halted: ${newlyDenied} of ${compared} devices would be denied that are allowed, more than the budget of ${plan.budget.devices} or ${plan.budget.share * 100} %: ${causeNames.join(', ')}`
+function describeHalt(rollout: Rollout, health: RolloutHealth): string {
+  const causeNames = health.causes.slice(0, 3).map(({ cause, devices }) => `${cause} (${devices})`)
+  const lost = describeLost(rollout, health)
+  return `halted in ${nameStage(rollout)}: ${lost}, more than ${describeBudget(rollout)}: ${causeNames.join(', ')}`
 }
 
-function describeStage(
-  { pass, stage, plan }: Rollout,
-  { newlyDenied, compared }: RolloutHealth,
-): string {
-  return `${pass} stage ${stage + 1} of ${plan.stages.length} was healthy: ${newlyDenied} of ${compared} devices newly denied`
+/** What is accepted is not healthy, and what is only tried denies nobody. */
+function describeStage(rollout: Rollout, health: RolloutHealth): string {
+  const place = nameStage(rollout)
+  if (health.newlyDenied === 0) return `${place} was healthy: ${describeLost(rollout, health)}`
+  return `${place} kept to ${describeBudget(rollout)}: ${describeLost(rollout, health)}`
+}
+
+function describeLost({ pass }: Rollout, { newlyDenied, compared, from }: RolloutHealth): string {
+  const who = `${newlyDenied === 0 ? 'none' : newlyDenied.toLocaleString('en')} of ${plural(compared, 'device')}`
+  if (from !== undefined) return `${who} would be denied from ${from} on`
+  const isOne = newlyDenied <= 1
+  return pass === 'audit'
+    ? `${who} would have been denied that ${isOne ? 'is' : 'are'} allowed`
+    : `${who} ${isOne ? 'is' : 'are'} denied that ${isOne ? 'was' : 'were'} allowed before`
+}
+
+function describeBudget({ plan }: Rollout): string {
+  const { devices, share } = plan.budget
+  return `the budget of ${plural(devices, 'device')} or ${percentage(share)}`
 }

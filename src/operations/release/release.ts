@@ -28,7 +28,12 @@ import {
   type SecondAwaited,
 } from './second-administrator.ts'
 
-export const RELEASE_REASONS = ['document_in_force', 'superseded', 'rollout_open'] as const
+export const RELEASE_REASONS = [
+  'document_in_force',
+  'superseded',
+  'rollout_open',
+  'document_halted',
+] as const
 
 export type ReleaseFailure =
   | DocumentFailure
@@ -40,6 +45,8 @@ export type ReleaseFailure =
   | { readonly reason: 'superseded' }
   /** One rollout at a time: the one that is open. */
   | { readonly reason: 'rollout_open'; readonly rollout: Rollout }
+  /** The last rollout of this very document halted, and nobody has said that it is to come all the same. */
+  | { readonly reason: 'document_halted'; readonly rollout: Rollout }
 
 export type ReleaseDependencies = {
   readonly store: Pick<
@@ -51,6 +58,7 @@ export type ReleaseDependencies = {
     | 'preview'
     | 'attestedDevices'
     | 'countDevices'
+    | 'haltedRollouts'
     | 'proposeDocument'
     | 'startRollout'
     | 'activateDocument'
@@ -81,6 +89,11 @@ export type ReleaseRequest = {
   readonly expected?: string | undefined
   /** How many devices may lose their access; a number that somebody has read in a preview. */
   readonly acceptedDenials: number
+  /**
+   * The halted rollout of this document in spite of which it is released. Where none has halted it
+   * says nothing.
+   */
+  readonly despite?: string | undefined
   /** How old a preview may be that was made before. */
   readonly maxAgeMs: number
   readonly second: SecondAdministrator
@@ -101,13 +114,16 @@ type Change = {
   readonly document: CheckedDocument
   readonly own: DocumentHash
   readonly beside: DocumentHash
+  /** The halted rollout in spite of which it comes, '' for none; absent for a return. */
+  readonly despite: string | undefined
 }
 
 /**
- * The one way for a document into force, whoever asks for it and wherever: no error of lint; a second
- * administrator where two are needed; a preview of exactly this document against exactly what is in
- * force, made now if the fleet is small enough; nobody denied but as many as were accepted. Then it
- * decides at once, or its rollout begins. The pointer moves only while the same documents are in force.
+ * The one way for a document into force, whoever asks for it and wherever: no error of lint; no halted
+ * rollout of it that nobody names; a second administrator where two are needed; a preview of exactly
+ * this document against exactly what is in force, made now if the fleet is small enough; nobody denied
+ * but as many as were accepted. Then it decides at once, or its rollout begins. The pointer moves only
+ * while the same documents are in force.
  */
 export async function release(
   dependencies: ReleaseDependencies,
@@ -131,12 +147,16 @@ export async function release(
   if (open !== undefined && (plan !== undefined || open.kind !== kind)) {
     return err({ reason: 'rollout_open', rollout: open })
   }
+  const isReturn = !isDangerous(request, active, compiled.hash)
+  const [halted] = isReturn ? [] : await store.haltedRollouts(kind, compiled.hash)
+  if (halted !== undefined && halted.rolloutId !== request.despite) {
+    return err({ reason: 'document_halted', rollout: halted })
+  }
   // After what can be refused at no cost: consent is used up when it is asked for.
-  const waits = isDangerous(request, active, compiled.hash)
-    ? await request.second.ask(own)
-    : undefined
+  const waits = isReturn ? undefined : await request.second.ask(own)
   if (waits !== undefined) return err(waits)
-  const change = { document: checked.value, own, beside }
+  const despite = isReturn ? undefined : (halted?.rolloutId ?? '')
+  const change = { document: checked.value, own, beside, despite }
   const preview = await demandPreview(dependencies, request, change)
   if (!preview.ok) return preview
   return plan === undefined
@@ -196,12 +216,12 @@ async function demandPreview(
 async function activate(
   { store, rules, clock }: ReleaseDependencies,
   { by: author, reason }: ReleaseRequest,
-  { document, own, beside, preview }: Change & { readonly preview: PreviewOnRecord },
+  { document, own, beside, despite, preview }: Change & { readonly preview: PreviewOnRecord },
 ): Promise<Result<Released, ReleaseFailure>> {
   const { kind, compiled } = document
   const answer = await store.activateDocument({
     ...{ kind, hash: compiled.hash, body: bodyOf(document), author, reason, now: clock() },
-    ...{ expected: own, beside },
+    ...{ expected: own, beside, despite },
   })
   if (answer === 'superseded') return err({ reason: 'superseded' })
   if (answer === 'unchanged') return err({ reason: 'document_in_force' })
@@ -214,14 +234,14 @@ async function start(
   { by: author, reason, acceptedDenials }: ReleaseRequest,
   input: Change & { readonly preview: PreviewOnRecord; readonly plan: PlanRequest },
 ): Promise<Result<Released, ReleaseFailure>> {
-  const { document, own: from, beside, preview, plan } = input
+  const { document, own: from, beside, despite, preview, plan } = input
   const { kind, compiled } = document
   const { hash: to } = compiled
   const names = { kind, author, reason, now: clock() }
   await store.proposeDocument({ ...names, hash: to, body: bodyOf(document) })
   const rolloutId = newControlId('rol', random)
   const answer = await store.startRollout({
-    ...{ ...names, rolloutId, from, to, beside, note: reason },
+    ...{ ...names, rolloutId, from, to, beside, despite, note: reason },
     plan: completePlan(plan, { ...preview, accepted: acceptedDenials }),
   })
   if (answer !== 'applied') return err(await explain(store, answer))

@@ -4,7 +4,12 @@ import { shift } from '../../replay/causes.ts'
 import { isAttested } from '../../replay/preview/compare.ts'
 import { createPreview } from '../../replay/preview/preview.ts'
 import { countLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
-import type { Rollout, RolloutHealth, RolloutStage } from '../../rollout/rollout.ts'
+import {
+  exceedsBudget,
+  type Rollout,
+  type RolloutHealth,
+  type RolloutStage,
+} from '../../rollout/rollout.ts'
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
@@ -39,13 +44,19 @@ export async function checkStage(
   const sample = await readSample(store, { after, most: SAMPLE, stage })
   const records = sample.records.filter(input.counts)
   const rules = rulesOfRollout(rollout, rulesInForce)
-  const today = await replay(records, { ...rules, now, aheadMs: 0 })
-  const tomorrow = await replay(records, { ...rules, now, aheadMs: LOOK_AHEAD_MS })
+  const at = (aheadMs: number) => replay(records, { ...rules, now, aheadMs })
+  const today = await at(0)
+  const tomorrow = await at(LOOK_AHEAD_MS)
   const worse = countLosses(tomorrow) > countLosses(today) ? tomorrow : today
   const seen = await store.rolloutObservations(rollout.rolloutId, rollout.revision)
   const asked = seen.reduce((sum, { newlyDenied }) => sum + newlyDenied, 0)
   const found = describeReplay(worse)
   const isAskedWorse = asked > countLosses(worse)
+  const isTooMuch = (summary: PreviewSummary) =>
+    exceedsBudget(rollout.plan, { newlyDenied: countLosses(summary), compared: today.compared })
+  // Only what halts the rollout over what is still to come: that happens once, and names the time.
+  const isAhead = !isAskedWorse && isTooMuch(tomorrow) && !isTooMuch(today)
+  const from = isAhead ? await findBeginning(now, async (ms) => isTooMuch(await at(ms))) : null
   return {
     last: sample.last,
     health: {
@@ -54,9 +65,25 @@ export async function checkStage(
       // What an administrator or a first attestation has to settle is nothing to wait for.
       devices: today.compared + today.not_compared.stale,
       newlyDenied: Math.max(asked, countLosses(worse)),
+      ...(from !== null && { from: from.toISOString() }),
       ...(isAskedWorse ? describeObserved(seen) : found),
     },
   }
+}
+
+/** The whole second from which on it is too much, which it is not now and is a day ahead. */
+async function findBeginning(
+  now: Date,
+  isTooMuchIn: (aheadMs: number) => Promise<boolean>,
+): Promise<Date> {
+  let before = Math.floor(now.getTime() / 1000)
+  let after = Math.ceil((now.getTime() + LOOK_AHEAD_MS) / 1000)
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2)
+    if (await isTooMuchIn(middle * 1000 - now.getTime())) after = middle
+    else before = middle
+  }
+  return new Date(after * 1000)
 }
 
 /** A stage holds the devices of those before it. */

@@ -27,6 +27,8 @@ const textsSchema = z
     (texts) => Object.keys(texts).every((tag) => LANGUAGE_TAG.test(tag)),
     'has a key that is no language tag',
   )
+  // What JSON Schema can say of both.
+  .meta({ maxProperties: MAX_LANGUAGES, propertyNames: { pattern: LANGUAGE_TAG.source } })
 
 const expressionSchema = z.string().min(1).max(MAX_EXPRESSION_CHARS)
 

@@ -20,13 +20,15 @@ export type StoredDocuments = {
    * statement. `unchanged` if it is the active one already. `superseded`, and nothing is written, if
    * another than `expected` is active, or than `beside` of the other kind: two who change documents at
    * once must not undo each other, and nothing comes into force beside what it was not compared with.
-   * Open rollouts end.
+   * So it is where another rollout of this document was the last to halt than `despite`, which is ''
+   * for none and notes there who released it all the same. Open rollouts end.
    * The store takes `hash` as given: who activates has computed it from the body.
    */
   readonly activateDocument: (
     input: DocumentToActivate & {
       readonly expected?: DocumentHash
       readonly beside?: DocumentHash
+      readonly despite?: string | undefined
     },
   ) => Promise<Activation>
   /** The same, only if no document of this kind is active: the first start of a service. */
@@ -73,6 +75,7 @@ const ACTIVATE = [
   'p_at',
   'p_expected',
   'p_beside',
+  'p_despite',
   'p_audit_id',
   'p_event_id',
 ] as const
@@ -142,8 +145,9 @@ export function prepareDocuments(db: Database): StoredDocuments {
         .limit(limit)
     },
     proposeDocument(input) {
-      const { p_expected: _, p_beside: __, p_event_id: ___, ...args } = activationArguments(input)
-      return propose(args)
+      const { p_kind, p_hash, p_body, p_author, p_reason, p_at, p_audit_id } =
+        activationArguments(input)
+      return propose({ p_kind, p_hash, p_body, p_author, p_reason, p_at, p_audit_id })
     },
     activateDocument: (input) => activate(activationArguments(input)),
     async ensureActiveDocument(input) {
@@ -164,7 +168,11 @@ const documentColumns = {
 }
 
 function activationArguments(
-  input: DocumentToActivate & { readonly expected?: string; readonly beside?: string },
+  input: DocumentToActivate & {
+    readonly expected?: string
+    readonly beside?: string
+    readonly despite?: string | undefined
+  },
 ): Record<(typeof ACTIVATE)[number], Argument> {
   return {
     p_kind: input.kind,
@@ -175,6 +183,7 @@ function activationArguments(
     p_at: input.now.toISOString(),
     p_expected: input.expected ?? null,
     p_beside: input.beside ?? null,
+    p_despite: input.despite ?? null,
     p_audit_id: newRecordId(input.now),
     p_event_id: newRecordId(input.now),
   }

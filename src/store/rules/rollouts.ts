@@ -8,6 +8,7 @@ import type {
   RolloutPlan,
   RolloutState,
 } from '../../rollout/rollout.ts'
+import { storableId } from '../devices/trust-records.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
@@ -16,7 +17,9 @@ import { rollout, rolloutObservation } from '../schema/steering-schema.ts'
 /** Rollouts and their steps. Each change writes its audit row and its event, or nothing. */
 export type Rollouts = {
   /**
-   * `superseded`: another document than `from` is active, or than `beside` of the other kind.
+   * `superseded`: another document than `from` is active, or than `beside` of the other kind; or
+   * another rollout of this document was the last to halt than `despite`, which is '' for none and
+   * notes there who released it all the same.
    * `another_open`: one rollout at a time. `unchanged`: `to` is active already.
    */
   readonly startRollout: (input: RolloutToStart) => Promise<RolloutStart>
@@ -40,6 +43,8 @@ export type Rollouts = {
   readonly rollout: (rolloutId: string) => Promise<Rollout | null>
   /** The newest first. */
   readonly listRollouts: (limit: number) => Promise<readonly Rollout[]>
+  /** Those of a kind, or of one document, that halted: the last ones, the newest first. */
+  readonly haltedRollouts: (kind: DocumentKind, to?: string) => Promise<readonly Rollout[]>
 }
 
 export type RolloutStart =
@@ -58,6 +63,7 @@ export type RolloutToStart = {
   readonly to: DocumentHash
   /** The document of the other kind that has to be in force; `null` for none. */
   readonly beside: DocumentHash | null
+  readonly despite?: string | undefined
   readonly plan: RolloutPlan
   readonly note: string
   readonly author: string
@@ -102,12 +108,15 @@ export type RolloutObservation = {
   readonly at: Date
 }
 
+const MOST_HALTED = 1000
+
 const START = [
   'p_rollout_id',
   'p_kind',
   'p_from_hash',
   'p_to_hash',
   'p_beside',
+  'p_despite',
   'p_plan',
   'p_note',
   'p_author',
@@ -176,6 +185,16 @@ export function prepareRollouts(db: Database): Rollouts {
         .limit(limit)
       return rows.map(toRollout)
     },
+    async haltedRollouts(kind, to) {
+      const isOf = to === undefined ? undefined : eq(rollout.toHash, storableId(to) as DocumentHash)
+      const rows = await db
+        .select()
+        .from(rollout)
+        .where(and(eq(rollout.state, 'halted'), eq(rollout.kind, kind), isOf))
+        .orderBy(desc(rollout.updatedAt), desc(rollout.rolloutId))
+        .limit(MOST_HALTED)
+      return rows.map(toRollout)
+    },
   }
 }
 
@@ -202,6 +221,7 @@ function prepareRolloutChanges(
         p_from_hash: input.from,
         p_to_hash: input.to,
         p_beside: input.beside,
+        p_despite: input.despite ?? null,
         p_plan: encodeJson(input.plan),
         p_note: encodeText(input.note),
         p_author: encodeText(input.author),

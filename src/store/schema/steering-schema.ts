@@ -15,6 +15,7 @@ import type { Cause } from '../../rollout/hold.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { OverrideTarget } from '../../rollout/override.ts'
 import type {
+  Despite,
   Rollout,
   RolloutHealth,
   RolloutPass,
@@ -116,6 +117,8 @@ export const rollout = pgTable(
     updatedAt: instant('updated_at').notNull(),
     /** Counts its steps: of two processes that drive it at once, one takes each step. */
     revision: integer('revision').notNull(),
+    /** Of a halted one: who released its document all the same, the last time. */
+    despite: jsonb('despite').$type<Despite>(),
   },
   (table) => [
     check('rollout_kind', sql`${table.kind} in ('policy', 'reference-values')`),

@@ -372,6 +372,10 @@ describe('the URL of a proof', () => {
     }
     await readOk(await attempt('https://trust.example/base/v1/attestations'), 201)
     const inside = await attempt('http://10.0.0.1:3000/v1/attestations')
-    await expectProblem(inside, 401, 'proof_url_mismatch')
+    const { title, detail } = await expectProblem(inside, 401, 'proof_url_mismatch')
+    expect(title).toContain('PUBLIC_URL')
+    expect(detail).toMatch(
+      /^htu must be https?:\/\/\S+\/v1\/attestations, which begins with the PUBLIC_URL/,
+    )
   })
 })

@@ -6,6 +6,7 @@ import {
   stepByHand,
 } from '../../../src/operations/release/drive-rollout.ts'
 import type { Rollout, RolloutState } from '../../../src/rollout/rollout.ts'
+import type { Json } from '../../../src/store/json.ts'
 import { newId } from '../../store/fixtures.ts'
 import { policyWith } from './documents.ts'
 import { openSmallFleet, PLAN } from './small-fleet.ts'
@@ -181,7 +182,7 @@ describe('a check', () => {
     })
     const found = await fleet.rollout(rollout.rolloutId)
     expect(found).toMatchObject({ state: 'halted', pass: 'enforce', stage: 2 })
-    expect(found.note).toMatch(/4 of 1000 devices.*added \(4\)/)
+    expect(found.note).toMatch(/4 of 1,000 devices.*added \(4\)/)
     expect(found.health).toEqual(healthOf(4))
   })
 
@@ -210,4 +211,59 @@ test('a halt over what a process saw keeps what the last check found', async () 
   expect(await fleet.rollout(rolloutId)).toMatchObject({ state: 'halted', health })
   expect((await fleet.rollout(rolloutId)).note).toContain('7 devices')
   expect(await haltRollout(store, known, { newlyDenied: 8, now: now() })).toBe('superseded')
+})
+
+describe('what a rollout says of itself', () => {
+  const PLACE = `of ${PLAN.stages.length}`
+  const drive = async (changes: Partial<Rollout>, newlyDenied: number, bake = PLAN.bakeSeconds) => {
+    const rollout = await begin(changes)
+    const then = new Date(now().getTime() + bake * 1000)
+    await driveRollout(store, rollout, { health: healthOf(newlyDenied), now: then })
+    return (await fleet.rollout(rollout.rolloutId)).note
+  }
+
+  test('is that a stage was healthy only where nobody lost anything', async () => {
+    expect(await drive({ stage: 1 }, 0)).toBe(
+      `audit stage 2 ${PLACE} was healthy: none of 1,000 devices would have been denied that is allowed`,
+    )
+    expect(await drive({ stage: 1 }, 3)).toBe(
+      `audit stage 2 ${PLACE} kept to the budget of 3 devices or 100 %: 3 of 1,000 devices would have been denied that are allowed`,
+    )
+    expect(await drive({ pass: 'enforce' }, 1)).toBe(
+      `enforce stage 1 ${PLACE} kept to the budget of 3 devices or 100 %: 1 of 1,000 devices is denied that was allowed before`,
+    )
+  })
+
+  test('is in the audit pass what would have been, and in the other what is', async () => {
+    expect(await drive({ stage: 2 }, 4)).toBe(
+      `halted in audit stage 3 ${PLACE}: 4 of 1,000 devices would have been denied that are allowed, more than the budget of 3 devices or 100 %: added (4)`,
+    )
+    expect(await drive({ pass: 'enforce', stage: 2 }, 4)).toBe(
+      `halted in enforce stage 3 ${PLACE}: 4 of 1,000 devices are denied that were allowed before, more than the budget of 3 devices or 100 %: added (4)`,
+    )
+  })
+
+  test('is the same of questions that were really asked', async () => {
+    const halted = async (changes: Partial<Rollout>, newlyDenied: number) => {
+      const rollout = await begin(changes)
+      await haltRollout(store, rollout, { newlyDenied, now: now() })
+      return (await fleet.rollout(rollout.rolloutId)).note
+    }
+    expect(await halted({}, 11)).toBe(
+      `halted in audit stage 1 ${PLACE}: 11 devices would have been denied what they asked for, and were allowed it`,
+    )
+    expect(await halted({ pass: 'enforce' }, 1)).toBe(
+      `halted in enforce stage 1 ${PLACE}: 1 device was denied what it asked for, and would have been allowed it before`,
+    )
+  })
+
+  test('is where it was when another document came into force', async () => {
+    const rollout = await begin({ stage: 1 })
+    const { kind, hash, body } = document()
+    const names = { kind, hash, body: body as Json, author: 'test', reason: 'x', now: now() }
+    await store.activateDocument({ ...names, expected: rollout.from })
+    expect((await fleet.rollout(rollout.rolloutId)).note).toBe(
+      `ended in audit stage 2 ${PLACE}: another document came into force`,
+    )
+  })
 })

@@ -9,6 +9,7 @@ import {
   lintDocument,
 } from '../../../src/operations/release/check-document.ts'
 import { type ReleaseWay, release } from '../../../src/operations/release/release.ts'
+import { rollBack } from '../../../src/operations/release/roll-back.ts'
 import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import { type ROLLOUT_VERBS, steerRollout } from '../../../src/operations/release/steer.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
@@ -23,6 +24,8 @@ import { policyWith } from './documents.ts'
 
 const DEVICES = 3
 const PLAN = { stages: [{ percent: 100 }], bake_seconds: 0, minimum_sample: 0 }
+/** Of a rollout that denies: it may, and then halts over the first device. */
+const NO_BUDGET = { devices: 0, share: 0 }
 const PIN = { issuer: 'https://contoso.weu.attest.azure.net', hash: 'A'.repeat(43) }
 
 /** What may come into force: some deny every device, and of some lint finds errors. */
@@ -52,6 +55,13 @@ export type Act =
       readonly at: number
       readonly way: ReleaseWay['kind']
       readonly accept: number
+      /** Names the last rollout of the document that halted, if one did. */
+      readonly despite: boolean
+    }
+  | {
+      readonly act: 'roll_back'
+      readonly by: 'first' | 'second' | 'command'
+      readonly kind: DocumentKind
     }
   | {
       readonly act: 'steer'
@@ -72,18 +82,24 @@ type Move = {
   readonly before: string | null
   readonly how: 'first' | 'previewed' | 'rollout' | 'undone' | 'unseen'
   readonly lost: number
+  readonly is_unnamed: boolean
+  readonly is_return: boolean
 }
 
 /**
  * Writes down each move of the pointer, and each beginning of a rollout, in the transaction that
  * makes it: whether a preview is on record of this very document against the very two documents that
- * are in force then. PostgreSQL is the witness: nothing here asks the code that moves the pointer.
+ * are in force then, and whether the last halted rollout of it is named. PostgreSQL is the witness: nothing here asks the code that moves the pointer.
  */
 const WITNESS = `
   create table moved (seq bigserial, kind text, hash text, before text, how text, lost integer,
-    by text, is_return boolean);
+    by text, is_return boolean, is_unnamed boolean);
   create table begun (rollout_id text primary key, is_previewed boolean, lost integer, by text,
-    is_return boolean);
+    is_return boolean, is_unnamed boolean);
+  create function is_unnamed(p_kind text, p_hash text) returns boolean language sql as $$
+    select coalesce((select despite is null from rollout where state = 'halted' and kind = p_kind
+      and to_hash = p_hash order by updated_at desc, rollout_id desc limit 1), false)
+  $$;
   create function lost_of(p_kind text, p_hash text, p_own text, p_beside text) returns integer
   language sql as $$
     select (summary -> 'newly_denied' ->> 'devices')::integer
@@ -110,9 +126,9 @@ const WITNESS = `
         and from_hash = v_before and to_hash = new.hash and beside_hash = v_beside) then
       v_how := 'rollout';
     end if;
-    insert into moved (kind, hash, before, how, lost, by, is_return)
+    insert into moved (kind, hash, before, how, lost, by, is_return, is_unnamed)
     values (new.kind, new.hash, v_before, v_how, coalesce(v_lost, 0), new.activated_by,
-      tg_op = 'UPDATE' and new.previous is null);
+      tg_op = 'UPDATE' and new.previous is null, is_unnamed(new.kind, new.hash));
     return new;
   end $$;
   create function note_begun() returns trigger language plpgsql as $$
@@ -126,7 +142,7 @@ const WITNESS = `
     select hash into v_beside from active_document where kind <> new.kind;
     v_lost := lost_of(new.kind, new.to_hash, v_own, v_beside);
     insert into begun values (new.rollout_id, v_lost is not null, coalesce(v_lost, 0), new.author,
-      coalesce(v_previous = new.to_hash, false));
+      coalesce(v_previous = new.to_hash, false), is_unnamed(new.kind, new.to_hash));
     return new;
   end $$;
   create trigger note_move after insert or update on active_document
@@ -188,10 +204,12 @@ export async function openReleaseWorld(
     if (act.by === 'command') return
     const headers = admins[act.by]
     const document = DOCUMENTS[act.kind][act.at]
-    const common = { reason: 'x', document, accept_denials: act.accept }
+    const despite = await despiteOf(act)
+    const common = { reason: 'x', document, accept_denials: act.accept, despite }
+    const plan = act.accept > 0 ? { ...PLAN, budget: NO_BUDGET } : PLAN
     const answer =
       act.way === 'rollout'
-        ? await service.post('/v1/rollouts', { ...common, kind: act.kind, plan: PLAN }, { headers })
+        ? await service.post('/v1/rollouts', { ...common, kind: act.kind, plan }, { headers })
         : await service.post(
             `/v1/${act.kind}`,
             { ...common, at_once: act.way === 'at_once' },
@@ -203,13 +221,36 @@ export async function openReleaseWorld(
 
   async function releaseByCommandLine(act: Extract<Act, { act: 'release' }>): Promise<void> {
     const text = JSON.stringify(DOCUMENTS[act.kind][act.at])
-    const plan = { stages: [{ percent: 100, labels: [] }], bakeSeconds: 0, minimumSample: 0 }
+    const plan = {
+      ...{ stages: [{ percent: 100, labels: [] }], bakeSeconds: 0, minimumSample: 0 },
+      ...(act.accept > 0 && { budget: NO_BUDGET }),
+    }
     await release(commands(), {
       document: relint(lintDocument(act.kind, text, clock.now())),
       way: act.way === 'rollout' ? { kind: 'rollout', plan } : { kind: act.way },
       ...{ by: 'command line', reason: 'x', acceptedDenials: act.accept, maxAgeMs: 3_600_000 },
       second: NO_SECOND,
+      despite: await despiteOf(act),
     })
+  }
+
+  async function despiteOf({ kind, at, despite }: Extract<Act, { act: 'release' }>) {
+    const text = JSON.stringify(DOCUMENTS[kind][at])
+    const hash = lintDocument(kind, text, clock.now()).checked?.compiled.hash
+    if (!despite || hash === undefined) return undefined
+    return (await database.store.haltedRollouts(kind, hash))[0]?.rolloutId
+  }
+
+  async function goBack({ by, kind }: Extract<Act, { act: 'roll_back' }>): Promise<void> {
+    if (by === 'command') {
+      const names = { by: 'command line', reason: 'x', second: NO_SECOND }
+      await rollBack(commands(), { ...names, kind, acceptedDenials: 0, maxAgeMs: 3_600_000 })
+      return
+    }
+    const path = `/v1/${kind}/rollback`
+    const answer = await service.post(path, { reason: 'x' }, { headers: admins[by] })
+    // Never 202: the way back takes one administrator.
+    expect([200, 409, 422, 429]).toContain(answer.status)
   }
 
   async function activateKept({ kind, at }: Extract<Act, { act: 'activate_kept' }>) {
@@ -273,6 +314,8 @@ export async function openReleaseWorld(
         }
         case 'steer':
           return steer(act)
+        case 'roll_back':
+          return goBack(act)
         case 'activate_kept':
           return activateKept(act)
         case 'pin':
@@ -288,7 +331,11 @@ export async function openReleaseWorld(
     async expectGated() {
       const moves = (await query('select * from moved order by seq')) as readonly Move[]
       expect(moves.filter(({ how }) => how === 'unseen')).toEqual([])
-      const begun = await query('select * from begun where not is_previewed')
+      // What has halted comes again for nobody who does not say so, or as a return that denies nobody.
+      expect(moves.filter((one) => one.is_unnamed && !one.is_return)).toEqual([])
+      const begun = await query(
+        'select * from begun where not is_previewed or (is_unnamed and not is_return)',
+      )
       expect(begun).toEqual([])
       // What came into force for the second time was in force before: only one start is the first.
       expect(moves.filter(({ how }) => how === 'first').length).toBeLessThanOrEqual(2)

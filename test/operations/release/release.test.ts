@@ -16,6 +16,7 @@ type Gate =
   | 'the same document in force'
   | 'the same document beside it'
   | 'only the state from before comes back by itself'
+  | 'the halt of the document'
 
 const without: { gate: Gate | undefined } = { gate: undefined }
 const isOut = (gate: Gate) => without.gate === gate
@@ -76,12 +77,17 @@ function lie(store: Store): Store {
       }
       return null
     },
-    async activateDocument({ expected, beside, ...input }) {
+    haltedRollouts: async (...of) =>
+      isOut('the halt of the document') ? [] : store.haltedRollouts(...of),
+    startRollout: ({ despite, ...input }) =>
+      store.startRollout({ ...input, ...(!isOut('the halt of the document') && { despite }) }),
+    async activateDocument({ expected, beside, despite, ...input }) {
       if (without.gate?.startsWith('the same document')) await twoHaveCome()
       return store.activateDocument({
         ...input,
         ...(expected !== undefined && !isOut('the same document in force') && { expected }),
         ...(beside !== undefined && !isOut('the same document beside it') && { beside }),
+        ...(!isOut('the halt of the document') && { despite }),
       })
     },
     async rollout(rolloutId) {
@@ -109,8 +115,10 @@ const release = fc
     by,
     way: fc.constantFrom('by_size' as const, 'at_once' as const, 'rollout' as const),
     accept: fc.constantFrom(0, 0, 3),
+    despite: fc.boolean(),
   })
   .map(({ document, ...one }): Act => ({ act: 'release', ...document, ...one }))
+const goBack = fc.record({ by, kind }).map((one): Act => ({ act: 'roll_back', ...one }))
 const preview = document.map((one): Act => ({ act: 'preview', ...one }))
 const steer = fc
   .record({
@@ -129,6 +137,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 6, arbitrary: release },
   { weight: 2, arbitrary: preview },
   { weight: 4, arbitrary: steer },
+  { weight: 2, arbitrary: goBack },
   { weight: 1, arbitrary: document.map((one): Act => ({ act: 'activate_kept', ...one })) },
   { weight: 1, arbitrary: fc.nat(3).map((at): Act => ({ act: 'pin', at })) },
   { weight: 2, arbitrary: fc.constant<Act>({ act: 'control' }) },
@@ -170,7 +179,7 @@ describe('the property finds a way where a gate is taken out:', async () => {
   })
 
   const release = (kind: 'policy' | 'reference-values', at: number, more: object = {}): Act => ({
-    ...{ act: 'release', by: 'first', kind, at, way: 'at_once', accept: 0 },
+    ...{ act: 'release', by: 'first', kind, at, way: 'at_once', accept: 0, despite: false },
     ...more,
   })
   /** On record, so that neither of two at once is refused because the other is just making one. */
@@ -216,6 +225,14 @@ describe('the property finds a way where a gate is taken out:', async () => {
         [promote],
         [release('reference-values', 1)],
         [revert],
+      ],
+    ],
+    [
+      'the halt of the document',
+      [
+        [release('policy', 3, { by: 'command', way: 'rollout', accept: 3 })],
+        [{ act: 'control' }],
+        [release('policy', 3, { by: 'command', accept: 3 })],
       ],
     ],
   ]

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'vitest'
+import { driveRollout } from '../../../src/operations/release/drive-rollout.ts'
 import { checkStage } from '../../../src/operations/release/stage-health.ts'
 import { nextStep, type Rollout, type RolloutPlan } from '../../../src/rollout/rollout.ts'
 import { newId } from '../../store/fixtures.ts'
@@ -64,6 +65,35 @@ test('what the clock will bring about within a day is found', async () => {
   const until = (hours: number) => policyWith(`now < timestamp("${inHours(hours)}")`)
   expect(await check(await begin(until(23), label))).toMatchObject({ newlyDenied: 2 })
   expect(await check(await begin(until(25), label))).toMatchObject({ newlyDenied: 0 })
+})
+
+test('what halts a rollout by a date names the date', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(4, { labels: [label] })
+  // Neither a whole minute nor any fraction of the day that is looked ahead.
+  const date = new Date(Math.floor(now().getTime() / 1000) * 1000 + 37_243_000).toISOString()
+  const rollout = await begin(policyWith(`now < timestamp("${date}")`), label)
+  const health = await check(rollout)
+  expect(health).toMatchObject({ newlyDenied: 4, from: date })
+  await driveRollout(store, rollout, { health, now: now() })
+  const { state, note } = await fleet.rollout(rollout.rolloutId)
+  expect({ state, note }).toEqual({
+    state: 'halted',
+    note: `halted in audit stage 1 of 1: 4 of 4 devices would be denied from ${date} on, more than the budget of 3 devices or 100 %: added (4)`,
+  })
+})
+
+test('what is within the budget, or denies already, names none', async () => {
+  const label = newId('label-')
+  await fleet.makeDevices(3, { labels: [label] })
+  const soon = new Date(now().getTime() + 3_600_000).toISOString()
+  const rollout = await begin(policyWith(`now < timestamp("${soon}")`), label)
+  expect(await check(rollout)).not.toHaveProperty('from')
+  await fleet.makeDevices(1, { labels: [label] })
+  const past = await begin(policyWith(`now < timestamp("2026-01-01T00:00:00Z")`), label)
+  const health = await check(past)
+  expect(health).toMatchObject({ newlyDenied: 4 })
+  expect(health).not.toHaveProperty('from')
 })
 
 test('evidence that only grows old is no loss', async () => {

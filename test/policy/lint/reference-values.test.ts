@@ -176,6 +176,8 @@ describe('what they mean', () => {
     const followed = withPins(pin({ valid_until: NEXT_WEEK }), pin({ hash: OTHER_HASH }))
     expect(codesOf(followed)).toEqual([])
     expect(codesOf(withPins(pin({ valid_until: NEXT_MONTH })))).toEqual([])
+    const [soon] = lint({ enclaves: [agent({ valid_until: '2026-05-04T11:00:00Z' })] })
+    expect(soon?.message).toMatch(/^ends within 1 hour, at /)
   })
 
   test('an image of which nothing is left, whatever else of its author is listed', () => {

@@ -1,0 +1,58 @@
+import type { ClauseScope } from '../policy/document/compile.ts'
+import type { Severity } from '../policy/document/document.ts'
+import type { ClauseStatus } from '../policy/language/evaluate.ts'
+import { bindVariables } from '../policy/language/input.ts'
+import { pathsIn, valueAt } from '../policy/language/read-paths.ts'
+import { type Decided, describeRelief, type ToldRelief } from './decide.ts'
+
+/** What one clause said in a decision, with all that it said it of. For administrators. */
+export type ExplainedClause = {
+  readonly clause: string
+  readonly scope: ClauseScope
+  readonly severity: Severity
+  readonly status: ClauseStatus
+  /** Why it is undecidable. */
+  readonly cause?: string
+  readonly when?: string
+  readonly require: string
+  /** What `when` and `require` read, by its path; `null` where there is no such value. */
+  readonly reads: Readonly<Record<string, unknown>>
+  /** It does not count for the moment. */
+  readonly relief?: ToldRelief
+}
+
+/**
+ * Every clause of a decision with its value and the values that it reads, in the order of the
+ * document. What is told is the decision's own evaluation: nothing is decided here. Empty where it was
+ * decided before any clause.
+ */
+export function explainClauses(decided: Decided): readonly ExplainedClause[] {
+  const { rules, record, request, now } = decided.case
+  const { assessment } = decided
+  const attestation = record?.attestation
+  if (assessment?.result === undefined || record === null || !attestation) return []
+  const variables = bindVariables({
+    device: record,
+    attestation: { ...attestation, result: assessment.result },
+    request,
+    now,
+  })
+  return assessment.clauseOutcomes.map(({ clause, scope, severity, status, cause }) => {
+    const compiled = rules.policy.clauseById.get(clause)
+    if (compiled === undefined) throw new TypeError(`the policy has no clause ${clause}`)
+    const when = compiled.when?.source
+    const require = compiled.require.source
+    const paths = [...(when === undefined ? [] : pathsIn(when)), ...pathsIn(require)]
+    const relief = assessment.relief?.find(({ reason }) => reason === clause)
+    return {
+      ...{ clause, scope, severity, status },
+      ...(cause !== undefined && { cause }),
+      ...(when !== undefined && { when }),
+      require,
+      reads: Object.fromEntries(
+        paths.map((path) => [path.join('.'), valueAt(variables, path) ?? null]),
+      ),
+      ...(relief !== undefined && { relief: describeRelief(relief) }),
+    }
+  })
+}

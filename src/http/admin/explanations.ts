@@ -1,0 +1,75 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import type { TrustRecord } from '../../access/trust-record.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import { explainQuestion } from '../../operations/decide/explain-question.ts'
+import {
+  completeQuestion,
+  describeHypothesisFailure,
+  hypotheticalDeviceSchema,
+  hypotheticalEvidence,
+  hypotheticalQuestionSchema,
+  recordOfHypothesis,
+} from '../../operations/decide/hypothesis.ts'
+import { showExplanation } from '../../views/show-explanation.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
+import { requireClient } from '../middleware/api-client.ts'
+import { type RequestFailure, readForm } from '../read-json.ts'
+import { answerFailure } from './answer-failure.ts'
+import type { AdminServices } from './services.ts'
+
+/** Claims can be as large as a token. */
+const MAX_EXPLANATION_BYTES = 128 * 1024
+
+const explanationBody = z.strictObject({
+  /** A recorded device; or else the claims, and what is on record, of one that need not be. */
+  device_id: z.string().max(128).optional(),
+  device: hypotheticalDeviceSchema.optional(),
+  ...hypotheticalEvidence,
+  question: hypotheticalQuestionSchema.default({}),
+  at: z.iso.datetime().optional(),
+})
+
+type Body = z.infer<typeof explanationBody>
+
+/** What would be decided, and what every clause says to it. It changes nothing. */
+export function adminExplanationRoutes(services: AdminServices): Hono<HttpEnv> {
+  const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
+  return new Hono<HttpEnv>().post('/v1/explanations', mayRead, (c) => explain(c, services))
+}
+
+async function explain(c: HttpContext, services: AdminServices): Promise<Response> {
+  const body = await readForm(c, explanationBody, MAX_EXPLANATION_BYTES)
+  if (!body.ok) return answerFailure(c, body.failure)
+  const { device_id, at, question } = body.value
+  const now = at === undefined ? services.clock() : new Date(at)
+  const about = readAbout(body.value, now)
+  if (!about.ok) return answerFailure(c, about.failure)
+  const deviceId = device_id ?? ('record' in about.value ? about.value.record.deviceId : '')
+  const request = completeQuestion(question, { deviceId })
+  if (!request.ok) return answerFailure(c, malformed(request.failure.message))
+  const explained = await explainQuestion(services, {
+    ...{ about: about.value, request: request.value, at: now },
+    language: c.req.header('accept-language'),
+  })
+  if (!explained.ok) return answerFailure(c, explained.failure)
+  return c.json(showExplanation(explained.value))
+}
+
+function readAbout(
+  { device_id: deviceId, ...hypothesis }: Body,
+  now: Date,
+): Result<{ readonly deviceId: string } | { readonly record: TrustRecord }, RequestFailure> {
+  if ((deviceId === undefined) === (hypothesis.claims === undefined)) {
+    return err(malformed('say either device_id or claims'))
+  }
+  if (deviceId !== undefined) return ok({ deviceId })
+  const record = recordOfHypothesis(hypothesis, now)
+  if (record.ok) return ok({ record: record.value })
+  return err(malformed(describeHypothesisFailure(record.failure)))
+}
+
+function malformed(detail: string): RequestFailure {
+  return { reason: 'request_malformed', detail }
+}

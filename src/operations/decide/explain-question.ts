@@ -1,0 +1,52 @@
+import type { Documents } from '../../access/assess.ts'
+import { type Decided, decide } from '../../access/decide.ts'
+import type { EvaluationRequest } from '../../access/evaluation-request.ts'
+import type { TrustRecord } from '../../access/trust-record.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { Store } from '../../store/store.ts'
+import type { DeviceFailure } from '../devices/change-standing.ts'
+import type { RulesReader } from '../release/rules-in-force.ts'
+
+export type ExplainDependencies = {
+  readonly store: Pick<Store, 'trustRecord'>
+  readonly rules: Pick<RulesReader, 'at' | 'recent'>
+  readonly clock: () => Date
+}
+
+export type HypotheticalQuestion = {
+  /** A device on record by its id, or the record of one that nobody has to have. */
+  readonly about: { readonly deviceId: string } | { readonly record: TrustRecord }
+  readonly request: EvaluationRequest
+  /** When it is asked; now unless said. */
+  readonly at?: Date | undefined
+  /** Documents that are not, or not yet, in force, in the place of those that are. */
+  readonly documents?: Partial<Documents>
+  /** An Accept-Language value. */
+  readonly language?: string | undefined
+}
+
+/**
+ * Answers a question that nobody asked, as it would be answered: by the documents that are in force
+ * for the device, pins and rollouts included, over its record. It is the code of every decision, and
+ * nothing is written, counted or tried: a rollout learns nothing from it.
+ */
+export async function explainQuestion(
+  { store, rules, clock }: ExplainDependencies,
+  { about, request, at, documents = {}, language }: HypotheticalQuestion,
+): Promise<Result<Decided, DeviceFailure>> {
+  const found = 'deviceId' in about ? await store.trustRecord(about.deviceId) : undefined
+  const record = 'record' in about ? about.record : (found?.record ?? null)
+  if (record === null) return err({ reason: 'device_not_found' })
+  const rulesInForce = found === undefined ? await rules.recent() : await rules.at(found)
+  const now = at ?? clock()
+  const inForce = rulesInForce.rulesFor(record, now)
+  // Another policy would be in force from this moment on, and its graces begin no earlier.
+  const reliefs =
+    documents.policy === undefined ? inForce.reliefs : { ...inForce.reliefs, policySince: now }
+  return ok(
+    decide(
+      { rules: { ...inForce.rules, ...documents }, record, request, reliefs, now },
+      { language },
+    ),
+  )
+}

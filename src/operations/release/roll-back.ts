@@ -1,0 +1,74 @@
+import type { DocumentHash } from '../../base/document-hash.ts'
+import { err, ok, type Result } from '../../base/result.ts'
+import type { DocumentKind } from '../../rollout/in-force.ts'
+import { isOpen, type Rollout } from '../../rollout/rollout.ts'
+import { findLinted } from './check-document.ts'
+import { type ReleaseRequest, release } from './release.ts'
+import { type SteerDependencies, type SteerFailure, steerRollout } from './steer.ts'
+
+export const ROLL_BACK_REASONS = ['no_version_before'] as const
+
+/** Nothing was in force before, or somebody has returned to it already. */
+export type RollBackFailure = { readonly reason: (typeof ROLL_BACK_REASONS)[number] } | SteerFailure
+
+export type RollBackRequest = Pick<
+  ReleaseRequest,
+  | 'by'
+  | 'reason'
+  | 'acceptedDenials'
+  | 'maxAgeMs'
+  | 'second'
+  | 'onPreview'
+  | 'onProgress'
+  | 'signal'
+> & {
+  readonly kind: DocumentKind
+  /** Only if this document is in force: who asks twice must not go two versions back. */
+  readonly expected?: string | undefined
+}
+
+export type RolledBack = {
+  /** What is in force for every device from the next request on. */
+  readonly hash: DocumentHash
+  /** The rollout that was ended for it; absent where the version before came into force again. */
+  readonly rollout: Rollout | undefined
+  readonly newlyDenied: number
+}
+
+/**
+ * The way back. While a document is on its way to the fleet, that is the end of its rollout. Else it is
+ * the version from before, for all devices at once: through every gate of a release, but with one
+ * administrator, as long as its own preview finds nobody who would lose access. The fleet is replayed for
+ * it however large it is, so that nothing else has to be asked for first. There is one way back: from
+ * the version before there is none further.
+ */
+export async function rollBack(
+  dependencies: SteerDependencies,
+  request: RollBackRequest,
+): Promise<Result<RolledBack, RollBackFailure>> {
+  const { store, clock } = dependencies
+  const { kind, expected, ...asked } = request
+  const active = await store.activeDocument(kind)
+  if (active === null) throw new Error(`no ${kind} is active`)
+  if ((expected ?? active.hash) !== active.hash) return err({ reason: 'superseded' })
+  const { rollouts } = await store.control()
+  const open = rollouts.find((one) => one.kind === kind && isOpen(one.state))
+  if (open !== undefined) {
+    const { by, reason, second } = asked
+    const command = { rolloutId: open.rolloutId, verb: 'revert', by, reason, second } as const
+    const steered = await steerRollout(dependencies, command)
+    if (!steered.ok) return steered
+    return ok({ hash: open.from, rollout: steered.value.rollout, newlyDenied: 0 })
+  }
+  if (active.previous === null) return err({ reason: 'no_version_before' })
+  const document = await findLinted(store, { kind, hash: active.previous, now: clock() })
+  if (!document.ok) return document
+  const anySize = { ...dependencies, replaysAtMost: Number.POSITIVE_INFINITY }
+  const released = await release(anySize, {
+    ...{ ...asked, document: document.value, way: { kind: 'at_once' }, expected: active.hash },
+  })
+  if (!released.ok) return released
+  const hash = document.value.checked?.compiled.hash
+  if (hash === undefined) throw new TypeError('a document that was released compiles')
+  return ok({ hash, rollout: undefined, newlyDenied: released.value.newlyDenied })
+}
