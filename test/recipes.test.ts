@@ -53,7 +53,13 @@ describe.each(RECIPES)('$title', ({ policy, tests }) => {
     expect(failing(policy, tests)).toEqual([])
     const nothing = { id: 'nothing', require: 'true || true' }
     const clauses = [
-      { ...policy.clauses[0], ...nothing, when: undefined, grace_seconds: undefined },
+      {
+        ...policy.clauses[0],
+        ...nothing,
+        when: undefined,
+        enforce_from: undefined,
+        grace_seconds: undefined,
+      },
     ]
     const without = { ...policy, clauses: JSON.parse(JSON.stringify(clauses)) }
     const denied = tests.cases.filter((one: Json) => !one.decision).map((one: Json) => one.name)
