@@ -1,13 +1,14 @@
 import type { Log, LogFields } from './log.ts'
 
 /**
- * Lines that anybody can bring about, so many a minute of each kind. Those that were left out are told
- * with the first line of the next minute, so that a flood is seen and does not become one of the log.
+ * Lines that anybody, or an outage, can bring about, so many of each kind in a while. Those that were
+ * left out are told with the first line of the next while (`left_out`), so that a flood is seen and does
+ * not become one of the log.
  */
 export type LogBudget = {
   /** `kind` is one of few: an event and a reason, never what a caller says. */
   readonly write: (
-    level: 'info' | 'warn',
+    level: 'info' | 'warn' | 'error',
     event: string,
     kind: string,
     fields: LogFields,
@@ -18,20 +19,23 @@ export type LogBudget = {
 const MINUTE_MS = 60_000
 const LINES_A_MINUTE = 60
 
-export function createLogBudget(log: Log, perMinute = LINES_A_MINUTE): LogBudget {
-  const kinds = new Map<string, { minute: number; written: number; leftOut: number }>()
+export function createLogBudget(
+  log: Log,
+  { lines = LINES_A_MINUTE, everyMs = MINUTE_MS } = {},
+): LogBudget {
+  const kinds = new Map<string, { period: number; written: number; leftOut: number }>()
   return {
     write(level, event, kind, fields, now) {
-      const minute = Math.floor(now.getTime() / MINUTE_MS)
+      const period = Math.floor(now.getTime() / everyMs)
       const key = `${event} ${kind}`
       const known = kinds.get(key)
-      const tally = known ?? { minute, written: 0, leftOut: 0 }
+      const tally = known ?? { period, written: 0, leftOut: 0 }
       kinds.set(key, tally)
-      if (tally.minute !== minute) {
-        tally.minute = minute
+      if (tally.period !== period) {
+        tally.period = period
         tally.written = 0
       }
-      if (tally.written >= perMinute) {
+      if (tally.written >= lines) {
         tally.leftOut += 1
         return
       }

@@ -111,6 +111,12 @@ export function createMetrics(sources: {
       labelNames: ['surface'],
       registers,
     }),
+    storeFaults: new Counter({
+      name: 'countersign_store_faults_total',
+      help: 'Requests that the database could not answer for a while, by what kept it from it.',
+      labelNames: ['kind'],
+      registers,
+    }),
     relayed: new Counter({
       name: 'countersign_relayed_messages_total',
       help: 'Messages passed on to a provider of Azure Attestation, by what became of them.',

@@ -43,8 +43,10 @@ export type AttestServices = {
   /** Who may become a new row although nobody vouches for its hardware. */
   readonly unvouched: UnvouchedDevices
   readonly sharedKeys: SharedKeys
-  /** Nonces that attestations used up here: who sends one again is told so, at no cost to the device. */
-  readonly spentNonces: Memory
+  /** Nonces that attestations used up, by the proofs that came with them: `receiveSubmission`. */
+  readonly spentNonces: { readonly recorded: Memory; readonly refused: Memory }
+  /** How often one recorded submission is answered again. */
+  readonly repeatLimiter: DeviceLimiter
   /** Certificates of authorities, for attestation keys that come without them. */
   readonly issuerDirectory: IssuerDirectory
   readonly verifier: AnsweringDependencies['verifier'] & {
@@ -89,7 +91,11 @@ export async function createAttestServices(input: AttestInput): Promise<AttestSe
       most: config.unvouchedDevicesMost,
     }),
     sharedKeys: createSharedKeys(),
-    spentNonces: createMemory(MAX_SPENT_NONCES),
+    spentNonces: {
+      recorded: createMemory(MAX_SPENT_NONCES),
+      refused: createMemory(MAX_SPENT_NONCES),
+    },
+    repeatLimiter: createDeviceLimiter(perMinute),
     issuerDirectory,
     verifier: await builtInVerifier(input, { enrolment, issuerDirectory }),
   }

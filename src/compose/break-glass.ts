@@ -1,8 +1,15 @@
 import { importBreakGlassKeys } from '../access/break-glass/keys.ts'
 import { verifyBreakGlass } from '../access/break-glass/verify.ts'
 import type { Log } from '../base/log.ts'
+import type { LogBudget } from '../base/log-budget.ts'
+import { createMetrics } from '../base/metrics.ts'
+import { err } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
-import type { BreakGlassDependencies } from '../operations/decide/answer-by-break-glass.ts'
+import {
+  type BreakGlassDependencies,
+  createBreakGlassAnswers,
+  type OpenBreakGlass,
+} from '../operations/decide/answer-by-break-glass.ts'
 
 export type VerifyBreakGlass = BreakGlassDependencies['verifyBreakGlass']
 
@@ -30,4 +37,18 @@ export async function prepareBreakGlass(
     skewSeconds: clockSkewSeconds,
   }
   return (token) => verifyBreakGlass(token, { rules, now: clock() })
+}
+
+/** Break-glass is what of the service stands without its database, once the settings are read. */
+export async function breakGlassWithoutStore(
+  config: Parameters<typeof prepareBreakGlass>[0],
+  shared: { readonly log: Log; readonly logBudget: LogBudget; readonly clock: () => Date },
+): Promise<OpenBreakGlass> {
+  return createBreakGlassAnswers({
+    ...shared,
+    verifyBreakGlass: await prepareBreakGlass(config, shared),
+    // Whose keys are in the database: a device is named by its id then.
+    verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
+    metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
+  })
 }

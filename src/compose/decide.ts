@@ -11,6 +11,7 @@ export function accessServices(services: Services): AccessServices {
     publicUrl: services.config.publicUrl,
     answersByPolicy: createPolicyAnswers({
       ...services,
+      store: services.store.forUse('decisions'),
       reportShadowDecisions: () => reportShadowDecisions(services),
     }),
     // It has to answer without a store, where a name is one by the keys that are at hand.

@@ -1,16 +1,18 @@
 import type { HttpServices } from '../http/app.ts'
+import type { StoreUse } from '../store/store.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
 
 /** Hands each room of HTTP what its routes work with. */
 export function httpServices(services: Services): HttpServices {
-  const { log, metrics, random, publishedKeys } = services
+  const { log, metrics, random, clock, publishedKeys } = services
+  const forUse = (use: StoreUse) => ({ ...services, store: services.store.forUse(use) })
   return {
-    ...{ log, metrics, random, publishedKeys },
+    ...{ log, metrics, random, clock, publishedKeys },
     access: accessServices(services),
-    agent: services,
-    admin: adminServices(services),
-    health: services,
+    agent: forUse('recordings'),
+    admin: adminServices(forUse('administration')),
+    health: forUse('decisions'),
   }
 }

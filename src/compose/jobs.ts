@@ -3,6 +3,7 @@ import { type DriveRolloutsDependencies, driveRollouts } from '../operations/job
 import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-expired.ts'
 import { type HoldCausesDependencies, holdCauses } from '../operations/jobs/hold-causes.ts'
 import { type LeaseDependencies, runExclusively } from '../operations/jobs/lease.ts'
+import { keepPublicUrl } from '../operations/jobs/public-url.ts'
 import {
   type ReportShadowDependencies,
   reportShadowDecisions,
@@ -26,6 +27,9 @@ const RETENTION_EVERY_MS = 60_000
 /** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
 const KEYS_EVERY_MS = 10_000
 
+/** Several times in the life of what it says. */
+const URL_EVERY_MS = 30_000
+
 /**
  * One round of control: drives the open rollouts, holds causes that many good devices meet at once,
  * and ends what is over. Any number of processes may run it at any time, and each of them may die
@@ -44,15 +48,26 @@ export function runControl(all: ControlDependencies, signal?: AbortSignal): Prom
   return runRounds(rounds, { log: all.log, signal })
 }
 
+/** The embedded database has one process, which may be another one tomorrow. */
+function sayUrl(services: Services): Readonly<Record<string, () => Promise<void>>> {
+  if (services.store.place.kind !== 'postgres') return {}
+  return { keep_public_url: () => keepPublicUrl(services) }
+}
+
 /** Starts what a long-running process does besides answering, each at its own interval. */
-export function startJobs(services: Services): { readonly stop: () => Promise<void> } {
-  const { random, config } = services
+export function startJobs(all: Services): { readonly stop: () => Promise<void> } {
+  const services = { ...all, store: all.store.forUse('jobs') }
+  const { random, config, log } = services
   const everyMs = config.controlIntervalSeconds * 1000
   const jobs = [
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
+    startJob((signal) => runRounds(sayUrl(services), { log, signal }), {
+      everyMs: URL_EVERY_MS,
+      random,
+    }),
   ]
   return {
     async stop() {
@@ -65,6 +80,7 @@ export function startJobs(services: Services): { readonly stop: () => Promise<vo
 export async function runJobsOnce(services: Services, signal: AbortSignal): Promise<void> {
   const watching = watchVerifiers(services, signal)
   await followKeys(services)
+  await runRounds(sayUrl(services), { log: services.log, signal })
   await runControl(services, signal)
   await runRetention(services, signal)
   await watching

@@ -1,20 +1,22 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ServerType, serve } from '@hono/node-server'
-import { createLog, type Log } from '../base/log.ts'
+import { createLog, describeFault, type Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { createApp } from '../http/app.ts'
-import { ByteExactResponse } from '../http/byte-exact-response.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
 import { makePartitions } from '../operations/jobs/partitions.ts'
+import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { openStore } from '../store/drivers/open-store.ts'
+import type { StatementLimits, StoreUse } from '../store/drivers/statement-limits.ts'
 import type { Store } from '../store/store.ts'
-import { DataDirectoryBusyError } from '../store/store-error.ts'
+import { DataDirectoryBusyError, storeFaultOf } from '../store/store-error.ts'
 import { httpServices } from './http.ts'
 import { startJobs } from './jobs.ts'
+import { createNodeServer, type NodeServer } from './node-server.ts'
 import { createServices, type Services } from './services.ts'
+import { answerWithoutDatabase } from './without-database.ts'
 
 /** A running service. */
 export type NodeService = {
@@ -25,10 +27,6 @@ export type NodeService = {
   readonly close: () => Promise<void>
 }
 
-/** What is under way gets this long; an orchestrator usually kills after 30 s. */
-const DRAIN_MS = 10_000
-/** A kept-alive connection would else stay open for seconds after its last answer. */
-const LET_GO_EVERY_MS = 50
 /** How long a start waits for the data directory: no shorter than another service may drain. */
 const OWNER_GONE_MS = 12_000
 const OWNER_POLL_MS = 250
@@ -37,39 +35,100 @@ const NO_NAMES = {
   consequence: 'statements are not prepared, so each costs the database more',
   remedy: 'connect to PostgreSQL directly, or set DATABASE_PREPARED=off to stop this message',
 }
-/**
- * A sender that is slower than this holds memory for nothing: head and body of a request together,
- * looked at each few seconds. It is answered 408 and cut off.
- */
-const REQUEST_TIMEOUT_MS = 30_000
-const TIMEOUT_CHECKS = 6
+/** How often a database that is away is looked for, so many times longer each time up to the most. */
+const FIRST_LOOK_MS = 500
+const LOOK_LONGER = 1.5
+const LOOK_MOST_MS = 5000
 
-/** Starts the service on Node. Throws with a message for the operator when it cannot. */
+export type NodeServiceOptions = {
+  readonly clock?: () => Date
+  readonly log?: Log
+  readonly requestTimeoutMs?: number
+  readonly simulatedHardware?: object
+  /** In place of those that the store has for PostgreSQL. */
+  readonly statementLimits?: Readonly<Record<StoreUse, StatementLimits>>
+  /** Ends a start that still waits for its database. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Starts the service on Node. While its PostgreSQL is away it answers `/healthz`, break-glass and 503,
+ * and goes on by itself when it comes. Throws with a message for the operator when it cannot start,
+ * and the reason of `signal` when that ends the wait.
+ */
 export async function startNodeService(
   config: Config,
-  options: {
-    readonly clock?: () => Date
-    readonly log?: Log
-    readonly requestTimeoutMs?: number
-    readonly simulatedHardware?: object
-  } = {},
+  options: NodeServiceOptions = {},
 ): Promise<NodeService> {
-  const clock = options.clock ?? (() => new Date())
-  const log = options.log ?? createNodeLog(config)
+  const { clock = () => new Date(), log = createNodeLog(config) } = options
   const secrets = await readMasterSecrets(config)
-  const store = await openOwnStore(config, log)
+  const server = createNodeServer(config, options.requestTimeoutMs)
+  const start = { ...options, config, log, clock, secrets, server }
   try {
+    const services = await openWhenThere(start)
+    const { store } = services
+    try {
+      server.answer = createApp(httpServices(services)).fetch
+      await server.listen()
+      const jobs = startJobs(services)
+      const { url } = server
+      log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
+      return { url, services, close: () => shutDown(services, server, jobs) }
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  } catch (error) {
+    await server.close(log)
+    throw error
+  }
+}
+
+type Start = NodeServiceOptions & {
+  readonly config: Config
+  readonly log: Log
+  readonly clock: () => Date
+  readonly secrets: MasterSecrets
+  readonly server: NodeServer
+}
+
+/** The services, as soon as their database is there. */
+async function openWhenThere(start: Start): Promise<Services> {
+  const { config, log, server, signal } = start
+  let wait = FIRST_LOOK_MS
+  for (let looks = 1; ; looks += 1) {
+    try {
+      return await openServices(start)
+    } catch (error) {
+      const kind = storeFaultOf(error)
+      if (config.database.kind !== 'postgres' || kind === undefined) throw error
+      if (looks === 1) {
+        server.answer = await answerWithoutDatabase(start)
+        await server.listen()
+      }
+      log.error('waiting_for_database', { ...WAITING, kind, looks, ...describeFault(error) })
+      await delay(wait, undefined, signal === undefined ? {} : { signal })
+      wait = Math.min(wait * LOOK_LONGER, LOOK_MOST_MS)
+    }
+  }
+}
+
+const WAITING = {
+  consequence: 'break-glass is answered, and everything else 503',
+  remedy: 'start the database, or correct DATABASE_URL',
+}
+
+async function openServices(start: Start): Promise<Services> {
+  const { config, log, clock, secrets, simulatedHardware } = start
+  const store = await openOwnStore(start)
+  try {
+    if (store.place.kind === 'postgres') await claimPublicUrl({ store, config, clock })
     await makePartitions({ store, clock, log })
     const services = await createServices({
-      ...{ config, log, store, secrets, clock },
-      simulatedHardware: options.simulatedHardware,
+      ...{ config, log, store, secrets, clock, simulatedHardware },
     })
     await reviewUnproven(services)
-    const server = await listen(services, options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS)
-    const jobs = startJobs(services)
-    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`
-    log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
-    return { url, services, close: () => shutDown(services, server, jobs) }
+    return services
   } catch (error) {
     await store.close()
     throw error
@@ -88,18 +147,20 @@ export function createNodeLog(config: Config): Log {
  * A guest loses its database with the owner's process: good for a command, not for a service. A
  * command that happens to own the directory, or a service that is stopping, is soon done with it.
  */
-async function openOwnStore({ database }: Config, log: Log): Promise<Store> {
+async function openOwnStore({ config, log, statementLimits: limits }: Start): Promise<Store> {
+  const { database } = config
+  const place = database.kind === 'postgres' && limits ? { ...database, limits } : database
   const deadline = performance.now() + OWNER_GONE_MS
   for (let tries = 0; ; tries++) {
-    const store = await openStore(database, (notice) => log.warn(notice, NO_NAMES))
-    const { place } = store
-    if (place.kind !== 'directory' || place.role === 'owner') return store
+    const store = await openStore(place, (notice) => log.warn(notice, NO_NAMES))
+    const { place: found } = store
+    if (found.kind !== 'directory' || found.role === 'owner') return store
     await store.close()
     if (tries === 0)
-      log.warn('data_directory_in_use', { path: place.path, waiting_ms: OWNER_GONE_MS })
+      log.warn('data_directory_in_use', { path: found.path, waiting_ms: OWNER_GONE_MS })
     if (performance.now() > deadline) {
       throw new DataDirectoryBusyError(
-        `${place.path} is in use by another service: stop it, use another data directory (--data), or PostgreSQL (DATABASE_URL)`,
+        `${found.path} is in use by another service: stop it, use another data directory (--data), or PostgreSQL (DATABASE_URL)`,
       )
     }
     await delay(OWNER_POLL_MS)
@@ -112,49 +173,19 @@ async function readMasterSecrets(config: Config): Promise<MasterSecrets> {
   return masterSecretsOf(current, secretKeyPrevious)
 }
 
-function listen(services: Services, timeoutMs: number): Promise<ServerType> {
-  const { host, port } = services.config
-  const app = createApp(httpServices(services))
-  return new Promise((resolve, reject) => {
-    const serverOptions = {
-      requestTimeout: timeoutMs,
-      headersTimeout: timeoutMs,
-      connectionsCheckingInterval: timeoutMs / TIMEOUT_CHECKS,
-      ServerResponse: ByteExactResponse,
-    }
-    const server = serve({ fetch: app.fetch, hostname: host, port, serverOptions }, () =>
-      resolve(server),
-    )
-    server.once('error', reject)
-  })
-}
-
 async function shutDown(
   services: Services,
-  server: ServerType,
+  server: NodeServer,
   jobs: { readonly stop: () => Promise<void> },
 ): Promise<void> {
+  const { store, log } = services
   services.lifecycle.draining = true
   await jobs.stop()
-  await closeServer(server, services.log)
-  await services.store.close()
-  services.log.info('stopped')
-}
-
-/** Takes no new connections, and lets go of each open one as soon as nothing is under way on it. */
-function closeServer(server: ServerType, log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    const letGo = setInterval(() => {
-      if ('closeIdleConnections' in server) server.closeIdleConnections()
-    }, LET_GO_EVERY_MS)
-    const force = setTimeout(() => {
-      log.warn('connections_cut', { after_ms: DRAIN_MS })
-      if ('closeAllConnections' in server) server.closeAllConnections()
-    }, DRAIN_MS)
-    server.close(() => {
-      clearInterval(letGo)
-      clearTimeout(force)
-      resolve()
-    })
-  })
+  await server.close(log)
+  if (store.place.kind === 'postgres') {
+    const quick = { ...services, store: store.forUse('decisions') }
+    await yieldPublicUrl(quick).catch((error) => log.warn('not_signed_off', describeFault(error)))
+  }
+  await store.close()
+  log.info('stopped')
 }

@@ -31,6 +31,7 @@ export type Services = KeyServices &
     readonly config: Config
     readonly log: Log
     readonly metrics: Metrics
+    /** That of administration; others are had with `forUse`. */
     readonly store: Store
     readonly clock: () => Date
     /** Fresh random bytes. */
@@ -75,7 +76,9 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const now = clock()
   const issuer = config.publicUrl
   const random = createRandomSource()
-  const keys = await createKeyServices({ store, secrets, issuer, log, clock, random })
+  // Keys, rules and clients are what a decision needs.
+  const decisions = store.forUse('decisions')
+  const keys = await createKeyServices({ store: decisions, secrets, issuer, log, clock, random })
   const logBudget = createLogBudget(log)
   const isHardwareProven = provesHardware(config)
   await ensureDocuments(store, now, isHardwareProven ? undefined : input.simulatedHardware)
@@ -104,7 +107,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       remedy: 'set AK_TRUST_ANCHORS or AK_TRUST_ANCHORS_FILE, and unset UNVOUCHED_STEERING',
     })
   }
-  const rules = createRulesReader(store, {
+  const rules = createRulesReader(decisions, {
     clock,
     outageGraceMs: config.outageGraceSeconds * 1000,
     requiresHardware: requiresHardware(config),
@@ -113,18 +116,19 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const countOfDevices = () => countDevices(store, clock())
   const processId = toBase32(random(10))
   const shared = { config, log, store, clock, random, logBudget, rules, processId }
-  const attest = await createAttestServices({ ...shared, keys, azure })
+  const recordings = store.forUse('recordings')
+  const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
   return {
     ...keys,
     ...attest,
     ...shared,
     metrics: createMetrics({ countDevices: countOfDevices, verifiers: azure.states }),
     shadow: createShadowDecisions({
-      store,
+      store: store.forUse('jobs'),
       reporter: processId,
       counts: (record, { active }) => whoSteers(config, active.referenceValues).budgets(record),
     }),
-    clients: createClientDirectory(store, clock),
+    clients: createClientDirectory(decisions, clock),
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
     relays: azure.relays,
     keySets: azure.keySets,

@@ -1,20 +1,16 @@
 import { createLog, describeFault, type Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
-import { createMetrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
-import { err } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
 import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.ts'
 import { type App, createApp } from '../http/app.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
 import { masterSecretsOf } from '../keys/master-secret.ts'
-import {
-  createBreakGlassAnswers,
-  type OpenBreakGlass,
-} from '../operations/decide/answer-by-break-glass.ts'
+import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.ts'
+import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
-import { prepareBreakGlass } from './break-glass.ts'
+import { breakGlassWithoutStore } from './break-glass.ts'
 import { httpServices } from './http.ts'
 import { runJobsOnce } from './jobs.ts'
 import { createServices, type Services } from './services.ts'
@@ -24,6 +20,12 @@ export type Invocation = { readonly waitUntil: (work: Promise<unknown>) => void 
 
 /** The jobs are started each minute: one run is over before the next one begins. */
 const JOBS_RUN_MS = 45_000
+
+/** What follows where the server limits no statement of the role that Hyperdrive connects as. */
+const NO_LIMITS = {
+  consequence: 'a statement that waits for a lock or runs long outlives its request',
+  remedy: "alter role … set statement_timeout = '10s', and set lock_timeout = '1s' (docs/edge.md)",
+}
 
 /**
  * What outlives a request: keys, documents and statements are prepared once in an isolate. Only
@@ -94,20 +96,11 @@ async function withService<T>(
   )
 }
 
-/** Break-glass is what of the service stands without its database, once the settings are read. */
-async function openWithoutDatabase(): Promise<OpenBreakGlass | undefined> {
+/** Once the settings are read. */
+function openWithoutDatabase(): Promise<OpenBreakGlass> | undefined {
   if (isolate === undefined) return undefined
   const { config, log, logBudget } = isolate
-  const clock = () => new Date()
-  return createBreakGlassAnswers({
-    log,
-    logBudget,
-    clock,
-    verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
-    // Whose keys are in the database: a device is named by its id then.
-    verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
-    metrics: createMetrics({ countDevices: () => Promise.resolve({}), verifiers: () => ({}) }),
-  })
+  return breakGlassWithoutStore(config, { log, logBudget, clock: () => new Date() })
 }
 
 function openIsolate(bindings: WorkerBindings): Isolate {
@@ -131,6 +124,8 @@ async function startService({ config, log, database }: Isolate): Promise<Service
   const secrets = masterSecretsOf(config.secretKey ?? '', config.secretKeyPrevious)
   const { store } = database
   const clock = () => new Date()
+  await claimPublicUrl({ store, config, clock })
+  if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
   const services = await createServices({ config, log, store, secrets, clock })
   return { services, app: createApp(httpServices(services)) }
 }

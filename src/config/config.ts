@@ -47,6 +47,9 @@ export const MAX_ATTESTATION_VALIDITY_SECONDS = 2_592_000
 /** With a shorter time there would be more keys for receipts than a key set may have. */
 const LEAST_SIGNING_KEY_DAYS = 30
 
+/** One for each use of the store: decisions, recordings, administration and jobs. */
+const LEAST_CONNECTIONS = 4
+
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535, 8080),
@@ -56,7 +59,7 @@ const settings = z.object({
     .regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres:// or postgresql://')
     .refine(isDatabaseUrl, 'is no URL (special characters of the password must be percent-encoded)')
     .optional(),
-  DATABASE_POOL_SIZE: wholeNumber(1, 500, 10),
+  DATABASE_POOL_SIZE: wholeNumber(LEAST_CONNECTIONS, 500, 10),
   DATABASE_PREPARED: oneOf(['auto', 'off']).default('auto'),
   DATA_DIR: z.string().min(1).default('./data'),
   SECRET_KEY: masterSecret,

@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
 import type { JSONWebKeySet } from 'jose'
-import { describeFault } from '../base/log.ts'
 import { type AccessServices, evaluationRoutes } from './access/evaluations.ts'
 import { adminRoutes } from './admin/routes.ts'
 import type { AdminServices } from './admin/services.ts'
 import { type AgentServices, agentRoutes } from './agent/routes.ts'
 import type { HttpEnv } from './environment.ts'
-import { answerUnhandled, surfaceOf } from './errors/surface.ts'
+import { createFaultAnswers } from './errors/fault.ts'
+import { answerUnhandled } from './errors/surface.ts'
 import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
@@ -20,6 +20,7 @@ export type HttpServices = RequestServices & {
   readonly agent: AgentServices
   readonly admin: AdminServices
   readonly health: HealthServices
+  readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
   readonly publishedKeys: () => Promise<JSONWebKeySet>
 }
@@ -36,21 +37,13 @@ export function createApp(services: HttpServices): App {
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   refuseOtherMethods(app)
 
+  const answerFault = createFaultAnswers(services)
   app.notFound((c) => answerUnhandled(c, 'not_found'))
   app.onError((error, c) => {
     const { signal } = c.req.raw
     if (signal.aborted && error === signal.reason)
       return new Response(null, { status: CLIENT_GONE })
-    // The one place where a fault is answered: with an id to ask for and nothing else.
-    const requestId = c.get('requestId')
-    services.metrics.faults.labels(surfaceOf(c)).inc()
-    services.log.error('fault', {
-      request_id: requestId,
-      path: c.req.path,
-      ...describeFault(error),
-    })
-    const detail = `the service failed; ask its operator about request ${requestId}`
-    return answerUnhandled(c, 'internal', detail)
+    return answerFault(c, error)
   })
   return app
 }

@@ -147,10 +147,11 @@ export class AttestationAgent {
 
   /**
    * Azure Attestation's TPM protocol, both exchanges: an attestation token that holds `nonce`. A
-   * service context serves one request, so after a lost answer all of it begins anew.
+   * service context serves one request, so all of it begins anew after an answer that was lost, and
+   * after one that came late and says that the request is not good: an earlier try may have used it up.
    */
   async obtainToken(nonce: string): Promise<Result<string, AgentFailure>> {
-    const maxAttempts = this.#options.maxAttempts ?? 2
+    const maxAttempts = this.#options.maxAttempts ?? 4
     for (let attempt = 1; ; attempt += 1) {
       const token = await this.#tryToken(nonce)
       if (token.ok || attempt >= maxAttempts || !isAnswerLost(token.failure)) return token
@@ -191,22 +192,20 @@ export class AttestationAgent {
     readonly key?: KeyObject
   }): Promise<Result<AgentAttestation, AgentFailure>> {
     const step = 'submission'
-    const headers = async () => ({
-      DPoP: await makeDpopProof({
-        key: input.key ?? this.device.requestKey,
-        method: 'POST',
-        url: `${this.#client.baseUrl}${SUBMISSION_PATH}`,
-        nonce: input.nonce,
-        now: this.#options.now?.() ?? new Date(),
-      }),
+    const proof = await makeDpopProof({
+      key: input.key ?? this.device.requestKey,
+      method: 'POST',
+      url: `${this.#client.baseUrl}${SUBMISSION_PATH}`,
+      nonce: input.nonce,
+      now: this.#options.now?.() ?? new Date(),
     })
     const answer = await this.#client.post({
       step,
       path: SUBMISSION_PATH,
       body: { token: input.token },
-      headers,
-      // The nonce may be spent although the answer was lost: a new attempt needs a new nonce.
-      repeatable: false,
+      // The same proof each time: by it the service knows what it has recorded, and answers again.
+      headers: { DPoP: proof },
+      repeatable: true,
     })
     return answer.ok ? shape(submissionAnswer, answer.value, step) : answer
   }
@@ -235,10 +234,12 @@ export class AttestationAgent {
   }
 }
 
-/** Whether the request may have been answered all the same. */
-function isAnswerLost({ reason, step }: AgentFailure): boolean {
+/** Whether the request may have been answered all the same, by an answer that never came. */
+function isAnswerLost(failure: AgentFailure): boolean {
+  const { reason, step } = failure
   const isLost = reason === 'agent_service_unreachable' || reason === 'agent_request_timeout'
-  return isLost && step === 'request'
+  const isLate = reason === 'agent_request_refused' && failure.tries > 1
+  return (isLost || isLate) && step === 'request'
 }
 
 function shape<T>(schema: z.ZodType<T>, json: unknown, step: AgentStep): Result<T, AgentFailure> {

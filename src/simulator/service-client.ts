@@ -21,6 +21,8 @@ export type AgentFailure =
       /** The most telling code of the answer; `undefined` when it carried none. */
       readonly code: string | undefined
       readonly detail: string | undefined
+      /** How often this request was sent: whether an earlier try of it may have been taken. */
+      readonly tries: number
     }
   | {
       readonly reason: Exclude<(typeof AGENT_REASONS)[number], 'agent_request_refused'>
@@ -32,8 +34,10 @@ export type ServiceClientOptions = {
   /** Without a final slash. */
   readonly baseUrl: string
   readonly timeoutMs?: number
-  /** Tries of one request, the first included. */
+  /** Tries of one request, the first included, while the service cannot be reached. */
   readonly maxAttempts?: number
+  /** Tries while it asks to come later; `maxAttempts` where that is given and this is not. */
+  readonly maxBusyAttempts?: number
   /** The longest wait before another try; a service that asks for more is taken at its word. */
   readonly maxBackoffMs?: number
   readonly signal?: AbortSignal
@@ -46,6 +50,7 @@ export type ServiceClientOptions = {
 const PRESETS = {
   timeoutMs: 15_000,
   maxAttempts: 4,
+  maxBusyAttempts: 30,
   maxBackoffMs: 10_000,
   wait: (ms: number, signal: AbortSignal | undefined): Promise<void> =>
     delay(ms, undefined, signal === undefined ? {} : { signal }),
@@ -59,8 +64,7 @@ type PostInput = {
   /** Path and query below the base URL. */
   readonly path: string
   readonly body: unknown
-  /** Made for each try anew: a proof must not be sent twice. */
-  readonly headers?: () => Promise<Readonly<Record<string, string>>>
+  readonly headers?: Readonly<Record<string, string>>
   /** Whether a request whose fate is unknown may be sent again. */
   readonly repeatable: boolean
 }
@@ -75,15 +79,16 @@ export class ServiceClient {
   constructor(options: ServiceClientOptions) {
     this.baseUrl = options.baseUrl.replace(/\/+$/, '')
     const { fetch: send = (request) => fetch(request), signal = null, ...given } = options
-    this.#options = { ...PRESETS, ...given, fetch: send, signal }
+    const { maxAttempts: maxBusyAttempts = PRESETS.maxBusyAttempts } = given
+    this.#options = { ...PRESETS, maxBusyAttempts, ...given, fetch: send, signal }
   }
 
   /** The JSON of a 2xx answer. */
   async post(input: PostInput): Promise<Result<unknown, AgentFailure>> {
     for (let attempt = 1; ; attempt += 1) {
       const sent = await this.#send(input)
-      const last = attempt >= this.#options.maxAttempts
       if (!sent.ok) {
+        const last = attempt >= this.#options.maxAttempts
         const cancelled = sent.failure.reason === 'agent_cancelled'
         if (last || cancelled || !input.repeatable) return sent
         if (!(await this.#pause(backoff(attempt)))) return cancelledAt(input.step)
@@ -91,7 +96,10 @@ export class ServiceClient {
       }
       const busy = BUSY_STATUSES.includes(sent.value.status)
       const wait = busy ? retryDelay(sent.value.retryAfter, attempt) : 0
-      if (!busy || last || wait > this.#options.maxBackoffMs) return readAnswer(input, sent.value)
+      const last = attempt >= this.#options.maxBusyAttempts
+      if (!busy || last || wait > this.#options.maxBackoffMs) {
+        return readAnswer(input, sent.value, attempt)
+      }
       if (!(await this.#pause(wait))) return cancelledAt(input.step)
     }
   }
@@ -101,7 +109,7 @@ export class ServiceClient {
     const { signal } = this.#options
     const request = new Request(`${this.baseUrl}${input.path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(await input.headers?.()) },
+      headers: { 'content-type': 'application/json', ...input.headers },
       body: JSON.stringify(input.body),
       redirect: 'manual',
       signal: signal === null ? timeout : AbortSignal.any([timeout, signal]),
@@ -130,7 +138,11 @@ export class ServiceClient {
   }
 }
 
-function readAnswer(input: PostInput, answer: Answer): Result<unknown, AgentFailure> {
+function readAnswer(
+  input: PostInput,
+  answer: Answer,
+  tries: number,
+): Result<unknown, AgentFailure> {
   const { step } = input
   const json = parseJson(answer.text)
   if (answer.status >= 200 && answer.status < 300) {
@@ -144,6 +156,7 @@ function readAnswer(input: PostInput, answer: Answer): Result<unknown, AgentFail
     status: answer.status,
     code: readText(json, ['error', 'innererror', 'code'], ['error', 'code'], ['code']),
     detail: readText(json, ['error', 'innererror', 'message'], ['error', 'message'], ['detail']),
+    tries,
   })
 }
 

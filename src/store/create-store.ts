@@ -7,10 +7,12 @@ import { prepareDeviceReads } from './devices/device-reads.ts'
 import { prepareFleetReads } from './devices/fleet-reads.ts'
 import { prepareIdleDevices } from './devices/idle-devices.ts'
 import { prepareLinks } from './devices/links.ts'
+import { prepareRecordedSubmissions } from './devices/recorded-submissions.ts'
 import { prepareRecording } from './devices/recording.ts'
 import { prepareSpentContexts } from './devices/spent-contexts.ts'
 import { prepareTrustRecordReads } from './devices/trust-records.ts'
 import type { Database } from './drivers/database.ts'
+import type { StoreUse } from './drivers/statement-limits.ts'
 import { prepareControlReads } from './rules/control.ts'
 import { prepareDocuments } from './rules/documents.ts'
 import { prepareHolds } from './rules/holds.ts'
@@ -34,12 +36,15 @@ export function createStore(input: {
   readonly db: Database
   readonly place: StorePlace
   readonly close: () => Promise<void>
+  /** Without it every use has the same connections. */
+  readonly forUse?: (use: StoreUse) => Store
 }): Store {
   const { db, place, close } = input
   const ping = db.select({ one: sql<number>`1` }).from(sql`(values (1)) as one`).prepare('ping')
-  return {
+  const store: Store = {
     ...withStoreErrors(prepareTrustRecordReads(db)),
     ...withStoreErrors(prepareRecording(db)),
+    ...withStoreErrors(prepareRecordedSubmissions(db)),
     ...withStoreErrors(prepareSpentContexts(db)),
     ...withStoreErrors(prepareLinks(db)),
     ...withStoreErrors(prepareDeviceReads(db)),
@@ -71,5 +76,7 @@ export function createStore(input: {
     }),
     place,
     close,
+    forUse: input.forUse ?? (() => store),
   }
+  return store
 }

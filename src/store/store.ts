@@ -6,9 +6,11 @@ import type { DeviceReads } from './devices/device-reads.ts'
 import type { FleetReads } from './devices/fleet-reads.ts'
 import type { IdleDevices } from './devices/idle-devices.ts'
 import type { Links } from './devices/links.ts'
+import type { RecordedSubmissions } from './devices/recorded-submissions.ts'
 import type { Recording } from './devices/recording.ts'
 import type { SpentContexts } from './devices/spent-contexts.ts'
 import type { TrustRecordReads } from './devices/trust-records.ts'
+import type { StoreUse } from './drivers/statement-limits.ts'
 import type { ControlReads } from './rules/control.ts'
 import type { StoredDocuments } from './rules/documents.ts'
 import type { Holds } from './rules/holds.ts'
@@ -25,6 +27,7 @@ import type { SealedSecrets } from './system/sealed-secrets.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
 
+export type { StoreUse } from './drivers/statement-limits.ts'
 export type { ApiClient } from './system/clients.ts'
 export { SCOPES, type Scope } from './system/scopes.ts'
 
@@ -38,6 +41,7 @@ export { SCOPES, type Scope } from './system/scopes.ts'
  */
 export type Store = TrustRecordReads &
   Recording &
+  RecordedSubmissions &
   SpentContexts &
   Links &
   DeviceReads &
@@ -63,6 +67,11 @@ export type Store = TrustRecordReads &
   Events &
   Counts & {
     readonly place: StorePlace
+    /**
+     * The same store over the connections, and within the time limits, of one use. Where there is one
+     * connection, or one for each request, it is this store itself.
+     */
+    readonly forUse: (use: StoreUse) => Store
     /** Resolves if the database answers. */
     readonly ping: () => Promise<void>
     /** Ends all connections; the owner of a data directory gives it up. */

@@ -17,10 +17,15 @@ export type Ended = {
 
 /** A process of the command line, without the settings of whoever runs the tests. */
 export function startCli(args: readonly string[], env: Environment = {}): ChildProcess {
+  return startProgram(CLI, args, env)
+}
+
+/** A process of one of our modules, likewise. */
+function startProgram(path: string, args: readonly string[], env: Environment): ChildProcess {
   const { PATH = '', HOME = '', TMPDIR = tmpdir(), TEST_RUN_DIR = '' } = process.env
   // What one process has compiled, the others of a run need not.
   const NODE_COMPILE_CACHE = join(TEST_RUN_DIR, 'compiled')
-  return spawn(process.execPath, [CLI, ...args], {
+  return spawn(process.execPath, [path, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...env },
   })
@@ -59,7 +64,15 @@ export type LogLine = Readonly<Record<string, unknown>>
 
 /** `serve` from its first moment on. */
 export function launchServe(args: readonly string[], env: Environment = {}): ServedProcess {
-  const child = startCli(['serve', ...args], env)
+  return follow(startCli(['serve', ...args], env))
+}
+
+/** Another program that writes the service's log. */
+export function launchProgram(path: string, env: Environment): ServedProcess {
+  return follow(startProgram(resolve(path), [], env))
+}
+
+function follow(child: ChildProcess): ServedProcess {
   const lines: LogLine[] = []
   const waiting = new Set<() => void>()
   let rest = ''

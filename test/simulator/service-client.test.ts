@@ -46,18 +46,27 @@ describe('a client of a busy service', () => {
     expectOk(await client.post(request))
   })
 
-  test('makes the headers anew for each try', async () => {
+  test('sends the same headers with each try: a proof stands for one submission', async () => {
     const { client, seen } = connect([busy(503, '0'), good])
-    let proofs = 0
-    const headers = async () => ({ dpop: `proof ${++proofs}` })
+    const headers = { dpop: 'proof' }
     expectOk(await client.post({ ...request, headers, repeatable: false }))
-    expect(seen.map((sent) => sent.headers.get('dpop'))).toEqual(['proof 1', 'proof 2'])
+    expect(seen.map((sent) => sent.headers.get('dpop'))).toEqual(['proof', 'proof'])
+  })
+
+  test('follows a service through an outage, and longer than one that cannot be reached', async () => {
+    const wait = async () => undefined
+    const { client, seen } = connect([...Array<() => Response>(20).fill(busy(503, '3')), good], {
+      wait,
+    })
+    expectOk(await client.post(request))
+    expect(seen).toHaveLength(21)
   })
 
   test('gives up after its tries, with the code of the service', async () => {
     const { client, seen } = connect([busy(429, '0')], { maxAttempts: 3 })
     const failure = expectRefusal(await client.post(request), 'agent_request_refused')
     expect(failure).toMatchObject({ status: 429, code: 'too_many_requests', step: 'challenge' })
+    expect(failure).toMatchObject({ tries: 3 })
     expect(seen).toHaveLength(3)
   })
 

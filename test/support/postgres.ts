@@ -19,6 +19,10 @@ export type Postgres = {
   readonly createDatabase: (name: string) => Promise<string>
   /** Ends every process of the server at once, as a failing machine does. */
   readonly kill: () => Promise<void>
+  /** Stops every process of the server where it stands; connections stay open and nothing answers. */
+  readonly suspend: () => void
+  /** Lets a suspended server go on. */
+  readonly resume: () => void
   /** Starts a killed server again on the same data and port. */
   readonly restart: () => Promise<void>
   /** Ends the server and removes its data. */
@@ -87,6 +91,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         signal(server, 'SIGKILL')
         for (const pid of backends) signal({ pid }, 'SIGKILL')
       })
+    },
+    suspend() {
+      for (const pid of [server.pid, ...childrenOf(server.pid)]) signal({ pid }, 'SIGSTOP')
+    },
+    resume() {
+      for (const pid of [server.pid, ...childrenOf(server.pid)]) signal({ pid }, 'SIGCONT')
     },
     async restart() {
       server = await start()

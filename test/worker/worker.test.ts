@@ -80,7 +80,7 @@ describePostgres('Worker', () => {
     const answer = await get(bindings, '/v1/challenge', { 'x-request-id': 'asked-1' })
     expect(answer.status).toBe(503)
     expect(answer.headers.get('content-type')).toBe('application/problem+json')
-    expect(answer.headers.get('retry-after')).toBe('10')
+    expect(answer.headers.get('retry-after')).toMatch(/^(?:[5-9]|10)$/)
     expect(answer.headers.get('x-request-id')).toBe('asked-1')
     const body = await answer.text()
     expect(JSON.parse(body)).toMatchObject({

@@ -20,7 +20,7 @@ The embedded database needs no migration by hand, as every start migrates it.`,
         return EXIT.done
       }
     }
-    const applied = await migratePostgres(database.url).catch((error) => {
+    const applied = await migratePostgres(database.url, tellBlocked).catch((error) => {
       throw explainFault(error, config)
     })
     if (json) printJson({ applied })
@@ -29,3 +29,8 @@ The embedded database needs no migration by hand, as every start migrates it.`,
     return EXIT.done
   },
 })
+
+/** Those who come after it are let pass meanwhile, so it may go on for a while. */
+function tellBlocked(): void {
+  process.stderr.write('Another session holds a table that a migration needs. Trying again …\n')
+}

@@ -22,9 +22,13 @@ It stops on SIGTERM or Ctrl-C, after it has finished the requests under way.`,
     const { startNodeService } = await import('../../compose/node-service.ts')
     const service = await startNodeService(config, {
       simulatedHardware: listSimulatorReferenceValues(),
+      signal: stop,
     }).catch((error) => {
+      // Told to stop while it waited for its database.
+      if (stop.aborted) return undefined
       throw explainFault(error, config)
     })
+    if (service === undefined) return EXIT.done
     if (process.stdout.isTTY) process.stderr.write(welcome(service.url, config.publicUrl))
     await untilAborted(stop)
     await service.close()

@@ -183,7 +183,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   not_found: { status: 404, title: 'There is nothing here.' },
   method_not_allowed: { status: 405, title: 'This can be asked for by other methods only.' },
   internal: { status: 500, title: 'The service failed.' },
-  unavailable: { status: 503, title: 'The service cannot start. Try again later.' },
+  unavailable: { status: 503, title: 'The service cannot answer at the moment. Try again later.' },
 }
 
 /** The status of a code, for the surfaces that word it otherwise. */

@@ -17,7 +17,7 @@ const MESSAGE_OF = {
   method_not_allowed: 'this can be asked for by other methods only',
   text_not_storable: 'the request has text that cannot be kept as it is',
   internal: 'the service failed',
-  unavailable: 'the service cannot start',
+  unavailable: 'the service cannot answer at the moment',
 } as const
 
 /** Answers what no handler did, in the form of the standard that the surface speaks. */

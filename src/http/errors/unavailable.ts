@@ -5,13 +5,14 @@ import type { HttpEnv } from '../environment.ts'
 import { beginAnswer, type RequestServices } from '../middleware/request-context.ts'
 import { answerUnhandled } from './surface.ts'
 
-/** An orchestrator or an operator needs about so long; agents and gateways come back by themselves. */
-const RETRY_AFTER_SECONDS = 10
+/** Agents and gateways come back by themselves, and not all at once. */
+const RETRY_LEAST_SECONDS = 5
+const RETRY_SPREAD_SECONDS = 6
 
 /**
  * Answers a request while there are no services to answer it, with an id to ask for and nothing
  * else, in the form of the standard that its path speaks. `report` is told the id. Break-glass is
- * answered all the same.
+ * answered all the same, and that the process runs.
  */
 export async function answerUnavailable(
   request: Request,
@@ -29,10 +30,12 @@ export async function answerUnavailable(
   })
   const { openBreakGlass } = input
   if (openBreakGlass !== undefined) app.route('/', breakGlassRoutes(openBreakGlass))
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
   app.all('*', (c) => {
     const requestId = c.get('requestId')
     input.report(requestId)
-    c.header('retry-after', String(RETRY_AFTER_SECONDS))
+    const spread = (input.random(1)[0] ?? 0) % RETRY_SPREAD_SECONDS
+    c.header('retry-after', String(RETRY_LEAST_SECONDS + spread))
     const detail = `the service cannot start; ask its operator about request ${requestId}`
     return answerUnhandled(c, 'unavailable', detail)
   })

@@ -34,6 +34,7 @@ export function healthRoutes(services: HealthServices): Hono<HttpEnv> {
       return c.json({ status: 'ready', database: 'ok', verifiers })
     } catch (error) {
       services.log.error('not_ready', describeFault(error))
+      c.header('retry-after', '5')
       return c.json({ status: 'not ready', database: 'unreachable' }, 503)
     }
   })

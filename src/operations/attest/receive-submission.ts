@@ -12,11 +12,11 @@ import type { AttestationId } from './attestation-id.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
 import type { Memory } from './memory.ts'
 import {
-  type Recorded,
   type RecordingDependencies,
   type RecordingFailure,
   recordAttestation,
 } from './record-attestation.ts'
+import type { Recorded } from './recorded.ts'
 import { keepRefusal, noteRefusal, type RefusalDependencies } from './refusals.ts'
 import type { SharedKeys } from './shared-keys.ts'
 import {
@@ -42,8 +42,14 @@ export type ReceivingDependencies = SubmissionDependencies &
     readonly clock: () => Date
     /** Attempts of one device that get as far as being recorded. */
     readonly limiter: DeviceLimiter
-    /** Nonces that were used up here: who sends one again is told so, at no cost to the device. */
-    readonly spentNonces: Memory
+    /**
+     * Nonces that were used up, by the proofs that came with them. `recorded`: here, so that the same
+     * again is answered again. `refused`: who sends one again is told so. Neither costs the device
+     * anything: whoever has read its traffic must not use its limit up.
+     */
+    readonly spentNonces: { readonly recorded: Memory; readonly refused: Memory }
+    /** How often one recorded submission is answered again. */
+    readonly repeatLimiter: DeviceLimiter
     readonly sharedKeys: SharedKeys
     readonly issueDeviceToken: (claims: ProvenDeviceClaims) => Promise<string>
   }
@@ -81,7 +87,7 @@ const JITTER_SHARE = 0.2
 /**
  * Takes what an agent handed in, of which nothing is verified, all the way: verifies it, records it
  * with what the rules in force make of it, and gives its device a token. An attestation is written
- * once, or not at all.
+ * once, or not at all; the same submission again is answered again while its nonce lasts.
  *
  * Of a refusal nothing is written but, where a key was proven before it, that it happened. What an
  * outage of the verifier's keys refuses says nothing of the device, so that it leaves no trace there.
@@ -100,18 +106,20 @@ export async function receiveSubmission(
     return refuse(dependencies, { failure, device, ...attempt })
   }
   const device = verified.value
-  const { id } = device.nonce
-  // The limit is the device's own: whoever has read its traffic must not use it up.
-  if (spentNonces.has(id)) {
+  const handedIn = `${device.nonce.id} ${device.digests.proof}`
+  if (spentNonces.refused.has(handedIn)) {
     return refuse(dependencies, { failure: { reason: 'nonce_spent' }, device, ...attempt })
   }
-  const wait = dependencies.limiter.charge(device.deviceId, now)
+  const wait = spentNonces.recorded.has(handedIn)
+    ? dependencies.repeatLimiter.charge(handedIn, now)
+    : dependencies.limiter.charge(device.deviceId, now)
   if (wait > 0) {
     dependencies.metrics.refusals.labels('submission', 'device_rate_limited').inc()
     return err({ reason: 'device_rate_limited', retryAfterSeconds: wait })
   }
   const recorded = await recordAttestation(dependencies, device, now)
-  if (recorded.ok || recorded.failure.reason === 'nonce_spent') spentNonces.add(id)
+  if (recorded.ok) spentNonces.recorded.add(handedIn)
+  else if (recorded.failure.reason === 'nonce_spent') spentNonces.refused.add(handedIn)
   if (!recorded.ok) return refuse(dependencies, { failure: recorded.failure, device, ...attempt })
   return ok(await accept(dependencies, { device, recorded: recorded.value, requestId }))
 }
@@ -129,9 +137,10 @@ async function accept(
   const { attestationId, attestedAt, validUntil } = attestation
   const { confirmationKey } = device
   const { metrics, log, sharedKeys } = dependencies
-  metrics.attestations.labels(verdict.verdict).inc()
+  const { isRepeated } = recorded
+  if (!isRepeated) metrics.attestations.labels(verdict.verdict).inc()
   if (sharedKeys.note(confirmationKey, deviceId)) metrics.sharedKeys.inc()
-  log.info('attestation_recorded', {
+  log.info(isRepeated ? 'attestation_answered_again' : 'attestation_recorded', {
     request_id: requestId,
     device_id: deviceId,
     attestation_id: attestationId,

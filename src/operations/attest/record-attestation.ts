@@ -1,28 +1,28 @@
-import type { Documents } from '../../access/assess.ts'
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
 import { createBinding } from '../../access/binding.ts'
-import { type ComingDenial, comingDenials } from '../../access/coming-denials.ts'
+import { comingDenials } from '../../access/coming-denials.ts'
 import type { DeviceId } from '../../access/device-id.ts'
 import { forgottenAfterMs } from '../../access/grace.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
-import { type DerivedVerdict, deriveVerdict, isActiveAt } from '../../access/verdict.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
 import { isBlocking } from '../../policy/language/evaluate.ts'
-import type { GraceToNote, RecordedDevice, RecordingAnswer } from '../../store/devices/recording.ts'
+import type { GraceToNote, RecordingAnswer } from '../../store/devices/recording.ts'
 import type { RecordedVerdict } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
 import type { DeviceRules, RulesReader } from '../release/rules-in-force.ts'
-import { type AttestationId, newAttestationId } from './attestation-id.ts'
+import { newAttestationId } from './attestation-id.ts'
 import { type LinkServices, linkTpm } from './link-tpm.ts'
+import { findRecorded, type Recorded, verdictOn } from './recorded.ts'
 import type { UnvouchedDevices, UnvouchedFailure } from './unvouched-devices.ts'
 import type { VerifiedSubmission } from './verify-submission.ts'
 
 export type RecordingDependencies = LinkServices & {
   readonly rules: Pick<RulesReader, 'recent'>
-  readonly store: LinkServices['store'] & Pick<Store, 'recordAttestation' | 'trustRecord'>
+  readonly store: LinkServices['store'] &
+    Pick<Store, 'recordAttestation' | 'recordedSubmission' | 'trustRecord'>
   readonly unvouched: UnvouchedDevices
   readonly config: LinkServices['config'] & Pick<Config, 'attestationValiditySeconds'>
   /** Fresh random bytes. */
@@ -40,19 +40,6 @@ export const RECORDING_REASONS = [
 export type RecordingFailure =
   | { readonly reason: (typeof RECORDING_REASONS)[number] }
   | UnvouchedFailure
-
-/** What was written, and what it comes to for a device that may be quarantined or pending. */
-export type Recorded = {
-  /** Of the device that it was recorded for: its own, where what the evidence names is a name of it. */
-  readonly deviceId: DeviceId
-  readonly attestation: RecordedAttestation & { readonly attestationId: AttestationId }
-  readonly verdict: DerivedVerdict
-  readonly rules: Documents
-  /** What will deny it later, unless it is repaired. */
-  readonly coming: readonly ComingDenial[]
-  /** What a device token for the proven key has to be of. */
-  readonly generation: number
-}
 
 /** A submission, and the device that it is to be recorded for. */
 type Entry = {
@@ -126,6 +113,10 @@ async function recordUnder(
   if (answer.outcome === 'linked' || answer.outcome === 'link_needed') return answer
   const isListed = config.enrolment === 'listed'
   if (answer.outcome === 'device_not_listed' && !admission.ok && !isListed) return admission
+  if (answer.outcome === 'nonce_spent') {
+    const again = await findRecorded(store, { submission, deviceId, deviceRules, assessment, now })
+    return again === null ? err({ reason: 'nonce_spent' }) : ok(again)
+  }
   if (answer.outcome !== 'recorded') return err({ reason: answer.outcome })
   const { device } = answer
   if (device === null) throw new TypeError('what is recorded has a device')
@@ -134,14 +125,15 @@ async function recordUnder(
   if (device.confirmationKey !== attestation.confirmationKey) {
     return err({ reason: 'attestation_overtaken' })
   }
-  const verdict = verdictOn(device, { attestation, assessment, now })
+  const verdict = verdictOn(device, { attestation, onEvidence: assessment, now })
   const { firstFailedAt, graces, generation } = device
   const noted = { attestation, firstFailedAt, graces, createdAt: record?.createdAt ?? now }
   const coming = comingDenials({
     ...{ ...rules, reliefs, assessment, now },
     ...{ record: noted, device: record ?? undefined },
   })
-  return ok({ deviceId, attestation, verdict, rules, coming, generation })
+  const isRepeated = false
+  return ok({ deviceId, attestation, verdict, rules, coming, generation, isRepeated })
 }
 
 /** Of the clauses that deny now and give time for repair, whether they fail, and since when they bind. */
@@ -163,20 +155,6 @@ function gracesToNote(input: {
     const bound = failing ? new Date(boundSince(clause)) : reliefs.policySince
     return [{ clause, failing, bound, forgottenAfterMs: forgottenAfterMs(graceMs) }]
   })
-}
-
-/** The verdict on the evidence, unless the standing of the device, now known, decides before it. */
-function verdictOn(
-  { enrolment, quarantine }: RecordedDevice,
-  recorded: {
-    readonly attestation: RecordedAttestation
-    readonly assessment: Assessment
-    readonly now: Date
-  },
-): DerivedVerdict {
-  const { attestation, assessment, now } = recorded
-  const record = { enrolment, quarantine, attestation }
-  return isActiveAt(record, now) ? assessment : deriveVerdict({ record, clauseOutcomes: [], now })
 }
 
 /** The evidence names the TPM, and that this key is one of its keys is news to the store. */

@@ -89,7 +89,10 @@ export type ProvenDevice = {
   readonly token: VerifiedAttestationToken
   /** Of the proven key. */
   readonly confirmationKey: KeyThumbprint
-  readonly digests: Readonly<Record<string, string>>
+  /** SHA-256 of what was handed in, and what the token says of the evidence; base64url. */
+  readonly digests: { readonly token: string; readonly proof: string } & Readonly<
+    Record<string, string>
+  >
   /** Whether the verifier says that the key is certified; a claim of a verified token. */
   readonly isVouched: boolean
 }
@@ -162,7 +165,7 @@ async function proveDevice(
     deviceKey,
     token,
     confirmationKey: confirmation.thumbprint,
-    digests: digestsOf(submission.token, payload),
+    digests: digestsOf(submission.token, submission.proof, payload),
     isVouched: payload.aikValidated === true,
   })
 }
@@ -212,13 +215,19 @@ function identify(
     : { deviceId: keyName, identity: key, keyKind: kind, keyName }
 }
 
-/** What is kept of token and evidence: digests, never the things themselves. */
-function digestsOf(token: string, { evidence_digests: stated }: Payload): Record<string, string> {
-  const digests: Record<string, string> = { token: toBase64Url(digest('sha256', toUtf8(token))) }
-  if (typeof stated !== 'object' || stated === null) return digests
+/** What is kept of token, proof and evidence: digests, never the things themselves. */
+function digestsOf(
+  token: string,
+  proof: string,
+  { evidence_digests: stated }: Payload,
+): ProvenDevice['digests'] {
+  const digestOf = (text: string) => toBase64Url(digest('sha256', toUtf8(text)))
+  const texts = { token: digestOf(token), proof: digestOf(proof) }
+  if (typeof stated !== 'object' || stated === null) return texts
+  const digests: Record<string, string> = {}
   for (const name of EVIDENCE_PARTS) {
     const value = Object.hasOwn(stated, name) ? Reflect.get(stated, name) : undefined
     if (typeof value === 'string' && value.length <= 86) digests[name] = value
   }
-  return digests
+  return { ...digests, ...texts }
 }

@@ -1,9 +1,12 @@
+import { QueueFullError, StoreError } from '../store-error.ts'
 import type { TrustRecordAnswer, TrustRecordReads } from './trust-records.ts'
 
 /** What one statement asks for at most. */
 const MAX_DEVICES = 64
 /** Statements under way at once. More would only make each of them smaller. */
 const MAX_UNDER_WAY = 2
+/** Questions that wait for their statement. More are refused at once. */
+const MAX_WAITING = 2048
 
 type Waiting = {
   readonly deviceId: string
@@ -28,35 +31,55 @@ export function coalesceReads(reads: TrustRecordReads): TrustRecordReads {
     const batch = waiting.slice(0, MAX_DEVICES)
     waiting = waiting.slice(MAX_DEVICES)
     underWay += 1
-    void readBatch(reads, batch).finally(() => {
+    void readBatch(reads, batch).then((fault) => {
       underWay -= 1
+      if (fault !== undefined) giveUp(fault)
       next()
     })
+  }
+  // A database that took too long would take as long for each batch that waits behind this one.
+  const giveUp = (fault: StoreError) => {
+    const behind = waiting
+    waiting = []
+    for (const { reject } of behind) reject(fault)
   }
 
   return {
     ...reads,
     trustRecord: (deviceId) =>
       new Promise((resolve, reject) => {
+        if (waiting.length >= MAX_WAITING) {
+          reject(new StoreError(new QueueFullError()))
+          return
+        }
         waiting.push({ deviceId, resolve, reject })
         next()
       }),
   }
 }
 
-async function readBatch(reads: TrustRecordReads, batch: readonly Waiting[]): Promise<void> {
+/** Answers what kept it waiting for as long as a statement may take, if that was so. */
+async function readBatch(
+  reads: TrustRecordReads,
+  batch: readonly Waiting[],
+): Promise<StoreError | undefined> {
   const [first] = batch
   try {
     if (batch.length === 1 && first !== undefined) {
       first.resolve(await reads.trustRecord(first.deviceId))
-      return
+      return undefined
     }
     const found = await reads.trustRecords(batch.map(({ deviceId }) => deviceId))
     const { records, ...hashes } = found
     for (const { deviceId, resolve } of batch) {
       resolve({ record: records.get(deviceId) ?? null, ...hashes })
     }
+    return undefined
   } catch (error) {
     for (const { reject } of batch) reject(error)
+    const isSlow = error instanceof StoreError && SLOW.includes(error.fault)
+    return isSlow ? error : undefined
   }
 }
+
+const SLOW: readonly unknown[] = ['timeout', 'lock']

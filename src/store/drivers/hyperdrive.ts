@@ -3,7 +3,8 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { createStore } from '../create-store.ts'
 import type { Store } from '../store.ts'
-import { POSTGRES_CLIENT } from './postgres.ts'
+import { APPLICATION_NAME } from './limited-pool.ts'
+import { CONNECT_MS, STATEMENT_LIMITS } from './statement-limits.ts'
 import { type Queryable, withStatementNames } from './statement-names.ts'
 
 /** The store of an isolate, whose requests each bring a connection of their own. */
@@ -17,7 +18,21 @@ export type HyperdriveStore = {
     work: () => Promise<T>,
     closed: (closing: Promise<void>) => void,
   ) => Promise<T>
+  /** Whether the server limits how long a statement may run and wait for a lock. Asked within `work`. */
+  readonly hasLimits: () => Promise<boolean>
 }
+
+/**
+ * What is given up after so long. The limits of the server cannot be set from here: Hyperdrive keeps no
+ * setting of a connection, and passes on none of its start. They belong to the role (docs/edge.md).
+ */
+const CLIENT = {
+  application_name: APPLICATION_NAME,
+  connectionTimeoutMillis: CONNECT_MS,
+  query_timeout: STATEMENT_LIMITS.administration.answerMs,
+} as const
+const LIMITS = `select current_setting('statement_timeout') <> '0'
+  and current_setting('lock_timeout') <> '0' as limited`
 
 /**
  * The store where no request may use what another one opened, as on Cloudflare Workers. Statements
@@ -41,6 +56,10 @@ export function openHyperdriveStore(
   const db = drizzle(withStatementNames(client, { prepared }) as pg.Client)
   return {
     store: createStore({ db, place: { kind: 'postgres' }, close: () => Promise.resolve() }),
+    async hasLimits() {
+      const { rows } = await client.query({ text: LIMITS }, [])
+      return rows[0]?.limited === true
+    },
     async withConnection(work, closed) {
       const connection = createRequestConnection(url)
       try {
@@ -63,7 +82,7 @@ function createRequestConnection(url: string): RequestConnection {
   let last: Promise<unknown> | undefined
 
   const connect = (): Promise<unknown> => {
-    client = new pg.Client({ ...POSTGRES_CLIENT, connectionString: url })
+    client = new pg.Client({ ...CLIENT, connectionString: url })
     // What fails on it fails with a statement; unheard, the event would be a fault of its own.
     client.on('error', () => {})
     return client.connect()

@@ -2,6 +2,7 @@ import type { Store } from '../store.ts'
 import { checkPostgres } from '../system/migrate.ts'
 import { openEmbeddedStore, openMemoryStore } from './embedded.ts'
 import { openPostgresStore } from './postgres.ts'
+import type { StatementLimits, StoreUse } from './statement-limits.ts'
 
 export type StoreConfig =
   | {
@@ -15,6 +16,8 @@ export type StoreConfig =
       readonly poolSize: number
       /** `off` where it is known that a pooler stands between; `auto` finds out. */
       readonly prepared?: 'auto' | 'off'
+      /** In place of `STATEMENT_LIMITS`. */
+      readonly limits?: Readonly<Record<StoreUse, StatementLimits>>
     }
 
 /** What is found about the way to the server, for the log. */
@@ -36,7 +39,7 @@ export async function openStore(
     const looks = config.prepared !== 'off'
     if (looks && pooled) tell('database_pooler_found')
     const onNamesLost = () => tell('prepared_statements_lost')
-    return openPostgresStore({ ...config, prepared: looks && !pooled, onNamesLost })
+    return openPostgresStore({ ...config, prepared: looks && !pooled, pooled, onNamesLost })
   }
   return config.dataDir === 'memory' ? openMemoryStore() : openEmbeddedStore(config.dataDir)
 }

@@ -1,5 +1,7 @@
+import { eq, sql } from 'drizzle-orm'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeText } from '../json.ts'
+import { jobLease } from '../schema/steering-schema.ts'
 
 /**
  * Which process does a job that one is enough for. A lease spares work and guards nothing: every
@@ -15,6 +17,10 @@ export type JobLeases = {
       readonly until: Date | null
     },
   ) => Promise<'applied' | 'superseded'>
+  /** Who had the job last, and until when it has it, or had it. */
+  readonly jobHolder: (
+    job: string,
+  ) => Promise<{ readonly holder: string; readonly until: Date } | null>
 }
 
 export type JobClaim = {
@@ -34,7 +40,13 @@ export function prepareJobLeases(db: Database): JobLeases {
     'yield_job',
     YIELD,
   )
+  const holder = db
+    .select({ holder: jobLease.holder, until: jobLease.until })
+    .from(jobLease)
+    .where(eq(jobLease.job, sql.placeholder('job')))
+    .prepare('job_holder')
   return {
+    jobHolder: async (job) => (await holder.execute({ job })).at(0) ?? null,
     claimJob: ({ job, holder, now, until }) =>
       claim({
         p_job: job,

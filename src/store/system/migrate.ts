@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
@@ -9,22 +10,48 @@ import pg from 'pg'
 import { COMMAND } from '../../base/command.ts'
 import type { Database } from '../drivers/database.ts'
 import { isPooled } from '../drivers/statement-names.ts'
-import { SchemaNotCurrentError } from '../store-error.ts'
+import { SchemaNotCurrentError, storeFaultOf } from '../store-error.ts'
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 
 /** Any number, the same in every process: who holds this lock of the server may migrate. */
 const MIGRATION_LOCK = 7_201_968_001
 
+/**
+ * A table that a long read holds keeps everybody waiting who comes after a migration that wants it. So
+ * the migration gives up soon, lets them pass, and tries again.
+ */
+const LOCK_WAIT = '2s'
+const LOCK_TRIES = 60
+const LOCK_PAUSE_MS = 2000
+
 /** An address that answers nothing is a mistake in the URL sooner than a slow network. */
 const CONNECT_TIMEOUT_MS = 5_000
+/** The same of a server that takes a connection and answers nothing on it. */
+const CHECK_TIMEOUT_MS = 10_000
 
 /**
  * Brings a PostgreSQL database to the schema of this build and answers the names of what was
  * applied. All of it happens or nothing. Of two processes one waits and finds nothing left to do.
- * One transaction, so that a pooler may stand between.
+ * One transaction, so that a pooler may stand between. `onBlocked` is told each time that another
+ * session holds a table for too long; after some minutes of that the fault is thrown.
  */
-export async function migratePostgres(url: string): Promise<readonly string[]> {
+export async function migratePostgres(
+  url: string,
+  onBlocked: () => void = () => {},
+): Promise<readonly string[]> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await migrateOnce(url)
+    } catch (error) {
+      if (storeFaultOf(error) !== 'lock' || tries >= LOCK_TRIES) throw error
+      onBlocked()
+      await delay(LOCK_PAUSE_MS)
+    }
+  }
+}
+
+async function migrateOnce(url: string): Promise<readonly string[]> {
   const client = newClient(url, 'countersign migration')
   await client.connect()
   try {
@@ -46,7 +73,7 @@ export async function migrateEmbedded(client: PGlite): Promise<Database> {
  * find out whether a pooler stands between.
  */
 export async function checkPostgres(url: string): Promise<{ readonly pooled: boolean }> {
-  const client = newClient(url, 'countersign')
+  const client = newClient(url, 'countersign', CHECK_TIMEOUT_MS)
   await client.connect()
   try {
     await requireCurrentSchema(drizzle(client), `run "${COMMAND} migrate" first`)
@@ -62,7 +89,11 @@ function applyMigrations(db: Database): Promise<readonly string[]> {
     readMigrationFiles({ migrationsFolder }).map((file) => [file.folderMillis, file]),
   )
   return db.transaction(async (transaction) => {
+    // Whatever the role is given for its requests; another migration is waited for until it ends.
+    await transaction.execute(sql`set local statement_timeout = 0`)
+    await transaction.execute(sql`set local lock_timeout = 0`)
     await transaction.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
+    await transaction.execute(sql.raw(`set local lock_timeout = '${LOCK_WAIT}'`))
     const pending = await pendingMigrations(transaction)
     await transaction.execute(sql`create schema if not exists drizzle`)
     await transaction.execute(sql`
@@ -80,8 +111,9 @@ function applyMigrations(db: Database): Promise<readonly string[]> {
   })
 }
 
-function newClient(url: string, name: string): pg.Client {
+function newClient(url: string, name: string, query_timeout?: number): pg.Client {
   return new pg.Client({
+    ...(query_timeout !== undefined && { query_timeout }),
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

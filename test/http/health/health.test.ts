@@ -103,6 +103,8 @@ describe('the log', () => {
     const proof = await makeProof(service, { key: fresh.requestKey, nonce })
     const answer = await readOk(await submit(service, { token, proof }), 201)
     await submit(service, { token, proof })
+    const another = await makeProof(service, { key: fresh.requestKey, nonce })
+    await submit(service, { token, proof: another })
     await submit(service, { token: `${token}x`, proof })
     const subject = { type: 'user', id: 'alice', properties: { device_token: answer.device_token } }
     const question = { subject, resource: { type: 'a', id: 'b' }, action: { name: 'c' } }
@@ -116,7 +118,12 @@ describe('the log', () => {
       expect(entry.request_id).toEqual(expect.stringMatching(/^[\w-]{16}$/))
     }
     const events = new Set(entries.map(({ event }) => event))
-    expect([...events].sort()).toEqual(['attestation_recorded', 'attestation_refused', 'request'])
+    expect([...events].sort()).toEqual([
+      'attestation_answered_again',
+      'attestation_recorded',
+      'attestation_refused',
+      'request',
+    ])
     expect(entries).toContainEqual(
       expect.objectContaining({ event: 'attestation_refused', reason: 'nonce_spent' }),
     )

@@ -85,7 +85,7 @@ describePgBouncer('store behind a pooler of transactions', () => {
     const onNamesLost = () => {
       told += 1
     }
-    const store = openPostgresStore({ url, poolSize: 8, prepared: true, onNamesLost })
+    const store = openPostgresStore({ url, poolSize: 40, prepared: true, onNamesLost })
     expect(await countNameFaults(store)).toBe(0)
     expect(told).toBe(1)
     await store.close()

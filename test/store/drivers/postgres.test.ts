@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
+import { STATEMENT_LIMITS } from '../../../src/store/drivers/statement-limits.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
@@ -100,7 +101,10 @@ describePostgres('store on PostgreSQL', () => {
     const through = new URL(url)
     const address = proxy.address()
     through.port = String(typeof address === 'object' ? address?.port : 0)
-    const store = openPostgresStore({ url: through.href, poolSize: 3, queryTimeoutMs: 500 })
+    const limits = { ...STATEMENT_LIMITS }
+    limits.administration = { ...limits.administration, answerMs: 500 }
+    // A fifth of them are for administration.
+    const store = openPostgresStore({ url: through.href, poolSize: 15, limits })
     const pings = (count: number) =>
       Promise.allSettled(Array.from({ length: count }, () => store.ping()))
     const isFine = ({ status }: PromiseSettledResult<unknown>) => status === 'fulfilled'
@@ -197,6 +201,21 @@ describePostgres('store on PostgreSQL', () => {
     const store = await openStore({ kind: 'postgres', url, poolSize: 2 })
     await store.ping()
     await store.close()
+  })
+
+  test('a migration whose table somebody holds gives up soon, and comes again when it is free', async () => {
+    const { url, close } = await open('held')
+    const holder = new pg.Client(url)
+    await holder.connect()
+    await holder.query('begin; lock table drizzle.__drizzle_migrations in access exclusive mode')
+    let blocked = 0
+    const applied = await migratePostgres(url, () => {
+      blocked += 1
+      void holder.query('rollback')
+    })
+    expect({ applied, blocked }).toEqual({ applied: [], blocked: 1 })
+    await holder.end()
+    await close()
   })
 
   test('a database of a newer version is refused, and not migrated', async () => {
