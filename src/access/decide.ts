@@ -109,14 +109,18 @@ export function decide(
 
   const like = likeUnder(rules, options.like)
   const assessment = assess({ ...rules, record, request, reliefs, now, like })
-  const { verdict, clauseOutcomes } = assessment
-  const reasons =
-    verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : assessment.reasons
+  const reasons = reasonsToDeny(assessment)
   const context = contextOf(record, rules, assessment)
   if (reasons.length === 0)
     return { case: asked, decision: { decision: true, context }, assessment }
   const told = describeAll(reasons, rules.policy, languages())
   return { case: asked, decision: deny(context, { reasons, told }), assessment }
+}
+
+/** Why an assessed request is denied: for its device, or where that is trusted for what it asks. */
+export function reasonsToDeny(assessment: Assessment): readonly VerdictReason[] {
+  const { verdict, clauseOutcomes, reasons } = assessment
+  return verdict === 'trusted' ? blockingReasons(clauseOutcomes, 'request') : reasons
 }
 
 /** What a decision rests on; why it denies is added where it does. */

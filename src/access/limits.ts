@@ -11,3 +11,7 @@ export const MAX_TOKEN_CHARS = 4_096
 /** How much of an Accept-Language header is read. */
 export const MAX_LANGUAGE_HEADER_CHARS = 256
 export const MAX_LANGUAGES_READ = 8
+
+/** A question that is kept to be replayed: values in its members, and characters of these and of its names. */
+export const MAX_KEPT_VALUES = 64
+export const MAX_KEPT_CHARS = 4_096

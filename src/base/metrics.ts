@@ -77,6 +77,11 @@ export function createMetrics(sources: {
       labelNames: ['decision', 'verdict'],
       registers,
     }),
+    decisionLinesLeftOut: new Counter({
+      name: 'countersign_decision_lines_left_out_total',
+      help: 'Lines of the log of decisions that were not written, because standard output is too slow.',
+      registers,
+    }),
     relieved: new Counter({
       name: 'countersign_relieved_decisions_total',
       help: 'Decisions in which something wrong did not count, by why.',

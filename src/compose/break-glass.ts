@@ -10,6 +10,7 @@ import {
   createBreakGlassAnswers,
   type OpenBreakGlass,
 } from '../operations/decide/answer-by-break-glass.ts'
+import { createDecisionLog } from '../operations/decide/decision-log.ts'
 
 export type VerifyBreakGlass = BreakGlassDependencies['verifyBreakGlass']
 
@@ -41,11 +42,12 @@ export async function prepareBreakGlass(
 
 /** Break-glass is what of the service stands without its database, once the settings are read. */
 export async function breakGlassWithoutStore(
-  config: Parameters<typeof prepareBreakGlass>[0],
+  config: Parameters<typeof prepareBreakGlass>[0] & Pick<Config, 'decisionLog'>,
   shared: { readonly log: Log; readonly logBudget: LogBudget; readonly clock: () => Date },
 ): Promise<OpenBreakGlass> {
   return createBreakGlassAnswers({
     ...shared,
+    decisionLog: createDecisionLog({ mode: config.decisionLog, log: shared.log }),
     verifyBreakGlass: await prepareBreakGlass(config, shared),
     // Whose keys are in the database: a device is named by its id then.
     verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),

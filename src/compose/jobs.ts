@@ -4,6 +4,7 @@ import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-
 import { type HoldCausesDependencies, holdCauses } from '../operations/jobs/hold-causes.ts'
 import { type LeaseDependencies, runExclusively } from '../operations/jobs/lease.ts'
 import { keepPublicUrl } from '../operations/jobs/public-url.ts'
+import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import {
   type ReportShadowDependencies,
   reportShadowDecisions,
@@ -24,6 +25,7 @@ export type ControlDependencies = { readonly log: Log } & ReportShadowDependenci
   SweepDependencies
 
 const RETENTION_EVERY_MS = 60_000
+const QUESTIONS_EVERY_MS = 15_000
 /** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
 const KEYS_EVERY_MS = 10_000
 
@@ -63,6 +65,7 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),
+    startJob(() => recordQuestions(services), { everyMs: QUESTIONS_EVERY_MS, random }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
     startJob((signal) => runRounds(sayUrl(services), { log, signal }), {
       everyMs: URL_EVERY_MS,
@@ -82,6 +85,7 @@ export async function runJobsOnce(services: Services, signal: AbortSignal): Prom
   await followKeys(services)
   await runRounds(sayUrl(services), { log: services.log, signal })
   await runControl(services, signal)
+  await recordQuestions(services)
   await runRetention(services, signal)
   await watching
 }

@@ -8,7 +8,7 @@ import {
   type VerifiedDeviceToken,
   verifyDeviceToken,
 } from '../access/device-token.ts'
-import { type DecisionFacts, issueReceipt } from '../access/receipt/receipt.ts'
+import { type DecisionFacts, type IssuedReceipt, issueReceipt } from '../access/receipt/receipt.ts'
 import { fromBase64, toBase32 } from '../base/encoding.ts'
 import type { Log } from '../base/log.ts'
 import type { Result } from '../base/result.ts'
@@ -46,7 +46,7 @@ export type KeyServices = {
   /** The same by the keys that are at hand: what has to answer without a store asks this. */
   readonly verifyDeviceTokenOffline: VerifyDeviceToken
   /** Signs what a decision came to, under a fresh id. */
-  readonly issueReceipt: (facts: DecisionFacts) => Promise<string>
+  readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
   readonly publishedKeys: () => Promise<JSONWebKeySet>
   /** What others verify the built-in verifier's tokens with: `/certs`. */
@@ -153,7 +153,8 @@ function receiptIssuer(
   return async (facts) => {
     const key = (await keyRing.current()).signingKey('receipt', clock())
     const jti = `rcp_${toBase32(random(16))}`
-    return issueReceipt(facts, { issuer, signer: signerOf(key), jti })
+    const receipt = await issueReceipt(facts, { issuer, signer: signerOf(key), jti })
+    return { receipt, receiptId: jti }
   }
 }
 

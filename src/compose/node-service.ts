@@ -7,6 +7,7 @@ import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
 import { makePartitions } from '../operations/jobs/partitions.ts'
 import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
+import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { StatementLimits, StoreUse } from '../store/drivers/statement-limits.ts'
@@ -30,6 +31,8 @@ export type NodeService = {
 /** How long a start waits for the data directory: no shorter than another service may drain. */
 const OWNER_GONE_MS = 12_000
 const OWNER_POLL_MS = 250
+/** What may wait for a slow reader of standard output before decisions are left out of it. */
+const MAX_WAITING_CHARS = 1024 * 1024
 /** What follows where a pooler stands before the database. */
 const NO_NAMES = {
   consequence: 'statements are not prepared, so each costs the database more',
@@ -125,7 +128,7 @@ async function openServices(start: Start): Promise<Services> {
     if (store.place.kind === 'postgres') await claimPublicUrl({ store, config, clock })
     await makePartitions({ store, clock, log })
     const services = await createServices({
-      ...{ config, log, store, secrets, clock, simulatedHardware },
+      ...{ config, log, store, secrets, clock, simulatedHardware, writeDecision },
     })
     await reviewUnproven(services)
     return services
@@ -141,6 +144,16 @@ export function createNodeLog(config: Config): Log {
     write: (line) => process.stdout.write(line),
     clock: () => new Date(),
   })
+}
+
+/**
+ * Node writes to a file at once, and keeps for a pipe in memory what its reader has not taken yet: so much
+ * of it and no more.
+ */
+function writeDecision(line: string): boolean {
+  if (process.stdout.writableLength > MAX_WAITING_CHARS) return false
+  process.stdout.write(line)
+  return true
 }
 
 /**
@@ -182,8 +195,9 @@ async function shutDown(
   services.lifecycle.draining = true
   await jobs.stop()
   await server.close(log)
+  const quick = { ...services, store: store.forUse('decisions') }
+  await recordQuestions(quick)
   if (store.place.kind === 'postgres') {
-    const quick = { ...services, store: store.forUse('decisions') }
     await yieldPublicUrl(quick).catch((error) => log.warn('not_signed_off', describeFault(error)))
   }
   await store.close()

@@ -3,7 +3,7 @@ import type { KeySets } from '../azure/key-sets.ts'
 import { connectProviders } from '../azure/providers.ts'
 import type { AzureRelay } from '../azure/relay.ts'
 import { toBase32 } from '../base/encoding.ts'
-import type { Log } from '../base/log.ts'
+import { createLog, type Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
 import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
@@ -16,6 +16,8 @@ import {
 } from '../keys/client-directory.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
+import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
+import { createQuestionRecord, type QuestionRecord } from '../operations/decide/question-record.ts'
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
@@ -39,6 +41,9 @@ export type Services = KeyServices &
     readonly rules: RulesReader
     /** What rollouts do to the questions that this process is asked. */
     readonly shadow: ShadowDecisions
+    /** A sample of the questions that this process is asked. */
+    readonly questions: QuestionRecord
+    readonly decisionLog: DecisionLog
     /** Tells processes apart that work on one database. */
     readonly processId: string
     readonly clients: ClientDirectory
@@ -61,6 +66,11 @@ export type Services = KeyServices &
 export type ServicesInput = {
   readonly config: Config
   readonly log: Log
+  /**
+   * Takes a line of the log of decisions, or answers that it cannot take it now: whoever waits for it would
+   * keep answers waiting. Without it lines go to `log`.
+   */
+  readonly writeDecision?: ((line: string) => boolean) | undefined
   readonly store: Store
   readonly secrets: MasterSecrets
   readonly clock: () => Date
@@ -118,15 +128,21 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const shared = { config, log, store, clock, random, logBudget, rules, processId }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
+  const metrics = createMetrics({ countDevices: countOfDevices, verifiers: azure.states })
   return {
     ...keys,
     ...attest,
     ...shared,
-    metrics: createMetrics({ countDevices: countOfDevices, verifiers: azure.states }),
+    metrics,
     shadow: createShadowDecisions({
       store: store.forUse('jobs'),
       reporter: processId,
       counts: (record, { active }) => whoSteers(config, active.referenceValues).budgets(record),
+    }),
+    questions: createQuestionRecord({ days: config.questionsDays }),
+    decisionLog: createDecisionLog({
+      mode: config.decisionLog,
+      log: decisionLines(input, metrics),
     }),
     clients: createClientDirectory(decisions, clock),
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
@@ -136,6 +152,18 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
     lifecycle: { draining: false },
   }
+}
+
+/** Whatever the level of the log is: who asks for decisions gets them. */
+function decisionLines(
+  { log, clock, writeDecision }: ServicesInput,
+  metrics: Pick<Metrics, 'decisionLinesLeftOut'>,
+): Pick<Log, 'info'> {
+  if (writeDecision === undefined) return log
+  const write = (line: string) => {
+    if (!writeDecision(line)) metrics.decisionLinesLeftOut.inc()
+  }
+  return createLog({ level: 'info', write, clock })
 }
 
 /** Not a number while nobody can count: metrics are wanted most when the store is down. */

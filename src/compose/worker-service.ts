@@ -8,6 +8,7 @@ import { answerUnavailable } from '../http/errors/unavailable.ts'
 import { masterSecretsOf } from '../keys/master-secret.ts'
 import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.ts'
 import { claimPublicUrl } from '../operations/jobs/public-url.ts'
+import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { breakGlassWithoutStore } from './break-glass.ts'
@@ -52,7 +53,12 @@ export async function answer(
   invocation: Invocation,
 ): Promise<Response> {
   try {
-    return await withService(bindings, invocation, ({ app }) => app.fetch(request))
+    const answered = await withService(bindings, invocation, ({ app }) => app.fetch(request))
+    if (isolate?.service?.services.questions.isDue(new Date()) === true) {
+      // After the answer, with a connection of its own: an isolate may be gone before a job comes by.
+      invocation.waitUntil(writeQuestions(bindings, invocation))
+    }
+    return answered
   } catch (error) {
     // All that the app meets it answers itself: there is no app yet.
     const report = (requestId: string) => logStartFault(error, requestId)
@@ -76,6 +82,12 @@ export async function runScheduledJobs(
     isReviewed = true
     await runJobsOnce(services, AbortSignal.timeout(JOBS_RUN_MS))
   }).catch((error) => logStartFault(error))
+}
+
+function writeQuestions(bindings: WorkerBindings, invocation: Invocation): Promise<void> {
+  return withService(bindings, invocation, ({ services }) => recordQuestions(services)).catch(
+    (error) => logStartFault(error),
+  )
 }
 
 /** Does `work` with the services of this isolate and a database connection of its own. */
@@ -124,9 +136,13 @@ async function startService({ config, log, database }: Isolate): Promise<Service
   const secrets = masterSecretsOf(config.secretKey ?? '', config.secretKeyPrevious)
   const { store } = database
   const clock = () => new Date()
+  const writeDecision = (line: string) => {
+    console.log(line.trimEnd())
+    return true
+  }
   await claimPublicUrl({ store, config, clock })
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
-  const services = await createServices({ config, log, store, secrets, clock })
+  const services = await createServices({ config, log, writeDecision, store, secrets, clock })
   return { services, app: createApp(httpServices(services)) }
 }
 

@@ -41,6 +41,23 @@ const masterSecret = z
   .regex(/^[A-Za-z0-9+/]{43}=$/, 'must be 32 bytes in base64 (openssl rand -base64 32)')
   .optional()
 
+/** None, denials alone, or one in `every` decisions: all where that is 1. */
+export type DecisionLogMode =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'denials' }
+  | { readonly kind: 'sample'; readonly every: number }
+
+const DECISION_LOG_FORM = 'must be off, denials, all, or sample:N for one in N decisions, N from 1'
+
+const decisionLog = z
+  .string()
+  .regex(/^(?:off|denials|all|sample:[1-9]\d{0,8})$/, DECISION_LOG_FORM)
+  .default('off')
+  .transform((text): DecisionLogMode => {
+    if (text === 'off' || text === 'denials') return { kind: text }
+    return { kind: 'sample', every: text === 'all' ? 1 : Number(text.slice('sample:'.length)) }
+  })
+
 export const MAX_CLOCK_SKEW_SECONDS = 600
 export const MAX_ATTESTATION_VALIDITY_SECONDS = 2_592_000
 
@@ -94,6 +111,8 @@ const settings = z.object({
   CONTROL_INTERVAL_SECONDS: seconds(5, 300, 15),
   HISTORY_DAYS: wholeNumber(1, 3650, 90),
   REFUSAL_DAYS: wholeNumber(1, 3650, 30),
+  QUESTIONS_DAYS: wholeNumber(0, 90, 7),
+  DECISION_LOG: decisionLog,
   DEVICE_ATTESTATIONS_PER_MINUTE: wholeNumber(1, 6000, 10),
   MAX_CONCURRENT_VERIFICATIONS: wholeNumber(1, 1024, 32),
   MAX_CONCURRENT_SUBMISSIONS: wholeNumber(1, 4096, 256),
@@ -168,6 +187,10 @@ export type Config = {
   readonly controlIntervalSeconds: number
   readonly historyDays: number
   readonly refusalDays: number
+  /** How long a sample of the questions is kept that were asked; 0 for none. */
+  readonly questionsDays: number
+  /** Which decisions are written to the log. */
+  readonly decisionLog: DecisionLogMode
   readonly deviceAttestationsPerMinute: number
   readonly maxConcurrentVerifications: number
   readonly maxConcurrentSubmissions: number
@@ -266,6 +289,8 @@ function toConfig(s: z.infer<typeof settings>): Config {
     controlIntervalSeconds: s.CONTROL_INTERVAL_SECONDS,
     historyDays: s.HISTORY_DAYS,
     refusalDays: s.REFUSAL_DAYS,
+    questionsDays: s.QUESTIONS_DAYS,
+    decisionLog: s.DECISION_LOG,
     deviceAttestationsPerMinute: s.DEVICE_ATTESTATIONS_PER_MINUTE,
     maxConcurrentVerifications: s.MAX_CONCURRENT_VERIFICATIONS,
     maxConcurrentSubmissions: s.MAX_CONCURRENT_SUBMISSIONS,

@@ -27,6 +27,7 @@ import { prepareEvents } from './system/events.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
 import { preparePartitions } from './system/partitions.ts'
+import { prepareQuestions } from './system/questions.ts'
 import { prepareSealedSecrets } from './system/sealed-secrets.ts'
 import { prepareSigningKeys } from './system/stored-signing-keys.ts'
 import { prepareVerifierObservations } from './system/verifier-observations.ts'
@@ -67,6 +68,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareSealedSecrets(db)),
     ...withStoreErrors(prepareIdleDevices(db)),
     ...withStoreErrors(preparePartitions(db)),
+    ...withStoreErrors(prepareQuestions(db)),
     ...withStoreErrors(prepareEvents(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors({

@@ -23,6 +23,7 @@ import type { Events } from './system/events.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
 import type { Partitions } from './system/partitions.ts'
+import type { Questions } from './system/questions.ts'
 import type { SealedSecrets } from './system/sealed-secrets.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
@@ -64,6 +65,7 @@ export type Store = TrustRecordReads &
   SealedSecrets &
   IdleDevices &
   Partitions &
+  Questions &
   Events &
   Counts & {
     readonly place: StorePlace

@@ -77,6 +77,7 @@ async function recordPreview(
       version: 1,
       newly_denied: { devices: newlyDenied },
       newly_refused: { devices: newlyRefused },
+      questions: { newly_denied: { devices: 0 } },
     },
   })
 }

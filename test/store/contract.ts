@@ -14,6 +14,7 @@ import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
 import { partitionsContract } from './system/partitions-contract.ts'
+import { questionsContract } from './system/questions-contract.ts'
 import { signingKeysContract } from './system/signing-keys-contract.ts'
 import { verifierObservationsContract } from './system/verifier-observations-contract.ts'
 
@@ -43,4 +44,5 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('idle devices', () => idleContract(subject))
   describe('partitions', () => partitionsContract(subject))
+  describe('questions', () => questionsContract(subject))
 }

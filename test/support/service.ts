@@ -70,6 +70,8 @@ export type TestServiceOptions = {
   readonly secrets?: MasterSecrets
   /** Stands between the service and its store. */
   readonly wrap?: (store: Store) => Store
+  /** Takes the lines of the log of decisions, which else go to `logs`. */
+  readonly writeDecision?: (line: string) => boolean
   /** Puts other services in the place of some. */
   readonly alter?: (services: Services) => Services
   /** The same of what the routes of administrators work with. */
@@ -122,6 +124,7 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
     secrets,
     clock: clock.now,
     simulatedHardware,
+    writeDecision: options.writeDecision,
   }
   const services = alter(await createServices(input))
   const http = httpServices(services)

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Invocation } from '../../src/compose/worker-service.ts'
 import type { WorkerBindings } from '../../src/config/worker-config.ts'
+import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
+import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import { migratePostgres } from '../../src/store/system/migrate.ts'
 import {
   createHolder,
@@ -9,6 +12,7 @@ import {
   keySetOf,
   tokenOf,
 } from '../access/break-glass/break-glass-fixture.ts'
+import { attestationOf } from '../store/fixtures.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 type Worker = typeof import('../../src/worker.ts')['default']
@@ -160,6 +164,47 @@ describePostgres('Worker', () => {
     await client.end()
   })
 
+  test('keeps a question after its answer, and logs the decision', async () => {
+    const bindings = { ...(await migrated('questions')), DECISION_LOG: 'all', LOG_LEVEL: 'error' }
+    await get(bindings, '/readyz')
+    const url = bindings.HYPERDRIVE?.connectionString ?? ''
+    const store = openPostgresStore({ url, poolSize: 1 })
+    const secret = newClientSecret(randomBytes(32))
+    await store.createClient({
+      ...{ clientId: 'cli_idp', name: 'idp', scopes: ['access.evaluate'], by: 'test' },
+      ...{ secretHash: hashClientSecret(secret), now: new Date() },
+    })
+    await store.recordAttestation(attestationOf({ deviceId: DEVICE }))
+    await store.close()
+    const body = {
+      subject: { type: 'device', id: DEVICE },
+      action: { name: 'signin' },
+      resource: { type: 'application', id: 'payroll' },
+    }
+    const headers = {
+      authorization: `Basic ${Buffer.from(`cli_idp:${secret}`).toString('base64')}`,
+      'content-type': 'application/json',
+    }
+    const { invocation, ended } = invoke()
+    const init = { method: 'POST', headers, body: JSON.stringify(body) }
+    const question = new Request(`${ORIGIN}/access/v1/evaluation`, init)
+    expect((await worker.fetch(question, bindings, invocation)).status).toBe(200)
+    await ended()
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    const { rows } = await client.query('select client_id, device_id, asked, about from question')
+    await client.end()
+    expect(rows).toEqual([
+      {
+        ...{ client_id: 'cli_idp', device_id: DEVICE, asked: '1' },
+        about: { action: 'signin', resource_type: 'application', resource_id: 'payroll' },
+      },
+    ])
+    expect(logged.map((line) => JSON.parse(line))).toMatchObject([
+      { event: 'decision', client: 'cli_idp', device_id: DEVICE, decision: false },
+    ])
+  })
+
   test('a run of the schedule that cannot start says so and fails nobody', async () => {
     await worker.scheduled({}, {}, invoke().invocation)
     expect(logged.join()).toContain('start_failed')
@@ -169,5 +214,9 @@ describePostgres('Worker', () => {
 function invoke() {
   const waiting: Promise<unknown>[] = []
   const invocation: Invocation = { waitUntil: (work) => void waiting.push(work) }
-  return { invocation, ended: () => Promise.all(waiting) }
+  // What is waited for may have something waited for in its turn.
+  const ended = async () => {
+    for (const work of waiting) await work
+  }
+  return { invocation, ended }
 }

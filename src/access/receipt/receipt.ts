@@ -56,6 +56,9 @@ export function describeDecision({ decided, ...input }: DecisionToDescribe): Dec
   }
 }
 
+/** A receipt and its id, which is its `jti`. */
+export type IssuedReceipt = { readonly receipt: string; readonly receiptId: string }
+
 /** Signs a receipt. `jti` is `rcp_` and the base32 of 16 fresh random bytes. */
 export function issueReceipt(
   facts: DecisionFacts,

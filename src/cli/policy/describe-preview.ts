@@ -7,6 +7,7 @@ import {
 } from '../../replay/preview/summary.ts'
 import { count, percent, percentOf } from '../framework/numbers.ts'
 import { renderTable } from '../framework/table.ts'
+import { describeQuestions } from './describe-questions.ts'
 
 const LISTED_ROWS = 8
 const LISTED_EXAMPLES = 1
@@ -21,6 +22,7 @@ export function describePreview(summary: PreviewSummary): string {
     describeAnchors(newly_refused.by_anchor),
     describeClauses('would be allowed, denied now by', newly_allowed.by_clause),
     ...describeBreakdowns(summary),
+    ...(summary.questions === undefined ? [] : describeQuestions(summary.questions)),
     describeCertainty(summary),
     describeNext(summary),
   ]
@@ -143,7 +145,9 @@ function describeNext(summary: PreviewSummary): string {
     return `Next: ${devices} would lose access. Repair them or change the document before it is released.${hint}`
   }
   if (summary.compared === 0) return 'Next: let devices attest, then look again.'
-  return 'Next: nobody who is allowed now would lose access; the document can be released.'
+  const isWhole = summary.questions === undefined || summary.questions.untested.length === 0
+  const how = isWhole ? '' : ', as far as it could be tested'
+  return `Next: nobody who is allowed now would lose access${how}; the document can be released.`
 }
 
 function more(rows: readonly unknown[]): string {

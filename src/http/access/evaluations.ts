@@ -34,9 +34,13 @@ export function evaluationRoutes(services: AccessServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const client = requireClient(services, 'access.evaluate', answerAuthzenError)
 
+  const answerClient = (c: HttpContext, endpoint: Endpoint) => {
+    return answer(c, { source: answersByPolicy, clientId: c.get('client').clientId }, endpoint)
+  }
+
   app.route('/', breakGlassRoutes(openBreakGlass))
-  app.post(EVALUATION_PATH, client, (c) => answer(c, answersByPolicy, EVALUATION))
-  app.post(EVALUATIONS_PATH, client, (c) => answer(c, answersByPolicy, EVALUATIONS))
+  app.post(EVALUATION_PATH, client, (c) => answerClient(c, EVALUATION))
+  app.post(EVALUATIONS_PATH, client, (c) => answerClient(c, EVALUATIONS))
 
   const metadata = describeDecisionPoint(publicUrl)
   app.get('/.well-known/authzen-configuration', (c) => answerPublic(c, metadata))
@@ -58,7 +62,8 @@ export function breakGlassRoutes(openBreakGlass: OpenBreakGlass): Hono<HttpEnv> 
       const token = c.req.header(BREAK_GLASS_HEADER)
       if (token === undefined) return next()
       const opened = await openBreakGlass(token, c.get('requestId'))
-      return opened.ok ? answer(c, opened.value, endpoint) : answerAuthzenFailure(c, opened.failure)
+      if (!opened.ok) return answerAuthzenFailure(c, opened.failure)
+      return answer(c, { source: opened.value, clientId: null }, endpoint)
     })
   }
   return app
@@ -66,18 +71,19 @@ export function breakGlassRoutes(openBreakGlass: OpenBreakGlass): Hono<HttpEnv> 
 
 async function answer(
   c: HttpContext,
-  source: AnswerSource,
+  { source, clientId }: { readonly source: AnswerSource; readonly clientId: string | null },
   { maxBytes, parse }: Endpoint,
 ): Promise<Response> {
   const body = await readJson(c, maxBytes)
   if (!body.ok) return answerAuthzenFailure(c, body.failure)
-  const asked = parse(body.value)
-  if (!asked.ok) return answerAuthzenFailure(c, asked.failure)
+  const parsed = parse(body.value)
+  if (!parsed.ok) return answerAuthzenFailure(c, parsed.failure)
   const language = c.req.header('accept-language')
-  if (asked.value.kind === 'batch') {
-    return c.json({ evaluations: await answerBatch(source, asked.value, language) })
+  const asked = { clientId, requestId: c.get('requestId'), language }
+  if (parsed.value.kind === 'batch') {
+    return c.json({ evaluations: await answerBatch(source, parsed.value, asked) })
   }
-  const answered = await answerQuestion(source, asked.value.request, language)
+  const answered = await answerQuestion(source, parsed.value.request, asked)
   return answered.ok ? c.json(answered.value) : answerAuthzenFailure(c, answered.failure)
 }
 

@@ -11,7 +11,14 @@ import type { Log } from '../../base/log.ts'
 import type { LogBudget } from '../../base/log-budget.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import { type AnswerSource, type Answers, nameDevice, type VerifyDeviceToken } from './question.ts'
+import type { DecisionLog } from './decision-log.ts'
+import {
+  type AnswerSource,
+  type Answers,
+  type Asked,
+  nameDevice,
+  type VerifyDeviceToken,
+} from './question.ts'
 
 /** None of it asks the store, so that the glass can be broken when the store is down. */
 export type BreakGlassDependencies = {
@@ -21,6 +28,7 @@ export type BreakGlassDependencies = {
   ) => Promise<Result<VerifiedBreakGlass, BreakGlassFailure>>
   readonly verifyDeviceToken: VerifyDeviceToken
   readonly metrics: Pick<Metrics, 'breakGlass' | 'decisions'>
+  readonly decisionLog: DecisionLog
   readonly log: Log
   /** For what anybody can bring about. */
   readonly logBudget: LogBudget
@@ -54,8 +62,8 @@ export function createBreakGlassAnswers(dependencies: BreakGlassDependencies): O
         // No receipt: it names the documents that decided, and none does.
         return ok({ request, ...named, requestDigest: undefined })
       },
-      async begin(_, language) {
-        return answersOf(dependencies, { verified: verified.value, requestId, language })
+      async begin(_, asked) {
+        return answersOf(dependencies, { verified: verified.value, requestId, asked })
       },
     })
   }
@@ -64,23 +72,24 @@ export function createBreakGlassAnswers(dependencies: BreakGlassDependencies): O
 type Opened = {
   readonly verified: VerifiedBreakGlass
   readonly requestId: string
-  readonly language: string | undefined
+  readonly asked: Asked
 }
 
 function answersOf(dependencies: BreakGlassDependencies, opened: Opened): Answers {
-  const { verified, requestId, language } = opened
+  const { verified, requestId, asked } = opened
   const granted: BreakGlassDecision[] = []
   let refusal: BreakGlassFailure | undefined
   return {
-    answer({ device }) {
+    answer({ request, device }) {
       const decision = decideBreakGlass(verified, device)
       if (decision.ok) {
         granted.push(decision.value)
+        dependencies.decisionLog.note({ request, asked, answer: decision.value })
         return decision
       }
       const { failure } = decision
       refusal = failure
-      const answer = denyBreakGlass(verified, { failure, languages: readLanguages(language) })
+      const answer = denyBreakGlass(verified, { failure, languages: readLanguages(asked.language) })
       return err({ ...failure, answer })
     },
     end() {

@@ -1,15 +1,26 @@
-import { type Decided, type Decision, decide } from '../../access/decide.ts'
+import { type Decision, decide } from '../../access/decide.ts'
 import { readReceiptOrder } from '../../access/receipt/order.ts'
-import { type DecisionFacts, describeDecision } from '../../access/receipt/receipt.ts'
+import {
+  type DecisionFacts,
+  describeDecision,
+  type IssuedReceipt,
+} from '../../access/receipt/receipt.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { ok } from '../../base/result.ts'
-import type { Rollout } from '../../rollout/rollout.ts'
 import type { InForceRevision } from '../../store/devices/trust-records.ts'
 import type { Store } from '../../store/store.ts'
 import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
-import { type AnswerSource, nameDevice, type Question, type VerifyDeviceToken } from './question.ts'
+import type { DecisionLog } from './decision-log.ts'
+import {
+  type AnswerSource,
+  type Asked,
+  nameDevice,
+  type Question,
+  type VerifyDeviceToken,
+} from './question.ts'
+import type { QuestionRecord } from './question-record.ts'
 import type { ShadowDecisions } from './shadow.ts'
 
 export type PolicyAnswersDependencies = {
@@ -17,7 +28,9 @@ export type PolicyAnswersDependencies = {
   readonly rules: Pick<RulesReader, 'at'>
   readonly verifyDeviceToken: VerifyDeviceToken
   /** Signs what a decision came to, under a fresh id. */
-  readonly issueReceipt: (facts: DecisionFacts) => Promise<string>
+  readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
+  readonly questions: Pick<QuestionRecord, 'note'>
+  readonly decisionLog: DecisionLog
   readonly shadow: Pick<ShadowDecisions, 'observe' | 'isDue'>
   /** Tells the database what was seen of rollouts, and logs what was halted. */
   readonly reportShadowDecisions: () => Promise<void>
@@ -40,13 +53,13 @@ export function createPolicyAnswers(dependencies: PolicyAnswersDependencies): An
       const named = await nameDevice(request, verifyDeviceToken)
       return ok({ request, ...named, requestDigest: order.value })
     },
-    async begin(questions, language) {
+    async begin(questions, asked) {
       const { revision, recordOf } = await findRecords(dependencies.store, questions)
       const rulesInForce = await dependencies.rules.at(revision)
       return {
         answer: async (question) => {
           const record = recordOf(question)
-          return ok(await decideOne(dependencies, { question, record, rulesInForce, language }))
+          return ok(await decideOne(dependencies, { question, record, rulesInForce, asked }))
         },
         end: () => reportIfDue(dependencies),
       }
@@ -83,36 +96,35 @@ async function decideOne(
     readonly question: Question
     readonly record: TrustRecord | null
     readonly rulesInForce: RulesInForce
-    readonly language: string | undefined
+    readonly asked: Asked
   },
 ): Promise<Decision> {
-  const { question, record, rulesInForce, language } = input
+  const { question, record, rulesInForce, asked } = input
   const { request, device, token, requestDigest } = question
-  const { metrics, shadow, clock } = dependencies
+  const { metrics, questions, decisionLog, shadow, clock } = dependencies
   const now = clock()
   const { rules, reliefs, trials } = rulesInForce.rulesFor(record, now)
   const unnamed = device.ok ? undefined : device.failure.reason
-  const decided = decide({ rules, record, request, token, unnamed, reliefs, now }, { language })
+  const decided = decide({ rules, record, request, token, unnamed, reliefs, now }, asked)
   const { decision, context } = decided.decision
   metrics.decisions.inc({ decision: String(decision), verdict: context.verdict })
   for (const { kind } of context.relief ?? []) metrics.relieved.inc({ kind })
   if (trials.length > 0) shadow.observe({ decided, trials, rulesInForce })
-  if (requestDigest === undefined) return decided.decision
-  return addReceipt(dependencies, { decided, requestDigest, trials })
+  const { clientId } = asked
+  if (record !== null && clientId !== null) {
+    questions.note({ clientId, deviceId: record.deviceId, request, now })
+  }
+  const receipt =
+    requestDigest === undefined
+      ? undefined
+      : await dependencies.issueReceipt(describeDecision({ decided, requestDigest, trials }))
+  decisionLog.note({ request, asked, answer: decided.decision, receiptId: receipt?.receiptId })
+  return receipt === undefined ? decided.decision : withReceipt(decided.decision, receipt)
 }
 
-async function addReceipt(
-  { issueReceipt }: PolicyAnswersDependencies,
-  input: {
-    readonly decided: Decided
-    readonly requestDigest: string
-    readonly trials: readonly Rollout[]
-  },
-): Promise<Decision> {
-  const { decision, context } = input.decided.decision
-  const receipt = await issueReceipt(describeDecision(input))
-  const withReceipt: Decision['context'] & { readonly receipt: string } = { ...context, receipt }
-  return { decision, context: withReceipt }
+function withReceipt({ decision, context }: Decision, { receipt }: IssuedReceipt): Decision {
+  const told: Decision['context'] & { readonly receipt: string } = { ...context, receipt }
+  return { decision, context: told }
 }
 
 /** While a rollout is open, one answer in a while carries what was seen of it to the database. */

@@ -3,7 +3,7 @@ import {
   type EvaluationsRequest,
   endsBatch,
 } from '../../access/evaluations-request.ts'
-import type { Answer, AnswerSource } from './question.ts'
+import type { Answer, AnswerSource, Asked } from './question.ts'
 
 type Batch = Extract<EvaluationsRequest, { readonly kind: 'batch' }>
 
@@ -15,13 +15,13 @@ type Batch = Extract<EvaluationsRequest, { readonly kind: 'batch' }>
 export async function answerBatch(
   source: AnswerSource,
   { items, semantic }: Batch,
-  language: string | undefined,
+  asked: Asked,
 ): Promise<readonly (Answer | ReturnType<typeof answerUnreadable>)[]> {
   const questions = await Promise.all(
     items.map((item) => (item.ok ? source.read(item.value) : item)),
   )
   const readable = questions.flatMap((question) => (question.ok ? [question.value] : []))
-  const answers = await source.begin(readable, language)
+  const answers = await source.begin(readable, asked)
   const told: (Answer | ReturnType<typeof answerUnreadable>)[] = []
   for (const question of questions) {
     const answered = question.ok ? await answers.answer(question.value) : undefined

@@ -25,8 +25,17 @@ export type Question = {
 export type AnswerSource = {
   /** Reads one question: verifies the device token in it, and nothing else. */
   readonly read: (request: EvaluationRequest) => Promise<Result<Question, AuthzenFailure>>
-  /** Fetches, at once, what these questions need. `language`: an Accept-Language value. */
-  readonly begin: (questions: readonly Question[], language?: string) => Promise<Answers>
+  /** Fetches, at once, what these questions need. */
+  readonly begin: (questions: readonly Question[], asked: Asked) => Promise<Answers>
+}
+
+/** How questions came here. */
+export type Asked = {
+  /** The API client; `null` where a break-glass token stands in its place. */
+  readonly clientId: string | null
+  readonly requestId: string
+  /** An Accept-Language value. */
+  readonly language: string | undefined
 }
 
 export type Answers = {
@@ -73,11 +82,11 @@ export async function nameDevice(
 export async function answerQuestion(
   source: AnswerSource,
   request: EvaluationRequest,
-  language: string | undefined,
+  asked: Asked,
 ): Promise<Result<Answer, AuthzenFailure | BreakGlassFailure>> {
   const question = await source.read(request)
   if (!question.ok) return question
-  const answers = await source.begin([question.value], language)
+  const answers = await source.begin([question.value], asked)
   const answered = await answers.answer(question.value)
   await answers.end()
   return answered

@@ -15,8 +15,13 @@ export type PartitionDependencies = {
   readonly config: RetentionDays
 }
 
-/** How long attempts to attest are kept, in days: accepted ones and refused ones. */
-export type RetentionDays = { readonly historyDays: number; readonly refusalDays: number }
+/** How long attempts to attest are kept, in days, accepted ones and refused ones; and questions. */
+export type RetentionDays = {
+  readonly historyDays: number
+  readonly refusalDays: number
+  /** Of questions. */
+  readonly questionsDays: number
+}
 
 const DAY_MS = 86_400_000
 /**
@@ -68,10 +73,15 @@ export async function makePartitions({
   }
 }
 
-function daysToKeep({ historyDays, refusalDays }: RetentionDays): Record<PartitionedTable, number> {
+function daysToKeep({
+  historyDays,
+  refusalDays,
+  questionsDays,
+}: RetentionDays): Record<PartitionedTable, number> {
   return {
     attestation: historyDays,
     refusal: refusalDays,
+    question: questionsDays,
     audit: AUDIT_DAYS,
     settled_event: SETTLED_EVENT_DAYS,
     spent_nonce: SPENT_MARGIN_DAYS,

@@ -7,7 +7,11 @@ import { keepPartitions, type PartitionDependencies } from './partitions.ts'
 export type RetentionDependencies = PartitionDependencies & {
   readonly store: Pick<
     Store,
-    'archiveIdleDevices' | 'removeArchivedDevices' | 'waitingEvents' | 'settleEvents'
+    | 'archiveIdleDevices'
+    | 'removeArchivedDevices'
+    | 'waitingEvents'
+    | 'settleEvents'
+    | 'forgetQuestions'
   >
   readonly config: Pick<Config, 'deviceIdleDays' | 'archivedDeviceDays'>
 }
@@ -55,11 +59,16 @@ function tidyingOf({
     const events = await store.waitingEvents({ createdBefore: ago(EVENT_DAYS), limit: BATCH_ROWS })
     return events.length === 0 ? 0 : store.settleEvents({ events, outcome: 'expired', now })
   }
-  if (config.deviceIdleDays === 0) return { expired_events: expireEvents }
+  const always = {
+    expired_events: expireEvents,
+    // Where none are to be kept, none of before are either, however young.
+    ...(config.questionsDays === 0 && { questions: store.forgetQuestions }),
+  }
+  if (config.deviceIdleDays === 0) return always
   const by = SERVICE
   const [idle, archived] = [ago(config.deviceIdleDays), ago(config.archivedDeviceDays)]
   return {
-    expired_events: expireEvents,
+    ...always,
     idle_devices_archived: () =>
       store.archiveIdleDevices({ before: idle, now, by, batch: BATCH_ROWS }),
     archived_devices: () =>

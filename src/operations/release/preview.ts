@@ -8,6 +8,7 @@ import { readFleet } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
 import type { CheckedDocument } from './check-document.ts'
+import { replayQuestions } from './preview-questions.ts'
 import type { RulesReader } from './rules-in-force.ts'
 
 /**
@@ -19,7 +20,16 @@ import type { RulesReader } from './rules-in-force.ts'
 export const REPLAYED_IN_REQUEST = 5000
 
 export type PreviewDependencies = {
-  readonly store: Pick<Store, 'inForce' | 'counts' | 'fleetPage' | 'recordPreview'>
+  readonly store: Pick<
+    Store,
+    | 'inForce'
+    | 'counts'
+    | 'fleetPage'
+    | 'recordPreview'
+    | 'questionTopics'
+    | 'keptQuestions'
+    | 'trustRecords'
+  >
   /** Compiles what is in force, or has it at hand. */
   readonly rules: Pick<RulesReader, 'ofHashes'>
   /** Whether the configuration says that hardware has to be proven. */
@@ -34,8 +44,9 @@ export type PreviewProgress = {
 }
 
 /**
- * Replays a document over the recorded claims of the whole fleet, against both documents in force,
- * and records what it found under the hash of the document; the document itself need not be stored.
+ * Replays a document over the recorded claims of the whole fleet, and over the questions that were kept,
+ * against both documents in force, and records what it found under the hash of the document; the document
+ * itself need not be stored.
  * Rejects with the reason of `signal`, and then, as after any fault, nothing is recorded.
  *
  * If another document comes into force meanwhile, the summary says what it was compared with.
@@ -66,7 +77,8 @@ export async function previewDocument(
     devices += batch.length
     onProgress?.({ devices, total: Math.max(total, devices) })
   }
-  const summary = preview.summary()
+  const questions = await replayQuestions(store, { inForce, candidate, now, signal })
+  const summary = { ...preview.summary(), questions }
   signal?.throwIfAborted()
   await store.recordPreview({
     kind: document.kind,

@@ -1,6 +1,7 @@
 import type { Standing } from '../../access/verdict.ts'
 import type { Severity } from '../../policy/document/document.ts'
 import type { ClauseStatus } from '../../policy/language/evaluate.ts'
+import type { QuestionsSummary } from '../questions/summary.ts'
 
 /**
  * What a document would have changed for the recorded fleet, as it is stored and printed. Shares
@@ -47,6 +48,8 @@ export type PreviewSummary = {
   readonly by_issuer: Breakdown
   /** What each clause of the candidate says about the compared devices. */
   readonly clauses: readonly ClauseCounts[]
+  /** What was really asked, answered again; absent where only devices were replayed. */
+  readonly questions?: QuestionsSummary
   /** How old the recorded evidence is: the older, the less sure is any of this. */
   readonly evidence_age: {
     readonly compared: AgeCounts
@@ -120,16 +123,26 @@ export const AGES = ['under_1h', 'under_8h', 'under_1d', 'under_7d', 'older'] as
 
 export type AgeCounts = Readonly<Record<(typeof AGES)[number], number>>
 
-/** Devices that would lose access: what a release is measured by. */
-export function countLosses(
-  summary: Pick<PreviewSummary, 'newly_denied' | 'newly_refused'>,
-): number {
-  return summary.newly_denied.devices + summary.newly_refused.devices
+/**
+ * Devices that would lose access, all of it or to something that they were seen to ask for: what a release
+ * is measured by.
+ */
+export function countLosses({
+  newly_denied,
+  newly_refused,
+  questions,
+}: Pick<PreviewSummary, 'newly_denied' | 'newly_refused' | 'questions'>): number {
+  const asked = questions?.newly_denied.devices ?? 0
+  return newly_denied.devices + newly_refused.devices + asked
 }
 
-/** The same of a summary as it was stored; `undefined` for what this version did not write. */
+/**
+ * The same of a summary as it was stored; `undefined` for what this version did not write, and where no
+ * questions were replayed.
+ */
 export function readLosses(stored: unknown): number | undefined {
-  const { version, newly_denied, newly_refused } = Object(stored)
-  const losses = Object(newly_denied).devices + Object(newly_refused).devices
+  const { version, newly_denied, newly_refused, questions } = Object(stored)
+  const asked = Object(Object(questions).newly_denied).devices
+  const losses = Object(newly_denied).devices + Object(newly_refused).devices + asked
   return version === 1 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
 }

@@ -1,3 +1,4 @@
+import { spreadOf } from '../../base/spread.ts'
 import { COUNTED_KEYS } from './limits.ts'
 
 /** `null` stands for having no label or no owner. */
@@ -65,12 +66,6 @@ export function compareKeys(a: TallyKey, b: TallyKey): number {
   return a < b ? -1 : 1
 }
 
-/** FNV-1a of 32 bits. Nothing but fairness hangs on it. */
 function hashOf(key: TallyKey): number {
-  if (key === null) return -1
-  let hash = 0x811c_9dc5
-  for (let index = 0; index < key.length; index++) {
-    hash = Math.imul(hash ^ key.charCodeAt(index), 0x0100_0193)
-  }
-  return hash >>> 0
+  return key === null ? -1 : spreadOf(key)
 }

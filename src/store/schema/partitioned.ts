@@ -15,6 +15,7 @@ export const PARTITIONED = {
   audit: { column: 'at', hours: 30 * DAY, ahead: 1 },
   settled_event: { column: 'settled_at', hours: DAY, ahead: 3 },
   spent_nonce: { column: 'expires_at', hours: DAY, ahead: 3 },
+  question: { column: 'period', hours: DAY, ahead: 3 },
   spent_context: { column: 'expires_at', hours: DAY, ahead: 3 },
 } as const satisfies Readonly<Record<string, Partitioned>>
 

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import {
+  bigint,
   boolean,
   check,
   date,
@@ -296,6 +297,46 @@ export const settledEvent = pgTable(
 
 /** `expired`: nobody was there to be given it for too long. */
 export type EventOutcome = 'delivered' | 'expired'
+
+/**
+ * A bounded sample of the questions that were asked on each day, partitioned by day: it does not grow with
+ * the fleet, and all of it is on one machine. A row without a device counts the questions about its topic
+ * that were not kept.
+ */
+export const question = pgTable(
+  'question',
+  {
+    period: instant('period').notNull(),
+    clientId: asciiText('client_id').notNull(),
+    /** Names the topic; empty for all that are not told apart. */
+    topic: asciiText('topic').notNull(),
+    deviceId: asciiText('device_id').notNull(),
+    /** Names the question: the device and what was asked. */
+    sample: asciiText('sample').notNull(),
+    about: jsonb('about').$type<QuestionTopic>().notNull(),
+    /** Names what it has in common with questions of the same names and types of values. */
+    shape: asciiText('shape').notNull(),
+    /** Of those of a topic the lowest are kept. */
+    rank: integer('rank').notNull(),
+    /** How often exactly this was asked, and when last. */
+    asked: bigint('asked', { mode: 'number' }).notNull(),
+    askedAt: instant('asked_at').notNull(),
+    request: jsonb('request').$type<Json>(),
+    leftOut: jsonb('left_out').$type<readonly (readonly string[])[]>(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.period, table.clientId, table.topic, table.deviceId, table.sample],
+    }),
+  ],
+)
+
+/** Which action on which resource; `null` for what is not told apart. */
+export type QuestionTopic = {
+  readonly action: string | null
+  readonly resource_type: string | null
+  readonly resource_id: string | null
+}
 
 /** Programs that may call the API. The secret is 256 random bits, so one plain hash keeps it. */
 export const client = pgTable('client', {

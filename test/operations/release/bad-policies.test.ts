@@ -17,9 +17,4 @@ describeScenarios([
     make: () => policyWith('attestation.bootRevListInfo != ""'),
     warnsOf: 9800,
   },
-  {
-    name: 'a policy that mistypes a name that exists nowhere',
-    make: () => policyWith('context.netwrok == "corporate"'),
-    warnsOf: 0,
-  },
 ])

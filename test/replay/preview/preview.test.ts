@@ -155,7 +155,10 @@ describe('a preview tells', () => {
       by_anchor: [],
     })
     expect(countLosses(summary)).toBe(1)
-    expect(readLosses(JSON.parse(JSON.stringify(summary)))).toBe(1)
+    const questions = { newly_denied: { devices: 2 } }
+    expect(readLosses(JSON.parse(JSON.stringify({ ...summary, questions })))).toBe(3)
+    // Nobody looked at what is asked.
+    expect(readLosses(summary)).toBeUndefined()
     expect(readLosses({ version: 2, newly_denied: { devices: 0 } })).toBeUndefined()
     expect(readLosses(null)).toBeUndefined()
   })

@@ -1,0 +1,40 @@
+import type { Documents } from '../../access/assess.ts'
+import { visitInSlices } from '../../base/slices.ts'
+import { createQuestionReplay } from '../../replay/questions/replay.ts'
+import type { QuestionsSummary } from '../../replay/questions/summary.ts'
+import type { Store } from '../../store/store.ts'
+
+/** Of each topic, and of all: so many take about a second, also within a request that somebody waits for. */
+const REPLAYED = { perTopic: 200, most: 5_000 } as const
+/** Trust records that one statement reads. */
+const RECORDS_A_READ = 200
+
+/**
+ * Answers the questions again that were kept, under what is in force and under a candidate. Rejects with
+ * the reason of `signal`.
+ */
+export async function replayQuestions(
+  store: Pick<Store, 'questionTopics' | 'keptQuestions' | 'trustRecords'>,
+  input: {
+    readonly inForce: Documents
+    readonly candidate: Documents
+    readonly now: Date
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<QuestionsSummary> {
+  const { signal, ...rules } = input
+  const counted = await store.questionTopics()
+  const topics = counted.map(({ about, ...topic }) => ({ ...topic, ...about }))
+  const replay = createQuestionReplay({ ...rules, topics })
+  const kept = topics.length === 0 ? [] : await store.keptQuestions(REPLAYED)
+  // All questions of a device together, so that each record is read once.
+  const questions = kept.toSorted((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
+  for (let first = 0; first < questions.length; first += RECORDS_A_READ) {
+    signal?.throwIfAborted()
+    const batch = questions.slice(first, first + RECORDS_A_READ)
+    const ids = [...new Set(batch.map(({ deviceId }) => deviceId))]
+    const { records } = await store.trustRecords(ids)
+    await visitInSlices(batch, (one) => replay.add(one, records.get(one.deviceId)))
+  }
+  return replay.summary()
+}
