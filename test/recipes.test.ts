@@ -3,11 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../src/appraisal/reference-values.ts'
 import { lintDocument, withoutErrors } from '../src/operations/release/check-document.ts'
 import { runPolicyTests } from '../src/operations/release/policy-tests.ts'
+import { compilePolicy } from '../src/policy/document/compile.ts'
+import { documentOf } from './policy/healthy-device.ts'
 import type { Json } from './support/json.ts'
 import { expectOk } from './support/refusal.ts'
 
 const NOW = new Date('2026-11-27T12:00:00Z')
 const NOTHING = expectOk(parseReferenceValues({ enclaves: [] }))
+
+const ANY = expectOk(compilePolicy(documentOf('true || true')))
 
 type Recipe = { readonly title: string; readonly policy: Json; readonly tests: Json }
 
@@ -29,6 +33,16 @@ function failing(policy: Json, tests: Json): readonly string[] {
   const outcomes = expectOk(runPolicyTests(tests, options))
   return outcomes.filter(({ differences }) => differences.length > 0).map(({ name }) => name)
 }
+
+test('the form of tests that the page on policies shows is what is read', () => {
+  const page = readFileSync('docs/policy.md', 'utf8')
+  const blocks = [...page.matchAll(/^```json\n([\s\S]*?)^```/gm)].map(([, text = '']) => text)
+  const shown = blocks.filter((text) => text.includes('"cases"'))
+  expect(shown).toHaveLength(1)
+  expectOk(
+    runPolicyTests(JSON.parse(shown[0] ?? ''), { policy: ANY, referenceValues: NOTHING, now: NOW }),
+  )
+})
 
 test('there are the six that people ask for', () => {
   expect(RECIPES.map(({ title }) => title)).toEqual([

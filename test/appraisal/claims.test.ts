@@ -6,6 +6,7 @@ import {
   CLAIMS_REASONS,
   readAttestationClaims,
 } from '../../src/appraisal/claims.ts'
+import { BUILT_IN_KINDS } from '../../src/verifier/kinds/built-in.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'
 
@@ -70,6 +71,25 @@ test('any payload is read or refused with a declared reason', () => {
       else expect(CLAIMS_REASONS).toContain(result.failure.reason)
     }),
   )
+})
+
+test('each is said to be made of the evidence that the verifier makes it of', () => {
+  const made = BUILT_IN_KINDS.flatMap(({ name, claims }) =>
+    [...claims.azure, ...claims.own].map((claim) => [claim, name] as const),
+  )
+  const told = CLAIM_NAMES.map((claim) => {
+    return [claim, CLAIMS[claim].evidence === 'enclave_report' ? 'vbs' : 'tpm'] as const
+  })
+  expect(new Map(told)).toEqual(new Map(made))
+  // What a boot log proves was measured at boot, and nothing else was.
+  for (const { evidence, measuredAt } of Object.values(CLAIMS)) {
+    expect(evidence === 'boot_log').toBe(measuredAt === 'boot')
+  }
+})
+
+test('the examples are claims as a token has them', () => {
+  const examples = Object.fromEntries(CLAIM_NAMES.map((name) => [name, CLAIMS[name].example]))
+  expect(expectOk(readAttestationClaims(JSON.parse(JSON.stringify(examples))))).toEqual(examples)
 })
 
 describeVectors('claims of real tokens', () => {

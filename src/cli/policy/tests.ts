@@ -121,7 +121,9 @@ function describeFailed({ name, differences, decided }: TestOutcome): string {
     return `    ${member}: expected ${describeValue(expected)}, and it is ${describeValue(found)}`
   })
   const clauses = explainClauses(decided)
-    .filter(({ status }) => status === 'fail' || status === 'undecidable')
+    .filter(({ severity, status }) => {
+      return severity === 'enforce' && (status === 'fail' || status === 'undecidable')
+    })
     .map(({ clause, status, reads }) => {
       const values = Object.entries(reads).map(([path, value]) => {
         return `${path} = ${value === null ? 'nothing' : JSON.stringify(value)}`
