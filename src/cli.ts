@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { COMMAND } from './base/command.ts'
+import { VERSION } from './base/version.ts'
 import { COMMANDS } from './cli/commands.ts'
 import { EXIT } from './cli/framework/command.ts'
 import { callOf, describeRows } from './cli/framework/help.ts'
@@ -15,7 +15,7 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.done
   }
   if (name === '--version') {
-    process.stdout.write(`countersign ${version()}\n`)
+    process.stdout.write(`countersign ${VERSION}\n`)
     return EXIT.done
   }
   if (name === undefined) {
@@ -36,11 +36,6 @@ ${describeRows('Commands', rows)}
 More about one: ${COMMAND} COMMAND --help
 To begin with:  ${COMMAND} demo
 `
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return JSON.parse(text).version
 }
 
 /** One line to standard error, which for wrong usage ends with where help is. */

@@ -1,17 +1,34 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { createFleetGauges } from './fleet-gauges.ts'
+import { VERSION } from './version.ts'
 
-/** What operators watch. Labels are routes, reasons and verdicts: never a device or a client. */
+/**
+ * What operators watch. Labels are routes, reasons, verdicts and clauses: never a device or a client.
+ * Counters and histograms are of one process and are summed; gauges say which they are.
+ */
 export type Metrics = ReturnType<typeof createMetrics>
 
+/** Connections of one process to its database. */
+export type PoolState = { readonly used: number; readonly idle: number; readonly waiting: number }
+
 export function createMetrics(sources: {
-  readonly countDevices: () => Promise<Readonly<Record<string, number>>>
   /** Whether each configured verifier answers. */
   readonly verifiers: () => Readonly<Record<string, boolean>>
+  /** By pool; nothing where there are none. */
+  readonly pools?: (() => Readonly<Record<string, PoolState>>) | undefined
 }) {
-  const registers = [new Registry()]
+  const registry = new Registry()
+  const registers = [registry]
+  const build = new Gauge({
+    name: 'countersign_build_info',
+    help: 'Always 1; the version of this process is its label.',
+    labelNames: ['version'],
+    registers,
+  })
+  build.set({ version: VERSION }, 1)
   const verifiers = new Gauge({
     name: 'countersign_verifier_available',
-    help: '1 while a configured verifier answers, 0 while it is given up for the moment.',
+    help: '1 while a configured verifier answers this process, 0 while it is given up for the moment.',
     labelNames: ['verifier'],
     registers,
     collect() {
@@ -20,26 +37,30 @@ export function createMetrics(sources: {
       }
     },
   })
-  const devices = new Gauge({
-    name: 'countersign_devices',
-    help: 'Recorded devices by the verdict of their last attestation.',
-    labelNames: ['verdict'],
+  const connections = new Gauge({
+    name: 'countersign_database_connections',
+    help: 'Connections of this process to PostgreSQL, by pool and state; waiting: statements that wait for one.',
+    labelNames: ['pool', 'state'],
     registers,
-    async collect() {
-      for (const [verdict, count] of Object.entries(await sources.countDevices())) {
-        this.set({ verdict }, count)
+    collect() {
+      for (const [pool, { used, idle, waiting }] of Object.entries(sources.pools?.() ?? {})) {
+        this.set({ pool, state: 'used' }, used)
+        this.set({ pool, state: 'idle' }, idle)
+        this.set({ pool, state: 'waiting' }, waiting)
       }
     },
   })
   return {
-    registry: registers[0] ?? new Registry(),
-    devices,
+    registry,
+    ...createFleetGauges(registers),
+    build,
     verifiers,
+    connections,
     requests: new Histogram({
       name: 'countersign_http_request_duration_seconds',
       help: 'Time to answer, by route and status class.',
       labelNames: ['route', 'status'],
-      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     }),
     attestations: new Counter({

@@ -18,6 +18,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'bring the database to the schema of this version',
     load: () => import('./migrate/migrate.ts'),
   },
+  backup: {
+    summary: 'write the embedded database into one file, while the service runs',
+    load: () => import('./backup/backup.ts'),
+  },
+  restore: {
+    summary: 'make a data directory of a backup',
+    load: () => import('./restore/restore.ts'),
+  },
   demo: {
     summary: 'watch virtual devices attest and be granted or denied',
     load: () => import('./demo/demo.ts'),
@@ -31,7 +39,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./inspect/inspect.ts'),
   },
   clients: {
-    summary: 'create, list or disable API clients',
+    summary: 'create, list, rotate or disable API clients',
     load: () => import('./clients/clients.ts'),
   },
   devices: {

@@ -1,8 +1,10 @@
 import type { Log } from '../base/log.ts'
+import { type NoteUsesDependencies, noteClientUses } from '../operations/clients/note-uses.ts'
 import { type DriveRolloutsDependencies, driveRollouts } from '../operations/jobs/drive-rollouts.ts'
 import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-expired.ts'
 import { type HoldCausesDependencies, holdCauses } from '../operations/jobs/hold-causes.ts'
 import { type LeaseDependencies, runExclusively } from '../operations/jobs/lease.ts'
+import { type ObserveDependencies, observeDeployment } from '../operations/jobs/observe.ts'
 import { keepPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import {
@@ -22,7 +24,9 @@ export type ControlDependencies = { readonly log: Log } & ReportShadowDependenci
   LeaseDependencies &
   DriveRolloutsDependencies &
   HoldCausesDependencies &
-  SweepDependencies
+  SweepDependencies &
+  ObserveDependencies &
+  NoteUsesDependencies
 
 const RETENTION_EVERY_MS = 60_000
 const QUESTIONS_EVERY_MS = 15_000
@@ -46,6 +50,8 @@ export function runControl(all: ControlDependencies, signal?: AbortSignal): Prom
     drive_rollouts: alone('drive_rollouts', (position) => driveRollouts(all, position)),
     hold_causes: alone('hold_causes', (position) => holdCauses(all, position)),
     sweep: alone('sweep', (position) => sweepFleet(all, position)),
+    observe_deployment: () => observeDeployment(all),
+    note_client_uses: () => noteClientUses(all),
   }
   return runRounds(rounds, { log: all.log, signal })
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { collectDefaultMetrics } from 'prom-client'
 import { createLog, describeFault, type Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { createApp } from '../http/app.ts'
@@ -131,6 +132,8 @@ async function openServices(start: Start): Promise<Services> {
       ...{ config, log, store, secrets, clock, simulatedHardware, writeDecision },
     })
     await reviewUnproven(services)
+    // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).
+    collectDefaultMetrics({ register: services.metrics.registry })
     return services
   } catch (error) {
     await store.close()

@@ -1,11 +1,10 @@
-import type { Verdict } from '../access/trust-record.ts'
 import type { KeySets } from '../azure/key-sets.ts'
 import { connectProviders } from '../azure/providers.ts'
 import type { AzureRelay } from '../azure/relay.ts'
 import { toBase32 } from '../base/encoding.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
-import { createMetrics, type Metrics } from '../base/metrics.ts'
+import type { Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
 import type { Config } from '../config/config.ts'
 import { provesHardware, requiresHardware } from '../config/trust-anchors.ts'
@@ -14,6 +13,7 @@ import {
   type ClientDirectory,
   createClientDirectory,
 } from '../keys/client-directory.ts'
+import { type ClientUses, createClientUses } from '../keys/client-uses.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
 import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
@@ -23,6 +23,7 @@ import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import type { Store } from '../store/store.ts'
 import { type AttestServices, createAttestServices } from './attest.ts'
+import { beginMetrics } from './begin-metrics.ts'
 import { prepareBreakGlass, type VerifyBreakGlass } from './break-glass.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 import { createKeyServices, type KeyServices } from './keys.ts'
@@ -47,6 +48,8 @@ export type Services = KeyServices &
     /** Tells processes apart that work on one database. */
     readonly processId: string
     readonly clients: ClientDirectory
+    /** Which of their secrets clients used, to be written down. */
+    readonly clientUses: ClientUses
     /** Requests whose credentials or scope were refused, by client. */
     readonly clientRefusals: DeviceLimiter
     /** For what anybody can bring about. */
@@ -123,12 +126,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     requiresHardware: requiresHardware(config),
   })
   const azure = connectProviders(config, clock)
-  const countOfDevices = () => countDevices(store, clock())
+  const clientUses = createClientUses()
   const processId = toBase32(random(10))
   const shared = { config, log, store, clock, random, logBudget, rules, processId }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
-  const metrics = createMetrics({ countDevices: countOfDevices, verifiers: azure.states })
+  const metrics = beginMetrics({ verifiers: azure.states, pools: store.pools })
   return {
     ...keys,
     ...attest,
@@ -144,7 +147,8 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       mode: config.decisionLog,
       log: decisionLines(input, metrics),
     }),
-    clients: createClientDirectory(decisions, clock),
+    clients: createClientDirectory(decisions, clock, clientUses.note),
+    clientUses,
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
     relays: azure.relays,
     keySets: azure.keySets,
@@ -164,13 +168,4 @@ function decisionLines(
     if (!writeDecision(line)) metrics.decisionLinesLeftOut.inc()
   }
   return createLog({ level: 'info', write, clock })
-}
-
-/** Not a number while nobody can count: metrics are wanted most when the store is down. */
-async function countDevices(store: Store, now: Date): Promise<Readonly<Record<Verdict, number>>> {
-  try {
-    return (await store.counts(now)).devices
-  } catch {
-    return { trusted: NaN, untrusted: NaN, stale: NaN, unknown: NaN, quarantined: NaN }
-  }
 }

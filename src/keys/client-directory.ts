@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../base/result.ts'
 import type { ApiClient, Store } from '../store/store.ts'
-import type { StoredClient } from '../store/system/clients.ts'
+import type { ClientUse, StoredClient } from '../store/system/clients.ts'
 import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
 
 /** Why credentials prove no client. For the log alone: whoever sends them is told nothing of it. */
@@ -26,18 +26,31 @@ const MAX_KEPT = 1000
 /** Compared with when there is no such client, so that timing does not tell which ids exist. */
 const NOBODY = hashClientSecret('')
 
-/** Keeps what it read of a client for a moment: a decision is one round trip, and not two. */
-export function createClientDirectory(store: Store, clock: () => Date): ClientDirectory {
+/**
+ * Keeps what it read of a client for a moment: a decision is one round trip, and not two. `noteUse` is
+ * told by which of its secrets a client was proven.
+ */
+export function createClientDirectory(
+  store: Pick<Store, 'findClient'>,
+  clock: () => Date,
+  noteUse: (use: ClientUse) => void = () => {},
+): ClientDirectory {
   const kept = new Map<string, { readonly client: StoredClient; readonly at: number }>()
 
   const verifySecret = (
     client: StoredClient | null,
     secret: string,
   ): Result<ApiClient, ClientFailure> => {
-    const isRight = verifyClientSecret(secret, client?.secretHash ?? NOBODY)
+    const now = clock()
+    // Both are compared whichever there are, so that timing does not tell that either.
+    const isCurrent = verifyClientSecret(secret, client?.secretHash ?? NOBODY)
+    const isPrevious = verifyClientSecret(secret, client?.previousSecretHash ?? NOBODY)
     if (client === null) return err({ reason: 'client_unknown' })
-    if (!isRight) return err({ reason: 'client_secret_wrong' })
-    return client.disabledAt === null ? ok(client) : err({ reason: 'client_disabled' })
+    const hash = isCurrent ? client.secretHash : isPrevious ? previousHashAt(client, now) : null
+    if (hash === null) return err({ reason: 'client_secret_wrong' })
+    if (client.disabledAt !== null) return err({ reason: 'client_disabled' })
+    noteUse({ clientId: client.clientId, secretHash: hash, at: now })
+    return ok(client)
   }
 
   const read = async (id: string, secret: string) => {
@@ -59,4 +72,13 @@ export function createClientDirectory(store: Store, clock: () => Date): ClientDi
         : read(id, secret)
     },
   }
+}
+
+/** The hash of the secret before the current one, while that counts. */
+function previousHashAt(
+  { previousSecretHash, previousSecretUntil }: StoredClient,
+  now: Date,
+): string | null {
+  const counts = previousSecretUntil !== null && now < previousSecretUntil
+  return counts ? previousSecretHash : null
 }

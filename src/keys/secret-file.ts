@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { toBase64, toHex } from '../base/encoding.ts'
+import { codeOf } from '../base/error-code.ts'
 import { MASTER_SECRET_BYTES, type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
 /** Its name in the data directory. */
@@ -45,7 +46,7 @@ async function createSecretFile(path: string): Promise<string> {
     await link(draft, path)
   } catch (error) {
     // Another process was faster: its secret is the one.
-    if (!hasCode(error, 'EEXIST')) throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   } finally {
     await rm(draft, { force: true })
   }
@@ -56,11 +57,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

@@ -24,6 +24,7 @@ import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareClients } from './system/clients.ts'
 import { prepareEvents } from './system/events.ts'
+import { prepareFleetSummaries } from './system/fleet-summary.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
 import { preparePartitions } from './system/partitions.ts'
@@ -70,6 +71,7 @@ export function createStore(input: {
     ...withStoreErrors(preparePartitions(db)),
     ...withStoreErrors(prepareQuestions(db)),
     ...withStoreErrors(prepareEvents(db)),
+    ...withStoreErrors(prepareFleetSummaries(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors({
       async ping() {

@@ -1,3 +1,4 @@
+import type { PoolState } from '../base/metrics.ts'
 import type { Announcements } from './devices/announcements.ts'
 import type { Counts } from './devices/counts.ts'
 import type { DeviceChanges } from './devices/device-changes.ts'
@@ -20,6 +21,7 @@ import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
 import type { Clients } from './system/clients.ts'
 import type { Events } from './system/events.ts'
+import type { FleetSummaries } from './system/fleet-summary.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
 import type { Partitions } from './system/partitions.ts'
@@ -67,6 +69,7 @@ export type Store = TrustRecordReads &
   Partitions &
   Questions &
   Events &
+  FleetSummaries &
   Counts & {
     readonly place: StorePlace
     /**
@@ -74,6 +77,8 @@ export type Store = TrustRecordReads &
      * connection, or one for each request, it is this store itself.
      */
     readonly forUse: (use: StoreUse) => Store
+    /** The connections that it has now, by pool; absent where it has no pool. */
+    readonly pools?: () => Readonly<Record<string, PoolState>>
     /** Resolves if the database answers. */
     readonly ping: () => Promise<void>
     /** Ends all connections; the owner of a data directory gives it up. */

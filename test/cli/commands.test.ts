@@ -146,7 +146,7 @@ describe('the command line', () => {
   test('an unknown command is refused together with the known ones', async () => {
     const { code, stdout, stderr } = await runCli(['constructor'])
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toContain(`there is no 'constructor', but: serve, migrate, demo`)
+    expect(stderr).toContain(`there is no 'constructor', but: serve, migrate, backup`)
     expect(stderr).toContain(`(${COMMAND} --help)`)
   })
 

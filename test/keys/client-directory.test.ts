@@ -6,6 +6,14 @@ import type { StoredClient } from '../../src/store/system/clients.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { START, testClock } from '../support/service.ts'
 
+const NEVER_ROTATED = {
+  secretChangedAt: null,
+  secretUsedAt: null,
+  previousSecretHash: null,
+  previousSecretUntil: null,
+  previousSecretUsedAt: null,
+}
+
 function start() {
   const clock = testClock()
   const reads: string[] = []
@@ -13,7 +21,7 @@ function start() {
   const add = (clientId: string, change: Partial<StoredClient> = {}) => {
     const secretHash = hashClientSecret('right')
     const about = { name: clientId, scopes: [], createdAt: START, disabledAt: null }
-    clients.set(clientId, { clientId, secretHash, ...about, ...change })
+    clients.set(clientId, { clientId, secretHash, ...about, ...NEVER_ROTATED, ...change })
   }
   const store: Pick<Store, 'findClient'> = {
     findClient(clientId) {

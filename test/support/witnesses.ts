@@ -7,6 +7,7 @@ export const WITNESSES = {
   postgres: 'PostgreSQL: Debian package postgresql',
   pgbouncer: 'PgBouncer: Debian packages pgbouncer and postgresql',
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
+  systemd: 'systemd, which reads the unit: Debian package systemd',
   openssl: 'OpenSSL: Debian package openssl',
   pkits:
     'NIST PKITS: its folder certs, named by PKITS_DIR; in the PyPI package cryptography-vectors',

@@ -2,13 +2,31 @@ import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
 import { createClient } from '../../operations/clients/create-client.ts'
 import { disableClient } from '../../operations/clients/disable-client.ts'
+import {
+  type ClientRotationFailure,
+  MAX_OVERLAP_MS,
+  rotateClient,
+} from '../../operations/clients/rotate-client.ts'
 import { SCOPES, type Scope, type Store } from '../../store/store.ts'
 import { EXIT, group, verb } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
-import { option, repeated, required, text } from '../framework/options.ts'
+import {
+  duration,
+  option,
+  preset,
+  readDuration,
+  repeated,
+  required,
+  text,
+} from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
-import { renderTable } from '../framework/table.ts'
 import { UsageError } from '../framework/usage-error.ts'
+import { listClients } from './list.ts'
+
+const CLIENT = required(
+  text('CLIENT_ID', 'the client: cli_…'),
+  `${COMMAND} clients list shows them`,
+)
 
 export const command = group({
   about:
@@ -36,25 +54,50 @@ export const command = group({
       },
     }),
     list: verb({
-      summary: 'list the clients',
+      summary: 'list the clients, and when their secrets were last used',
+      about:
+        'A use is noted to the hour, a moment after it, and by services of this version or newer.',
       database: 'existing',
-      json: 'the clients without their secrets',
+      options: {
+        unused: duration('TIME', 'only active ones of which no use was noted for so long: 90d'),
+      },
+      json: 'the clients without their secrets, and when those were last used',
       run:
-        ({ json }) =>
+        ({ unused, json }) =>
         (store) =>
-          list(store, json),
+          listClients(store, { unusedMs: unused, json, now: new Date() }),
+    }),
+    rotate: verb({
+      summary: 'give a client another secret and print it; the old one counts for a while',
+      about: `Hand the new secret out within the overlap; 'clients list' shows when the old one was last used.
+If somebody else may have the old secret, say --overlap 0s: then it has ended, and any before it.`,
+      database: 'existing',
+      arguments: { id: CLIENT },
+      options: {
+        overlap: preset(
+          option('TIME', 'how long the old secret counts too, at most 30d', readOverlap),
+          '24h',
+        ),
+      },
+      json: 'id and new secret, also under their names in OAuth, and until when the old one counts',
+      exits: { refused: 'the last rotation is not over' },
+      run: (values) => (store) => rotate(store, values),
     }),
     disable: verb({
       summary: 'end what a client may do',
       database: 'existing',
-      arguments: {
-        id: required(text('CLIENT_ID', 'the client: cli_…'), `${COMMAND} clients list shows them`),
-      },
+      arguments: { id: CLIENT },
       json: 'the id of the client, and whether it was changed',
       run: (values) => (store) => disable(store, values),
     }),
   },
 })
+
+function readOverlap(text: string, label: string): number {
+  const ms = readDuration(text, label)
+  if (ms > MAX_OVERLAP_MS) throw new UsageError(`${label} is 30d at most, not '${text}'`)
+  return ms
+}
 
 function readScopes(text: string, label: string): readonly Scope[] {
   const names = text.split(/[\s,]+/).filter((name) => name !== '')
@@ -82,30 +125,39 @@ async function create(
   return EXIT.done
 }
 
-async function list(store: Store, json: boolean): Promise<number> {
-  const clients = await store.listClients()
+async function rotate(
+  store: Store,
+  { id, overlap, json }: { readonly id: string; readonly overlap: number; readonly json: boolean },
+): Promise<number> {
+  const change = { clientId: id, overlapMs: overlap, by: COMMAND_LINE, now: new Date() }
+  const rotated = await rotateClient({ store, random: createRandomSource() }, change)
+  if (!rotated.ok) return refuseRotation(id, rotated.failure)
+  const { secret, previousUntil } = rotated.value
   if (json) {
-    printJson(
-      clients.map(({ clientId, name, scopes, createdAt, disabledAt }) => ({
-        client_id: clientId,
-        name,
-        scopes,
-        created_at: createdAt,
-        disabled_at: disabledAt,
-      })),
-    )
-  } else if (clients.length === 0) {
-    printText(`There are no clients. To make one: ${COMMAND} clients create --help\n`)
-  } else {
-    const rows = clients.map(({ clientId, name, scopes, disabledAt }) => [
-      clientId,
-      name,
-      scopes.join(' '),
-      disabledAt === null ? 'active' : `disabled ${disabledAt.toISOString()}`,
-    ])
-    printText(`${renderTable(['client', 'name', 'scopes', 'state'], rows)}\n`)
+    const oauth = { client_id: id, client_secret: secret }
+    printJson({ id, secret, previous_until: previousUntil, ...oauth })
+    return EXIT.done
   }
+  const old =
+    overlap === 0
+      ? 'The old one has ended; running services notice within seconds.'
+      : `The old one counts until ${previousUntil.toISOString()}; when it was last used:
+  ${COMMAND} clients list`
+  printText(`Client  ${id}\nSecret  ${secret}\n\nThe secret is not shown again. ${old}\n`)
   return EXIT.done
+}
+
+function refuseRotation(id: string, { reason }: ClientRotationFailure): number {
+  switch (reason) {
+    case 'client_to_rotate_not_found':
+      throw new Error(`there is no client ${id}: ${COMMAND} clients list`)
+    case 'client_to_rotate_disabled':
+      throw new Error(`${id} is disabled: make another one (${COMMAND} clients create)`)
+    case 'client_rotation_under_way':
+      process.stderr.write(`Not now: two secrets of ${id} count already (${COMMAND} clients list).
+Wait until the older one has ended, or end both at once: --overlap 0s\n`)
+      return EXIT.refused
+  }
 }
 
 async function disable(

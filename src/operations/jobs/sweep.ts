@@ -1,4 +1,4 @@
-import { assess } from '../../access/assess.ts'
+import { type Assessment, assess } from '../../access/assess.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { visitInSlices } from '../../base/slices.ts'
@@ -12,14 +12,22 @@ import {
   type FleetRow,
 } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
+import type { FleetCounts } from '../../store/schema/steering-schema.ts'
 import type { Store } from '../../store/store.ts'
 import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
+import {
+  countDevice,
+  type MutableCounts,
+  readPosition,
+  sumOfCounts,
+  writePosition,
+} from './fleet-tally.ts'
 
 /** Devices that one round looks at. What is left waits for the next round. */
 export const SWEEP_DEVICES_A_ROUND = 20_000
 
 export type SweepDependencies = {
-  readonly store: Pick<Store, 'inForce' | 'fleetPage' | 'announceVerdicts'>
+  readonly store: Pick<Store, 'inForce' | 'fleetPage' | 'announceVerdicts' | 'keepFleetSummary'>
   readonly rules: Pick<RulesReader, 'at'>
   readonly clock: () => Date
   readonly metrics: Pick<Metrics, 'announced' | 'sweepCycle'>
@@ -27,9 +35,10 @@ export type SweepDependencies = {
 
 /**
  * One round of the sweep: tells others whose verdict is not what they were told last, because
- * evidence or grace ended, a hold began, or other documents came into force. It goes on at
- * `position` and answers where the next round does; the whole fleet is one cycle, and after its end
- * the next one begins.
+ * evidence or grace ended, a hold began, or other documents came into force; and counts devices by
+ * verdict and failing clause on the way. It goes on at `position`, which holds what was counted, and
+ * answers where the next round does; the whole fleet is one cycle, at whose end the counts are kept and
+ * after which the next one begins.
  *
  * Any number of these may run at once and die anywhere: what is told is told by a compare-and-set in
  * the same statement, so that each change is told once, and what is not told the next cycle finds.
@@ -39,14 +48,14 @@ export async function sweepFleet(
   position: string,
 ): Promise<string> {
   const { store, rules, clock, metrics } = dependencies
-  let { since, after } = readPosition(position, clock())
+  let { since, after, counts } = readPosition(position, clock())
   const toRecord = createRecordReader()
   for (let looked = 0; looked < SWEEP_DEVICES_A_ROUND; looked += FLEET_PAGE_ROWS) {
     const rulesInForce = await rules.at(await store.inForce())
     const leaveOut = listUnreadClaims(documentsOf(rulesInForce))
     const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
     const now = clock()
-    const changes = await findChanges(rows, { toRecord, rulesInForce, now })
+    const { changes, counted } = await lookAt(rows, { toRecord, rulesInForce, now })
     if (changes.length > 0) {
       const { revision } = rulesInForce.control
       const told = await store.announceVerdicts({ changes, revision, now })
@@ -54,20 +63,16 @@ export async function sweepFleet(
       if (told === 'superseded') continue
       metrics.announced.inc(told)
     }
+    counts = sumOfCounts(counts, counted)
     const last = rows.at(-1)
     if (last === undefined || rows.length < FLEET_PAGE_ROWS) {
+      await store.keepFleetSummary({ counts, at: now })
       metrics.sweepCycle.set((now.getTime() - since) / 1000)
       return ''
     }
     after = last.deviceId
   }
-  return `${since} ${after}`
-}
-
-/** When the cycle began, in milliseconds of the epoch, and the last device that was looked at. */
-function readPosition(position: string, now: Date): { readonly since: number; after: string } {
-  const [since = '', after] = position.split(' ')
-  return after === undefined ? { since: now.getTime(), after: '' } : { since: Number(since), after }
+  return writePosition({ since, after, counts })
 }
 
 function documentsOf({ control, rulesOf }: RulesInForce) {
@@ -77,33 +82,37 @@ function documentsOf({ control, rulesOf }: RulesInForce) {
   )
 }
 
-/** Those of whom others were told something else. A process that serves answers others meanwhile. */
-async function findChanges(
+/**
+ * Those of whom others were told something else, and all of them counted. A process that serves answers
+ * others meanwhile.
+ */
+async function lookAt(
   rows: readonly FleetRow[],
   input: {
     readonly toRecord: (row: FleetRow) => FleetRecord
     readonly rulesInForce: RulesInForce
     readonly now: Date
   },
-): Promise<readonly VerdictChange[]> {
+): Promise<{ readonly changes: readonly VerdictChange[]; readonly counted: FleetCounts }> {
   const { toRecord, rulesInForce, now } = input
   const changes: VerdictChange[] = []
+  const counted: MutableCounts = { verdicts: {}, failing: {} }
   await visitInSlices(rows, (row) => {
-    const change = changeOf(toRecord(row), rulesInForce, now)
+    const found = toRecord(row)
+    const record = toTrustRecord(found)
+    const { rules, reliefs } = rulesInForce.rulesFor(record, now)
+    const assessment = assess({ ...rules, record, reliefs, now })
+    countDevice(counted, assessment)
+    const change = changeOf(found, assessment)
     if (change !== undefined) changes.push(change)
   })
-  return changes
+  return { changes, counted }
 }
 
 function changeOf(
-  found: FleetRecord,
-  rulesInForce: RulesInForce,
-  now: Date,
+  { deviceId, announcedVerdict: previous, attestation }: FleetRecord,
+  { verdict, reasons }: Assessment,
 ): VerdictChange | undefined {
-  const record = toTrustRecord(found)
-  const { rules, reliefs } = rulesInForce.rulesFor(record, now)
-  const { verdict, reasons } = assess({ ...rules, record, reliefs, now })
-  const { deviceId, announcedVerdict: previous, attestation } = found
   if (verdict === previous) return undefined
   const attestationId = attestation?.attestationId ?? null
   return { deviceId, previous, verdict, reasons: reasons as readonly Json[], attestationId }

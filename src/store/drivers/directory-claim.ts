@@ -1,8 +1,9 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { digest } from '../../base/digest.ts'
 import { toHex, toUtf8 } from '../../base/encoding.ts'
+import { codeOf } from '../../base/error-code.ts'
 
 /**
  * Who owns a data directory. PGlite lets two processes open one directory and ruin it, so exactly
@@ -12,12 +13,40 @@ import { toHex, toUtf8 } from '../../base/encoding.ts'
  * however it ends, and no process id of another container or of before a restart can be mistaken
  * for it. The claimant listens before it claims. On a network file system this does not hold:
  * there a socket reaches only its own machine.
+ *
+ * A copy of a directory has a copy of its claim, which is worth nothing there: the socket is looked for
+ * in the copy, where nobody listens on it, and one that lies elsewhere counts for its own directory only.
  */
 export type DirectoryClaim = {
   readonly pid: number
   readonly startedAt: string
-  /** Absolute path of the Unix socket of the claimant; no two claims share one. */
+  /**
+   * Unix socket of the claimant; no two claims share one. Its name in the directory, or an absolute
+   * path elsewhere where the directory's would be too long.
+   */
   readonly socket: string
+  /** The directory that it claims. Absent from claims of versions that did not say. */
+  readonly place?: DirectoryPlace
+}
+
+/** What tells a directory from its copies. */
+export type DirectoryPlace = {
+  /** Without symbolic links. */
+  readonly path: string
+  /** `st_dev` and `st_ino` of POSIX, which stay when the directory is moved. */
+  readonly device: string
+  readonly inode: string
+}
+
+export async function placeOf(folder: string): Promise<DirectoryPlace> {
+  const path = await realpath(folder)
+  const { dev, ino } = await stat(path, { bigint: true })
+  return { path, device: String(dev), inode: String(ino) }
+}
+
+/** The path to connect to. */
+export function socketOf(folder: string, claim: Pick<DirectoryClaim, 'socket'>): string {
+  return resolve(folder, claim.socket)
 }
 
 const OWNER = 'owner'
@@ -66,6 +95,7 @@ export async function releaseDirectory(folder: string): Promise<void> {
   await rm(join(folder, OWNER), { force: true })
 }
 
+/** `claim` is `undefined` where it is torn, or of another directory, whose socket is not ours to remove. */
 type DeadClaim = { readonly name: string; readonly claim: DirectoryClaim | undefined }
 
 type EndOfClaims = {
@@ -81,8 +111,9 @@ async function followClaims(folder: string): Promise<EndOfClaims> {
   for (;;) {
     const content = await readIfThere(join(folder, name))
     if (content === undefined) return { freeName: name, dead }
-    const claim = parseClaim(content)
-    if (claim !== undefined && (await isListening(claim.socket))) {
+    const read = parseClaim(content)
+    const claim = read !== undefined && (await isOf(folder, read)) ? read : undefined
+    if (claim !== undefined && (await isListening(socketOf(folder, claim)))) {
       return { living: { claim, content }, freeName: name, dead }
     }
     dead.push({ name, claim })
@@ -98,12 +129,24 @@ async function takeFirstPlace(
   await rename(taken, join(folder, OWNER))
   for (const { name, claim } of dead) {
     if (name !== OWNER) await rm(join(folder, name), { force: true })
-    if (claim !== undefined) await rm(claim.socket, { force: true })
+    if (claim !== undefined) await rm(socketOf(folder, claim), { force: true })
   }
 }
 
 function nameAfter(content: string): string {
   return `-after-${toHex(digest('sha256', toUtf8(content)).subarray(0, 8))}`
+}
+
+/**
+ * Whether a claim that lies in `folder` was made for it. A socket within it answers that by itself. One
+ * elsewhere answers for the original: a copy has another inode. Devices may be numbered otherwise in
+ * another container, where the path is the same.
+ */
+async function isOf(folder: string, { socket, place }: DirectoryClaim): Promise<boolean> {
+  if (place === undefined || !isAbsolute(socket)) return true
+  const here = await placeOf(folder)
+  if (place.inode !== here.inode) return false
+  return place.device === here.device || place.path === here.path
 }
 
 /** `undefined` for a file that a power failure left empty or torn: its writer is dead. */
@@ -147,8 +190,4 @@ function isListening(socket: string): Promise<boolean> {
       resolve(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error) ?? ''))
     })
   })
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { drizzle as drizzleProxy } from 'drizzle-orm/pg-proxy'
 import { toHex } from '../../base/encoding.ts'
@@ -14,11 +14,17 @@ import type { Database } from './database.ts'
 import {
   claimDirectory,
   type DirectoryClaim,
+  placeOf,
   readOwner,
   releaseDirectory,
+  socketOf,
 } from './directory-claim.ts'
 import { connectToOwner } from './guest-connection.ts'
 import { type GuestServer, listenForGuests } from './guest-server.ts'
+
+/** The folder of the store in a data directory, and that of PostgreSQL's own files in it. */
+export const STORE_FOLDER = 'store'
+export const DATABASE_FOLDER = 'database'
 
 /** How often an owner that just went away is succeeded before giving up. */
 const ATTEMPTS_MOST = 20
@@ -43,7 +49,7 @@ export async function openMemoryStore(): Promise<Store> {
  * a PostgreSQL server.
  */
 export async function openEmbeddedStore(dataDir: string): Promise<Store> {
-  const folder = await makePrivateFolder(resolve(dataDir, 'store'))
+  const folder = await makePrivateFolder(resolve(dataDir, STORE_FOLDER))
   for (let attempt = 0; attempt < ATTEMPTS_MOST; attempt++) {
     const owner = await readOwner(folder)
     const store = owner === null ? await openAsOwner(folder) : await openAsGuest(folder, owner)
@@ -60,7 +66,7 @@ export async function openEmbeddedStore(dataDir: string): Promise<Store> {
  * can. Refuses with `DataDirectoryBusyError` where another process owns the directory.
  */
 export async function ownEmbeddedDatabase(dataDir: string): Promise<OwnedDatabase> {
-  const folder = await makePrivateFolder(resolve(dataDir, 'store'))
+  const folder = await makePrivateFolder(resolve(dataDir, STORE_FOLDER))
   const owned = (await readOwner(folder)) === null ? await ownDatabase(folder) : undefined
   if (owned !== undefined) return owned
   throw new DataDirectoryBusyError(
@@ -84,18 +90,9 @@ async function openAsOwner(folder: string): Promise<Store | undefined> {
 
 /** `undefined` if another process was faster. */
 async function ownDatabase(folder: string): Promise<OwnedDatabase | undefined> {
-  const socket = await newSocketPath(folder)
-  const guests = await listenForGuests(socket)
-  const claim = { pid: process.pid, startedAt: new Date().toISOString(), socket }
-  if ((await claimDirectory(folder, claim)) !== null) {
-    await closeSocket(guests, folder, socket)
-    return undefined
-  }
-  const leave = async () => {
-    // Released while we listen, so that nobody takes us for dead and this claim for a stale one.
-    await releaseDirectory(folder)
-    await closeSocket(guests, folder, socket)
-  }
+  const claimed = await claimFolder(folder)
+  if (claimed === undefined) return undefined
+  const { guests, leave } = claimed
   try {
     const client = await openDatabase(folder)
     const db = await migrateEmbedded(client)
@@ -114,9 +111,38 @@ async function ownDatabase(folder: string): Promise<OwnedDatabase | undefined> {
   }
 }
 
+/** A folder that is this process's as long as it listens. */
+export type ClaimedFolder = {
+  readonly guests: GuestServer
+  /** Gives it up. */
+  readonly leave: () => Promise<void>
+}
+
+/** Makes this process the owner of a folder; `undefined` if another one is. */
+export async function claimFolder(folder: string): Promise<ClaimedFolder | undefined> {
+  const socket = await newSocketPath(folder)
+  const guests = await listenForGuests(socket)
+  const claim = {
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    socket: dirname(socket) === folder ? basename(socket) : socket,
+    place: await placeOf(folder),
+  }
+  if ((await claimDirectory(folder, claim)) !== null) {
+    await closeSocket(guests, folder, socket)
+    return undefined
+  }
+  const leave = async () => {
+    // Released while we listen, so that nobody takes us for dead and this claim for a stale one.
+    await releaseDirectory(folder)
+    await closeSocket(guests, folder, socket)
+  }
+  return { guests, leave }
+}
+
 /** A new database comes to its place finished, so that none is ever found half-made. */
 async function openDatabase(folder: string): Promise<PGlite> {
-  const place = join(folder, 'database')
+  const place = join(folder, DATABASE_FOLDER)
   if (!existsSync(place)) {
     const draft = join(folder, 'database-draft')
     await rm(draft, { recursive: true, force: true })
@@ -129,7 +155,7 @@ async function openDatabase(folder: string): Promise<PGlite> {
 
 /** `undefined` if the owner went away. */
 async function openAsGuest(folder: string, owner: DirectoryClaim): Promise<Store | undefined> {
-  const connection = await connectToOwner(owner.socket).catch(() => undefined)
+  const connection = await connectToOwner(socketOf(folder, owner)).catch(() => undefined)
   if (connection === undefined) return undefined
   const close = async () => connection.close()
   try {
@@ -146,7 +172,7 @@ async function openAsGuest(folder: string, owner: DirectoryClaim): Promise<Store
 }
 
 /** The database and its socket are for this user alone. */
-async function makePrivateFolder(path: string): Promise<string> {
+export async function makePrivateFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true, mode: 0o700 })
   await chmod(path, 0o700)
   return path

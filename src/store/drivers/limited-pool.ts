@@ -1,4 +1,5 @@
 import pg from 'pg'
+import type { PoolState } from '../../base/metrics.ts'
 import { QueueFullError } from '../store-error.ts'
 import { LimitedQuery } from './limited-query.ts'
 import {
@@ -12,6 +13,12 @@ import type { Queryable } from './statement-names.ts'
 /** How a connection of ours is found among those of the server. */
 export const APPLICATION_NAME = 'countersign'
 
+export type LimitedPool = Queryable & {
+  /** The connections that it has now, and the statements that wait for one. */
+  readonly state: () => PoolState
+  readonly close: () => Promise<void>
+}
+
 /**
  * Connections whose statements the server ends in time: it is told when a connection starts, or, where
  * a pooler stands between, with each statement. What the client gives up takes its connection with it,
@@ -24,7 +31,7 @@ export function openLimitedPool(input: {
   readonly limits: StatementLimits
   /** Whether a pooler is known to stand between. */
   readonly pooled: boolean
-}): Queryable & { readonly close: () => Promise<void> } {
+}): LimitedPool {
   const { limits } = input
   let pooled = input.pooled
   let pool = openPool(input, pooled)
@@ -48,6 +55,10 @@ export function openLimitedPool(input: {
         pooled = true
         return send(config, values)
       }
+    },
+    state() {
+      const { totalCount, idleCount, waitingCount } = pool
+      return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
     },
     close: () => pool.end(),
   }

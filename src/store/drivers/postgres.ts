@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { createStore } from '../create-store.ts'
 import { coalesceReads } from '../devices/coalesced-reads.ts'
 import type { Store } from '../store.ts'
-import { openLimitedPool } from './limited-pool.ts'
+import { type LimitedPool, openLimitedPool } from './limited-pool.ts'
 import {
   STATEMENT_LIMITS,
   STORE_USES,
@@ -39,14 +39,15 @@ export type PostgresPlace = {
 export function openPostgresStore(input: PostgresPlace): Store {
   const { url, poolSize, prepared = true, pooled = false, limits = STATEMENT_LIMITS } = input
   const connections = shareConnections(poolSize)
-  const closings: (() => Promise<void>)[] = []
+  const opened: [StoreUse, LimitedPool][] = []
   const close = async () => {
-    await Promise.all(closings.map((closePool) => closePool()))
+    await Promise.all(opened.map(([, pool]) => pool.close()))
   }
+  const pools = () => Object.fromEntries(opened.map(([use, pool]) => [use, pool.state()]))
   const onLost = onlyOnce(input.onNamesLost)
   const openUse = (use: StoreUse): Store => {
     const pool = openLimitedPool({ url, most: connections[use], limits: limits[use], pooled })
-    closings.push(pool.close)
+    opened.push([use, pool])
     const store = createStore({
       // Of a pool Drizzle uses this one method, unless it is told to begin a transaction.
       db: drizzle(withStatementNames(pool, { prepared, onLost }) as pg.Pool),
@@ -54,7 +55,7 @@ export function openPostgresStore(input: PostgresPlace): Store {
       close,
       forUse: (other) => stores[other],
     })
-    return { ...store, ...coalesceReads(store) }
+    return { ...store, ...coalesceReads(store), pools }
   }
   const stores = Object.fromEntries(STORE_USES.map((use) => [use, openUse(use)])) as Record<
     StoreUse,

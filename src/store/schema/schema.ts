@@ -338,15 +338,34 @@ export type QuestionTopic = {
   readonly resource_id: string | null
 }
 
-/** Programs that may call the API. The secret is 256 random bits, so one plain hash keeps it. */
-export const client = pgTable('client', {
-  clientId: asciiText('client_id').primaryKey(),
-  name: text('name').notNull(),
-  secretHash: asciiText('secret_hash').notNull(),
-  scopes: text('scopes').array().$type<Scope[]>().notNull(),
-  createdAt: instant('created_at').notNull(),
-  disabledAt: instant('disabled_at'),
-})
+/**
+ * Programs that may call the API. A secret is 256 random bits, so one plain hash keeps it. While one is
+ * being replaced there are two. When each was used last is kept to the hour, and decides nothing.
+ */
+export const client = pgTable(
+  'client',
+  {
+    clientId: asciiText('client_id').primaryKey(),
+    name: text('name').notNull(),
+    secretHash: asciiText('secret_hash').notNull(),
+    scopes: text('scopes').array().$type<Scope[]>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    disabledAt: instant('disabled_at'),
+    /** Null for the secret that the client was created with. */
+    secretChangedAt: instant('secret_changed_at'),
+    secretUsedAt: instant('secret_used_at'),
+    // Both are null without a secret before that one.
+    previousSecretHash: asciiText('previous_secret_hash'),
+    previousSecretUntil: instant('previous_secret_until'),
+    previousSecretUsedAt: instant('previous_secret_used_at'),
+  },
+  (table) => [
+    check(
+      'client_previous_secret_whole',
+      sql`num_nulls(${table.previousSecretHash}, ${table.previousSecretUntil}) in (0, 2)`,
+    ),
+  ],
+)
 
 /** Our own keys; the private halves are sealed with the master secret. */
 export const signingKey = pgTable(

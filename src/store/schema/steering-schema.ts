@@ -207,6 +207,20 @@ export const jobLease = pgTable('job_lease', {
   position: text('position').notNull().default(''),
 })
 
+/** What the last sweep of the whole fleet that ended has counted. One row. */
+export const fleetSummary = pgTable('fleet_summary', {
+  name: asciiText('name').primaryKey(),
+  body: jsonb('body').$type<FleetCounts>().notNull(),
+  at: instant('at').notNull(),
+})
+
+export type FleetCounts = {
+  /** Devices by what others are told of them. */
+  readonly verdicts: Readonly<Record<string, number>>
+  /** Devices by clause, `SEVERITY:CLAUSE`: those that fail it, or cannot be decided by it. */
+  readonly failing: Readonly<Record<string, number>>
+}
+
 /** Dangerous requests that wait for another administrator to send them too. */
 export const secondRequest = pgTable('second_request', {
   /** Of what is asked for, its reason left aside. */

@@ -137,13 +137,19 @@ export async function requireCurrentSchema(db: Database, remedy: string): Promis
 async function pendingMigrations(db: Database): Promise<readonly Migration[]> {
   const known = readJournal()
   const applied = await appliedMigrations(db)
-  const unknown = applied.filter((when) => !known.some((migration) => migration.when === when))
+  const unknown = unknownMigrations(applied)
   if (unknown.length > 0) {
     throw new SchemaNotCurrentError(
       `the database has ${unknown.length} migration(s) that this version of countersign does not know: run the newer version`,
     )
   }
   return known.filter(({ when }) => !applied.includes(when))
+}
+
+/** Those, by their times in the journal, that this build does not know: a newer one applied them. */
+export function unknownMigrations(applied: readonly number[]): readonly number[] {
+  const known = readJournal()
+  return applied.filter((when) => !known.some((migration) => migration.when === when))
 }
 
 async function appliedMigrations(db: Database): Promise<readonly number[]> {

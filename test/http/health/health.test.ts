@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { toBase64 } from '../../../src/base/encoding.ts'
+import { runControl } from '../../../src/compose/jobs.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, readOk, startDevice } from '../../support/service.ts'
@@ -15,7 +17,7 @@ const unreachable = (): Promise<never> =>
   Promise.reject(new Error('connect ECONNREFUSED 10.1.2.3:5432'))
 
 function withoutDatabase(store: Store): Store {
-  return { ...store, ping: unreachable, counts: unreachable }
+  return { ...store, ping: unreachable, fleetSummary: unreachable }
 }
 
 describe('health', () => {
@@ -64,6 +66,7 @@ describe('metrics', () => {
     await service.request(`/v1/devices/${device.deviceId}`, { headers: admin })
     await submit(service, { token: 'x' })
     await service.post('/access/v1/evaluation', {}, { headers: admin })
+    await runControl(service.services)
     const text = await scrape()
     expect(text).toContain('countersign_attestations_total{verdict="trusted"} 1')
     expect(text).toContain(
@@ -77,6 +80,46 @@ describe('metrics', () => {
     expect(text).not.toContain('cli_')
   })
 
+  test('read no database', async () => {
+    service.calls.length = 0
+    await scrape()
+    // The pools of this process say by themselves what they have.
+    expect(service.calls.filter((name) => name !== 'pools')).toEqual([])
+  })
+
+  test('of which the labels are known begin at 0', async () => {
+    const text = await scrape(await createTestService({ database }))
+    for (const series of [
+      'decisions_total{decision="false",verdict="stale"}',
+      'attestations_total{verdict="untrusted"}',
+      'refusals_total{stage="submission",reason="nonce_spent"}',
+      'refusals_total{stage="evidence",reason="message_too_large"}',
+      'client_refusals_total{reason="client_secret_wrong"}',
+      'break_glass_total{outcome="granted"}',
+      'relieved_decisions_total{kind="hold"}',
+      'rollout_steps_total{step="halt"}',
+      'faults_total{surface="authzen"}',
+      'shared_request_keys_total',
+    ]) {
+      expect(text).toContain(`\ncountersign_${series} 0\n`)
+    }
+    expect(text).toMatch(/^countersign_build_info\{version="\d+\.\d+\.\d+"\} 1$/m)
+  })
+
+  test('are all on the page about them, and say what they are of', async () => {
+    const page = readFileSync('docs/monitoring.md', 'utf8')
+    const told = [...page.matchAll(/^\| `(countersign_\w+)` \| (\w+) \|/gm)]
+    const metrics = await service.services.metrics.registry.getMetricsAsJSON()
+    expect(told.map(([, name]) => name).sort()).toEqual(metrics.map(({ name }) => name).sort())
+    for (const { name, type, help } of metrics) {
+      const [, , of] = told.find(([, one]) => one === name) ?? []
+      const isOfAll = help.startsWith('Of the whole deployment:')
+      expect(of, name).toBe(isOfAll ? 'deployment' : 'process')
+      // Whatever is added up over processes is a counter or a histogram.
+      if (isOfAll) expect(type.toString()).toBe('gauge')
+    }
+  })
+
   test('have one route for everything that is not there', async () => {
     for (let i = 0; i < 20; i++) await service.request(`/guess/${i}`)
     const routes = new Set(
@@ -88,6 +131,7 @@ describe('metrics', () => {
   test('are given while the database is away, when they are wanted most', async () => {
     const other = await createTestService({ database, wrap: withoutDatabase })
     await other.request('/readyz')
+    await runControl(other.services)
     const text = await scrape(other)
     expect(text).toContain('countersign_devices{verdict="trusted"} Nan')
     expect(text).toContain('countersign_http_request_duration_seconds_count{route="/readyz"')

@@ -1,6 +1,14 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +17,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   claimDirectory,
   type DirectoryClaim,
+  placeOf,
   readOwner,
   releaseDirectory,
+  socketOf,
 } from '../../../src/store/drivers/directory-claim.ts'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
 import { makeDataDirectory } from '../../support/data-directory.ts'
@@ -130,6 +140,57 @@ describe('embedded store', () => {
     await guest.close()
   })
 
+  /** Witness: `cp`, which an administrator makes a copy with; `-a` copies sockets, too. */
+  test.each([['-a'], ['-r', '--no-preserve=all']])(
+    'a copy made by cp %s while its owner runs is nobody’s, and changes nothing of the original',
+    async (...flags) => {
+      const deviceId = newDeviceId()
+      const owner = await open()
+      await owner.recordAttestation(attestationOf({ deviceId }))
+      const copy = newFolder()
+      execFileSync('cp', [...flags, `${dataDir}/.`, copy])
+      const other = await open(copy)
+      expect(other.place).toMatchObject({ role: 'owner', path: join(copy, 'store') })
+      await other.quarantineDevice({ deviceId, by: 'cli', reason: 'lost', now: at(5) })
+      expect((await owner.trustRecord(deviceId)).record?.quarantine).toBeNull()
+      expect((await other.trustRecord(deviceId)).record?.quarantine).not.toBeNull()
+      // The original is as alive as it was.
+      const guest = await open()
+      expect(guest.place).toMatchObject({ role: 'guest' })
+      for (const store of [guest, other, owner]) await store.close()
+      rmSync(copy, { recursive: true })
+    },
+  )
+
+  test('a copy is nobody’s, too, where the socket lies elsewhere for its long path', async () => {
+    const path = join(dataDir, 'b'.repeat(100))
+    await makeDataDirectory(path)
+    const owner = await open(path)
+    const copy = newFolder()
+    execFileSync('cp', ['-a', `${path}/.`, copy])
+    const other = await open(copy)
+    expect(other.place).toMatchObject({ role: 'owner' })
+    await other.close()
+    await owner.ping()
+    const guest = await open(path)
+    expect(guest.place).toMatchObject({ role: 'guest' })
+    await guest.close()
+    await owner.close()
+    rmSync(copy, { recursive: true })
+  })
+
+  test('a directory that is moved while its owner runs is the owner’s still', async () => {
+    const [path, moved] = [join(dataDir, 'here'), join(dataDir, 'there')]
+    await makeDataDirectory(path)
+    const owner = await open(path)
+    renameSync(path, moved)
+    const guest = await open(moved)
+    expect(guest.place).toMatchObject({ role: 'guest' })
+    await guest.close()
+    renameSync(moved, path)
+    await owner.close()
+  })
+
   test('several that open at once end with one owner', async () => {
     const stores = await Promise.all(Array.from({ length: 5 }, () => open()))
     const roles = stores.map(({ place }) => (place.kind === 'directory' ? place.role : ''))
@@ -192,9 +253,14 @@ describe('embedded store', () => {
     await owner.close()
   })
 
+  async function socketOfOwner(): Promise<string> {
+    const folder = join(dataDir, 'store')
+    return socketOf(folder, (await readOwner(folder)) ?? { socket: '' })
+  }
+
   /** What comes back from the owner for these bytes, until the connection is at its end. */
   async function sayToOwner(...pieces: readonly (string | Uint8Array)[]): Promise<string> {
-    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    const stranger = connect(await socketOfOwner())
     let answer = ''
     stranger
       .on('error', () => {})
@@ -231,7 +297,7 @@ describe('embedded store', () => {
     const owner = await open()
     expect(await sayToOwner(Buffer.from([0xff, 0x0a]))).toBe('')
     expect(await sayToOwner('x'.repeat(17 * 1024 * 1024))).toBe('')
-    const silent = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    const silent = connect(await socketOfOwner())
     silent.write('{"id":1,"sq')
     await owner.ping()
     silent.destroy()
@@ -260,7 +326,7 @@ describe('embedded store', () => {
 
   test('many requests at once are answered in their order, though nobody reads meanwhile', async () => {
     const owner = await open()
-    const stranger = connect((await readOwner(join(dataDir, 'store')))?.socket ?? '')
+    const stranger = connect(await socketOfOwner())
     const sql = "select repeat('x', 100000) as long"
     for (let id = 0; id < 200; id++) stranger.write(`${JSON.stringify({ ...whole, id, sql })}\n`)
     await owner.ping()
@@ -325,6 +391,27 @@ describe('the claim of a data directory', () => {
       await releaseDirectory(dataDir)
     }
     expect(readdirSync(dataDir).filter((name) => /owner|draft/.test(name))).toEqual([])
+  })
+
+  test('counts for the directory that it was made for, when its socket lies elsewhere', async () => {
+    const elsewhere = await somebody()
+    const [original, copy] = [newFolder(), newFolder()]
+    const claim = { ...elsewhere, place: await placeOf(original) }
+    expect(await claimDirectory(original, claim)).toBeNull()
+    writeFileSync(join(copy, 'owner'), JSON.stringify(claim))
+    expect(await readOwner(original)).toEqual(claim)
+    expect(await readOwner(copy)).toBeNull()
+    // Another number of the same device, as another container may see it.
+    writeFileSync(
+      join(original, 'owner'),
+      JSON.stringify({ ...claim, place: { ...claim.place, device: '1' } }),
+    )
+    expect(await readOwner(original)).not.toBeNull()
+    // The heir of the copy leaves the socket to whom it belongs.
+    const heir = await somebody()
+    expect(await claimDirectory(copy, heir)).toBeNull()
+    expect(existsSync(elsewhere.socket)).toBe(true)
+    for (const folder of [original, copy]) rmSync(folder, { recursive: true })
   })
 
   test('survives heirs that die halfway', async () => {

@@ -1,0 +1,71 @@
+import { Gauge, type Registry } from 'prom-client'
+
+/**
+ * What every process of a deployment shows alike, because it is read from the database they share: take
+ * the maximum over processes, never the sum. Read in each round of control and not when Prometheus asks;
+ * all of it is `NaN` once the database could not be read.
+ */
+export type FleetGauges = ReturnType<typeof createFleetGauges>
+
+const FLEET = 'Of the whole deployment:'
+
+export function createFleetGauges(registers: Registry[]) {
+  return {
+    devices: new Gauge({
+      name: 'countersign_devices',
+      help: `${FLEET} recorded devices by verdict, as the last sweep of the fleet found them.`,
+      labelNames: ['verdict'],
+      registers,
+    }),
+    devicesFailing: new Gauge({
+      name: 'countersign_devices_failing',
+      help: `${FLEET} devices with evidence that counts which fail a clause that is in force for them, or cannot be decided by it, whether or not grace or a hold relieves them; as the last sweep of the fleet found them.`,
+      labelNames: ['clause', 'severity'],
+      registers,
+    }),
+    sweptAt: new Gauge({
+      name: 'countersign_sweep_ended_timestamp_seconds',
+      help: `${FLEET} when the last sweep of the fleet ended, from which the numbers of devices are.`,
+      registers,
+    }),
+    holds: new Gauge({
+      name: 'countersign_holds_active',
+      help: `${FLEET} causes that do not count for the moment, by kind.`,
+      labelNames: ['kind'],
+      registers,
+    }),
+    rollouts: new Gauge({
+      name: 'countersign_rollouts_open',
+      help: `${FLEET} rollouts that are not over, by kind of document, pass and state.`,
+      labelNames: ['kind', 'pass', 'state'],
+      registers,
+    }),
+    rolloutStage: new Gauge({
+      name: 'countersign_rollout_stage',
+      help: `${FLEET} the stage, from 1, of the open rollout of each kind of document; 0 without one.`,
+      labelNames: ['kind'],
+      registers,
+    }),
+    outbox: new Gauge({
+      name: 'countersign_outbox_events',
+      help: `${FLEET} events that wait to be delivered, counted up to 100000.`,
+      registers,
+    }),
+    outboxAge: new Gauge({
+      name: 'countersign_outbox_age_seconds',
+      help: `${FLEET} age of the event that is to be delivered next; 0 without one.`,
+      registers,
+    }),
+    expiry: new Gauge({
+      name: 'countersign_expiry_timestamp_seconds',
+      help: `${FLEET} when the first of each kind ends that is in force and ends at all: entries of the reference values (enclave, trust_anchor, azure_policy), overrides, holds.`,
+      labelNames: ['kind'],
+      registers,
+    }),
+    observedAt: new Gauge({
+      name: 'countersign_observed_timestamp_seconds',
+      help: 'When this process last read what is of the whole deployment.',
+      registers,
+    }),
+  }
+}

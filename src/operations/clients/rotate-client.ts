@@ -1,0 +1,55 @@
+import { err, ok, type Result } from '../../base/result.ts'
+import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../../keys/client-secret.ts'
+import type { Store } from '../../store/store.ts'
+
+export const CLIENT_ROTATION_REASONS = [
+  'client_to_rotate_not_found',
+  'client_to_rotate_disabled',
+  'client_rotation_under_way',
+] as const
+
+export type ClientRotationFailure = { readonly reason: (typeof CLIENT_ROTATION_REASONS)[number] }
+
+export type RotatedClient = {
+  /** Shown once: only its hash is kept. */
+  readonly secret: string
+  /** Until when the secret before counts too; `now` where it has ended. */
+  readonly previousUntil: Date
+}
+
+/** Longer, and two secrets would be how it is and not how it changes. */
+export const MAX_OVERLAP_MS = 30 * 86_400_000
+
+const FAILURES = {
+  client_unknown: 'client_to_rotate_not_found',
+  client_disabled: 'client_to_rotate_disabled',
+  rotation_under_way: 'client_rotation_under_way',
+} as const
+
+/**
+ * Gives a client another secret. The one before counts for `overlapMs` more, at most `MAX_OVERLAP_MS`,
+ * so that whoever uses it can be told the new one meanwhile; 0 ends it, and any before it, at once.
+ */
+export async function rotateClient(
+  dependencies: {
+    readonly store: Pick<Store, 'rotateClientSecret'>
+    readonly random: (length: number) => Uint8Array
+  },
+  change: {
+    readonly clientId: string
+    readonly overlapMs: number
+    readonly by: string
+    readonly now: Date
+  },
+): Promise<Result<RotatedClient, ClientRotationFailure>> {
+  const { store, random } = dependencies
+  const { clientId, overlapMs, by, now } = change
+  if (overlapMs > MAX_OVERLAP_MS) throw new TypeError('an overlap is 30 days at most')
+  const secret = newClientSecret(random(CLIENT_SECRET_BYTES))
+  const until = new Date(now.getTime() + overlapMs)
+  const secretHash = hashClientSecret(secret)
+  const answer = await store.rotateClientSecret({ clientId, secretHash, until, by, now })
+  return answer === 'applied'
+    ? ok({ secret, previousUntil: until })
+    : err({ reason: FAILURES[answer] })
+}

@@ -1,0 +1,258 @@
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { loadOrCreateSecretFile } from '../../../src/keys/secret-file.ts'
+import { backUp } from '../../../src/operations/backup/back-up.ts'
+import { restoreBackup } from '../../../src/operations/backup/restore.ts'
+import type { BackupFailure } from '../../../src/operations/backup/unpack.ts'
+import { openBackupSource } from '../../../src/store/backup/open-source.ts'
+import { claimFolder } from '../../../src/store/drivers/embedded.ts'
+import { openStore } from '../../../src/store/drivers/open-store.ts'
+import { at, attestationOf, newDeviceId } from '../../store/fixtures.ts'
+import { makeDataDirectory } from '../../support/data-directory.ts'
+import { makeOnceARun } from '../../support/once-a-run.ts'
+import { describePostgres } from '../../support/postgres.ts'
+import { POSTGRES_BINARIES } from '../../support/postgres-binaries.ts'
+import { expectOk, expectRefusal } from '../../support/refusal.ts'
+
+// Databases are made, restored and opened here, on machines that do more besides.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
+const WAIT = { timeout: 120_000 }
+
+let folder: string
+let dataDir: string
+let file: string
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'countersign-backup-'))
+  dataDir = join(folder, 'data')
+  file = join(folder, 'backup.tar.gz')
+  await makeDataDirectory(dataDir)
+  await loadOrCreateSecretFile(join(dataDir, 'secret.key'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const open = (path: string) => openStore({ kind: 'embedded', dataDir: path })
+const withAll = { withSecret: true, clock: () => at(0), tell: () => {} }
+const make = (options: { readonly withSecret?: boolean } = {}) =>
+  backUp({ ...withAll, dataDir, file, ...options })
+const restore = (name = 'restored') => restoreBackup({ file, dataDir: join(folder, name) })
+
+async function record(path: string, devices: readonly string[]): Promise<void> {
+  const store = await open(path)
+  for (const deviceId of devices) await store.recordAttestation(attestationOf({ deviceId }))
+  await store.close()
+}
+
+describe('a backup while nobody has the database open', () => {
+  test('holds everything, for this user alone, and is restored by it', async () => {
+    const ids = [newDeviceId(), newDeviceId()]
+    await record(dataDir, ids)
+    const { description, isLive, bytes } = expectOk(await make())
+    expect({ isLive, bytes }).toEqual({ isLive: false, bytes: statSync(file).size })
+    expect(description.tables['public.device']).toMatchObject({ rows: '2' })
+    expect(statSync(file).mode & 0o077).toBe(0)
+    // Nothing else is left where it was written, nor where it was read.
+    expect(readdirSync(folder).sort()).toEqual(['backup.tar.gz', 'data'])
+
+    expect(expectOk(await restore())).toEqual(description)
+    const secret = join(folder, 'restored', 'secret.key')
+    expect(readFileSync(secret)).toEqual(readFileSync(join(dataDir, 'secret.key')))
+    expect(statSync(secret).mode & 0o077).toBe(0)
+    expect(readdirSync(join(folder, 'restored', 'store'))).toEqual(['database'])
+    const restored = await open(join(folder, 'restored'))
+    for (const id of ids) expect((await restored.trustRecord(id)).record?.deviceId).toBe(id)
+    await restored.close()
+  })
+
+  test('leaves the secret out when it is told to', async () => {
+    expect(expectOk(await make({ withSecret: false })).description.has_secret).toBe(false)
+    expectOk(await restore())
+    expect(existsSync(join(folder, 'restored', 'secret.key'))).toBe(false)
+  })
+
+  test('needs a database, replaces no file, and one is made at a time', async () => {
+    const nowhere = backUp({ ...withAll, dataDir: join(folder, 'nowhere'), file })
+    await expect(nowhere).rejects.toThrow('there is no database')
+    const first = await openBackupSource(dataDir)
+    await expect(make()).rejects.toMatchObject({ name: 'DataDirectoryBusyError' })
+    await first.close()
+    writeFileSync(file, 'precious')
+    await expect(make()).rejects.toMatchObject({ code: 'EEXIST' })
+    expect(readFileSync(file, 'utf8')).toBe('precious')
+  })
+})
+
+describe('a backup while a process writes', () => {
+  test('is one moment of the database, with everything that was acknowledged before it', async () => {
+    const script = fileURLToPath(
+      new URL('../../store/devices/recording-process.ts', import.meta.url),
+    )
+    const config = JSON.stringify({ kind: 'embedded', dataDir })
+    const args = [script, '--config', config, '--round', '0', '--devices', '2']
+    const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise((resolve) => writer.once('close', resolve))
+    let printed = ''
+    writer.stdout.on('data', (data) => {
+      printed += data
+    })
+    const acknowledged = () => printed.match(/att_r0-d\d-\d+\n/g) ?? []
+    await expect.poll(() => acknowledged().length, WAIT).toBeGreaterThan(5)
+    const before = acknowledged().map((line) => line.trim())
+    const { isLive, description } = expectOk(await make())
+    expect(isLive).toBe(true)
+    const seen = acknowledged().length
+    await expect.poll(() => acknowledged().length, WAIT).toBeGreaterThan(seen)
+    writer.kill('SIGKILL')
+    await ended
+
+    expectOk(await restore())
+    const restored = await open(join(folder, 'restored'))
+    const source = await openBackupSource(join(folder, 'restored'))
+    const ids = (await source.run('select attestation_id as id from attestation')).map(
+      ({ id }) => id,
+    )
+    expect(before.filter((id) => !ids.includes(id))).toEqual([])
+    expect(description.tables['public.attestation']?.rows).not.toBe(String(acknowledged().length))
+    await source.close()
+    await restored.close()
+  })
+
+  test('goes on after one that died halfway', async () => {
+    const owner = await open(dataDir)
+    const dead = await openBackupSource(dataDir)
+    await dead.run("select pg_backup_start('dead', true)")
+    await dead.close()
+    expectOk(await make())
+    await owner.ping()
+    await owner.close()
+  })
+})
+
+/** Witness: `pg_verifybackup` of PostgreSQL, which reads a manifest and looks whether all is as it says. */
+describePostgres('the files of a backup', () => {
+  const verify = (path: string) =>
+    execFileSync(join(POSTGRES_BINARIES ?? '', 'pg_verifybackup'), ['-n', path], { stdio: 'pipe' })
+
+  test('are what the manifest says of them', async () => {
+    await record(dataDir, [newDeviceId()])
+    expectOk(await make())
+    execFileSync('tar', ['-xzf', file, '-C', folder])
+    const database = join(folder, 'database')
+    expect(verify(database).toString()).toContain('backup successfully verified')
+    writeFileSync(join(database, 'PG_VERSION'), '16\n')
+    expect(() => verify(database)).toThrow(/PG_VERSION/)
+  })
+})
+
+describe('what is not whole is not restored', () => {
+  beforeEach(async () => {
+    const kept = await makeOnceARun('backup', async (draft) => {
+      expectOk(await backUp({ ...withAll, dataDir, file: join(draft, 'backup.tar.gz') }))
+    })
+    copyFileSync(join(kept, 'backup.tar.gz'), file)
+    mkdirSync(join(folder, 'open'))
+    execFileSync('tar', ['-xzf', file, '-C', join(folder, 'open')])
+  })
+
+  /** The backup again, after a change of what it holds; the description comes last as ever. */
+  function pack(...names: readonly string[]): void {
+    execFileSync('tar', [
+      ...['--format=ustar', '-czf', file, '-C', join(folder, 'open')],
+      ...(names.length > 0 ? names : ['database', 'secret.key', 'countersign.json']),
+    ])
+  }
+  const change = (name: string, alter: (text: string) => string) => {
+    const path = join(folder, 'open', name)
+    writeFileSync(path, alter(readFileSync(path, 'utf8')))
+  }
+
+  async function expectNotRestored(reason: BackupFailure['reason']) {
+    expectRefusal(await restore(), reason)
+    expect(existsSync(join(folder, 'restored', 'store', 'database'))).toBe(false)
+    expect(existsSync(join(folder, 'restored', 'secret.key'))).toBe(false)
+    expect(readdirSync(join(folder, 'restored', 'store'))).toEqual([])
+  }
+
+  test('a file that ends early', async () => {
+    writeFileSync(file, readFileSync(file).subarray(0, -1000))
+    await expectNotRestored('archive_truncated')
+  })
+
+  test('a file that is something else', async () => {
+    writeFileSync(file, 'hello')
+    await expectNotRestored('archive_malformed')
+    writeFileSync(file, gzipSync('hello'))
+    await expectNotRestored('archive_truncated')
+  })
+
+  test('an archive that is none of ours, or lacks its last file', async () => {
+    pack('database', 'secret.key')
+    await expectNotRestored('backup_foreign')
+    copyFileSync(join(folder, 'open', 'secret.key'), join(folder, 'open', 'other'))
+    pack('other')
+    await expectNotRestored('backup_foreign')
+  })
+
+  test('a file of the database that was changed, has gone or was added', async () => {
+    change('database/PG_VERSION', (text) => `${text}\n`)
+    pack()
+    expect(expectRefusal(await restore(), 'backup_damaged')).toMatchObject({ path: 'PG_VERSION' })
+    rmSync(join(folder, 'open', 'database', 'PG_VERSION'))
+    pack()
+    await expectNotRestored('backup_damaged')
+    writeFileSync(join(folder, 'open', 'database', 'backup_manifest'), '{}')
+    pack()
+    expect(expectRefusal(await restore(), 'backup_damaged')).toMatchObject({
+      path: 'backup_manifest',
+    })
+  })
+
+  test('a file that nobody listed', async () => {
+    writeFileSync(join(folder, 'open', 'database', 'recovery.signal'), '')
+    pack()
+    await expectNotRestored('backup_damaged')
+  })
+
+  test('one of a newer version', async () => {
+    change('countersign.json', (text) => {
+      const description = JSON.parse(text)
+      return JSON.stringify({ ...description, migrations: [...description.migrations, 1] })
+    })
+    pack()
+    await expectNotRestored('backup_of_newer_version')
+  })
+
+  test('one whose tables are not what was backed up', async () => {
+    change('countersign.json', (text) => text.replace(/"rows": "\d+"/, '"rows": "77"'))
+    pack()
+    await expectNotRestored('backup_differs')
+  })
+
+  test('nor over a database that is there, nor beside another secret', async () => {
+    await expect(restoreBackup({ file, dataDir })).rejects.toThrow('has a database already')
+    mkdirSync(join(folder, 'restored'))
+    writeFileSync(join(folder, 'restored', 'secret.key'), 'another')
+    await expect(restore()).rejects.toThrow('another secret')
+    expect(existsSync(join(folder, 'restored', 'store', 'database'))).toBe(false)
+    const store = join(folder, 'busy', 'store')
+    mkdirSync(store, { recursive: true })
+    const owner = await claimFolder(store)
+    await expect(restore('busy')).rejects.toMatchObject({ name: 'DataDirectoryBusyError' })
+    await owner?.leave()
+  })
+})
