@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts'
 import type { Config } from '../../config/config.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
 import { drillOutage } from '../../operations/release/outage-drill.ts'
@@ -59,7 +60,9 @@ async function rehearse(
       requiresHardware: requiresHardware(config),
       signal: listenForStop(),
       onProgress: ({ devices, total }) => {
-        progress.show(`${renderBar(devices, total)}  ${count(devices)} of ${count(total)} devices`)
+        progress.show(
+          `${renderBar(devices, total)}  ${count(devices)} of ${plural(total, 'device')}`,
+        )
       },
     })
   } finally {
