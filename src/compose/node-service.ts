@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { collectDefaultMetrics } from 'prom-client'
 import { createLog, describeFault, type Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
+import { describeServer } from '../config/describe-server.ts'
 import { createApp } from '../http/app.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
@@ -110,7 +111,10 @@ async function openWhenThere(start: Start): Promise<Services> {
         server.answer = await answerWithoutDatabase(start)
         await server.listen()
       }
-      log.error('waiting_for_database', { ...WAITING, kind, looks, ...describeFault(error) })
+      const database = describeServer(config.database.url)
+      log.error('waiting_for_database', {
+        ...{ ...WAITING, database, kind, looks, ...describeFault(error) },
+      })
       await delay(wait, undefined, signal === undefined ? {} : { signal })
       wait = Math.min(wait * LOOK_LONGER, LOOK_MOST_MS)
     }

@@ -71,7 +71,7 @@ export async function prepareFleet(database: BenchDatabase): Promise<Fleet> {
       await services.store.recordAttestation(deny(recordingOf(index), index))
     },
   })
-  const client = await createClient(services)
+  const client = await createBenchClient(services)
   await services.store.close()
   await database.execute('vacuum analyze')
   return { environment, client, recordingOf, makeSubmission }
@@ -219,7 +219,7 @@ function deny(recording: AttestationToRecord, index: number): AttestationToRecor
   }
 }
 
-async function createClient(services: Services): Promise<Fleet['client']> {
+export async function createBenchClient(services: Services): Promise<Fleet['client']> {
   const id = 'bench'
   const secret = newClientSecret(services.random(CLIENT_SECRET_BYTES))
   await services.store.createClient({

@@ -10,6 +10,7 @@ export const PATHS = [
   'edge_evaluation',
   'worker',
   'preview',
+  'beside',
 ] as const
 
 export type Path = (typeof PATHS)[number]

@@ -4,6 +4,7 @@ import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
 import { migratePostgres } from '../../src/store/system/migrate.ts'
 import { runChild } from './child.ts'
 import type { BenchDatabase } from './database.ts'
+import type { Fleet } from './fleet.ts'
 import type { BenchOptions } from './options.ts'
 import { recordPreviewFleet } from './preview-fleet.ts'
 import type { PreviewInput, PreviewRun, PreviewVariant } from './preview-variant.ts'
@@ -31,13 +32,13 @@ export type PreviewFigures = {
 
 export const PREVIEW_TARGETS = { ratio: 0.6, peak_mb: 300 } as const
 
-const DEVICES = 1_000_000
+export const MANY_DEVICES = 1_000_000
 const DEVICES_FEW = 100_000
 
 const TEXTS = { en: { title: 'Bench', repair: 'None.' } }
 
 /** What is in force and two clauses more, one of which reads what differs from device to device. */
-const CANDIDATE = {
+export const CANDIDATE = {
   ...BASELINE_POLICY,
   clauses: [
     ...BASELINE_POLICY.clauses,
@@ -78,7 +79,7 @@ export async function measurePreview(
     return { perSecond, peakMb: run.peakMb, blockMs: run.blockMs }
   }
   const few = await withFleet(database, DEVICES_FEW, onProgress, (url) => measure(url, 'preview'))
-  return withFleet(database, DEVICES, onProgress, async (url) => {
+  return withFleet(database, MANY_DEVICES, onProgress, async (url) => {
     const previews: Measured[] = []
     const reads: Measured[] = []
     // Each once with the colder and once with the warmer database.
@@ -105,11 +106,12 @@ export async function measurePreview(
   })
 }
 
-async function withFleet<T>(
+/** A database of its own with so many devices, for as long as it is used. */
+export async function withFleet<T>(
   database: BenchDatabase,
   devices: number,
   onProgress: (text: string) => void,
-  use: (url: string) => Promise<T>,
+  use: (url: string, environment: Fleet['environment']) => Promise<T>,
 ): Promise<T> {
   const name = `preview_${devices}_${process.pid}`
   await database.execute(`create database ${name}`)
@@ -125,7 +127,7 @@ async function withFleet<T>(
     const start = performance.now()
     await recordPreviewFleet(url, environment, devices)
     onProgress(`recorded ${devices} devices in ${Math.round(performance.now() - start)} ms`)
-    return await use(url)
+    return await use(url, environment)
   } finally {
     await database.execute(`drop database ${name} with (force)`)
   }

@@ -1,11 +1,12 @@
 import { availableParallelism, cpus } from 'node:os'
+import { BESIDE_TARGETS, type BesideFigures } from './beside.ts'
 import type { Path } from './options.ts'
 import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
 import type { PathResult } from './rounds.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<Path, 'worker' | 'preview'>
+type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.85,
@@ -22,6 +23,7 @@ const WORKER_LIMITS = { gzip_bytes: 1_048_576, startup_ms: 500 } as const
 export type Results = Partial<Record<RatioPath, PathResult>> & {
   worker?: WorkerFigures
   preview?: PreviewFigures
+  beside?: BesideFigures
 }
 
 /** What each path is, and the least that it has to do. */
@@ -90,7 +92,7 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
-  const { worker, preview } = results
+  const { worker, preview, beside } = results
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
@@ -100,6 +102,7 @@ export function formatReport(results: Results, machine: string): string {
     ...(preview === undefined
       ? []
       : [formatFigures('preview', { ...preview, ...preview.floors }, PREVIEW_TARGETS)]),
+    ...(beside === undefined ? [] : [formatFigures('beside', beside, BESIDE_TARGETS)]),
   ].join('\n\n')
 }
 
@@ -120,19 +123,30 @@ export function missedTargets(results: Results): readonly Path[] {
   const missed: Path[] = ratiosOf(results)
     .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
     .map(([path]) => path)
-  const { worker, preview } = results
+  const { worker, preview, beside } = results
   const { gzip_bytes, startup_ms } = WORKER_LIMITS
   const { ratio, peak_mb } = PREVIEW_TARGETS
   if (worker && !(worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms)) {
     missed.push('worker')
   }
   if (preview && !(preview.ratio >= ratio && preview.peak_mb < peak_mb)) missed.push('preview')
+  if (beside && !isUnder(beside, BESIDE_TARGETS)) missed.push('beside')
   return missed
+}
+
+function isUnder(figures: BesideFigures, limits: typeof BESIDE_TARGETS): boolean {
+  const { preview_p99_ms, lock_p99_ms, not_answered } = limits
+  return (
+    figures.preview_p99_ms < preview_p99_ms &&
+    figures.lock_p99_ms < lock_p99_ms &&
+    figures.not_answered < not_answered
+  )
 }
 
 function ratiosOf({
   worker: _,
   preview: __,
+  beside: ___,
   ...ratios
 }: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]

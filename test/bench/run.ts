@@ -1,4 +1,5 @@
 import { measureAppraisal } from './appraisal.ts'
+import { measureBeside } from './beside.ts'
 import { type BenchDatabase, openBenchDatabase } from './database.ts'
 import { measureEdgeEvaluation } from './edge-evaluation.ts'
 import { measureEvaluation } from './evaluation.ts'
@@ -84,6 +85,9 @@ async function measureOnDatabase(
   }
   if (options.only.includes('preview')) {
     results.preview = await measurePreview(options, database, (text) => tell(`preview: ${text}`))
+  }
+  if (options.only.includes('beside')) {
+    results.beside = await measureBeside(database, fleet, tell)
   }
   return results
 }

@@ -158,13 +158,21 @@ test('a second service on one data directory waits for the first one, and takes 
 
 test('a database that cannot be reached is told by host and name, without the password', async () => {
   const url = 'postgres://someone:geheim@127.0.0.1:1/trust'
-  const commands = [['serve', '--data', folderForTest()], ['migrate'], ['clients', 'list']]
-  for (const command of commands) {
+  for (const command of [['migrate'], ['clients', 'list']]) {
     const { code, stderr } = await runCli(command, { DATABASE_URL: url })
     expect(code).toBe(1)
     expect(stderr).toContain('cannot reach PostgreSQL at 127.0.0.1:1/trust (DATABASE_URL): ')
     expect(stderr).not.toContain('geheim')
   }
+  // A service waits for it.
+  const service = launchServe(['--port', '0', '--data', folderForTest()], { DATABASE_URL: url })
+  const waits = await service.logged('waiting_for_database')
+  expect(waits).toMatchObject({ database: '127.0.0.1:1/trust', kind: 'connection', looks: 1 })
+  const { code } = await service.end('SIGTERM')
+  expect({ code, lines: JSON.stringify(service.lines()) }).toEqual({
+    code: 0,
+    lines: expect.not.stringContaining('geheim'),
+  })
 })
 
 test('a reader that has seen enough is no fault', async () => {

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.ts'
+import { describeServer } from '../../config/describe-server.ts'
 
 const UNREACHABLE = [
   'ECONNREFUSED',
@@ -61,10 +62,4 @@ function explainListening(code: string, { host, port }: Config): string | undefi
       return `this machine has no address ${host} (HOST)`
   }
   return undefined
-}
-
-/** Host, port and database; never the password. */
-function describeServer(url: string): string {
-  const { host, pathname } = new URL(url.replace('@/', '@localhost/'))
-  return `${host}${pathname}`
 }

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { deviceIdOf } from '../../../src/access/device-id.ts'
-import { noteReason } from '../../support/refusal.ts'
+import { expectOk, noteReason } from '../../support/refusal.ts'
 import {
   createTestService,
   everythingStored,
@@ -166,4 +166,50 @@ test('whoever replays what a device has handed in uses up none of what the devic
     clock.advance(0.001)
     await readOk((await attestMinted(one, { deviceKey })).answer, 201)
   }
+})
+
+describe('our own agent loses nothing', () => {
+  /** Hands requests on; of each of these paths the first answer is lost on its way. */
+  const losing = (lost: (path: string, count: number) => Response | 'lost' | undefined) => {
+    const counts = new Map<string, number>()
+    return async (request: Request) => {
+      const { pathname } = new URL(request.url)
+      const count = (counts.get(pathname) ?? 0) + 1
+      counts.set(pathname, count)
+      const answer = await one.app.fetch(request)
+      const instead = lost(pathname, count)
+      if (instead === 'lost') throw new TypeError('connection reset')
+      return instead ?? answer
+    }
+  }
+  const attest = async (fetch: ReturnType<typeof losing>) => {
+    const device = await startDevice()
+    const wait = () => Promise.resolve()
+    const agent = one.agentOf(device, { fetch, wait, maxAttempts: 3, maxBusyAttempts: 3 })
+    expectOk(await agent.attest())
+    const rows = await database.query(
+      `select attestation_id from attestation where device_id = '${device.deviceId}'`,
+    )
+    expect(rows).toHaveLength(1)
+  }
+
+  test('when the answer to its submission is lost', () =>
+    attest(
+      losing((path, count) => (path === '/v1/attestations' && count < 3 ? 'lost' : undefined)),
+    ))
+
+  test('when it is told to come later after it was recorded', () => {
+    const later = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } })
+    return attest(
+      losing((path, count) => (path === '/v1/attestations' && count < 3 ? later() : undefined)),
+    )
+  })
+
+  test('when its message was taken and the answer says to come later', () => {
+    const later = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } })
+    // The first message of that path asks for a challenge, the second brings the evidence.
+    return attest(
+      losing((path, count) => (path === '/attest/Tpm' && count === 2 ? later() : undefined)),
+    )
+  })
 })

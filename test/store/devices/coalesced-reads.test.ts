@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { coalesceReads } from '../../../src/store/devices/coalesced-reads.ts'
 import type { TrustRecordReads } from '../../../src/store/devices/trust-records.ts'
+import { StoreError } from '../../../src/store/store-error.ts'
 import { namedHash } from '../../support/document-hash.ts'
 
 const HASHES = {
@@ -13,13 +14,17 @@ const HASHES = {
 
 /** Reads that answer when told to, of a fleet in which ids that begin with `dev` exist. */
 function heldReads() {
-  const statements: { ids: readonly string[]; answer: () => void; fail: () => void }[] = []
+  const statements: {
+    ids: readonly string[]
+    answer: () => void
+    fail: (code?: string) => void
+  }[] = []
   const hold = <T>(ids: readonly string[], value: () => T) =>
     new Promise<T>((resolve, reject) => {
       statements.push({
         ids,
         answer: () => resolve(value()),
-        fail: () => reject(new Error('the database went away')),
+        fail: (code) => reject(new StoreError(Object.assign(new Error('gone'), { code }))),
       })
     })
   const reads: TrustRecordReads = {
@@ -98,5 +103,47 @@ describe('coalesceReads', () => {
     const after = reads.trustRecord('dev_5')
     statements[3]?.answer()
     await expect(after).resolves.toMatchObject({ record: { deviceId: 'dev_5' } })
+  })
+
+  it('fails what waits behind a statement that took too long, and asks again for what comes after', async () => {
+    const { reads, statements } = heldReads()
+    const waiting = Promise.allSettled(
+      Array.from({ length: 200 }, (_, index) => reads.trustRecord(`dev_${index}`)),
+    )
+    statements[0]?.fail('57014')
+    statements[1]?.fail('57014')
+    const faults = (await waiting).map((one) => one.status === 'rejected' && one.reason.fault)
+    expect(faults).toEqual(Array(200).fill('timeout'))
+    expect(statements).toHaveLength(2)
+    const after = reads.trustRecord('dev_1')
+    statements[2]?.answer()
+    await after
+  })
+
+  it('fails a batch alone whose connection broke', async () => {
+    const { reads, statements } = heldReads()
+    const asked = Promise.allSettled(['dev_1', 'dev_2', 'dev_3'].map((id) => reads.trustRecord(id)))
+    statements[0]?.fail('ECONNRESET')
+    await turn()
+    for (const { answer } of statements) answer()
+    expect((await asked).map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ])
+  })
+
+  it('lets no more wait than memory is for', async () => {
+    const { reads, statements } = heldReads()
+    const asked = Promise.allSettled(
+      Array.from({ length: 3000 }, (_, index) => reads.trustRecord(`dev_${index}`)),
+    )
+    for (let index = 0; index < statements.length; index++) {
+      statements[index]?.answer()
+      await turn()
+    }
+    const ends = (await asked).map((one) => one.status === 'rejected' && one.reason.fault)
+    expect(ends.slice(0, 2050)).toEqual(Array(2050).fill(false))
+    expect(ends.slice(2050)).toEqual(Array(950).fill('queue_full'))
   })
 })

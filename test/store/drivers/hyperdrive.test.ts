@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -117,6 +118,25 @@ describePostgres('store with a connection for each request', () => {
       await database.store.ping()
     })
     await expect(failed).rejects.toMatchObject({ name: 'StoreError' })
+  })
+
+  test('whether the role has limits of its own is found, as the edge page sets them', async () => {
+    const database = openHyperdriveStore(await server.createDatabase('limited'))
+    expect(await request(database, database.hasLimits)).toBe(false)
+    await admin.query('create role edge_role login superuser')
+    const pattern = /^alter role countersign in database countersign .*$/gm
+    const page = readFileSync('docs/edge.md', 'utf8')
+    for (const [line] of page.matchAll(pattern)) {
+      await admin.query(
+        line.replace(
+          'role countersign in database countersign',
+          'role edge_role in database limited',
+        ),
+      )
+    }
+    const as = Object.assign(new URL(server.url), { username: 'edge_role', pathname: '/limited' })
+    const limited = openHyperdriveStore(as.href)
+    expect(await request(limited, limited.hasLimits)).toBe(true)
   })
 
   test('an address that answers nothing is given up', { timeout: 20_000 }, async () => {
