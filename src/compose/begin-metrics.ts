@@ -1,6 +1,6 @@
 import { BREAK_GLASS_REASONS } from '../access/break-glass/failure.ts'
 import { VERDICTS } from '../access/trust-record.ts'
-import { CLAIMS_REASONS } from '../appraisal/claims.ts'
+import { CLAIMS_REASONS } from '../appraisal/read-claims.ts'
 import { createMetrics, type Metrics } from '../base/metrics.ts'
 import { PROOF_REASONS } from '../evidence/jws/confirmation.ts'
 import { NONCE_REASONS } from '../evidence/nonce.ts'

@@ -1,6 +1,6 @@
 import { parseReferenceValues } from '../appraisal/reference-values.ts'
 import { lintDocument } from '../operations/release/check-document.ts'
-import { releaseFirst } from '../operations/release/release.ts'
+import { releaseFirst } from '../operations/release/release-first.ts'
 import { BASELINE_POLICY } from '../policy/document/baseline.ts'
 import { SERVICE } from '../store/schema/schema.ts'
 import type { Store } from '../store/store.ts'

@@ -1,11 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import {
-  CLAIM_NAMES,
-  CLAIMS,
-  CLAIMS_REASONS,
-  readAttestationClaims,
-} from '../../src/appraisal/claims.ts'
+import { CLAIM_NAMES, CLAIMS } from '../../src/appraisal/claims.ts'
+import { CLAIMS_REASONS, readAttestationClaims } from '../../src/appraisal/read-claims.ts'
 import { BUILT_IN_KINDS } from '../../src/verifier/kinds/built-in.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { describeVectors, vectorJson } from '../support/vectors.ts'

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, importX509, jwtVerify } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { CLAIM_NAMES, readAttestationClaims } from '../../src/appraisal/claims.ts'
+import { CLAIM_NAMES } from '../../src/appraisal/claims.ts'
+import { readAttestationClaims } from '../../src/appraisal/read-claims.ts'
 import { digest } from '../../src/base/digest.ts'
 import { toBase64Url } from '../../src/base/encoding.ts'
 import { importKeySet } from '../../src/evidence/jws/key-set.ts'

@@ -9,6 +9,8 @@ import {
 } from '../framework/options.ts'
 import { KINDS } from './document-kinds.ts'
 
+export const FILE_HELP = 'the document; - is standard input'
+
 /** Which kind of document something is limited to. */
 export const ANY_KIND = oneOf('KIND', `only of ${KINDS.toReversed().join(' or ')}`, KINDS)
 

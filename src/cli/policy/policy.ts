@@ -1,6 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
-import { WRITTEN_KINDS } from '../../operations/release/document-schema.ts'
 import { LARGE_FLEET } from '../../operations/release/gates.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { group, verb } from '../framework/command.ts'
@@ -10,7 +9,6 @@ import {
   ACCEPT_DENIALS,
   flag,
   limit,
-  oneOf,
   preset,
   REASON,
   required,
@@ -21,63 +19,31 @@ import { listenForStop } from '../framework/signals.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { activateVersion } from './activate.ts'
 import { applyDocuments } from './apply.ts'
-import { printClaims } from './claims.ts'
 import { compareDocuments } from './compare.ts'
 import { kindOption } from './document-kinds.ts'
 import { exportDocuments } from './export.ts'
 import { findCandidate, HASH_HELP, isVersion, MOST_VERSIONS } from './find-version.ts'
 import { type DocumentFile, findDocuments, findVersions } from './folder.ts'
 import { importDocuments } from './import.ts'
-import { printLint } from './lint.ts'
 import { listVersions } from './list.ts'
-import { KIND, PREVIEW_MAX_AGE, RELEASE_EXITS, RELEASE_OPTIONS, readRelease } from './options.ts'
+import {
+  FILE_HELP,
+  KIND,
+  PREVIEW_MAX_AGE,
+  RELEASE_EXITS,
+  RELEASE_OPTIONS,
+  readRelease,
+} from './options.ts'
 import { printPlan } from './plan.ts'
 import { runPreview } from './preview.ts'
 import { type Candidate, demandChecked, readCandidate } from './read-document.ts'
 import { rollBackByCommand } from './roll-back.ts'
-import { printSchema } from './schema.ts'
 import { showDocument } from './show.ts'
-import { testPolicy } from './tests.ts'
+import { claims, lint, schema, test } from './written.ts'
 
-const FILE_HELP = 'the document; - is standard input'
 const EITHER_HELP = `a file, - for standard input, or a version: ${HASH_HELP}`
 const DIR = text('DIR', 'the folder of policy.json and reference-values.json')
 const STOPPED = 'No document came into force from here on.'
-
-const lint = verb({
-  summary: 'say all that is wrong with a file, with line and column',
-  arguments: { file: required(text('FILE', FILE_HELP)) },
-  options: { kind: KIND },
-  json: 'the findings',
-  exits: { refused: 'the document has errors' },
-  run: ({ file, kind, json }) =>
-    printLint(readCandidate(kind, file, { now: new Date() }), { json }),
-})
-
-const test = verb({
-  summary:
-    'run the tests of a policy: which device, asking for what, is granted or denied, and why',
-  about: `They stand beside the policy, policy.test.json beside policy.json, and plan and apply run them
-there. The reference values are those of the tests, or those in the folder of the policy.`,
-  arguments: { file: required(text('FILE', 'the policy')) },
-  options: { fixtures: text('FILE', 'the tests, if they stand elsewhere') },
-  json: 'every case, and what is not as expected',
-  exits: { refused: 'a case is not as expected, or the policy has errors' },
-  run: (values) => testPolicy({ ...values, now: new Date() }),
-})
-
-const schema = verb({
-  summary: 'print the JSON Schema of a policy, of reference values, or of the tests of a policy',
-  arguments: { kind: preset(oneOf('KIND', WRITTEN_KINDS.join(', '), WRITTEN_KINDS), 'policy') },
-  json: { none: 'what it prints is JSON' },
-  run: ({ kind }) => printSchema(kind),
-})
-
-const claims = verb({
-  summary: 'list the claims that an expression can read, and what they are made of',
-  json: 'the claims',
-  run: ({ json }) => printClaims({ json }),
-})
 
 const preview = verb({
   summary: 'say which recorded devices would be denied or allowed that are not now',

@@ -1,10 +1,7 @@
 import { type DeviceId, deviceIdOf } from '../../access/device-id.ts'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
-import {
-  type AttestationClaims,
-  type ClaimsFailure,
-  readAttestationClaims,
-} from '../../appraisal/claims.ts'
+import type { AttestationClaims } from '../../appraisal/claims.ts'
+import { type ClaimsFailure, readAttestationClaims } from '../../appraisal/read-claims.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import { digest } from '../../base/digest.ts'
 import { fromBase64, fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'

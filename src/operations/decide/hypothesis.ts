@@ -5,13 +5,9 @@ import {
   readRequest,
 } from '../../access/evaluation-request.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
-import {
-  CLAIM_NAMES,
-  CLAIMS,
-  type ClaimsFailure,
-  readAttestationClaims,
-} from '../../appraisal/claims.ts'
+import { CLAIM_NAMES, CLAIMS } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
+import { type ClaimsFailure, readAttestationClaims } from '../../appraisal/read-claims.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { asAttestationPolicyHash } from '../../evidence/token/attestation-token.ts'
 import { suggestName } from '../../policy/language/suggest.ts'
