@@ -79,6 +79,25 @@ function appraiseEnclave(
   return { listed, name, svnCurrent: listed === true ? svnCurrent : undefined, debuggable }
 }
 
+/**
+ * The entry in force that names the enclave of these claims, and of several the one that asks for the
+ * least: whose minimum it has to reach.
+ */
+export function findReference(input: {
+  readonly claims: AttestationClaims
+  readonly referenceValues: ReferenceValues
+  readonly now: Date
+}): EnclaveReference | undefined {
+  const { claims, referenceValues, now } = input
+  const at = now.getTime()
+  return (referenceValues.enclavesByAuthor.get(claims.enclaveAuthorId ?? '') ?? [])
+    .filter(({ validFrom, validUntil }) => at >= validFrom && at < validUntil)
+    .filter((reference) => matchesReference(claims, reference) === true)
+    .reduce<EnclaveReference | undefined>((least, one) => {
+      return least === undefined || one.minimumSvn < least.minimumSvn ? one : least
+    }, undefined)
+}
+
 /** Whether an entry names this enclave; `undefined` when the token lacks an id that it needs. */
 function matchesReference(
   claims: AttestationClaims,

@@ -43,8 +43,12 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./clients/clients.ts'),
   },
   devices: {
-    summary: 'list, show, quarantine, release or admit devices',
-    load: () => import('./devices/devices.ts'),
+    summary: 'find, export, show, label, import, quarantine or admit devices',
+    load: () => sparing(() => import('./devices/devices.ts')),
+  },
+  audit: {
+    summary: 'read who changed what, and when',
+    load: () => import('./audit/audit.ts'),
   },
   receipt: {
     summary: 'verify a decision receipt offline, or export what it was made from',

@@ -43,6 +43,17 @@ export function findOverride<T extends Override>(
   return found
 }
 
+/** All that are in force for a device, by its id or a label of it. */
+export function overridesOf<T extends Override>(
+  overrides: readonly T[],
+  device: { readonly deviceId: string; readonly labels: readonly string[] },
+  now: Date,
+): readonly T[] {
+  return overrides.filter(({ expiresAt, target }) => {
+    return expiresAt.getTime() > now.getTime() && isTarget(target, device)
+  })
+}
+
 function isTarget(
   { kind, name }: OverrideTarget,
   { deviceId, labels }: { readonly deviceId: string; readonly labels: readonly string[] },

@@ -22,6 +22,7 @@ import { prepareRollouts } from './rules/rollouts.ts'
 import { prepareSecondRequests } from './rules/second-requests.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
+import { prepareAuditLog } from './system/audit-log.ts'
 import { prepareClients } from './system/clients.ts'
 import { prepareEvents } from './system/events.ts'
 import { prepareFleetSummaries } from './system/fleet-summary.ts'
@@ -53,6 +54,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareDeviceHistory(db)),
     ...withStoreErrors(prepareFleetReads(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),
+    ...withStoreErrors(prepareAuditLog(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareDocuments(db)),
     ...withStoreErrors(preparePreviews(db)),

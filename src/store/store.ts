@@ -19,6 +19,7 @@ import type { Overrides } from './rules/overrides.ts'
 import type { Previews } from './rules/previews.ts'
 import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
+import type { AuditLog } from './system/audit-log.ts'
 import type { Clients } from './system/clients.ts'
 import type { Events } from './system/events.ts'
 import type { FleetSummaries } from './system/fleet-summary.ts'
@@ -65,6 +66,7 @@ export type Store = TrustRecordReads &
   Announcements &
   StoredSigningKeys &
   SealedSecrets &
+  AuditLog &
   IdleDevices &
   Partitions &
   Questions &

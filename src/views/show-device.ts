@@ -1,37 +1,73 @@
+import { describeRelief } from '../access/decide.ts'
 import type { DescribedDenial } from '../access/explain.ts'
-import type { HistoryEntry } from '../store/devices/device-history.ts'
-import type { DeviceDetail, DeviceSummary } from '../store/devices/device-reads.ts'
+import type { UnmetClause } from '../access/unmet.ts'
+import type { AssessedDevice } from '../operations/devices/assess-device.ts'
+import type { HistoryEntry, RefusedAttempt } from '../store/devices/device-history.ts'
+import type { DeviceDetail } from '../store/devices/device-reads.ts'
+import { showOverride } from './show-control.ts'
 
-/** A device in a list, as it stands on the wire. */
-export function showSummary(device: DeviceSummary) {
+/** A device in a list, as it stands on the wire: as a decision would find it now. */
+export function showSummary(device: AssessedDevice) {
+  const { attestation, quarantine } = device.record
   return {
-    device_id: device.deviceId,
-    verdict: device.verdict,
-    enrolment: device.enrolment,
-    owner: device.owner,
-    entra_device_id: device.entraDeviceId,
-    labels: device.labels,
-    ring: device.ring,
-    quarantined_at: device.quarantinedAt,
-    attested_at: device.attestedAt,
-    valid_until: device.validUntil,
-    created_at: device.createdAt,
+    ...showStanding(device),
+    quarantined_at: quarantine?.at ?? null,
+    issuer: attestation?.issuer ?? null,
+    attested_at: attestation?.attestedAt ?? null,
+    valid_until: attestation?.validUntil ?? null,
+    created_at: device.record.createdAt,
   }
 }
 
-/** One device with its last accepted attestation, and what will deny it later. */
-export function showDetail(detail: DeviceDetail, coming: readonly DescribedDenial[]) {
-  const { record, verdict, recordedVerdict, reasons, firstFailedAt } = detail
-  const { attestation, quarantine } = record
+function showStanding({
+  record,
+  about,
+  verdict,
+  reasons,
+  relief,
+  unmet,
+  overrides,
+}: AssessedDevice) {
   return {
     device_id: record.deviceId,
+    name: about.name,
+    serial: about.serial,
     verdict,
+    reasons,
+    unmet: unmet.map(showUnmet),
+    relief: relief.map(describeRelief),
+    overrides: overrides.map(showOverride),
     enrolment: record.enrolment,
     owner: record.owner,
     entra_device_id: record.entraDeviceId,
     labels: record.labels,
     ring: record.ring,
-    quarantine,
+  }
+}
+
+/** A clause that is not met, with the values that are there beside those that are needed. */
+function showUnmet({ clause, severity, status, cause, since, shortfalls }: UnmetClause) {
+  return {
+    clause,
+    severity,
+    status,
+    ...(cause !== undefined && { cause }),
+    since: since ?? null,
+    shortfalls,
+  }
+}
+
+/** One device with its last accepted attestation, and what will deny it later. */
+export function showDetail(
+  { recordedVerdict, reasons, firstFailedAt }: DeviceDetail,
+  device: AssessedDevice,
+  coming: readonly DescribedDenial[],
+) {
+  const { record } = device
+  const { attestation } = record
+  return {
+    ...showStanding(device),
+    quarantine: record.quarantine,
     vouched: record.vouched,
     generation: record.generation,
     created_at: record.createdAt,
@@ -69,5 +105,18 @@ export function showEntry(entry: HistoryEntry) {
     evaluated_policy: entry.evaluatedPolicyHash,
     reference_values: entry.referenceValuesHash,
     claims: entry.claims,
+  }
+}
+
+/** A refused attempt in a list of those of all devices; the history of its device has its trace. */
+export function showRefusal(refused: RefusedAttempt) {
+  return {
+    attestation_id: refused.attestationId,
+    at: refused.at,
+    device_id: refused.deviceId,
+    known_or_vouched: !refused.isStranger,
+    stage: refused.stage,
+    reasons: refused.reasons,
+    issuer: refused.issuer,
   }
 }

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { COMMAND } from '../../src/base/command.ts'
+import { command as audit } from '../../src/cli/audit/audit.ts'
 import { command as clients } from '../../src/cli/clients/clients.ts'
 import { command as devices } from '../../src/cli/devices/devices.ts'
+import { COMMAND_LINE, nameActor } from '../../src/cli/framework/open-database.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
@@ -30,11 +32,13 @@ afterAll(async () => {
 
 const spawn = (...args: readonly string[]): Promise<Ended> => runCli([...args, '--data', data])
 
-function cli(name: 'clients' | 'devices', ...args: readonly string[]): Promise<Called> {
-  return callCommand({ clients, devices }[name], [...args, '--data', data])
+type Noun = 'audit' | 'clients' | 'devices'
+
+function cli(name: Noun, ...args: readonly string[]): Promise<Called> {
+  return callCommand({ audit, clients, devices }[name], [...args, '--data', data])
 }
 
-async function cliJson(name: 'clients' | 'devices', ...args: readonly string[]): Promise<Json> {
+async function cliJson(name: Noun, ...args: readonly string[]): Promise<Json> {
   const { code, stdout } = await cli(name, ...args, '--json')
   expect(code).toBe(0)
   return JSON.parse(stdout)
@@ -139,7 +143,7 @@ describe('simulate and devices', () => {
 
   test('a list that was cut says so', async () => {
     const { stdout } = await cli('devices', 'list', '--limit', '4')
-    expect(stdout).toContain('There are more than 4: raise --limit, or --search.')
+    expect(stdout).toContain('There are more than 4: raise --limit, narrow it')
     expect((await cli('devices', 'list', '--limit', '18')).stdout).not.toContain('There are more')
   })
 
@@ -158,6 +162,117 @@ describe('simulate and devices', () => {
     expect(attempt.reasons[0].clause).toBe(device.attestation.reasons[0].clause)
   })
 
+  test('list finds devices by a clause, tells the value beside the one that is needed, and counts', async () => {
+    const untrusted: Json[] = await cliJson('devices', 'list', '--verdict', 'untrusted')
+    const [{ clause }] = untrusted[0].reasons
+    const fails = (device: Json) => device.unmet.some((one: Json) => one.clause === clause)
+    const found: Json[] = await cliJson('devices', 'list', '--clause', clause)
+    expect(found).toEqual(listed.filter(fails))
+    expect(found.length).toBeGreaterThan(0)
+    const { stdout } = await cli('devices', 'list', '--clause', clause, '--limit', '1')
+    expect(stdout).toMatch(new RegExp(`${clause}: \\S+ \\w+, needs \\w+`))
+    expect(stdout).not.toContain('(reported)')
+    const counts = await cliJson('devices', 'list', '--group-by', 'clause')
+    expect(counts).toMatchObject({ group_by: 'clause', devices: listed.length })
+    expect(counts.groups).toContainEqual({
+      ...{ group: clause, severity: 'enforce', devices: found.length },
+    })
+    expect((await cli('devices', 'list', '--group-by', 'label')).stdout).toBe(
+      `Of ${listed.length} devices none has a label.\n`,
+    )
+    const of = await cli('devices', 'list', '--group-by', 'clause', '--verdict', 'untrusted')
+    expect(of.stdout).toMatch(
+      new RegExp(`^Of ${untrusted.length} devices:\n[^]*\n${clause} +enforce +\\d`),
+    )
+  })
+
+  test('label and owner say what devices are, and say when nothing was changed', async () => {
+    const [{ device_id: first }, { device_id: second }] = listed
+    const label = (...args: string[]) => cli('devices', 'label', first, second, ...args)
+    expect((await label('--add', 'lab', '--add', 'vip')).stdout).toBe(
+      `${first} has the labels lab, vip.\n${second} has the labels lab, vip.\n`,
+    )
+    expect((await label('--add', 'lab')).stdout).toContain('already: nothing was changed')
+    expect((await label('--remove', 'vip')).stdout).toContain('has the labels lab.')
+    await expect(label()).rejects.toThrow('--add LABEL or --remove LABEL')
+    const owner = (...args: string[]) => cli('devices', 'owner', first, ...args)
+    expect((await owner('--set', 'Ada')).stdout).toBe(`${first} belongs to Ada.\n`)
+    await expect(owner('--set', 'Ada', '--clear')).rejects.toThrow('--set OWNER or --clear')
+    const found: Json[] = await cliJson('devices', 'list', '--owner', 'ada', '--label', 'LAB')
+    expect(found).toMatchObject([{ device_id: first, owner: 'Ada', labels: ['lab'] }])
+    expect((await owner('--clear')).stdout).toBe(`${first} has no owner.\n`)
+  })
+
+  test('an export is imported again and changes nothing, and an edited one what was edited', async () => {
+    const file = join(data, 'devices.csv')
+    const { stdout: csv } = await cli('devices', 'export')
+    const rows = csv.split('\r\n')
+    expect(rows).toHaveLength(listed.length + 2)
+    expect(rows[0]).toMatch(
+      /^device_id,entra_device_id,serial,owner,name,labels,verdict,reasons,unmet,/,
+    )
+    expect(csv).toMatch(/,clause_failed \w+,/)
+    const { stdout: lines } = await cli('devices', 'export', '--format', 'jsonl')
+    const exported = lines
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(exported).toEqual(await cliJson('devices', 'list', '--limit', '100'))
+    writeFileSync(file, csv)
+    expect(await cli('devices', 'import', file)).toEqual({
+      code: 0,
+      stdout: `0 changed, 0 put on the list, ${listed.length} were so already.\n`,
+    })
+    const [{ device_id: id }] = listed
+    const key = Buffer.alloc(32, 0x33).toString('base64')
+    writeFileSync(file, `device_id,device_key,owner,name\n${id},,Eve,Eve 1\n,${key},,kiosk\n`)
+    expect((await cli('devices', 'import', file)).stdout).toContain('1 changed, 1 put on the list')
+    expect(await cliJson('devices', 'list', '--search', 'KIOSK')).toMatchObject([
+      { name: 'kiosk', verdict: 'unknown', attested_at: null },
+    ])
+    writeFileSync(file, `serial,owner\nnobodys,Eve\n`)
+    const refused = await cli('devices', 'import', file)
+    expect(refused.code).toBe(3)
+    expect(refused.stdout).toContain('line 2: no device is known by this name')
+    writeFileSync(file, `serial,owner\n,Eve\n`)
+    await expect(cli('devices', 'import', file)).rejects.toThrow('line 2: names no device')
+  })
+
+  test('audit tells what was done by whom on which machine, and refused attempts are listed', async () => {
+    const [{ device_id: id }] = listed
+    const entries: Json[] = await cliJson(
+      'audit',
+      '--device',
+      id,
+      '--action',
+      'device.attributes-set',
+    )
+    expect(entries.length).toBeGreaterThan(2)
+    for (const { actor, device_id } of entries) {
+      expect([actor, device_id]).toEqual([COMMAND_LINE, id])
+    }
+    // As the system itself names who runs this and where.
+    expect(COMMAND_LINE).toBe(`cli:${userInfo().username}@${hostname()}`)
+    expect(nameActor("x'; drop\n", '')).toBe('cli:x___drop_@unknown')
+    expect(nameActor('é'.repeat(99), 'h')).toBe(`cli:${'é'.repeat(64)}@h`)
+    const { stdout } = await cli('audit', '--limit', '2')
+    expect(stdout).toContain('There are more than 2: raise --limit.')
+    const none = await cli('audit', '--until', '2020-01-01', '--since', '2019-01-01')
+    expect(none.stdout).toContain('There is no such entry in that time')
+    // Two of the load were refused when they would have enrolled: nobody knows them.
+    const refused: Json[] = await cliJson('devices', 'refused', '--since', '1h')
+    expect(refused).toMatchObject([{ stage: 'evidence' }, { stage: 'evidence' }])
+    const told = (await cli('devices', 'refused')).stdout
+    expect(told).toContain(`${refused[0].device_id}  nobody knows it  evidence  log_`)
+    const shown = (await cli('devices', 'show', refused[0].device_id)).stdout
+    expect(shown).toContain('unknown: no attestation was ever accepted')
+    expect(shown).toContain(refused[0].reasons[0].code)
+    const later = '2040-01-01'
+    expect((await cli('devices', 'refused', '--since', later)).stdout).toContain(
+      'Nothing was refused',
+    )
+  })
+
   test('quarantine and release work on the running service, with a reason, repeatably', async () => {
     const [{ device_id: id }] = await cliJson('devices', 'list', '--verdict', 'trusted')
     const change = (verb: string) => cli('devices', verb, id, '--reason', 'stolen laptop')
@@ -168,7 +283,7 @@ describe('simulate and devices', () => {
     expect((await change('quarantine')).stdout).toContain('already: nothing was changed')
     const { stdout } = await cli('devices', 'show', id)
     expect(stdout).toMatch(/^verdict +quarantined$/m)
-    expect(stdout).toMatch(/^quarantine +since \S+Z by command line: stolen laptop$/m)
+    expect(stdout).toMatch(/^quarantine +since \S+Z by cli:[^\s@]+@\S+: stolen laptop$/m)
     expect(stdout).toContain('This device was blocked by an administrator')
 
     expect(await change('release')).toMatchObject({ code: 0, stdout: `${id} is released.\n` })

@@ -7,6 +7,7 @@ import { idleContract } from './devices/idle-contract.ts'
 import { linksContract } from './devices/links-contract.ts'
 import { readingContract } from './devices/reading-contract.ts'
 import { recordingContract } from './devices/recording-contract.ts'
+import { searchContract } from './devices/search-contract.ts'
 import { spentContextsContract } from './devices/spent-contexts-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { controlContract } from './rules/control-contract.ts'
@@ -33,6 +34,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('names of one device', () => linksContract(subject))
   describe('spending service contexts', () => spentContextsContract(subject))
   describe('reading', () => readingContract(subject))
+  describe('finding devices', () => searchContract(subject))
   describe('administration', () => administrationContract(subject))
   describe('documents and clients', () => documentsContract(subject))
   describe('rollouts', () => controlContract(subject))

@@ -9,6 +9,7 @@ export const WITNESSES = {
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
   systemd: 'systemd, which reads the unit: Debian package systemd',
   openssl: 'OpenSSL: Debian package openssl',
+  python: 'Python: Debian package python3',
   pkits:
     'NIST PKITS: its folder certs, named by PKITS_DIR; in the PyPI package cryptography-vectors',
 } as const

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog } from '../../base/log.ts'
-import { plural } from '../../base/words.ts'
 import { type NodeService, startNodeService } from '../../compose/node-service.ts'
 import { readNodeConfig } from '../../config/node-config.ts'
 import type { ScenarioOutcome } from '../../simulator/scenario.ts'
@@ -102,7 +101,7 @@ function table(outcomes: readonly ScenarioOutcome[]): string {
   ])
   const right = outcomes.filter(({ correct }) => correct).length
   const head = ['', 'device', 'agent was told', 'verdict', 'decision', 'reasons']
-  return `${renderTable(head, rows)}\n\n${right} of ${plural(outcomes.length, 'device')} got the right answer.\n`
+  return `${renderTable(head, rows)}\n\n${right} of ${outcomes.length} devices got the right answer.\n`
 }
 
 /** Each thing once: not what the agent was told, and `never_attested` only for want of a better one. */

@@ -1,16 +1,32 @@
 import { isDeviceId } from '../../access/device-id.ts'
-import { VERDICTS, type Verdict } from '../../access/trust-record.ts'
 import { COMMAND } from '../../base/command.ts'
+import { problemOfAttributes } from '../../operations/devices/attributes.ts'
 import { changeStanding, type StandingVerb } from '../../operations/devices/change-standing.ts'
-import { type DeviceSummary, PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
-import type { Store } from '../../store/store.ts'
-import { showSummary } from '../../views/show-device.ts'
+import { IMPORT_BATCH_ROWS } from '../../operations/devices/import-devices.ts'
+import { DEVICE_GROUPS } from '../../store/devices/device-reads.ts'
 import { EXIT, group, type Verb, verb } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
-import { limit, oneOf, option, REASON, required, text } from '../framework/options.ts'
+import {
+  flag,
+  limit,
+  moment,
+  oneOf,
+  option,
+  preset,
+  REASON,
+  repeated,
+  required,
+  text,
+} from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
-import { renderTable } from '../framework/table.ts'
+import { readTextFile } from '../framework/read-file.ts'
 import { UsageError } from '../framework/usage-error.ts'
+import { relabel, setAttribute } from './attributes.ts'
+import { EXPORT_FORMATS, exportDevices } from './export.ts'
+import { FILTERS, searchOf } from './filters.ts'
+import { importFile } from './import.ts'
+import { listDevices } from './list.ts'
+import { listRefused } from './refused.ts'
 import { showDevice } from './show.ts'
 
 const DEVICE = required(
@@ -22,18 +38,43 @@ export const command = group({
   about: 'Devices appear with their first attestation.',
   verbs: {
     list: verb({
-      summary: 'list devices',
+      summary: 'list devices, or count them by clause, label or verifier',
+      about: `Devices are found by what was recorded of them: as they attested, or by the sweep of the service,
+which comes to every device again and again. Each is shown as a decision would find it now.`,
       database: 'existing',
       options: {
-        search: text(
-          'TEXT',
-          'beginning of a device id or Entra device id, part of an owner, or a label',
+        ...FILTERS,
+        groupBy: oneOf(
+          'WHAT',
+          'count them by clause (that they do not meet), label or issuer',
+          DEVICE_GROUPS,
         ),
-        verdict: oneOf('VERDICT', VERDICTS.join(', '), VERDICTS),
         limit: limit(50),
       },
-      json: 'the devices, as the administration API shows them',
-      run: (values) => (store) => list(store, values),
+      json: 'the devices, or the counts, as the administration API shows them',
+      exits: { interrupted: 'stopped before the end of the fleet' },
+      run:
+        ({ limit, groupBy, json, data: _, ...filters }) =>
+        (store, config) =>
+          listDevices(store, config, { search: searchOf(filters), limit, groupBy, json }),
+    }),
+    export: verb({
+      summary: 'write all devices, or those that are looked for, as CSV or JSON lines',
+      about: `Goes to standard output while the fleet is read, however large it is. CSV is that of RFC 4180; a
+cell that a spreadsheet would compute is led by an apostrophe. The first columns are those that
+devices import reads.`,
+      database: 'existing',
+      options: {
+        ...FILTERS,
+        format: preset(oneOf('FORMAT', 'csv or jsonl', EXPORT_FORMATS), 'csv'),
+      },
+      json: { none: 'it writes CSV, or a JSON document a line with --format jsonl' },
+      exits: { interrupted: 'stopped before the end of the fleet' },
+      stopped: 'What was written is not all.',
+      run:
+        ({ format, json: _, data: __, ...filters }) =>
+        (store, config) =>
+          exportDevices(store, config, { search: searchOf(filters), format }),
     }),
     show: verb({
       summary: 'say what is known of a device, and what it has to do to be trusted',
@@ -42,8 +83,73 @@ export const command = group({
       json: 'the device and its last attempts, as the administration API shows them',
       run:
         ({ id, json }) =>
-        (store) =>
-          showDevice(store, { id, json, now: new Date() }),
+        (store, config) =>
+          showDevice(store, config, { id, json, now: new Date() }),
+    }),
+    refused: verb({
+      summary: 'list refused attempts of whichever device, the newest first',
+      about: `Among them are those of devices whose first attestation was refused. Of devices that nobody knows
+or vouches for the newest hundred of a week are kept.`,
+      database: 'existing',
+      options: {
+        since: preset(moment('TIME', 'since when, or so long ago'), '7d'),
+        limit: limit(50, 200),
+      },
+      json: 'the attempts, as the administration API shows them',
+      run: (values) => (store) => listRefused(store, values),
+    }),
+    label: verb({
+      summary: 'add labels to devices, or take them away',
+      database: 'existing',
+      arguments: { ids: repeated(DEVICE) },
+      options: {
+        add: repeated(text('LABEL', 'a label to add')),
+        remove: repeated(text('LABEL', 'a label to take away')),
+      },
+      json: 'of each device its id, its labels and whether it was changed',
+      run: ({ ids, add, remove, json }) => {
+        if (add.length + remove.length === 0)
+          throw new UsageError('say --add LABEL or --remove LABEL')
+        return (store) => relabel(store, { ids, add, remove, json })
+      },
+    }),
+    owner: verb({
+      summary: 'say whom devices belong to',
+      database: 'existing',
+      arguments: { ids: repeated(DEVICE) },
+      options: {
+        set: text('OWNER', 'the owner'),
+        clear: flag('say that nobody is known to own them'),
+      },
+      json: 'of each device its id and whether it was changed',
+      run: ({ ids, set, clear, json }) => {
+        if ((set === undefined) !== clear) throw new UsageError('say --set OWNER or --clear')
+        const problem = problemOfAttributes({ owner: set })
+        if (problem !== undefined) throw new UsageError(problem)
+        const done = set === undefined ? 'has no owner' : `belongs to ${set}`
+        return (store) => setAttribute(store, { ids, changes: { owner: set ?? null }, done, json })
+      },
+    }),
+    import: verb({
+      summary: 'set owners, labels and names of many devices from a CSV file',
+      about: `The first line names the columns. device_id, device_key (base64 of its SHA-256), ek_public_hash,
+entra_device_id or serial say which device, the first of them that is filled in; owner, name and
+labels (a semicolon between two) say what is set. An empty cell changes nothing. A device that is
+named by its key is put on the list if nobody knows it. The whole file is checked before anything is
+written. Rows are written by ${IMPORT_BATCH_ROWS}, all of them or none; importing the same file again changes
+nothing.`,
+      database: 'existing',
+      arguments: { file: required(text('FILE', 'the CSV file')) },
+      json: 'how many devices were changed, put on the list or left, and the rows that were refused',
+      exits: {
+        refused: 'rows name devices that nobody knows, or several; theirs were left out',
+        interrupted: 'stopped before the end of the file',
+      },
+      stopped: 'The batches before it are done; import the file again for the rest.',
+      run: ({ file, json }) => {
+        const text = readTextFile(file)
+        return (store, config) => importFile(store, config, { path: file, text, json })
+      },
     }),
     quarantine: changing({
       summary: 'end trust in a device until it is released, whatever it attests',
@@ -99,52 +205,4 @@ function changing({ summary, verb: standing, done }: Change): Verb {
 function readDeviceId(text: string, label: string): string {
   if (isDeviceId(text)) return text
   throw new UsageError(`${label}: '${text}' is no device id (${COMMAND} devices list shows them)`)
-}
-
-async function list(
-  store: Store,
-  options: {
-    readonly search: string | undefined
-    readonly verdict: Verdict | undefined
-    readonly limit: number
-    readonly json: boolean
-  },
-): Promise<number> {
-  const { search, verdict, limit: most, json } = options
-  const query = {
-    now: new Date(),
-    ...(search !== undefined && { search }),
-    ...(verdict !== undefined && { verdict }),
-  }
-  const devices: DeviceSummary[] = []
-  let cursor: string | null = null
-  do {
-    const from: { cursor?: string } = cursor === null ? {} : { cursor }
-    const rows = Math.min(most - devices.length, PAGE_ROWS_MOST)
-    const page = await store.listDevices({ ...query, ...from, limit: rows })
-    devices.push(...page.devices)
-    cursor = page.nextCursor
-  } while (cursor !== null && devices.length < most)
-  if (json) printJson(devices.map(showSummary))
-  else printText(describeList(devices, cursor !== null))
-  return EXIT.done
-}
-
-function describeList(devices: readonly DeviceSummary[], areMore: boolean): string {
-  if (devices.length === 0) {
-    return 'No device matches. Devices appear with their first attestation.\n'
-  }
-  const rows = devices.map((device) => [
-    device.deviceId,
-    device.verdict,
-    device.enrolment,
-    device.owner ?? '',
-    device.labels.join(' '),
-    device.attestedAt?.toISOString() ?? 'never',
-  ])
-  const head = ['device', 'verdict', 'enrolment', 'owner', 'labels', 'attested']
-  const more = areMore
-    ? `\nThere are more than ${devices.length}: raise --limit, or --search.\n`
-    : ''
-  return `${renderTable(head, rows)}\n${more}`
 }

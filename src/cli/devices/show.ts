@@ -1,22 +1,30 @@
 import type { DescribedDenial } from '../../access/explain.ts'
 import { describeReason } from '../../access/reason-text.ts'
-import { deriveVerdict, type VerdictReason } from '../../access/verdict.ts'
+import type { Config } from '../../config/config.ts'
+import { type AssessedDevice, assessDevice } from '../../operations/devices/assess-device.ts'
 import { foreseeDenials } from '../../operations/devices/foresee-denials.ts'
-import { createRulesReader, type RulesReader } from '../../operations/release/rules-in-force.ts'
+import type { CompiledPolicy } from '../../policy/document/compile.ts'
 import type { HistoryEntry } from '../../store/devices/device-history.ts'
-import type { DeviceDetail } from '../../store/devices/device-reads.ts'
-import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
 import { showDetail, showEntry } from '../../views/show-device.ts'
 import { fields } from '../framework/fields.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
+import {
+  describeOverride,
+  describeRelief,
+  describeUnmet,
+  describeVerdict,
+} from './describe-device.ts'
+import { deviceFinder } from './filters.ts'
+import { nameReason } from './refused.ts'
 
 const ATTEMPTS_SHOWN = 10
 
 /** Prints what is known about a device: its record, why it is not trusted, and what it tried. */
 export async function showDevice(
   store: Store,
+  config: Config,
   options: { readonly id: string; readonly json: boolean; readonly now: Date },
 ): Promise<number> {
   const { id, json, now } = options
@@ -24,19 +32,26 @@ export async function showDevice(
   const { entries } = await store.deviceHistory(id, { limit: ATTEMPTS_SHOWN })
   // A device that was only ever refused has a history and no record.
   if (detail === null && entries.length === 0) throw new Error(`nothing is known about ${id}`)
-  const rules = createRulesReader(store, { clock: () => now })
+  const { rules } = deviceFinder(store, config)
+  const rulesInForce = detail && (await rules.recent())
+  const device = detail && rulesInForce && assessDevice(detail, rulesInForce, now)
   const coming = detail === null ? [] : await foreseeDenials(rules, { record: detail.record, now })
   if (json) {
     const attestations = entries.map(showEntry)
-    printJson({ device: detail && showDetail(detail, coming), attestations })
+    printJson({ device: detail && device && showDetail(detail, device, coming), attestations })
     return 0
   }
-  const repairs = detail === null ? [] : await describeReasons(rules, detail, now)
+  const repairs =
+    device && rulesInForce
+      ? describeReasons(device, rulesInForce.rulesFor(device.record, now).rules.policy)
+      : []
+  const others = device === null ? [] : describeOthers(device)
   const claims = detail?.record.attestation?.claims
   printText(
     [
-      describeDevice(id, detail),
+      describeDevice(id, device),
       repairs.length > 0 ? `\nWhy\n${repairs.join('')}` : '',
+      others.length > 0 ? `\nNot met, and not in its way\n${others.join('')}` : '',
       coming.length > 0 ? `\nWill be denied\n${coming.map(describeDenial).join('')}` : '',
       `\nLast attempts\n${describeAttempts(entries)}\n`,
       claims === undefined
@@ -47,22 +62,26 @@ export async function showDevice(
   return 0
 }
 
-function describeDevice(id: string, detail: DeviceDetail | null): string {
-  if (detail === null) {
+function describeDevice(id: string, device: AssessedDevice | null): string {
+  if (device === null) {
     return fields({ device: id, verdict: 'unknown: no attestation was ever accepted' }, '')
   }
-  const { record, verdict } = detail
+  const { record, about, relief, overrides } = device
   const { attestation, quarantine } = record
   return fields(
     {
       device: id,
-      verdict,
+      name: about.name,
+      verdict: describeVerdict(device),
+      relief: relief.length > 0 ? relief.map(describeRelief) : undefined,
+      overrides: overrides.length > 0 ? overrides.map(describeOverride) : undefined,
       enrolment: record.enrolment,
       quarantine:
         quarantine &&
         `since ${quarantine.at.toISOString()} by ${quarantine.by}: ${quarantine.reason}`,
       owner: record.owner,
       'entra device id': record.entraDeviceId,
+      serial: about.serial,
       labels: record.labels.length > 0 ? record.labels : undefined,
       ring: record.ring,
       attested: attestation?.attestedAt.toISOString() ?? 'never',
@@ -74,24 +93,20 @@ function describeDevice(id: string, detail: DeviceDetail | null): string {
 }
 
 /** What stands in the way, each with the repair text that the device's user gets. */
-async function describeReasons(
-  rules: Pick<RulesReader, 'recent'>,
-  detail: DeviceDetail,
-  now: Date,
-): Promise<string[]> {
-  const { record } = detail
-  const standing = deriveVerdict({ record, clauseOutcomes: [], now }).reasons
-  const reasons = [...standing, ...(detail.reasons as unknown as readonly VerdictReason[])]
-  if (reasons.length === 0) return []
-  const { active } = await rules.recent()
-  const { policy } = active
+function describeReasons({ reasons, unmet }: AssessedDevice, policy: CompiledPolicy): string[] {
   return reasons.map((reason) => {
-    const name = 'clause' in reason ? reason.clause : reason.code
-    // The policy may have changed since: a clause that is gone has no text any more.
-    if ('clause' in reason && !policy.clauseById.has(reason.clause)) return `  ${name}\n`
     const { title, repair } = describeReason(reason, policy, [])
-    return `  ${name}: ${title}\n    ${repair}\n`
+    const clause =
+      'clause' in reason ? unmet.find((one) => one.clause === reason.clause) : undefined
+    const head = clause === undefined ? reason.code : describeUnmet(clause)
+    return `  ${head}\n    ${title}. ${repair}\n`
   })
+}
+
+/** Clauses that are not met and deny nothing: they only report, or do not count for the moment. */
+function describeOthers({ reasons, unmet }: AssessedDevice): string[] {
+  const told = new Set(reasons.map((reason) => ('clause' in reason ? reason.clause : '')))
+  return unmet.filter(({ clause }) => !told.has(clause)).map((one) => `  ${describeUnmet(one)}\n`)
 }
 
 function describeDenial({ clause, from, title, repair }: DescribedDenial): string {
@@ -104,16 +119,11 @@ function describeAttempts(entries: readonly HistoryEntry[]): string {
     entry.attestationId,
     entry.outcome,
     entry.verdict ?? '-',
-    entry.reasons.map(nameOf).join(', ') || '-',
+    entry.reasons.map(nameReason).join(', ') || '-',
   ])
   return renderTable(['at', 'attempt', 'outcome', 'verdict', 'reasons'], rows)
 }
 
 function sorted(claims: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(claims).sort(([a], [b]) => a.localeCompare(b)))
-}
-
-function nameOf(reason: Json): string {
-  const { clause, code } = reason as { readonly clause?: string; readonly code?: string }
-  return clause ?? code ?? JSON.stringify(reason)
 }

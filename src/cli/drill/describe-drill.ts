@@ -1,4 +1,3 @@
-import { plural } from '../../base/words.ts'
 import type { Config } from '../../config/config.ts'
 import type { DrillBreakdown, DrillExample, DrillSummary } from '../../replay/outage/summary.ts'
 import { count, percent } from '../framework/numbers.ts'
@@ -50,7 +49,7 @@ function describeOutage(
   const others = left.map(([why, many]) => `${count(many)} ${why}`).join(', ')
   return [
     `If ${who} out from ${moment(from)} to ${moment(until)} (${span(Date.parse(until) - Date.parse(from))}), with a grace of ${span(grace_seconds * 1000)} (${setting}):`,
-    `of ${plural(devices, 'device')} ${count(trusted)} ${trusted === 1 ? 'has' : 'have'} access that it can end${others === '' ? '' : `; not counted: ${others}`}.`,
+    `of ${count(devices)} devices ${count(trusted)} have access that it can end${others === '' ? '' : `; not counted: ${others}`}.`,
   ].join('\n')
 }
 

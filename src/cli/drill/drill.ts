@@ -1,4 +1,3 @@
-import { plural } from '../../base/words.ts'
 import type { Config } from '../../config/config.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
 import { drillOutage } from '../../operations/release/outage-drill.ts'
@@ -60,9 +59,7 @@ async function rehearse(
       requiresHardware: requiresHardware(config),
       signal: listenForStop(),
       onProgress: ({ devices, total }) => {
-        progress.show(
-          `${renderBar(devices, total)}  ${count(devices)} of ${plural(total, 'device')}`,
-        )
+        progress.show(`${renderBar(devices, total)}  ${count(devices)} of ${count(total)} devices`)
       },
     })
   } finally {

@@ -1,11 +1,30 @@
 import { existsSync } from 'node:fs'
+import { hostname, userInfo } from 'node:os'
 import type { Config } from '../../config/config.ts'
 import { openStore } from '../../store/drivers/open-store.ts'
 import type { Store } from '../../store/store.ts'
 import { explainFault } from './explain-fault.ts'
 
-/** Who the audit log names for changes made on this machine. */
-export const COMMAND_LINE = 'command line'
+/**
+ * Who the audit log names for changes by a command: `cli:alice@host`, the user of the operating system that
+ * runs it, and the machine that it runs on. No API client is named so.
+ */
+export const COMMAND_LINE = nameActor(readUser(), hostname())
+
+/** Names are letters, digits and `._-` of any alphabet, and others `_`; each is cut to 64 characters. */
+export function nameActor(user: string, host: string): string {
+  const name = (text: string) => text.replace(/[^\p{L}\p{N}._-]/gu, '_').slice(0, 64) || 'unknown'
+  return `cli:${name(user)}@${name(host)}`
+}
+
+/** By its number where it has no name, as in many containers. */
+function readUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`
+  }
+}
 
 /**
  * Runs a command on the configured database and closes it again. A data directory may be in use by

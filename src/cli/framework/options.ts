@@ -77,6 +77,21 @@ export function readDuration(text: string, label: string): number {
   return Number(digits) * ms
 }
 
+/** A time: as ISO 8601 has it, a day (UTC), or so long ago. */
+export function moment(placeholder: string, help: string): Option<Date | undefined> {
+  return option(placeholder, help, (text, label) => {
+    const ago = /^\d{1,6}[smhd]$/.test(text) ? Date.now() - readDuration(text, label) : undefined
+    const time = new Date(ago ?? (MOMENT.test(text) ? text : Number.NaN))
+    if (!Number.isNaN(time.getTime())) return time
+    throw new UsageError(
+      `${label} must be a day such as 2026-12-01, a time such as 2026-12-01T08:00Z, or so long ago as 12h or 7d`,
+    )
+  })
+}
+
+/** With an offset: what a time without one means depends on where the command runs. */
+const MOMENT = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/
+
 export function oneOf<const T extends string>(
   placeholder: string,
   help: string,

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { createLog } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
 import { openKeyRing, signingSealingKeys } from '../../keys/key-ring.ts'
-import { masterSecretsOf } from '../../keys/master-secret.ts'
+import { type MasterSecrets, masterSecretsOf } from '../../keys/master-secret.ts'
 import { loadSecretFile, SECRET_FILE } from '../../keys/secret-file.ts'
 import type { KeyMaking } from '../../operations/keys/rotate-key.ts'
 import type { Store } from '../../store/store.ts'
@@ -13,16 +13,26 @@ import type { Store } from '../../store/store.ts'
  */
 export async function openKeyMaking(
   store: Store,
-  { secretKey, secretKeyPrevious, dataDir, publicUrl: issuer }: Config,
+  config: Config,
 ): Promise<KeyMaking & { readonly store: Store; readonly clock: () => Date }> {
+  const { publicUrl: issuer } = config
+  const secrets = await readSecrets(config)
+  const clock = () => new Date()
+  const log = createLog({ level: 'silent', write: () => {}, clock })
+  await openKeyRing({ store, secrets, issuer, log, clock })
+  return { store, clock, issuer, sealingKeys: signingSealingKeys(secrets) }
+}
+
+/** The secret of the service, and the one before it: of the settings, or beside the data. */
+export async function readSecrets({
+  secretKey,
+  secretKeyPrevious,
+  dataDir,
+}: Config): Promise<MasterSecrets> {
   const path = join(dataDir, SECRET_FILE)
   const current = secretKey ?? (await loadSecretFile(path))
   if (current === undefined) {
     throw new Error(`the secret of the service is needed: SECRET_KEY, or ${path}`)
   }
-  const secrets = masterSecretsOf(current, secretKeyPrevious)
-  const clock = () => new Date()
-  const log = createLog({ level: 'silent', write: () => {}, clock })
-  await openKeyRing({ store, secrets, issuer, log, clock })
-  return { store, clock, issuer, sealingKeys: signingSealingKeys(secrets) }
+  return masterSecretsOf(current, secretKeyPrevious)
 }

@@ -1,12 +1,10 @@
 import { createRandomSource } from '../../base/random.ts'
-import { plural } from '../../base/words.ts'
 import { commandReleases } from '../../compose/release.ts'
 import type { CheckedDocument } from '../../operations/release/check-document.ts'
 import { type PreviewProgress, previewDocument } from '../../operations/release/preview.ts'
 import { countLosses } from '../../replay/preview/summary.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
-import { count } from '../framework/numbers.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
 import { describePreview } from './describe-preview.ts'
@@ -47,13 +45,12 @@ export async function withPreviewProgress<T>(
   }) => Promise<T>,
 ): Promise<T> {
   const progress = createProgress(process.stderr, () => new Date())
+  const text = (count: number) => count.toLocaleString('en')
   try {
     return await run({
       end: progress.end,
       onProgress: ({ devices, total }) =>
-        progress.show(
-          `${renderBar(devices, total)}  ${count(devices)} of ${plural(total, 'device')}`,
-        ),
+        progress.show(`${renderBar(devices, total)}  ${text(devices)} of ${text(total)} devices`),
     })
   } finally {
     progress.end()

@@ -5,6 +5,8 @@ import { type AdminFailure, answerProblem } from '../errors/problem.ts'
 
 const PREVIEW_FIRST =
   'preview it (POST /v1/previews with kind and document), read what it says, and ask again'
+const NARROW =
+  'narrow the search, for one by a clause, a label or an owner; the commands devices list and devices export look through a fleet of any size'
 const LOOK_AGAIN =
   'look at what is in force now (GET /v1/policy, /v1/reference-values, /v1/rollouts)'
 
@@ -59,6 +61,8 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
     }
     case 'superseded':
       return answerProblem(c, reason, `${LOOK_AGAIN} and decide anew`)
+    case 'search_too_broad':
+      return answerProblem(c, reason, NARROW)
     case 'expiry_refused': {
       const days = MAX_OVERRIDE_MS / 86_400_000
       const detail = `expires_at must be in the future, and at most ${days} days away`

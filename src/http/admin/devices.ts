@@ -1,8 +1,8 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { isDeviceId, parseDeviceKey } from '../../access/device-id.ts'
-import { VERDICTS } from '../../access/trust-record.ts'
-import { foldText } from '../../base/fold-text.ts'
+import { assessDevice } from '../../operations/devices/assess-device.ts'
+import { attributesOf, deviceAttributes } from '../../operations/devices/attributes.ts'
 import {
   changeStanding,
   STANDING_VERBS,
@@ -11,8 +11,7 @@ import {
 import { enrolDevice } from '../../operations/devices/enrol-device.ts'
 import { foreseeDenials } from '../../operations/devices/foresee-denials.ts'
 import { labelDevice } from '../../operations/devices/label-device.ts'
-import type { DeviceDetail } from '../../store/devices/device-reads.ts'
-import { showDetail, showEntry, showSummary } from '../../views/show-device.ts'
+import { showDetail, showEntry } from '../../views/show-device.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
@@ -24,19 +23,7 @@ import type { AdminServices } from './services.ts'
 
 const PAGE_ROWS = 50
 
-/** Filters fold letter case as the search does. */
-const folded = <T extends string>(schema: z.ZodType<T, string>) =>
-  z.string().transform(foldText).pipe(schema)
-
-const listQuery = z.object({
-  search: z.string().max(200).optional(),
-  verdict: folded(z.enum(VERDICTS)).optional(),
-  enrolment: folded(z.enum(['admitted', 'pending'])).optional(),
-  limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
-  cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
-})
-
-const historyQuery = z.object({
+export const historyQuery = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(PAGE_ROWS),
   before: z.string().max(200).optional(),
 })
@@ -44,11 +31,7 @@ const historyQuery = z.object({
 /** Clients may say more than we ask for. */
 const changeBody = z.object({ reason: reasonText })
 
-const attributesBody = z.strictObject({
-  owner: z.string().max(320).nullable().optional(),
-  entra_device_id: z.string().max(64).nullable().optional(),
-  labels: z.array(z.string().min(1).max(64)).max(64).optional(),
-})
+const attributesBody = z.strictObject(deviceAttributes)
 
 const enrolmentBody = attributesBody
   .extend({
@@ -76,18 +59,11 @@ export function adminDeviceRoutes(services: AdminServices): Hono<HttpEnv> {
   const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
   const { store, clock } = services
 
-  app.get('/v1/devices', mayRead, async (c) => {
-    const query = parseForm(listQuery, c.req.query())
-    if (!query.ok) return answerFailure(c, query.failure)
-    const page = await store.listDevices({ ...definedOf(query.value), now: clock() })
-    return c.json({ devices: page.devices.map(showSummary), next_cursor: page.nextCursor })
-  })
-
   app.get('/v1/devices/:id', mayRead, async (c) => {
     const id = c.req.param('id')
-    const detail = isDeviceId(id) ? await store.deviceDetail(id, clock()) : null
-    if (detail === null) return answerProblem(c, 'device_not_found')
-    return c.json(await showWhole(services, detail))
+    return isDeviceId(id)
+      ? answerDevice(c, services, { deviceId: id })
+      : answerProblem(c, 'device_not_found')
   })
 
   app.get('/v1/devices/:id/attestations', mayRead, async (c) => {
@@ -118,13 +94,12 @@ async function enrol(c: HttpContext, services: AdminServices): Promise<Response>
   const body = await readBody(c, enrolmentBody)
   if (!body.ok) return answerFailure(c, body.failure)
   const { device_key, ek_public_hash } = body.value
-  const { owner = null, entra_device_id: entraDeviceId = null, labels = [] } = body.value
   const key = device_key ?? ek_public_hash
   if (key === undefined) throw new TypeError('a listed device has a key')
   const enrolled = await enrolDevice(services, {
     key,
     keyKind: device_key === undefined ? 'tpm' : services.deviceKey,
-    attributes: { owner, entraDeviceId, labels },
+    attributes: attributesOf(body.value),
     by: c.get('client').clientId,
     second: secondOf(c, services, body.value),
     now: services.clock(),
@@ -152,11 +127,10 @@ async function change(
 async function label(c: HttpContext, services: AdminServices): Promise<Response> {
   const body = await readBody(c, attributesBody)
   if (!body.ok) return answerFailure(c, body.failure)
-  const { entra_device_id: entraDeviceId, ...others } = body.value
   const deviceId = c.req.param('id') ?? ''
   const labelled = await labelDevice(services.store, {
     deviceId,
-    changes: definedOf({ ...others, entraDeviceId }),
+    changes: attributesOf(body.value),
     by: c.get('client').clientId,
     second: secondOf(c, services, body.value),
     now: services.clock(),
@@ -167,17 +141,15 @@ async function label(c: HttpContext, services: AdminServices): Promise<Response>
 /** The device as it is after a change: asking for the same change again changes nothing. */
 async function answerDevice(
   c: HttpContext,
-  services: AdminServices,
+  { store, rules, clock }: AdminServices,
   { deviceId, status = 200 }: { readonly deviceId: string; readonly status?: 200 | 201 },
 ): Promise<Response> {
-  const detail = await services.store.deviceDetail(deviceId, services.clock())
+  const now = clock()
+  const detail = await store.deviceDetail(deviceId, now)
   if (detail === null) return answerProblem(c, 'device_not_found')
-  return c.json(await showWhole(services, detail), status)
-}
-
-async function showWhole({ rules, clock }: AdminServices, detail: DeviceDetail) {
-  const coming = await foreseeDenials(rules, { record: detail.record, now: clock() })
-  return showDetail(detail, coming)
+  const device = assessDevice(detail, await rules.recent(), now)
+  const coming = await foreseeDenials(rules, { record: detail.record, now })
+  return c.json(showDetail(detail, device, coming), status)
 }
 
 /** Without the members that are absent, as optional members of the store's queries want it. */

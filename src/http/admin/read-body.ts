@@ -38,7 +38,15 @@ export async function readDocumentBody<T>(
   return body.ok ? ok({ body: body.value, tree: tree.value }) : body
 }
 
-const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(50) })
+/** A time as ISO 8601 has it, with an offset, or a day in UTC. */
+export const moment = z
+  .union(
+    [z.iso.datetime({ offset: true }), z.iso.date()],
+    'must be a time, such as 2026-12-01T08:00:00Z',
+  )
+  .transform((text) => new Date(text))
+
+export const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(50) })
 
 /** How many rows a list shows. */
 export function readLimit(c: HttpContext): Result<number, RequestFailure> {

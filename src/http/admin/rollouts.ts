@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { planBody, toPlanRequest } from '../../operations/release/plan-request.ts'
 import { release } from '../../operations/release/release.ts'
 import { ROLLOUT_VERBS, steerRollout } from '../../operations/release/steer.ts'
-import { nameStage, type Rollout } from '../../rollout/rollout.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
 import { showObserved, showRollout } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
@@ -105,8 +105,7 @@ async function steerOne(
   const { rollout, changed } = steered.value
   if (changed) {
     const request_id = c.get('requestId')
-    const place = nameStage(rollout)
-    services.log.warn('rollout_steered', { request_id, rollout_id: rolloutId, verb, by, place })
+    services.log.warn('rollout_steered', { request_id, rollout_id: rolloutId, verb, by })
   }
   return c.json({ ...showRollout(rollout, services.clock()), changed })
 }

@@ -1,18 +1,47 @@
 import { Hono } from 'hono'
 import type { HttpEnv } from '../environment.ts'
-import { adminDeviceRoutes } from './devices.ts'
+import { adminAuditRoutes, auditQuery } from './audit.ts'
+import { adminDeviceListRoutes, devicesQuery, refusalsQuery } from './device-lists.ts'
+import { adminDeviceRoutes, historyQuery } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
 import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
+import { type RouteParameters, refuseUnknownParameters } from './known-parameters.ts'
 import { adminOverrideRoutes } from './overrides.ts'
 import { adminPreviewRoutes } from './previews.ts'
+import { listQuery } from './read-body.ts'
 import { adminRolloutRoutes } from './rollouts.ts'
 import { secondRequestRoutes } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
+const listed = Object.keys(listQuery.shape)
+
+/** The routes that take parameters, and which. One that is not here takes none. */
+export const PARAMETERS: RouteParameters = {
+  'GET /v1/devices': {
+    once: Object.keys(devicesQuery.shape).filter((name) => name !== 'label'),
+    repeated: ['label'],
+  },
+  'GET /v1/devices/:id/attestations': { once: Object.keys(historyQuery.shape) },
+  'GET /v1/refusals': { once: Object.keys(refusalsQuery.shape) },
+  'GET /v1/audit': { once: Object.keys(auditQuery.shape) },
+  'GET /v1/rollouts': { once: listed },
+  'GET /v1/holds': { once: listed },
+  'DELETE /v1/overrides/:id': { once: ['reason'] },
+}
+
 /** What administrators ask for: devices, documents and everything that steers decisions. */
 export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
+  const routes = allRoutes(services)
   return new Hono<HttpEnv>()
+    .use('/v1/*', refuseUnknownParameters(routes, PARAMETERS))
+    .route('/', routes)
+}
+
+function allRoutes(services: AdminServices): Hono<HttpEnv> {
+  return new Hono<HttpEnv>()
+    .route('/', adminDeviceListRoutes(services))
+    .route('/', adminAuditRoutes(services))
     .route('/', adminDeviceRoutes(services))
     .route('/', adminDocumentRoutes(services))
     .route('/', adminPreviewRoutes(services))

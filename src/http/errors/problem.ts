@@ -1,6 +1,7 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
 import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
+import type { SearchFailure } from '../../operations/devices/find-devices.ts'
 import type { HoldFailure } from '../../operations/release/end-hold.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { RollBackFailure } from '../../operations/release/roll-back.ts'
@@ -17,6 +18,7 @@ export type AdminFailure =
   | OverrideFailure
   | HoldFailure
   | DeviceFailure
+  | SearchFailure
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =
@@ -158,6 +160,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   claims_over_limit: badRequest('A claim of the attestation token is too large.'),
   claims_contradictory: badRequest('Claims of the attestation token contradict each other.'),
 
+  search_too_broad: unprocessable('There are too many devices to look through.'),
   device_not_found: { status: 404, title: 'There is no such device.' },
   document_refused: { status: 422, title: 'The document has mistakes and was not activated.' },
   document_not_found: { status: 404, title: 'There is no such version of a document.' },

@@ -16,7 +16,7 @@ import type { IssuerDirectory } from './issuer-directory.ts'
 import { keepRefusal, noteRefusal, type RefusalDependencies } from './refusals.ts'
 
 export type AnsweringDependencies = RefusalDependencies & {
-  readonly store: Pick<Store, 'recordRefusal'>
+  readonly store: Pick<Store, 'recordRefusal' | 'recordStranger'>
   readonly verifier: {
     readonly config: VerifierConfig
     /** Its keys at this moment. */

@@ -5,6 +5,7 @@ import type { DeviceId } from '../../access/device-id.ts'
 import { forgottenAfterMs } from '../../access/grace.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
+import { unmetClauses } from '../../access/unmet.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
@@ -239,9 +240,7 @@ function describeAssessment({ verdict, reasons, clauseOutcomes, result }: Assess
   return {
     verdict: recordable(verdict),
     reasons,
-    failedClauses: clauseOutcomes
-      .filter(({ status }) => status === 'fail' || status === 'undecidable')
-      .map(({ clause }) => clause),
+    failedClauses: unmetClauses(clauseOutcomes),
     trace: {
       status: result?.status ?? 'none',
       vector: result?.vector ?? {},

@@ -1,13 +1,13 @@
 import type { DeviceId } from '../../access/device-id.ts'
 import type { LogBudget } from '../../base/log-budget.ts'
 import type { Metrics } from '../../base/metrics.ts'
-import type { RefusalToRecord } from '../../store/devices/recording.ts'
+import { type RefusalToRecord, STRANGERS } from '../../store/devices/recording.ts'
 import type { Store } from '../../store/store.ts'
 import { newAttestationId } from './attestation-id.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
 
 export type RefusalDependencies = {
-  readonly store: Pick<Store, 'recordRefusal'>
+  readonly store: Pick<Store, 'recordRefusal' | 'recordStranger'>
   readonly metrics: Pick<Metrics, 'refusals' | 'refusalsNotKept'>
   readonly logBudget: LogBudget
   /** How many refused attempts of one device are kept in a minute. */
@@ -46,7 +46,9 @@ export function noteRefusal(
 
 /**
  * Keeps a refusal that a proven key earned, because it is what an administrator asks about: so many
- * a minute of each device, and none of a device that nobody knows or vouches for.
+ * a minute of each device. Evidence of devices that nobody knows or vouches for, such as those whose
+ * enrolment is refused, has as many together, and little of it is kept (`STRANGERS`). Submissions of theirs
+ * are not: a token of our verifier has passed there, and of these anybody can have as many as he likes.
  */
 export async function keepRefusal(
   { store, metrics, refusalLimiter, random }: RefusalDependencies,
@@ -57,13 +59,16 @@ export async function keepRefusal(
   }: Pick<Refusal, 'stage' | 'now'> & RefusalRecord & { readonly deviceId: DeviceId },
 ): Promise<void> {
   if (refusalLimiter.charge(refusal.deviceId, now) > 0) return
-  const answer = await store.recordRefusal({
+  const attempt = {
     ...refusal,
     attestationId: newAttestationId(random),
     at: now,
     stage,
     claims: null,
     referenceValuesHash: null,
-  })
-  if (answer === 'unknown') metrics.refusalsNotKept.labels(stage).inc()
+  }
+  if ((await store.recordRefusal(attempt)) === 'kept') return
+  const isShown = stage === 'evidence' && refusalLimiter.charge(STRANGERS, now) === 0
+  if (isShown) await store.recordStranger(attempt)
+  else metrics.refusalsNotKept.labels(stage).inc()
 }

@@ -1,13 +1,10 @@
 import { namesIn } from '../../policy/language/expression.ts'
 import type { Control } from '../../rollout/in-force.ts'
+import type { DeviceAttributes } from '../../store/devices/device-changes.ts'
 import type { Store } from '../../store/store.ts'
 
-/** What administrators say about a device; members that are absent stay as they are. */
-export type AttributeChanges = {
-  readonly owner?: string | null | undefined
-  readonly entraDeviceId?: string | null | undefined
-  readonly labels?: readonly string[] | undefined
-}
+/** Of what administrators say about a device, what may decide something; absent members stay as they are. */
+export type AttributeChanges = Pick<DeviceAttributes, 'owner' | 'entraDeviceId' | 'labels'>
 
 /** The names under which a policy reads what administrators say about a device. */
 const READ_AS = { owner: 'owner', entraDeviceId: 'entra_device_id', labels: 'labels' } as const

@@ -2,6 +2,7 @@ import { deviceIdOf } from '../../access/device-id.ts'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
+import type { DeviceAttributes } from '../../store/devices/device-changes.ts'
 import type { Store } from '../../store/store.ts'
 import type { SecondAdministrator, SecondAwaited } from '../release/second-administrator.ts'
 import { askSecondForAttributes, type SecondAsked } from './label-device.ts'
@@ -16,11 +17,7 @@ export type DeviceToList = {
   /** SHA-256 of the key that the device is known by, and what that key is. */
   readonly key: Uint8Array
   readonly keyKind: DeviceKeyKind
-  readonly attributes: {
-    readonly owner: string | null
-    readonly entraDeviceId: string | null
-    readonly labels: readonly string[]
-  }
+  readonly attributes: DeviceAttributes
   readonly by: string
   readonly second: SecondAdministrator
   readonly now: Date
@@ -39,6 +36,6 @@ export async function enrolDevice(
   const waits = await askSecondForAttributes({ store, second, now }, about)
   if (waits !== undefined) return err(waits)
   const names = { deviceId, keyKind, deviceKeyHash: toBase64Url(key), ring: ringOf(key) }
-  const answer = await store.enrolDevice({ ...names, ...attributes, by, now })
+  const answer = await store.enrolDevice({ ...names, attributes, by, now })
   return ok({ deviceId, isNew: answer === 'applied' })
 }

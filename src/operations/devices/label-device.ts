@@ -28,10 +28,13 @@ export async function askSecondForAttributes(
   return isDangerous ? second.ask(before) : undefined
 }
 
-/** Sets owner, Entra device id or labels of a device; members that are absent stay as they are. */
+/** Sets what administrators say of a device; members that are absent stay as they are. */
 export async function labelDevice(
   store: SecondAsked['store'] & Pick<Store, 'setDeviceAttributes'>,
-  { second, ...set }: AttributesToSet & { readonly second: SecondAdministrator },
+  {
+    second,
+    ...set
+  }: Omit<AttributesToSet, 'labelsBefore'> & { readonly second: SecondAdministrator },
 ): Promise<Result<{ readonly changed: boolean }, DeviceFailure | SecondAwaited>> {
   const waits = await askSecondForAttributes({ store, second, now: set.now }, set)
   if (waits !== undefined) return err(waits)

@@ -1,10 +1,11 @@
-import { type Assessment, assess } from '../../access/assess.ts'
+import { assess } from '../../access/assess.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { unmetClauses } from '../../access/unmet.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
-import type { VerdictChange } from '../../store/devices/announcements.ts'
+import type { UnmetChange, VerdictChange } from '../../store/devices/announcements.ts'
 import {
   createRecordReader,
   FLEET_PAGE_ROWS,
@@ -27,7 +28,10 @@ import {
 export const SWEEP_DEVICES_A_ROUND = 20_000
 
 export type SweepDependencies = {
-  readonly store: Pick<Store, 'inForce' | 'fleetPage' | 'announceVerdicts' | 'keepFleetSummary'>
+  readonly store: Pick<
+    Store,
+    'inForce' | 'fleetPage' | 'announceVerdicts' | 'noteUnmet' | 'keepFleetSummary'
+  >
   readonly rules: Pick<RulesReader, 'at'>
   readonly clock: () => Date
   readonly metrics: Pick<Metrics, 'announced' | 'sweepCycle'>
@@ -35,10 +39,10 @@ export type SweepDependencies = {
 
 /**
  * One round of the sweep: tells others whose verdict is not what they were told last, because
- * evidence or grace ended, a hold began, or other documents came into force; and counts devices by
- * verdict and failing clause on the way. It goes on at `position`, which holds what was counted, and
- * answers where the next round does; the whole fleet is one cycle, at whose end the counts are kept and
- * after which the next one begins.
+ * evidence or grace ended, a hold began, or other documents came into force; notes which clauses devices
+ * do not meet, by which they are found; and counts devices by verdict and failing clause on the way. It
+ * goes on at `position`, which holds what was counted, and answers where the next round does; the whole
+ * fleet is one cycle, at whose end the counts are kept and after which the next one begins.
  *
  * Any number of these may run at once and die anywhere: what is told is told by a compare-and-set in
  * the same statement, so that each change is told once, and what is not told the next cycle finds.
@@ -55,15 +59,12 @@ export async function sweepFleet(
     const leaveOut = listUnreadClaims(documentsOf(rulesInForce))
     const rows = await store.fleetPage({ after, limit: FLEET_PAGE_ROWS, leaveOut })
     const now = clock()
-    const { changes, counted } = await lookAt(rows, { toRecord, rulesInForce, now })
-    if (changes.length > 0) {
-      const { revision } = rulesInForce.control
-      const told = await store.announceVerdicts({ changes, revision, now })
-      // Other rules are in force by now: the same page again, under these.
-      if (told === 'superseded') continue
-      metrics.announced.inc(told)
-    }
-    counts = sumOfCounts(counts, counted)
+    const found = await lookAt(rows, { toRecord, rulesInForce, now })
+    const told = await record(dependencies, { ...found, rulesInForce, now })
+    // Other rules are in force by now: the same page again, under these.
+    if (told === 'superseded') continue
+    metrics.announced.inc(told)
+    counts = sumOfCounts(counts, found.counted)
     const last = rows.at(-1)
     if (last === undefined || rows.length < FLEET_PAGE_ROWS) {
       await store.keepFleetSummary({ counts, at: now })
@@ -82,8 +83,30 @@ function documentsOf({ control, rulesOf }: RulesInForce) {
   )
 }
 
+type Found = {
+  readonly changes: readonly VerdictChange[]
+  readonly unmet: readonly UnmetChange[]
+  readonly counted: FleetCounts
+}
+
+/** How many changes of a verdict were told. What is not recorded the next cycle finds again. */
+async function record(
+  { store }: Pick<SweepDependencies, 'store'>,
+  found: Pick<Found, 'changes' | 'unmet'> & {
+    readonly rulesInForce: RulesInForce
+    readonly now: Date
+  },
+): Promise<number | 'superseded'> {
+  const { changes, unmet, now } = found
+  const { revision } = found.rulesInForce.control
+  const told = changes.length > 0 ? await store.announceVerdicts({ changes, revision, now }) : 0
+  if (told === 'superseded' || unmet.length === 0) return told
+  await store.noteUnmet({ changes: unmet, revision })
+  return told
+}
+
 /**
- * Those of whom others were told something else, and all of them counted. A process that serves answers
+ * Devices that are otherwise than was recorded, and all of them counted. A process that serves answers
  * others meanwhile.
  */
 async function lookAt(
@@ -93,9 +116,10 @@ async function lookAt(
     readonly rulesInForce: RulesInForce
     readonly now: Date
   },
-): Promise<{ readonly changes: readonly VerdictChange[]; readonly counted: FleetCounts }> {
+): Promise<Found> {
   const { toRecord, rulesInForce, now } = input
   const changes: VerdictChange[] = []
+  const unmet: UnmetChange[] = []
   const counted: MutableCounts = { verdicts: {}, failing: {} }
   await visitInSlices(rows, (row) => {
     const found = toRecord(row)
@@ -103,23 +127,20 @@ async function lookAt(
     const { rules, reliefs } = rulesInForce.rulesFor(record, now)
     const assessment = assess({ ...rules, record, reliefs, now })
     countDevice(counted, assessment)
-    const change = changeOf(found, assessment)
-    if (change !== undefined) changes.push(change)
+    const { deviceId, announcedVerdict: previous } = found
+    const attestationId = found.attestation?.attestationId ?? null
+    const { verdict } = assessment
+    const clauses = unmetClauses(assessment.clauseOutcomes)
+    const seen = { deviceId, attestationId, unmet: clauses }
+    if (verdict !== previous) {
+      changes.push({ ...seen, previous, verdict, reasons: assessment.reasons as readonly Json[] })
+    } else if (clauses.join() !== found.unmet.join()) unmet.push(seen)
   })
-  return { changes, counted }
-}
-
-function changeOf(
-  { deviceId, announcedVerdict: previous, attestation }: FleetRecord,
-  { verdict, reasons }: Assessment,
-): VerdictChange | undefined {
-  if (verdict === previous) return undefined
-  const attestationId = attestation?.attestationId ?? null
-  return { deviceId, previous, verdict, reasons: reasons as readonly Json[], attestationId }
+  return { changes, unmet, counted }
 }
 
 /** By whom and why it was quarantined, the key it proved and its generation decide nothing here. */
-function toTrustRecord({ announcedVerdict: _, ...record }: FleetRecord): TrustRecord {
+function toTrustRecord({ announcedVerdict: _, unmet: __, ...record }: FleetRecord): TrustRecord {
   const { quarantine, attestation } = record
   return {
     ...record,

@@ -18,6 +18,23 @@ export type Announcements = {
     readonly revision: number
     readonly now: Date
   }) => Promise<number | 'superseded'>
+  /**
+   * Notes which clauses devices do not meet, for whoever looks for them; not of a device that has attested
+   * since it was looked at. Answers how many were changed, or `superseded` and changes nothing if the
+   * control revision is another one by now.
+   */
+  readonly noteUnmet: (input: {
+    readonly changes: readonly UnmetChange[]
+    readonly revision: number
+  }) => Promise<number | 'superseded'>
+}
+
+export type UnmetChange = {
+  readonly deviceId: string
+  /** Of the evidence that was looked at. */
+  readonly attestationId: string | null
+  /** Ids of clauses of any severity, in their order. */
+  readonly unmet: readonly string[]
 }
 
 export type VerdictChange = {
@@ -28,8 +45,11 @@ export type VerdictChange = {
   readonly reasons: readonly Json[]
   /** Of the evidence that was looked at. */
   readonly attestationId: string | null
+  /** Ids of the clauses that it does not meet: noted with the change. */
+  readonly unmet: readonly string[]
 }
 
+const NOTE = ['p_changes', 'p_revision'] as const
 const ANNOUNCE = ['p_changes', 'p_revision', 'p_at'] as const
 
 export function prepareAnnouncements(db: Database): Announcements {
@@ -37,10 +57,22 @@ export function prepareAnnouncements(db: Database): Announcements {
     .select({ told: sql<number | null>`told` })
     .from(sql`${callOf('announce_verdicts', ANNOUNCE)} as told`)
     .prepare('announce_verdicts')
+  const note = db
+    .select({ changed: sql<number | null>`changed` })
+    .from(sql`${callOf('note_unmet', NOTE)} as changed`)
+    .prepare('note_unmet')
   return {
+    async noteUnmet({ changes, revision }) {
+      const named = changes.map(({ deviceId, attestationId, unmet }) => {
+        return { device_id: deviceId, attestation_id: attestationId, unmet }
+      })
+      const args = { p_changes: encodeJson(named), p_revision: revision }
+      return onlyRow(await note.execute(args)).changed ?? 'superseded'
+    },
     async announceVerdicts({ changes, revision, now }) {
-      const named = changes.map(({ deviceId, attestationId, ...change }) => ({
+      const named = changes.map(({ deviceId, attestationId, unmet, ...change }) => ({
         ...{ device_id: deviceId, attestation_id: attestationId, event_id: newRecordId(now) },
+        clauses: unmet,
         ...change,
       }))
       const { told } = onlyRow(

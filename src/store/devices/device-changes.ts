@@ -1,6 +1,7 @@
+import { sql } from 'drizzle-orm'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
-import { type Argument, type Database, prepareChange } from '../drivers/database.ts'
+import { type Argument, callOf, type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { readLinks } from './read-links.ts'
@@ -24,8 +25,15 @@ export type DeviceChanges = {
   readonly admitDevice: (input: DeviceChange) => Promise<DeviceChangeAnswer>
   /** Puts a device on the list before its first attestation; `unchanged` if it is known. */
   readonly enrolDevice: (input: DeviceToEnrol) => Promise<'applied' | 'unchanged'>
-  /** Members that are absent stay as they are; `null` empties. */
-  readonly setDeviceAttributes: (input: AttributesToSet) => Promise<DeviceChangeAnswer>
+  /**
+   * Members that are absent stay as they are; `null` empties. `superseded` where `labelsBefore` are not the
+   * labels of the device any more.
+   */
+  readonly setDeviceAttributes: (
+    input: AttributesToSet,
+  ) => Promise<DeviceChangeAnswer | 'superseded'>
+  /** All of these or none, in one statement. */
+  readonly importDevices: (input: DevicesToImport) => Promise<readonly ImportedRow[]>
 }
 
 export type DeviceChangeAnswer = 'applied' | 'unchanged' | 'device_unknown'
@@ -43,35 +51,79 @@ export type DeviceToEnrol = {
   readonly keyKind: DeviceKeyKind
   readonly deviceKeyHash: string
   readonly ring: number
-  readonly owner: string | null
-  readonly entraDeviceId: string | null
-  readonly labels: readonly string[]
+  readonly attributes: DeviceAttributes
   readonly by: string
   readonly now: Date
+}
+
+/** What administrators say about a device; members that are absent stay as they are, `null` empties. */
+export type DeviceAttributes = {
+  readonly owner?: string | null | undefined
+  readonly entraDeviceId?: string | null | undefined
+  /** What people call it. */
+  readonly name?: string | null | undefined
+  /** Serial number of the hardware. */
+  readonly serial?: string | null | undefined
+  readonly labels?: readonly string[] | undefined
 }
 
 export type AttributesToSet = {
   readonly deviceId: string
-  readonly changes: {
-    readonly owner?: string | null
-    readonly entraDeviceId?: string | null
-    readonly labels?: readonly string[]
-  }
+  readonly changes: DeviceAttributes
+  /** Nothing is set if these are not the labels any more: for whoever adds to what it has read. */
+  readonly labelsBefore?: readonly string[] | undefined
   readonly by: string
   readonly now: Date
 }
 
+export type DevicesToImport = {
+  readonly rows: readonly RowToImport[]
+  readonly by: string
+  readonly now: Date
+}
+
+export type RowToImport = {
+  /** Where it stands in its file. */
+  readonly line: number
+  readonly device: DeviceReference
+  readonly changes: DeviceAttributes
+}
+
+/** How a row names its device. One that is named by its key is put on the list if nobody knows it. */
+export type DeviceReference =
+  | { readonly deviceId: string; readonly key?: DeviceKey }
+  | { readonly entraDeviceId: string }
+  | { readonly serial: string }
+
+export type DeviceKey = {
+  readonly kind: DeviceKeyKind
+  /** base64url SHA-256 of the key. */
+  readonly hash: string
+  readonly ring: number
+}
+
+/** Where there is a refusal, only the refused rows are answered. */
+export type ImportedRow = {
+  readonly line: number
+  readonly outcome: 'enrolled' | 'applied' | 'unchanged' | ImportRefusal
+  readonly deviceId: string | null
+}
+
+/** No device has this name; several have it; a row before it named the same device. */
+export const IMPORT_REFUSALS = ['unknown', 'ambiguous', 'repeated'] as const
+
+export type ImportRefusal = (typeof IMPORT_REFUSALS)[number]
+
 const CHANGE = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id', 'p_event_id'] as const
 const SIGN_OUT = ['p_device_id', 'p_at', 'p_by', 'p_reason', 'p_audit_id'] as const
+const IMPORT = ['p_rows', 'p_at', 'p_by'] as const
 const SET = ['p_device_id', 'p_changes', 'p_folded', 'p_at', 'p_by', 'p_audit_id'] as const
 const ENROL = [
   'p_device_id',
   'p_key_kind',
   'p_device_key_hash',
   'p_ring',
-  'p_owner',
-  'p_entra_device_id',
-  'p_labels',
+  'p_attributes',
   'p_folded',
   'p_at',
   'p_by',
@@ -93,11 +145,19 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
     'enrol_device',
     ENROL,
   )
-  const set = prepareChange<(typeof SET)[number], DeviceChangeAnswer>(
+  const set = prepareChange<(typeof SET)[number], DeviceChangeAnswer | 'superseded'>(
     db,
     'set_device_attributes',
     SET,
   )
+  const imported = db
+    .select({
+      line: sql<number>`line`,
+      outcome: sql<ImportedRow['outcome']>`outcome`,
+      deviceId: sql<string | null>`target`,
+    })
+    .from(callOf('import_devices', IMPORT))
+    .prepare('import_devices')
   return {
     quarantineDevice: change('quarantine_device'),
     releaseDevice: change('release_device'),
@@ -107,21 +167,44 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
     setDeviceAttributes: underAnyName(db, (input: AttributesToSet) =>
       set({
         p_device_id: storableId(input.deviceId),
-        p_changes: encodeJson(input.changes),
+        p_changes: encodeJson({ ...input.changes, labelsBefore: input.labelsBefore }),
         p_folded: encodeJson(foldNames(input.changes)),
         p_at: input.now.toISOString(),
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
       }),
     ),
+    importDevices: ({ rows, by, now }) =>
+      imported.execute({
+        p_rows: encodeJson(rows.map((row) => importArguments(row, now))),
+        p_at: now.toISOString(),
+        p_by: encodeText(by),
+      }),
+  }
+}
+
+function importArguments({ line, device, changes }: RowToImport, now: Date) {
+  const names = {
+    ...('deviceId' in device && { device_id: storableId(device.deviceId) }),
+    ...('entraDeviceId' in device && { entra: foldText(device.entraDeviceId) }),
+    ...('serial' in device && { serial: foldText(device.serial) }),
+  }
+  const key = 'key' in device ? device.key : undefined
+  return {
+    line,
+    ...names,
+    ...(key !== undefined && { key_kind: key.kind, key_hash: key.hash, ring: key.ring }),
+    changes,
+    folded: foldNames(changes),
+    audit_id: newRecordId(now),
   }
 }
 
 /** Whoever quarantines a device by the name of one of its keys means the device. */
-function underAnyName<T extends { readonly deviceId: string }>(
+function underAnyName<T extends { readonly deviceId: string }, A extends string>(
   db: Database,
-  change: (input: T) => Promise<DeviceChangeAnswer>,
-): (input: T) => Promise<DeviceChangeAnswer> {
+  change: (input: T) => Promise<A | 'device_unknown'>,
+): (input: T) => Promise<A | 'device_unknown'> {
   return async (input) => {
     const answer = await change(input)
     if (answer !== 'device_unknown') return answer
@@ -148,10 +231,8 @@ function enrolArguments(input: DeviceToEnrol): Record<(typeof ENROL)[number], Ar
     p_key_kind: input.keyKind,
     p_device_key_hash: input.deviceKeyHash,
     p_ring: input.ring,
-    p_owner: input.owner === null ? null : encodeText(input.owner),
-    p_entra_device_id: input.entraDeviceId === null ? null : encodeText(input.entraDeviceId),
-    p_labels: encodeJson(input.labels),
-    p_folded: encodeJson(foldNames(input)),
+    p_attributes: encodeJson(input.attributes),
+    p_folded: encodeJson(foldNames(input.attributes)),
     p_at: input.now.toISOString(),
     p_by: encodeText(input.by),
     p_audit_id: newRecordId(input.now),
@@ -159,11 +240,13 @@ function enrolArguments(input: DeviceToEnrol): Record<(typeof ENROL)[number], Ar
 }
 
 /** What a device is searched by; members that are absent stay so. */
-function foldNames({ owner, entraDeviceId, labels }: AttributesToSet['changes']) {
+function foldNames({ owner, entraDeviceId, name, serial, labels }: DeviceAttributes) {
   const fold = (text: string | null) => (text === null ? null : foldText(text))
   return {
     ...(owner !== undefined && { owner: fold(owner) }),
     ...(entraDeviceId !== undefined && { entraDeviceId: fold(entraDeviceId) }),
+    ...(name !== undefined && { name: fold(name) }),
+    ...(serial !== undefined && { serial: fold(serial) }),
     ...(labels !== undefined && { labels: labels.map(foldText) }),
   }
 }

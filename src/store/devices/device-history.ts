@@ -1,18 +1,14 @@
-import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, gte, inArray, or, type SQL, sql } from 'drizzle-orm'
 import { unionAll } from 'drizzle-orm/pg-core'
 import type { RecordedAttestation } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { Database } from '../drivers/database.ts'
 import type { Json } from '../json.ts'
-import {
-  attestation,
-  deviceLink,
-  type RecordedVerdict,
-  recentAttestation,
-  refusal,
-} from '../schema/schema.ts'
+import { beginOfPeriod } from '../schema/partitioned.ts'
+import { attestation, type RecordedVerdict, recentAttestation, refusal } from '../schema/schema.ts'
 import { pageRows } from './device-reads.ts'
-import { readLinks } from './read-links.ts'
+import { namesOfDevice } from './read-links.ts'
+import { STRANGERS } from './recording.ts'
 import { storableId } from './trust-records.ts'
 
 export type DeviceHistory = {
@@ -22,6 +18,29 @@ export type DeviceHistory = {
    * (claims, digests, trace, issuer and hashes) when all else of its history is gone.
    */
   readonly deviceHistory: (deviceId: string, query: HistoryQuery) => Promise<HistoryPage>
+  /** Refused attempts of whichever device, the newest first. */
+  readonly listRefusals: (query: {
+    readonly since: Date
+    readonly limit: number
+    /** `nextBefore` of the page before. */
+    readonly before?: RefusalPosition | undefined
+  }) => Promise<RefusalPage>
+}
+
+export type RefusalPosition = { readonly at: Date; readonly attestationId: string }
+
+export type RefusalPage = {
+  readonly refusals: readonly RefusedAttempt[]
+  readonly nextBefore: RefusalPosition | null
+}
+
+export type RefusedAttempt = RefusalPosition & {
+  /** Whose proven key it was. Nobody vouches for a stranger's, and it may have no record. */
+  readonly deviceId: string
+  readonly isStranger: boolean
+  readonly stage: string
+  readonly reasons: readonly Json[]
+  readonly issuer: string | null
 }
 
 export type HistoryQuery = {
@@ -56,7 +75,7 @@ export function prepareDeviceHistory(db: Database): DeviceHistory {
   return {
     async deviceHistory(deviceId, { limit, before }) {
       const id = storableId(deviceId)
-      const attempt = db.$with('attempt').as(attemptsUnder(db, await namesOf(db, id)))
+      const attempt = db.$with('attempt').as(attemptsUnder(db, await namesOfDevice(db, id)))
       const rows = await db
         .with(attempt)
         .select()
@@ -74,18 +93,41 @@ export function prepareDeviceHistory(db: Database): DeviceHistory {
       const isLast = rows.length === entries.length
       return { entries, nextBefore: isLast ? null : (entries.at(-1)?.attestationId ?? null) }
     },
+    async listRefusals({ since, limit: asked, before }) {
+      const limit = pageRows(asked)
+      const rows = await db
+        .select({
+          at: refusal.at,
+          attestationId: refusal.attestationId,
+          deviceId: sql<string>`coalesce(${strangerOf}, ${refusal.deviceId})`,
+          isStranger: sql<boolean>`${refusal.deviceId} = ${STRANGERS}`,
+          stage: refusal.stage,
+          reasons: refusal.reasons,
+          issuer: refusal.issuer,
+        })
+        .from(refusal)
+        .where(
+          and(
+            gte(refusal.at, since),
+            // Of partitions that are older than a week before it none is opened.
+            gte(refusal.period, beginOfPeriod('refusal', since)),
+            before &&
+              sql`(${refusal.at}, ${refusal.attestationId}) < (${before.at.toISOString()}::timestamptz, ${before.attestationId})`,
+          ),
+        )
+        .orderBy(desc(refusal.at), desc(refusal.attestationId))
+        .limit(limit + 1)
+      const refusals = rows.slice(0, limit)
+      const last = refusals.at(-1)
+      const isLast = rows.length === refusals.length || last === undefined
+      const nextBefore = isLast ? null : { at: last.at, attestationId: last.attestationId }
+      return { refusals, nextBefore }
+    },
   }
 }
 
-/** Every name of the device that one of them stands for. */
-async function namesOf(db: Database, id: string): Promise<[string, ...string[]]> {
-  const target = (await readLinks(db, [id])).get(id) ?? id
-  const links = await db
-    .select({ deviceId: deviceLink.deviceId })
-    .from(deviceLink)
-    .where(eq(deviceLink.targetId, target))
-  return [target, ...links.map(({ deviceId }) => deviceId)]
-}
+/** The device of a stranger's attempt: its row stands under the name that strangers share. */
+const strangerOf = sql`${refusal.reasons} -> 0 ->> 'device_id'`
 
 /** From where each kind of attempt is kept, in the same columns. */
 function attemptsUnder(db: Database, names: readonly [string, ...string[]]) {
@@ -129,7 +171,12 @@ function attemptsUnder(db: Database, names: readonly [string, ...string[]]) {
       referenceValuesHash: refusal.referenceValuesHash,
     })
     .from(refusal)
-    .where(inArray(refusal.deviceId, [...names]))
+    .where(
+      or(
+        inArray(refusal.deviceId, [...names]),
+        and(eq(refusal.deviceId, STRANGERS), inArray(strangerOf, [...names])),
+      ),
+    )
   const isDetailed = sql`exists (select from ${attestation}
     where ${inArray(attestation.deviceId, [...names])} and ${attestation.at} = x.at
       and ${attestation.attestationId} = x."attestationId")`

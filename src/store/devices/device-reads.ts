@@ -1,9 +1,9 @@
-import { and, asc, eq, gt, isNotNull, isNull, type SQL, sql } from 'drizzle-orm'
-import type { Enrolment, TrustRecord, Verdict } from '../../access/trust-record.ts'
-import { foldText } from '../../base/fold-text.ts'
-import type { Database } from '../drivers/database.ts'
-import { encodeText, type Json } from '../json.ts'
+import { asc, eq, type SQL, sql } from 'drizzle-orm'
+import type { TrustRecord, Verdict } from '../../access/trust-record.ts'
+import { type Database, rowsOf } from '../drivers/database.ts'
+import type { Json } from '../json.ts'
 import { device, type RecordedVerdict } from '../schema/schema.ts'
+import { conditionOf, type DeviceFilter } from './device-search.ts'
 import { readLinks } from './read-links.ts'
 import { recordColumns, storableId, toTrustRecord } from './trust-records.ts'
 
@@ -14,48 +14,57 @@ export const PAGE_ROWS_MOST = 200
 export type DeviceReads = {
   /** Devices by id, a page at a time; a device that arrives meanwhile disturbs no page. */
   readonly listDevices: (query: DeviceQuery) => Promise<DevicePage>
+  /** How many of the devices behind `after`, up to `most` of them, are in each group. */
+  readonly groupDevices: (query: GroupQuery) => Promise<GroupedDevices>
   /** By its id or any further name of it. */
   readonly deviceDetail: (deviceId: string, now: Date) => Promise<DeviceDetail | null>
 }
 
-export type DeviceQuery = {
-  /**
-   * Beginning of a device id or an Entra device id, part of an owner's name, or a whole label;
-   * letter case does not count (`foldText`).
-   */
-  readonly search?: string
-  /** As of `now`: with expiry and quarantine. */
-  readonly verdict?: Verdict
-  readonly enrolment?: Enrolment
-  readonly quarantined?: boolean
+export type DeviceQuery = DeviceFilter & {
   readonly limit: number
   /** `nextCursor` of the page before. */
-  readonly cursor?: string
-  readonly now: Date
+  readonly cursor?: string | undefined
 }
 
 export type DevicePage = {
-  readonly devices: readonly DeviceSummary[]
+  readonly devices: readonly ListedDevice[]
   readonly nextCursor: string | null
 }
 
-export type DeviceSummary = {
-  readonly deviceId: string
-  readonly verdict: Verdict
-  readonly enrolment: Enrolment
-  readonly owner: string | null
-  readonly entraDeviceId: string | null
-  readonly labels: readonly string[]
-  readonly ring: number
-  readonly quarantinedAt: Date | null
-  readonly attestedAt: Date | null
-  readonly validUntil: Date | null
-  readonly createdAt: Date
+/** A device as it is recorded. */
+export type ListedDevice = {
+  readonly record: TrustRecord
+  readonly about: DeviceNames
+}
+
+/** What administrators call a device, and nothing decides by. */
+export type DeviceNames = { readonly name: string | null; readonly serial: string | null }
+
+/** What devices are counted by: clauses that they do not meet, labels, or the verifier that spoke last. */
+export const DEVICE_GROUPS = ['clause', 'label', 'issuer'] as const
+
+export type DeviceGroup = (typeof DEVICE_GROUPS)[number]
+
+export type GroupQuery = DeviceFilter & {
+  readonly by: DeviceGroup
+  /** Id of a device; the empty text begins. */
+  readonly after: string
+  readonly most: number
+}
+
+export type GroupedDevices = {
+  /** A device counts once in each group that it is in; one that is in none counts in none. */
+  readonly groups: readonly { readonly group: string; readonly devices: number }[]
+  /** How many were looked at: as many as were asked for, where there may be more. */
+  readonly devices: number
+  /** The last of them; `null` where there was none. */
+  readonly last: string | null
 }
 
 export type DeviceDetail = {
   readonly record: TrustRecord
-  /** As of the `now` that was asked for. */
+  readonly about: DeviceNames
+  /** What the record alone says as of the `now` that was asked for, before any policy is asked. */
   readonly verdict: Verdict
   /** What the last accepted attestation was recorded as, and why. */
   readonly recordedVerdict: RecordedVerdict | null
@@ -70,30 +79,21 @@ export type DeviceDetail = {
 
 export function prepareDeviceReads(db: Database): DeviceReads {
   return {
-    async listDevices(query) {
-      const limit = pageRows(query.limit)
+    async listDevices({ limit: asked, cursor, ...filter }) {
+      const limit = pageRows(asked)
       const rows = await db
-        .select({
-          deviceId: device.deviceId,
-          verdict: verdictAt(query.now),
-          enrolment: device.enrolment,
-          owner: device.owner,
-          entraDeviceId: device.entraDeviceId,
-          labels: device.labels,
-          ring: device.ring,
-          quarantinedAt: device.quarantinedAt,
-          attestedAt: device.attestedAt,
-          validUntil: device.validUntil,
-          createdAt: device.createdAt,
-        })
+        .select({ ...recordColumns, ...nameColumns })
         .from(device)
-        .where(and(...conditionsOf(query)))
+        .where(conditionOf(filter, cursor))
         .orderBy(asc(device.deviceId))
         .limit(limit + 1)
-      const devices = rows.slice(0, limit)
-      const nextCursor = rows.length > limit ? (devices.at(-1)?.deviceId ?? null) : null
+      const devices = rows.slice(0, limit).map((row) => {
+        return { record: toTrustRecord(row), about: namesOf(row) }
+      })
+      const nextCursor = rows.length > limit ? (devices.at(-1)?.record.deviceId ?? null) : null
       return { devices, nextCursor }
     },
+    groupDevices: (query) => groupDevices(db, query),
     async deviceDetail(deviceId, now) {
       const id = storableId(deviceId)
       const detail = await readDetail(db, id, now)
@@ -103,10 +103,46 @@ export function prepareDeviceReads(db: Database): DeviceReads {
   }
 }
 
+const nameColumns = { name: device.name, serial: device.serial }
+
+function namesOf({ name, serial }: DeviceNames): DeviceNames {
+  return { name, serial }
+}
+
+const GROUPED: Readonly<Record<DeviceGroup, SQL>> = {
+  clause: sql`unnest(page.unmet)`,
+  label: sql`unnest(page.labels)`,
+  issuer: sql`page.issuer`,
+}
+
+async function groupDevices(
+  db: Database,
+  { by, after, most, ...filter }: GroupQuery,
+): Promise<GroupedDevices> {
+  const answer: unknown = await db.execute(sql`
+    with page as (
+      select ${device.deviceId}, ${device.unmet}, ${device.labels}, ${device.issuer} from ${device}
+      where ${conditionOf(filter, after)} order by ${device.deviceId} limit ${most}
+    )
+    select grouped.name, count(*)::integer as devices, null::text as last
+    from (select ${GROUPED[by]} as name from page) as grouped
+    where grouped.name is not null group by grouped.name
+    union all
+    select null::text, count(*)::integer, max(page.device_id) from page`)
+  const rows = rowsOf<{ name: string | null; devices: number; last: string | null }>(answer)
+  const whole = rows.find(({ name }) => name === null)
+  return {
+    groups: rows.flatMap(({ name, devices }) => (name === null ? [] : [{ group: name, devices }])),
+    devices: whole?.devices ?? 0,
+    last: whole?.last ?? null,
+  }
+}
+
 async function readDetail(db: Database, deviceId: string, now: Date): Promise<DeviceDetail | null> {
   const [row] = await db
     .select({
       ...recordColumns,
+      ...nameColumns,
       verdict: verdictAt(now),
       recordedVerdict: device.verdict,
       reasons: device.reasons,
@@ -120,37 +156,13 @@ async function readDetail(db: Database, deviceId: string, now: Date): Promise<De
   if (row === undefined) return null
   const { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt } = row
   const kept = { verdict, recordedVerdict, deviceKeyHash, linkedKeys, firstFailedAt, updatedAt }
-  return { record: toTrustRecord(row), reasons: row.reasons ?? [], ...kept }
+  return { record: toTrustRecord(row), about: namesOf(row), reasons: row.reasons ?? [], ...kept }
 }
 
 /** The database's own function, so that lists, events and counts cannot disagree. */
 export function verdictAt(now: Date): SQL<Verdict> {
   return sql<Verdict>`effective_verdict(${device.verdict}, ${device.validUntil},
     ${device.quarantinedAt}, ${now.toISOString()}::timestamptz)`
-}
-
-function conditionsOf(query: DeviceQuery): (SQL | undefined)[] {
-  const { search, verdict, enrolment, quarantined, cursor } = query
-  return [
-    cursor === undefined ? undefined : gt(device.deviceId, storableId(cursor)),
-    enrolment === undefined ? undefined : eq(device.enrolment, enrolment),
-    quarantined === undefined
-      ? undefined
-      : quarantined
-        ? isNotNull(device.quarantinedAt)
-        : isNull(device.quarantinedAt),
-    verdict === undefined ? undefined : sql`${verdictAt(query.now)} = ${verdict}`,
-    search === undefined || search === '' ? undefined : matches(encodeText(search)),
-  ]
-}
-
-/** Both sides are folded by the service, so that every database finds the same. */
-function matches(search: string): SQL {
-  const text = foldText(search)
-  return sql`(starts_with(${device.deviceId}, ${text})
-    or starts_with(${device.entraDeviceIdFolded}, ${text})
-    or strpos(${device.ownerFolded}, ${text}) > 0
-    or ${text} = any(${device.labelsFolded}))`
 }
 
 /** How many rows a page has of which `limit` are asked for. */

@@ -35,6 +35,7 @@ export type FleetRow = Pick<
   readonly labels: string
   readonly firstFailedAt: string
   readonly graces: string
+  readonly unmet: string
   readonly announcedVerdict: Verdict
   readonly isQuarantined: boolean
   readonly createdAt: number
@@ -53,6 +54,8 @@ export type FleetRecord = Omit<TrustRecord, 'attestation' | 'quarantine' | 'gene
   readonly attestation: FleetAttestation | null
   /** What others were told last. */
   readonly announcedVerdict: Verdict
+  /** The clauses that it did not meet when it was looked at last. */
+  readonly unmet: readonly string[]
 }
 
 export type FleetAttestation = Pick<
@@ -76,6 +79,7 @@ export function prepareFleetReads(db: Database): FleetReads {
           ${millisecondsOf(device.validUntil)} as "validUntil",
           ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
           ${device.firstFailedAt}::text as "firstFailedAt", ${device.graces}::text as graces,
+          array_to_json(${device.unmet})::text as unmet,
           ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
           -- Looked at once: each look would fetch it anew from where large values are kept.
           (${device.claims} - ${leftOut})::text as claims
@@ -182,7 +186,7 @@ function millisecondsOf(column: AnyPgColumn): SQL {
 /** Equal claims of what one of these has read are the same object. */
 export function createRecordReader(): (row: FleetRow) => FleetRecord {
   const parseClaims = createJsonReader<AttestationClaims>()
-  const parseLabels = createJsonReader<readonly string[]>()
+  const parseTexts = createJsonReader<readonly string[]>()
   const parseTimes = createJsonReader<TrustRecord['firstFailedAt']>()
   const parseGraces = createJsonReader<TrustRecord['graces']>()
   return (row) => ({
@@ -191,13 +195,14 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
     enrolment: row.enrolment,
     owner: row.owner,
     entraDeviceId: row.entraDeviceId,
-    labels: parseLabels(row.labels),
+    labels: parseTexts(row.labels),
     ring: row.ring,
     quarantine: row.isQuarantined ? QUARANTINED : null,
     attestation: attestationOf(row, parseClaims),
     firstFailedAt: parseTimes(row.firstFailedAt),
     graces: parseGraces(row.graces),
     announcedVerdict: row.announcedVerdict,
+    unmet: parseTexts(row.unmet),
     vouched: row.vouched,
     createdAt: toDate(row.createdAt),
   })

@@ -1,4 +1,4 @@
-import { inArray } from 'drizzle-orm'
+import { eq, inArray } from 'drizzle-orm'
 import type { Database } from '../drivers/database.ts'
 import { deviceLink } from '../schema/schema.ts'
 
@@ -17,4 +17,14 @@ export async function readLinks(
     .from(deviceLink)
     .where(inArray(deviceLink.deviceId, asked))
   return new Map(rows.map(({ deviceId, targetId }) => [deviceId, targetId]))
+}
+
+/** Every name of the device that `id`, which is storable, stands for: its own first. */
+export async function namesOfDevice(db: Database, id: string): Promise<[string, ...string[]]> {
+  const target = (await readLinks(db, [id])).get(id) ?? id
+  const links = await db
+    .select({ deviceId: deviceLink.deviceId })
+    .from(deviceLink)
+    .where(eq(deviceLink.targetId, target))
+  return [target, ...links.map(({ deviceId }) => deviceId)]
 }

@@ -20,6 +20,15 @@ import { quarantineOf } from './trust-records.ts'
 /** How many refused attempts of one device are kept of each period (`PARTITIONED.refusal`). */
 export const REFUSALS_KEPT_PER_DEVICE = 20
 
+/**
+ * The name under which attempts stand whose key was proven, but which nobody knows or vouches for. Keys cost
+ * nothing to make, so all of them share one ring: it fills no table, and shows what is refused now.
+ */
+export const STRANGERS = 'strangers'
+
+/** How many attempts of strangers are kept of each period. */
+export const STRANGERS_KEPT = 100
+
 /** What becomes of a device key that was never seen before. */
 export type EnrolmentMode = 'open' | 'approval' | 'listed'
 
@@ -37,6 +46,8 @@ export type Recording = {
    * spends no nonce. `unknown`: nobody knows the device or vouches for its key, and nothing is written.
    */
   readonly recordRefusal: (input: RefusalToRecord) => Promise<'kept' | 'unknown'>
+  /** Keeps a failed attempt by a device that is `unknown`, among those of all strangers (`STRANGERS`). */
+  readonly recordStranger: (input: RefusalToRecord) => Promise<void>
 }
 
 export type AttestationToRecord = {
@@ -187,6 +198,11 @@ export function prepareRecording(db: Database): Recording {
       const { isKept } = onlyRow(await refusal.execute(refusalArguments(input)))
       return isKept ? 'kept' : 'unknown'
     },
+    async recordStranger({ deviceId, reasons: [first, ...others], ...input }) {
+      const reasons = [{ ...Object(first), device_id: deviceId }, ...others]
+      const stranger = { ...input, deviceId: STRANGERS, isVouched: true, reasons }
+      await refusal.execute(refusalArguments(stranger, STRANGERS_KEPT))
+    },
   }
 }
 
@@ -277,7 +293,10 @@ const REFUSAL_PARAMETERS = [
   'p_keep',
 ] as const
 
-function refusalArguments(input: RefusalToRecord): Arguments<typeof REFUSAL_PARAMETERS> {
+function refusalArguments(
+  input: RefusalToRecord,
+  keep: number = REFUSALS_KEPT_PER_DEVICE,
+): Arguments<typeof REFUSAL_PARAMETERS> {
   return {
     p_device_id: input.deviceId,
     p_attestation_id: input.attestationId,
@@ -293,6 +312,6 @@ function refusalArguments(input: RefusalToRecord): Arguments<typeof REFUSAL_PARA
       input.attestationPolicyHash === null ? null : encodeText(input.attestationPolicyHash),
     p_reference_values_hash: input.referenceValuesHash,
     p_vouched: input.isVouched,
-    p_keep: REFUSALS_KEPT_PER_DEVICE,
+    p_keep: keep,
   }
 }

@@ -45,10 +45,15 @@ export const device = pgTable(
     owner: text('owner'),
     entraDeviceId: asciiText('entra_device_id'),
     labels: text('labels').array().notNull().default(sql`'{}'::text[]`),
+    /** What people call the device, and the serial number of its hardware: what administrators say. */
+    name: text('name'),
+    serial: text('serial'),
     /** As they are searched by: `foldText` of what is above. */
     ownerFolded: text('owner_folded'),
     entraDeviceIdFolded: text('entra_device_id_folded'),
     labelsFolded: text('labels_folded').array().notNull().default(sql`'{}'::text[]`),
+    nameFolded: text('name_folded'),
+    serialFolded: text('serial_folded'),
     ring: smallint('ring').notNull(),
     quarantinedAt: instant('quarantined_at'),
     quarantinedBy: text('quarantined_by'),
@@ -71,6 +76,11 @@ export const device = pgTable(
       .default(sql`'{}'::jsonb`),
     /** Clause id to the grace that the device has begun to use up (`NotedGrace`). */
     graces: jsonb('graces').$type<TrustRecord['graces']>().notNull().default(sql`'{}'::jsonb`),
+    /**
+     * Clauses, of any severity, that the device did not meet when it was last looked at: as it attested,
+     * or by the sweep. What devices are found by; no decision reads it, and grace does not count from it.
+     */
+    unmet: text('unmet').array().notNull().default(sql`'{}'::text[]`),
     /** The verdict that others were told last: what differs from it is to be announced. */
     announcedVerdict: text('announced_verdict').$type<Verdict>().notNull().default('unknown'),
     /** Device tokens of another generation do not count. Raised by whatever has to end them. */
@@ -94,6 +104,24 @@ export const device = pgTable(
     index('device_idle')
       .on(table.seenOn)
       .where(sql`${table.archivedAt} is null and ${table.quarantinedAt} is null`),
+    // What devices are found by. Attestations change these columns rarely, so that most still touch no index.
+    index('device_found').using('gin', table.labelsFolded, table.unmet),
+    index('device_announced').on(table.announcedVerdict, table.deviceId),
+    index('device_issuer').on(table.issuer, table.deviceId),
+    index('device_owner')
+      .on(table.ownerFolded.op('text_pattern_ops'))
+      .where(sql`${table.ownerFolded} is not null`),
+    index('device_name')
+      .on(table.nameFolded.op('text_pattern_ops'))
+      .where(sql`${table.nameFolded} is not null`),
+    index('device_entra')
+      .on(table.entraDeviceIdFolded.op('text_pattern_ops'))
+      .where(sql`${table.entraDeviceIdFolded} is not null`),
+    index('device_serial')
+      .on(table.serialFolded.op('text_pattern_ops'))
+      .where(sql`${table.serialFolded} is not null`),
+    index('device_seen').on(table.seenOn),
+    index('device_pending').on(table.deviceId).where(sql`${table.enrolment} = 'pending'`),
     index('device_archived').on(table.archivedAt).where(sql`${table.archivedAt} is not null`),
     index('device_unvouched')
       .on(table.deviceId)
@@ -232,7 +260,11 @@ export const refusal = pgTable(
       text('policy_hash').$type<RecordedAttestation['attestationPolicyHash']>(),
     referenceValuesHash: text('reference_values_hash'),
   },
-  (table) => [primaryKey({ columns: [table.deviceId, table.period, table.slot] })],
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.period, table.slot] }),
+    // For whoever looks at what was refused last, of whichever device.
+    index('refusal_at').on(table.at, table.attestationId),
+  ],
 )
 
 /** Whom the audit names for what nobody asked for. */
@@ -252,7 +284,13 @@ export const audit = pgTable(
     action: text('action').notNull(),
     detail: jsonb('detail').$type<Json>().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.deviceId, table.at, table.auditId] })],
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.at, table.auditId] }),
+    // In the order in which it is read, all of it, of one actor or of one action.
+    index('audit_at').on(table.at, table.auditId),
+    index('audit_actor').on(table.actor, table.at, table.auditId),
+    index('audit_action').on(table.action, table.at, table.auditId),
+  ],
 )
 
 /**

@@ -9,6 +9,7 @@ import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   createTestService,
   everythingStored,
+  expectProblem,
   readOk,
   startDevice,
   testClock,
@@ -134,14 +135,33 @@ describe('evidence that is refused', () => {
     })
   })
 
-  test('of a key that nobody knows or vouches for is counted and not kept', async () => {
+  test('of a key that nobody knows or vouches for is shown among refused attempts, and is no device', async () => {
     const bad = await startDevice({ boot: { secureBoot: false } })
-    const before = await everythingStored(service.query)
+    service.clock.advance(1)
+    const { refusal: _, ...before } = await everythingStored(service.query)
     const tampered = claimSecureBoot(bad, 'recomputed')
     expectRefusal(await service.agentOf(tampered).obtainToken('AQID'), 'agent_request_refused')
-    expect(await everythingStored(service.query)).toEqual(before)
-    const metrics = await (await service.request('/metrics')).text()
-    expect(metrics).toMatch(/^countersign_refusals_not_kept_total\{stage="evidence"\} [1-9]/m)
+    const { refusal: __, ...after } = await everythingStored(service.query)
+    expect(after).toEqual(before)
+    const headers = await service.as('admin.read')
+    const { refusals } = await readOk(await service.request('/v1/refusals?limit=1', { headers }))
+    expect(refusals).toEqual([
+      {
+        attestation_id: expect.stringMatching(/^att_/),
+        at: service.clock.now().toISOString(),
+        device_id: bad.deviceId,
+        known_or_vouched: false,
+        stage: 'evidence',
+        reasons: [{ code: 'log_pcr_mismatch', pcrs: [7], device_id: bad.deviceId }],
+        issuer: service.url,
+      },
+    ])
+    const path = `/v1/devices/${bad.deviceId}`
+    await expectProblem(await service.request(path, { headers }), 404, 'device_not_found')
+    const { attestations } = await readOk(
+      await service.request(`${path}/attestations`, { headers }),
+    )
+    expect(attestations).toMatchObject([{ outcome: 'refused', trace: expect.any(Array) }])
   })
 
   test('is not kept when somebody else sends it with a challenge of long ago', async () => {

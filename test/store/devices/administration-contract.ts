@@ -189,7 +189,10 @@ export function administrationContract(subject: () => StoreUnderTest): void {
         `select detail from audit where device_id = '${deviceId}' and action = 'device.attributes-set' order by at`,
       )
       expect(rows.at(-1)?.detail).toEqual({
-        before: { owner: 'ada', labels: ['a', 'b,"c'], entraDeviceId: 'e-1' },
+        before: {
+          ...{ owner: 'ada', labels: ['a', 'b,"c'], entraDeviceId: 'e-1' },
+          ...{ name: null, serial: null },
+        },
         changes: { owner: null, labels: [] },
       })
       // An attestation leaves them as they are.

@@ -17,7 +17,8 @@ export function announcementsContract(subject: () => StoreUnderTest): void {
     verdict: Verdict,
   ): VerdictChange => {
     const { attestationId } = attestation
-    return { deviceId, previous, verdict, reasons: [{ code: 'because' }], attestationId }
+    const reasons = [{ code: 'because' }]
+    return { deviceId, previous, verdict, reasons, attestationId, unmet: ['clause'] }
   }
   const announce = async (...changes: readonly VerdictChange[]) => {
     const { revision } = await store().control()
@@ -117,10 +118,9 @@ export function announcementsContract(subject: () => StoreUnderTest): void {
 
   test('a device that never attested is told of too', async () => {
     const deviceId = newDeviceId()
-    const listed = { keyKind: 'aik', deviceKeyHash: 'hash', ring: 7, labels: [] } as const
-    const person = { owner: null, entraDeviceId: null, by: 'admin', now: at(0) }
-    await store().enrolDevice({ deviceId, ...listed, ...person })
-    const none = { deviceId, reasons: [], attestationId: null } as const
+    const listed = { keyKind: 'aik', deviceKeyHash: 'hash', ring: 7, attributes: {} } as const
+    await store().enrolDevice({ deviceId, ...listed, by: 'admin', now: at(0) })
+    const none = { deviceId, reasons: [], attestationId: null, unmet: [] } as const
     expect(await announce({ ...none, previous: 'unknown', verdict: 'untrusted' })).toBe(1)
     expect(await announce({ ...none, previous: 'unknown', verdict: 'untrusted' })).toBe(0)
   })

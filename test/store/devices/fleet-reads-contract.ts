@@ -46,7 +46,7 @@ export function fleetReadsContract(subject: () => StoreUnderTest): void {
         const { confirmationKey, ...attestation } = trust.attestation
         const { generation, ...rest } = trust
         const quarantine = trust.quarantine && {}
-        const expected = { ...rest, attestation, quarantine, announcedVerdict }
+        const expected = { ...rest, attestation, quarantine, unmet: [], announcedVerdict }
         expect(found.find((one) => one.deviceId === id)).toEqual(expected)
       }
     })

@@ -73,9 +73,8 @@ export function idleContract(subject: () => StoreUnderTest): void {
 
     test('that was listed and never came is not idle: an administrator said that it will', async () => {
       const deviceId = newDeviceId()
-      const who = { keyKind: 'aik', deviceKeyHash: 'h', ring: 1, owner: null } as const
-      const rest = { entraDeviceId: null, labels: [], by: 'a', now: day(0) }
-      await store().enrolDevice({ deviceId, ...who, ...rest })
+      const who = { keyKind: 'aik', deviceKeyHash: 'h', ring: 1, attributes: {} } as const
+      await store().enrolDevice({ deviceId, ...who, by: 'a', now: day(0) })
       expect(await archive(900, 800)).toBe(0)
     })
 

@@ -80,7 +80,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
   test('a listed key keeps its place on the list under its TPM, and another stays outside', async () => {
     const mode = { enrolmentMode: 'listed' } as const
     const [tpm, key, stranger] = [newDeviceId(), newDeviceId(), newDeviceId()]
-    const listed = { ring: 5, owner: 'ada', entraDeviceId: null, labels: ['lab'] }
+    const listed = { ring: 5, attributes: { owner: 'ada', labels: ['lab'] } }
     const by = { by: 'cli_1', now: at(0) }
     await store().enrolDevice({
       deviceId: key,
@@ -298,9 +298,7 @@ export function linksContract(subject: () => StoreUnderTest): void {
           keyKind: 'aik',
           deviceKeyHash: key,
           ring: 1,
-          owner: null,
-          entraDeviceId: null,
-          labels: [],
+          attributes: {},
           by: 'cli_1',
           now: at(0),
         }),

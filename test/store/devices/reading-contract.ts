@@ -71,27 +71,18 @@ export function readingContract(subject: () => StoreUnderTest): void {
     const label = newId('fleet-')
     const devices = Array.from({ length: 7 }, () => newDeviceId())
     const list = (query: Partial<DeviceQuery>) =>
-      store().listDevices({ search: label, limit: 100, now: at(10), ...query })
+      store().listDevices({ search: label, limit: 100, ...query })
     const ids = async (query: Partial<DeviceQuery>) => {
-      return (await list(query)).devices.map(({ deviceId }) => deviceId)
+      return (await list(query)).devices.map(({ record }) => record.deviceId)
     }
 
     test('is prepared', async () => {
-      const [stale, untrusted, unknown, quarantined, pending] = devices
       for (const deviceId of devices) {
-        await record({
-          deviceId,
-          at: deviceId === stale ? -VALIDITY_SECONDS : 0,
-          verdict:
-            deviceId === untrusted ? 'untrusted' : deviceId === unknown ? 'unknown' : 'trusted',
-          enrolmentMode: deviceId === pending ? 'approval' : 'open',
-        })
+        await record({ deviceId })
         const owner = `Ada ${deviceId.slice(-2)} Lovelace 100%_`
         const changes = { owner, labels: ['other', label], entraDeviceId: `E-${deviceId}` }
         await store().setDeviceAttributes({ deviceId, changes, by: 'admin', now: at(1) })
       }
-      const deviceId = quarantined ?? ''
-      await store().quarantineDevice({ deviceId, by: 'admin', reason: 'lost', now: at(2) })
     })
 
     test('comes in pages that cover all devices once', async () => {
@@ -100,38 +91,10 @@ export function readingContract(subject: () => StoreUnderTest): void {
       do {
         const page = await list({ limit: 3, ...(cursor === null ? {} : { cursor }) })
         expect(page.devices.length).toBeLessThanOrEqual(3)
-        seen.push(...page.devices.map(({ deviceId }) => deviceId))
+        seen.push(...page.devices.map(({ record }) => record.deviceId))
         cursor = page.nextCursor
       } while (cursor !== null)
       expect(seen).toEqual([...devices].sort())
-    })
-
-    test('shows the verdict that counts now', async () => {
-      const verdicts = new Map(
-        (await list({})).devices.map(({ deviceId, verdict }) => [deviceId, verdict]),
-      )
-      expect(devices.map((deviceId) => verdicts.get(deviceId))).toEqual([
-        'stale',
-        'untrusted',
-        'unknown',
-        'quarantined',
-        'trusted',
-        'trusted',
-        'trusted',
-      ])
-      const later = await list({ now: at(VALIDITY_SECONDS) })
-      expect(later.devices.map(({ verdict }) => verdict).sort()).toEqual(
-        ['quarantined', ...Array(6).fill('stale')].sort(),
-      )
-    })
-
-    test('is filtered by verdict, enrolment and quarantine', async () => {
-      expect(await ids({ verdict: 'stale' })).toEqual([devices[0]])
-      expect(await ids({ verdict: 'quarantined' })).toEqual([devices[3]])
-      expect(await ids({ quarantined: true })).toEqual([devices[3]])
-      expect(await ids({ quarantined: false })).toHaveLength(6)
-      expect(await ids({ enrolment: 'pending' })).toEqual([devices[4]])
-      expect(await ids({ enrolment: 'pending', verdict: 'stale' })).toEqual([])
     })
 
     test('is searched without regard to letter case, beyond ASCII and in any locale', async () => {
@@ -153,7 +116,7 @@ export function readingContract(subject: () => StoreUnderTest): void {
           const isFound = !search.startsWith('Νί')
           expect([search, (await ids({ search })).includes(deviceId)]).toEqual([search, isFound])
         }
-        expect(await ids({ search: stored.slice(1) })).toContain(deviceId)
+        expect(await ids({ search: stored.slice(0, -1) })).toContain(deviceId)
       }
       expect(await ids({ search: 'e-ä' })).toContain(deviceId)
       await store().setDeviceAttributes({
@@ -165,7 +128,7 @@ export function readingContract(subject: () => StoreUnderTest): void {
       for (const search of ['straße', 'e-ä']) expect(await ids({ search })).toEqual([])
       await store().enrolDevice({
         ...{ deviceId: listed, keyKind: 'aik', deviceKeyHash: listed, ring: 1, by: 'test' },
-        ...{ ...changeOf('Æther'), now: at(9) },
+        ...{ attributes: changeOf('Æther'), now: at(9) },
       })
       expect(await ids({ search: 'ÆTHER' })).toEqual([listed])
     })
@@ -176,7 +139,8 @@ export function readingContract(subject: () => StoreUnderTest): void {
       expect(await ids({ search: first.slice(0, -1) })).toContain(first)
       expect(await ids({ search: `E-${first}`.toLowerCase() })).toEqual([first])
       expect(await ids({ search: `ADA ${first.slice(-2)} love` })).toContain(first)
-      expect(await ids({ search: '100%_' })).toEqual(expect.arrayContaining(devices))
+      expect(await ids({ search: 'love' })).toEqual([])
+      expect(await ids({ search: 'ada__' })).toEqual([])
       expect(await ids({ search: label.slice(1) })).toEqual([])
       expect(await ids({ search: `%${label}` })).toEqual([])
       expect(await ids({ search: 'no\0such' })).toEqual([])
@@ -262,9 +226,7 @@ export function readingContract(subject: () => StoreUnderTest): void {
       keyKind: 'aik',
       deviceKeyHash: 'never-attested',
       ring: 1,
-      owner: null,
-      entraDeviceId: null,
-      labels: [],
+      attributes: {},
       by: 'test',
       now: at(2_000_001),
     })

@@ -160,9 +160,9 @@ export function recordingContract(subject: () => StoreUnderTest): void {
 
     test('mode listed accepts a listed device with its attributes', async () => {
       const deviceId = newDeviceId()
-      const listed = { deviceKeyHash: 'hash', keyKind: 'aik', ring: 7, labels: ['lab'] } as const
-      const person = { owner: 'ada@example.com', entraDeviceId: 'entra-1', by: 'admin' } as const
-      const enrol = { deviceId, ...listed, ...person, now: at(0) }
+      const listed = { deviceKeyHash: 'hash', keyKind: 'aik', ring: 7 } as const
+      const attributes = { owner: 'ada@example.com', entraDeviceId: 'entra-1', labels: ['lab'] }
+      const enrol = { deviceId, ...listed, attributes, by: 'admin', now: at(0) }
       expect(await store().enrolDevice(enrol)).toBe('applied')
       expect(await store().enrolDevice(enrol)).toBe('unchanged')
       expect((await store().trustRecord(deviceId)).record?.attestation).toBeNull()
@@ -230,7 +230,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       await store().recordAttestation(first)
       const { attestationId } = first.attestation
       const expiry = { deviceId, previous: 'trusted', verdict: 'stale', attestationId } as const
-      await announce([{ ...expiry, reasons: [{ code: 'stale' }] }])
+      await announce([{ ...expiry, reasons: [{ code: 'stale' }], unmet: [] }])
       const answer = await record({ deviceId, at: VALIDITY_SECONDS + 1 })
       expect(answer.device?.previousVerdict).toBe('stale')
       expect((await events(deviceId)).slice(1)).toMatchObject([

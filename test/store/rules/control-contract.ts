@@ -97,7 +97,6 @@ export function controlContract(subject: () => StoreUnderTest): void {
         createdAt: at(10),
         updatedAt: at(10),
         revision: 1,
-        despite: null,
       })
       expect(await revision()).toBeGreaterThan(before)
       expect((await store().activeDocument(kind))?.hash).toBe(input.from)
@@ -301,48 +300,6 @@ export function controlContract(subject: () => StoreUnderTest): void {
         expect(await store().stepRollout(step)).toBe('superseded')
       }
       expect(await readRollout(rollout.rolloutId)).toEqual(ended)
-    })
-  })
-
-  describe('a document whose rollout has halted', () => {
-    const halt = async () => {
-      const rollout = await start()
-      await store().stepRollout(stepOf(rollout, { action: 'halted', state: 'halted' }))
-      return readRollout(rollout.rolloutId)
-    }
-
-    test('is told, the last one first, of its kind alone', async () => {
-      const first = await halt()
-      const second = await halt()
-      const halted = await store().haltedRollouts(kind)
-      expect(halted.map(({ rolloutId }) => rolloutId)).toEqual(
-        expect.arrayContaining([first.rolloutId, second.rolloutId]),
-      )
-      expect(await store().haltedRollouts(kind, first.to)).toEqual([first])
-      expect(await store().haltedRollouts('policy', first.to)).toEqual([])
-      expect(await store().haltedRollouts(kind, 'no hash \u0000')).toEqual([])
-    })
-
-    test('begins and comes into force only in spite of that very rollout', async () => {
-      const halted = await halt()
-      const { rolloutId, to: hash } = halted
-      const active = { kind, hash, body: {}, ...names, now: at(40) }
-      for (const despite of ['', 'rol_another']) {
-        expect(await store().startRollout({ ...startOf(halted), despite })).toBe('superseded')
-        expect(await store().activateDocument({ ...active, despite })).toBe('superseded')
-      }
-      expect((await readRollout(rolloutId)).despite).toBeNull()
-      expect(await store().activateDocument({ ...active, despite: rolloutId })).toBe('applied')
-      expect(await readRollout(rolloutId)).toEqual({
-        ...halted,
-        despite: { by: names.author, reason: names.reason, at: at(40).toISOString() },
-      })
-    })
-
-    test('one that never halted has none to name', async () => {
-      const input = startOf(await makeDocuments())
-      expect(await store().startRollout({ ...input, despite: 'rol_any' })).toBe('superseded')
-      expect(await store().startRollout({ ...input, despite: '' })).toBe('applied')
     })
   })
 

@@ -1,0 +1,111 @@
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { isDeviceId } from '../../access/device-id.ts'
+import { VERDICTS } from '../../access/trust-record.ts'
+import { foldText } from '../../base/fold-text.ts'
+import { type DeviceSearch, findDevices } from '../../operations/devices/find-devices.ts'
+import { groupDevices } from '../../operations/devices/group-devices.ts'
+import { DEVICE_GROUPS } from '../../store/devices/device-reads.ts'
+import { formatPosition, parseRefusalPosition } from '../../views/list-position.ts'
+import { showRefusal, showSummary } from '../../views/show-device.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
+import { requireClient } from '../middleware/api-client.ts'
+import { parseForm } from '../read-json.ts'
+import { answerFailure } from './answer-failure.ts'
+import { moment } from './read-body.ts'
+import type { AdminServices } from './services.ts'
+
+const PAGE_ROWS = 50
+const PAGE_ROWS_MOST = 200
+const REFUSALS_LOOKED_BACK_MS = 7 * 86_400_000
+
+/** Filters fold letter case as the search does. */
+const folded = <T extends string>(schema: z.ZodType<T, string>) =>
+  z.string().transform(foldText).pipe(schema)
+
+const rows = z.coerce.number().int().min(1).max(PAGE_ROWS_MOST).default(PAGE_ROWS)
+
+const search = {
+  search: z.string().max(200).optional(),
+  verdict: folded(z.enum(VERDICTS)).optional(),
+  enrolment: folded(z.enum(['admitted', 'pending'])).optional(),
+  clause: z.string().min(1).max(64).optional(),
+  severity: z.enum(['enforce', 'report']).optional(),
+  label: z.array(z.string().min(1).max(64)).max(8).optional(),
+  owner: z.string().min(1).max(320).optional(),
+  issuer: z.string().min(1).max(2048).optional(),
+  attested_before: moment.optional(),
+  attested_after: moment.optional(),
+  override: z.enum(['any', 'allow', 'pin']).optional(),
+}
+
+export const devicesQuery = z.object({
+  ...search,
+  group_by: z.enum(DEVICE_GROUPS).optional(),
+  limit: rows,
+  cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
+})
+
+export const refusalsQuery = z.object({
+  since: moment.optional(),
+  limit: rows,
+  before: z
+    .string()
+    .transform((text, issues) => {
+      const position = parseRefusalPosition(text)
+      if (position !== undefined) return position
+      issues.addIssue('must be the next_before of a page')
+      return z.NEVER
+    })
+    .optional(),
+})
+
+/** What devices there are, how many of which kind, and what was refused last of any of them. */
+export function adminDeviceListRoutes(services: AdminServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+  const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
+  app.get('/v1/devices', mayRead, (c) => list(c, services))
+  app.get('/v1/refusals', mayRead, (c) => listRefusals(c, services))
+  return app
+}
+
+async function list(c: HttpContext, services: AdminServices): Promise<Response> {
+  const label = c.req.queries('label')
+  const query = parseForm(devicesQuery, { ...c.req.query(), ...(label && { label }) })
+  if (!query.ok) return answerFailure(c, query.failure)
+  const { group_by: by, limit, cursor, ...said } = query.value
+  const search = searchOf(said)
+  if (by !== undefined) {
+    const counted = await groupDevices(services, { search, by })
+    return counted.ok
+      ? c.json({ group_by: by, ...counted.value })
+      : answerFailure(c, counted.failure)
+  }
+  const found = await findDevices(services, { search, limit, cursor })
+  if (!found.ok) return answerFailure(c, found.failure)
+  const { devices, nextCursor } = found.value
+  return c.json({ devices: devices.map(showSummary), next_cursor: nextCursor })
+}
+
+function searchOf({
+  label,
+  attested_before: attestedBefore,
+  attested_after: attestedAfter,
+  ...others
+}: Omit<z.infer<typeof devicesQuery>, 'group_by' | 'limit' | 'cursor'>): DeviceSearch {
+  return { ...others, labels: label, attestedBefore, attestedAfter }
+}
+
+async function listRefusals(c: HttpContext, { store, clock }: AdminServices): Promise<Response> {
+  const query = parseForm(refusalsQuery, c.req.query())
+  if (!query.ok) return answerFailure(c, query.failure)
+  const { limit, before } = query.value
+  const { since = new Date(clock().getTime() - REFUSALS_LOOKED_BACK_MS) } = query.value
+  const { refusals, nextBefore } = await store.listRefusals({ since, limit, before })
+  return c.json({
+    refusals: refusals.map(showRefusal),
+    since,
+    next_before: nextBefore && formatPosition(nextBefore.at, nextBefore.attestationId),
+  })
+}
