@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { EvaluationRequest } from '../../../src/access/evaluation-request.ts'
 import {
   createQuestionRecord,
-  QUESTION_LIMITS,
   type QuestionRecord,
 } from '../../../src/operations/decide/question-record.ts'
+import { QUESTION_LIMITS } from '../../../src/operations/decide/question-sample.ts'
 import type { QuestionToRecord } from '../../../src/store/system/questions.ts'
 
 /** What a process remembers of questions; that the store holds all processes to it is the store's test. */
