@@ -57,7 +57,7 @@ export async function readForm<T>(
 export function parseForm<T>(schema: z.ZodType<T>, value: unknown): Result<T, RequestFailure> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return ok(parsed.data)
-  return err({ reason: 'request_malformed', detail: describeIssues(parsed.error) })
+  return err({ reason: 'request_malformed', detail: describeIssues(parsed.error, schema) })
 }
 
 /**

@@ -272,6 +272,10 @@ describe('an administrator', () => {
     const more = await post('/v1/devices', { device_key, reason: 'bought' })
     const { detail } = await expectProblem(more, 400, 'request_malformed')
     expect(detail).toBe('there is no member "reason" here: leave it out')
+    const misspelt = await post('/v1/devices', { device_key, label: ['kiosk'] })
+    expect((await expectProblem(misspelt, 400, 'request_malformed')).detail).toBe(
+      'there is no member "label" here: did you mean labels?',
+    )
   })
 
   test('is told what is wrong with a body before anything is done', async () => {
