@@ -63,7 +63,7 @@ export function assess(
   const relief = reliefs && {
     record: { ...record, attestation },
     reliefs,
-    boundSince: createBinding({
+    bindingOf: createBinding({
       ...{ policy, referenceValues, reliefs, now },
       ...{ device: record, attestation },
     }),

@@ -3,7 +3,7 @@ import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledClause, CompiledPolicy } from '../policy/document/compile.ts'
 import { evaluateClause, isBlocking } from '../policy/language/evaluate.ts'
 import type { AttestationFacts, DeviceFacts } from '../policy/language/input.ts'
-import type { BoundSince, Reliefs } from './relief.ts'
+import type { BindingOf, Reliefs } from './relief.ts'
 
 /** Whose evidence is held against which documents, when. */
 export type BindingInput = {
@@ -18,27 +18,62 @@ export type BindingInput = {
 /**
  * Since when a clause that fails now binds the device: since its documents are in force for it, or
  * since the last of the moments that they name (`enforce_from`, timestamps in the clause, validities
- * of reference values) before which the clause would not have denied with the same evidence.
+ * of reference values) before which the clause would not have denied with the same evidence. One that
+ * goes by the hour binds from the first hour on in which it denies.
  */
-export function createBinding(input: BindingInput): BoundSince {
-  const { policySince, referenceValuesSince } = input.reliefs
+export function createBinding(input: BindingInput): BindingOf {
   return (id) => {
     const clause = input.policy.clauseById.get(id)
-    const since = policySince.getTime()
-    if (clause === undefined) return since
-    const values = clause.readsAppraisal ? (referenceValuesSince?.getTime() ?? since) : since
-    const inForce = Math.max(since, values)
-    return Math.max(inForce, blockedSince(clause, input, inForce))
+    if (clause === undefined) {
+      return { since: input.reliefs.policySince.getTime(), anew: -Infinity }
+    }
+    const inForce = inForceSince(clause, input)
+    if (clause.clock === 'hours') {
+      return { since: firstHour(clause, input, inForce) ?? inForce, anew: -Infinity }
+    }
+    const anew = lastBegin(clause, input, inForce) ?? -Infinity
+    return { since: Math.max(inForce, anew), anew }
   }
 }
 
+/** Whether a clause that goes by the hour has denied the same evidence in any hour so far. */
+export function hasDeniedBefore(clause: CompiledClause, input: BindingInput): boolean {
+  return firstHour(clause, input, inForceSince(clause, input)) !== undefined
+}
+
+function inForceSince({ readsAppraisal }: CompiledClause, { reliefs }: BindingInput): number {
+  const since = reliefs.policySince.getTime()
+  const values = reliefs.referenceValuesSince?.getTime() ?? since
+  return readsAppraisal ? Math.max(since, values) : since
+}
+
 /** `after`: in milliseconds of the epoch. No earlier moment matters. */
-function blockedSince(clause: CompiledClause, input: BindingInput, after: number): number {
+function lastBegin(clause: CompiledClause, input: BindingInput, after: number): number | undefined {
+  const passed = momentsPassed(clause, input, after)
+  return passed.sort((a, b) => b - a).find((at) => !blocksAt(clause, input, at - 1))
+}
+
+function momentsPassed(clause: CompiledClause, input: BindingInput, after: number): number[] {
   const { referenceValues, now } = input
   const dates = clause.readsAppraisal ? referenceValues.dates.appraisal : []
-  const passed = [...clause.instants, ...dates].filter((at) => at > after && at <= now.getTime())
-  const last = passed.sort((a, b) => b - a).find((at) => !blocksAt(clause, input, at - 1))
-  return last ?? after
+  return [...clause.instants, ...dates].filter((at) => at > after && at <= now.getTime())
+}
+
+/** Offsets of time zones are multiples of it. */
+const QUARTER_MS = 900_000
+/** A week and a day, in quarters of an hour: hours and days come back within it. */
+const MOST_QUARTERS = 8 * 96
+
+function firstHour(clause: CompiledClause, input: BindingInput, after: number): number | undefined {
+  const start = Math.max(after, ...momentsPassed(clause, input, after))
+  const now = input.now.getTime()
+  const aligned = Math.ceil(start / QUARTER_MS) * QUARTER_MS
+  for (let quarters = -1; quarters < MOST_QUARTERS; quarters += 1) {
+    const at = quarters < 0 ? start : aligned + quarters * QUARTER_MS
+    if (at > now) return undefined
+    if (blocksAt(clause, input, at)) return at
+  }
+  return undefined
 }
 
 /** Whether a clause would be in the way of the same evidence at a time, in milliseconds. */

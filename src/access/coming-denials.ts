@@ -31,7 +31,7 @@ export function comingDenials(
   const { clauseOutcomes } = input.assessment
   const { attestation } = record
   const binding: BindingInput = { policy, referenceValues, device, attestation, reliefs, now }
-  const situation = { record, reliefs, boundSince: createBinding(binding), now }
+  const situation = { record, reliefs, bindingOf: createBinding(binding), now }
   const coming: ComingDenial[] = []
   for (const outcome of clauseOutcomes) {
     const clause = policy.clauseById.get(outcome.clause)

@@ -11,7 +11,7 @@ import { findHold, type Relief, type ReliefSituation } from './relief.ts'
  * It is noted with the next attestation (`record_attestation`) and from then on does not begin anew:
  * neither by attesting, nor by another version of the policy, nor because `when` is false for a night.
  * A device has it again only once it has not failed the clause for a while (`forgottenAfterMs`), or
- * where documents came to bind it after it had met the clause.
+ * where documents came to bind it after it had met the clause, or after a time in which they did not.
  */
 export function graceOfClause(
   outcome: Pick<ClauseOutcome, 'clause' | 'graceMs'>,
@@ -29,19 +29,19 @@ export function graceOfClause(
 function graceBegun(
   clause: string,
   graceMs: number,
-  { record, reliefs, boundSince, now }: ReliefSituation,
+  { record, reliefs, bindingOf, now }: ReliefSituation,
 ): number {
   const noted = record.graces[clause]
-  if (noted !== undefined && noted.met === undefined) return Date.parse(noted.since)
-  const bound = boundSince?.(clause) ?? reliefs.policySince.getTime()
-  if (noted?.met !== undefined) {
-    const met = Date.parse(noted.met)
+  const bound = bindingOf?.(clause) ?? { since: reliefs.policySince.getTime(), anew: -Infinity }
+  if (noted !== undefined) {
+    const since = Date.parse(noted.since)
+    const met = noted.met === undefined ? Infinity : Date.parse(noted.met)
     const isForgotten = now.getTime() - met >= forgottenAfterMs(graceMs)
-    if (!isForgotten && bound <= met) return Date.parse(noted.since)
+    if (!isForgotten && bound.since <= met && !(bound.anew > since)) return since
   }
   const failed = record.firstFailedAt[clause]
   const first = failed === undefined ? record.attestation.attestedAt.getTime() : Date.parse(failed)
-  return Math.max(bound, first)
+  return Math.max(bound.since, first)
 }
 
 const WEEK_MS = 7 * 86_400_000

@@ -58,15 +58,23 @@ export type ReliefRecord = Pick<TrustRecord, 'firstFailedAt' | 'graces' | 'creat
 export type ReliefSituation = {
   readonly record: ReliefRecord
   readonly reliefs: Reliefs
-  readonly boundSince?: BoundSince | undefined
+  readonly bindingOf?: BindingOf | undefined
   readonly now: Date
 }
 
 /**
- * Since when the documents bind a device to a clause that it does not meet, in milliseconds of the
- * epoch (`createBinding`). Without it they do since the policy is in force.
+ * How the documents bind a device to a clause that it does not meet (`createBinding`). Without it they
+ * do since the policy is in force.
  */
-export type BoundSince = (clause: string) => number
+export type BindingOf = (clause: string) => Binding
+
+/** In milliseconds of the epoch. */
+export type Binding = {
+  /** Since when they bind it. */
+  readonly since: number
+  /** The last moment, named by them, before which they did not; minus infinity for none. */
+  readonly anew: number
+}
 
 /** A hold of a clause that fails or is undecidable, for a device that met it first in its time. */
 export function holdOfClause(clause: string, situation: ReliefSituation): Relief | undefined {

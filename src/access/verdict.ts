@@ -137,8 +137,11 @@ function because(verdict: Verdict, code: Standing | Exclude<Origin, 'accepted'>)
   return { verdict, reasons: [{ code }] }
 }
 
-/** Its own time for repair goes before a hold. */
-function reliefOfClause(outcome: ClauseOutcome, situation: ReliefSituation): Relief | undefined {
+/** What relieves a device of one clause: its own time for repair goes before a hold. */
+export function reliefOfClause(
+  outcome: ClauseOutcome,
+  situation: ReliefSituation,
+): Relief | undefined {
   return graceOfClause(outcome, situation) ?? holdOfClause(outcome.clause, situation)
 }
 

@@ -1,5 +1,4 @@
 import type { Documents } from '../access/assess.ts'
-import type { TrustRecord } from '../access/trust-record.ts'
 import { blockingReasons } from '../access/verdict.ts'
 import { appraise } from '../appraisal/appraise.ts'
 import { appraiseOrigin } from '../appraisal/origin.ts'
@@ -7,11 +6,7 @@ import { evaluatePolicy } from '../policy/language/evaluate.ts'
 import { type Cause, keyOfCause } from '../rollout/hold.ts'
 import type { PreviewAttestation, PreviewRecord } from './preview/compare.ts'
 
-export type AttestedRecord = PreviewRecord & {
-  readonly firstFailedAt: Readonly<Record<string, string>>
-  readonly graces: TrustRecord['graces']
-  readonly attestation: PreviewAttestation
-}
+export type AttestedRecord = PreviewRecord & { readonly attestation: PreviewAttestation }
 
 /**
  * All that speaks against the evidence of a device at a point in time, its age left aside and

@@ -11,10 +11,12 @@ describe('grace of a clause', () => {
   const graceUntil = (
     record: ReliefRecord,
     now: Date,
-    { policySince = at(-5000), bound }: { policySince?: Date; bound?: Date } = {},
+    changes: { policySince?: Date; bound?: Date; anew?: Date } = {},
   ) => {
-    const boundSince = bound && (() => bound.getTime())
-    return graceOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), boundSince, now })
+    const { policySince = at(-5000), bound, anew } = changes
+    const bindingOf =
+      bound && (() => ({ since: bound.getTime(), anew: anew?.getTime() ?? -Infinity }))
+    return graceOfClause(graceful, { record, reliefs: reliefsOf({ policySince }), bindingOf, now })
   }
   const noted = (since: Date, met?: Date) => {
     const times = { since: since.toISOString() }
@@ -63,6 +65,14 @@ describe('grace of a clause', () => {
     const reliefs = reliefsOf({ policySince: at(-95_000) })
     const situation = { record: after, reliefs, now: at(0) }
     expect(graceOfClause(long, situation)).toBeUndefined()
+  })
+
+  test('begins anew where documents bound the device no more for a while', () => {
+    const record = { ...recordOf({ attestedAt: at(-400) }), graces: noted(at(-300)).graces }
+    const bound = at(-10)
+    expect(graceUntil(record, at(0), { bound })).toBeUndefined()
+    expect(graceUntil(record, at(0), { bound, anew: bound })?.until).toEqual(at(20))
+    expect(graceUntil(record, at(0), { bound, anew: at(-301) })).toBeUndefined()
   })
 
   test('begins anew where documents came to bind the device after it had met the clause', () => {

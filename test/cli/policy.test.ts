@@ -74,10 +74,11 @@ async function recordPreview(
     at: new Date(Date.now() - ageMs),
     by: 'test',
     summary: {
-      version: 1,
+      version: 2,
       newly_denied: { devices: newlyDenied },
       newly_refused: { devices: newlyRefused },
       questions: { newly_denied: { devices: 0 } },
+      denied_later: { devices: 0 },
     },
   })
 }

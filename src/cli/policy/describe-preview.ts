@@ -1,12 +1,19 @@
 import {
   AGES,
   type Breakdown,
+  type ChangeCounts,
   type ClauseChange,
   countLosses,
   type PreviewSummary,
 } from '../../replay/preview/summary.ts'
 import { count, percent, percentOf } from '../framework/numbers.ts'
 import { renderTable } from '../framework/table.ts'
+import {
+  describeClauseTimes,
+  describeLater,
+  describeMoments,
+  describeUntested,
+} from './describe-preview-times.ts'
 import { describeQuestions } from './describe-questions.ts'
 
 const LISTED_ROWS = 8
@@ -21,8 +28,12 @@ export function describePreview(summary: PreviewSummary): string {
     describePolicies(newly_refused.by_policy),
     describeAnchors(newly_refused.by_anchor),
     describeClauses('would be allowed, denied now by', newly_allowed.by_clause),
+    describeLater(summary),
+    describeClauseTimes(summary),
     ...describeBreakdowns(summary),
+    describeUntested(summary),
     ...(summary.questions === undefined ? [] : describeQuestions(summary.questions)),
+    describeMoments(summary),
     describeCertainty(summary),
     describeNext(summary),
   ]
@@ -31,6 +42,7 @@ export function describePreview(summary: PreviewSummary): string {
 
 function describeTotals(summary: PreviewSummary): string {
   const { compared, newly_denied, newly_allowed, newly_refused, unchanged, not_compared } = summary
+  const { denied_later } = summary
   const row = (name: string, devices: number) => [name, count(devices), percent(devices, compared)]
   const rows = [
     row('newly denied', newly_denied.devices),
@@ -41,6 +53,7 @@ function describeTotals(summary: PreviewSummary): string {
       ? [row('refused at their next attestation', newly_refused.devices)]
       : []),
     row('newly allowed', newly_allowed.devices),
+    ...(denied_later.devices > 0 ? [row('denied later', denied_later.devices)] : []),
     row('still allowed', unchanged.granted),
     row('still denied', unchanged.denied),
   ]
@@ -107,17 +120,20 @@ function describeBreakdowns(summary: PreviewSummary): readonly string[] {
 function describeBreakdown(title: string, { keys, others }: Breakdown): string {
   if (keys.length === 0) return ''
   const listed = keys.slice(0, LISTED_ROWS)
-  const rows = listed.map(({ key, compared, newly_denied, newly_refused, newly_allowed }) => [
-    key ?? '(none)',
-    count(newly_denied + newly_refused),
-    compared === null ? '' : percent(newly_denied + newly_refused, compared),
-    count(newly_allowed),
+  const rows = listed.map((row) => [
+    row.key ?? '(none)',
+    count(lossesOf(row)),
+    row.compared === null ? '' : percent(lossesOf(row), row.compared),
+    count(row.newly_allowed),
   ])
-  const isMore =
-    keys.length > listed.length ||
-    others.newly_denied + others.newly_refused + others.newly_allowed > 0
+  const isMore = keys.length > listed.length || lossesOf(others) + others.newly_allowed > 0
   const table = renderTable([title, 'lose access', `of the ${title}`, 'newly allowed'], rows)
   return isMore ? `${table}\n… and more (--json lists ${keys.length})` : table
+}
+
+/** At once or later. */
+function lossesOf({ newly_denied, newly_refused, denied_later }: ChangeCounts): number {
+  return newly_denied + newly_refused + denied_later
 }
 
 const AGE_TEXTS = ['1 hour', '8 hours', 'a day', '7 days']
@@ -138,16 +154,18 @@ function describeNext(summary: PreviewSummary): string {
   if (losses > 0) {
     const { undecidable } = summary.newly_denied
     const devices = losses === 1 ? '1 device' : `${count(losses)} devices`
+    const later = summary.denied_later.devices
+    const when = later === 0 ? '' : `, ${later === losses ? 'all of them' : count(later)} later`
     const hint =
       undecidable > 0
         ? ' A claim that was never recorded denies: ask for it with has(…) first, or in a clause of severity report.'
         : ''
-    return `Next: ${devices} would lose access. Repair them or change the document before it is released.${hint}`
+    return `Next: ${devices} would lose access${losses === 1 && later === 1 ? ', later' : when}. Repair them or change the document before it is released.${hint}`
   }
   if (summary.compared === 0) return 'Next: let devices attest, then look again.'
   const isWhole = summary.questions === undefined || summary.questions.untested.length === 0
   const how = isWhole ? '' : ', as far as it could be tested'
-  return `Next: nobody who is allowed now would lose access${how}; the document can be released.`
+  return `Next: nobody who is allowed now would lose access, now or later${how}; the document can be released.`
 }
 
 function more(rows: readonly unknown[]): string {

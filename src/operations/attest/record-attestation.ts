@@ -1,5 +1,5 @@
 import { type Assessment, verdictOfAttestation } from '../../access/assess.ts'
-import { createBinding } from '../../access/binding.ts'
+import { type BindingInput, createBinding, hasDeniedBefore } from '../../access/binding.ts'
 import { comingDenials } from '../../access/coming-denials.ts'
 import type { DeviceId } from '../../access/device-id.ts'
 import { forgottenAfterMs } from '../../access/grace.ts'
@@ -9,7 +9,7 @@ import { unmetClauses } from '../../access/unmet.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
-import { isBlocking } from '../../policy/language/evaluate.ts'
+import { type ClauseOutcome, isBlocking } from '../../policy/language/evaluate.ts'
 import type { GraceToNote, RecordingAnswer } from '../../store/devices/recording.ts'
 import type { RecordedVerdict } from '../../store/schema/schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -137,6 +137,14 @@ async function recordUnder(
   return ok({ deviceId, attestation, verdict, rules, coming, generation, isRepeated })
 }
 
+/** Hours in which a clause does not apply repair nothing: it fails if it denied the same in others. */
+function stateOf(outcome: ClauseOutcome, binding: BindingInput): GraceToNote['state'] {
+  if (isBlocking(outcome)) return 'fails'
+  const clause = binding.policy.clauseById.get(outcome.clause)
+  if (outcome.status !== 'not_applicable' || clause?.clock !== 'hours') return 'met'
+  return hasDeniedBefore(clause, binding) ? 'fails' : 'rests'
+}
+
 /** Of the clauses that deny now and give time for repair, whether they fail, and since when they bind. */
 function gracesToNote(input: {
   readonly deviceRules: DeviceRules
@@ -148,13 +156,15 @@ function gracesToNote(input: {
   const { deviceRules, attestation, record, assessment, now } = input
   const { rules, reliefs } = deviceRules
   const device = record ?? undefined
-  const boundSince = createBinding({ ...rules, device, attestation, reliefs, now })
+  const binding = { ...rules, device, attestation, reliefs, now }
+  const bindingOf = createBinding(binding)
   return assessment.clauseOutcomes.flatMap((outcome) => {
     const { clause, severity, graceMs } = outcome
     if (severity !== 'enforce' || graceMs === undefined) return []
-    const failing = isBlocking(outcome)
-    const bound = failing ? new Date(boundSince(clause)) : reliefs.policySince
-    return [{ clause, failing, bound, forgottenAfterMs: forgottenAfterMs(graceMs) }]
+    const { since, anew } = bindingOf(clause)
+    const bound = { since: new Date(since), anew: Number.isFinite(anew) ? new Date(anew) : null }
+    const state = stateOf(outcome, binding)
+    return [{ clause, state, bound, forgottenAfterMs: forgottenAfterMs(graceMs) }]
   })
 }
 

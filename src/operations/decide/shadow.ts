@@ -141,7 +141,11 @@ function findLoss(rollout: Rollout, onTrial: DecidedOnTrial): readonly string[] 
   if (inUse !== (isNew ? rollout.to : rollout.from)) return undefined
   if (decided.decision.decision === isNew) return undefined
   const otherRules = exchange(onTrial, rollout.kind, isNew ? rollout.from : rollout.to)
-  const other = decide({ ...decided.case, rules: otherRules }, { like: decided })
+  const { now, reliefs: known } = decided.case
+  // What is only tried would come into force now: its graces begin no earlier.
+  const since = rollout.kind === 'policy' ? { policySince: now } : { referenceValuesSince: now }
+  const reliefs = isNew ? known : { ...known, ...since }
+  const other = decide({ ...decided.case, rules: otherRules, reliefs }, { like: decided })
   const [before, after] = isNew ? [other, decided] : [decided, other]
   if (!before.decision.decision || after.decision.decision) return undefined
   return after.decision.context.reasons.map(({ clause, code }) => clause ?? code)

@@ -1,7 +1,10 @@
 import type { Documents } from '../../access/assess.ts'
+import type { Reliefs } from '../../access/relief.ts'
 import { demandHardware } from '../../appraisal/reference-values.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import { createPreview } from '../../replay/preview/preview.ts'
+import type { Attested } from '../../replay/preview/compare.ts'
+import type { BothReliefs } from '../../replay/preview/judge.ts'
+import { comingIntoForce, createPreview } from '../../replay/preview/preview.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import type { PreviewSummary } from '../../replay/preview/summary.ts'
 import { readFleet } from '../../store/devices/fleet-reads.ts'
@@ -9,7 +12,7 @@ import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
 import type { CheckedDocument } from './check-document.ts'
 import { replayQuestions } from './preview-questions.ts'
-import type { RulesReader } from './rules-in-force.ts'
+import type { RulesInForce, RulesReader } from './rules-in-force.ts'
 
 /**
  * Devices that are replayed within a request that somebody waits for. Measured, a replay takes 15,000
@@ -31,7 +34,7 @@ export type PreviewDependencies = {
     | 'trustRecords'
   >
   /** Compiles what is in force, or has it at hand. */
-  readonly rules: Pick<RulesReader, 'ofHashes'>
+  readonly rules: Pick<RulesReader, 'at'>
   /** Whether the configuration says that hardware has to be proven. */
   readonly requiresHardware: boolean
   readonly clock: () => Date
@@ -63,13 +66,15 @@ export async function previewDocument(
 ): Promise<PreviewSummary> {
   const { document, by, onProgress, signal } = input
   signal?.throwIfAborted()
-  const inForce = await rules.ofHashes(await store.inForce())
+  const rulesInForce = await rules.at(await store.inForce())
+  const { active: inForce } = rulesInForce
   const candidate = withCandidate(inForce, document, requiresHardware)
 
   const now = clock()
+  const reliefsOf = reliefsUnder(rulesInForce, { inForce, candidate, now })
   const { devices: byVerdict } = await store.counts(now)
   const total = Object.values(byVerdict).reduce((sum, devices) => sum + devices, 0)
-  const preview = createPreview({ inForce, candidate, now })
+  const preview = createPreview({ inForce, candidate, now, reliefsOf })
   const leaveOut = listUnreadClaims([inForce, candidate])
   let devices = 0
   for await (const batch of readFleet(store, { leaveOut, signal })) {
@@ -90,6 +95,19 @@ export async function previewDocument(
     summary: summary as Json,
   })
   return summary
+}
+
+type Compared = { readonly inForce: Documents; readonly candidate: Documents; readonly now: Date }
+
+/** What relieves a device now, and what would if the candidate came into force for it. */
+function reliefsUnder({ rulesFor }: RulesInForce, compared: Compared) {
+  const made = new WeakMap<Reliefs, BothReliefs>()
+  return (record: Attested): BothReliefs => {
+    const before = rulesFor(record, compared.now).reliefs
+    const both = made.get(before) ?? { before, after: comingIntoForce(before, compared) }
+    made.set(before, both)
+    return both
+  }
 }
 
 function withCandidate(

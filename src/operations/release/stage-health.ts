@@ -1,8 +1,8 @@
 import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import { shift } from '../../replay/causes.ts'
-import { isAttested } from '../../replay/preview/compare.ts'
-import { createPreview } from '../../replay/preview/preview.ts'
+import type { Attested } from '../../replay/preview/compare.ts'
+import type { BothReliefs } from '../../replay/preview/judge.ts'
+import { comingIntoForce, createPreview } from '../../replay/preview/preview.ts'
 import { countLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
 import {
   exceedsBudget,
@@ -23,9 +23,8 @@ const CAUSES = 10
 const EXAMPLES = 5
 
 /**
- * Checks the stage that a rollout is in: the recorded claims of its devices under both documents, at
- * once and a day ahead, and what processes saw of real questions. A device lost in any of these is
- * lost; the worst of them counts.
+ * Checks the stage that a rollout is in: the recorded claims of its devices under both documents, from
+ * now to a day ahead, and what processes saw of real questions. The worse of the two counts.
  */
 export async function checkStage(
   store: Pick<Store, 'fleetPage' | 'rolloutObservations'>,
@@ -44,46 +43,38 @@ export async function checkStage(
   const sample = await readSample(store, { after, most: SAMPLE, stage })
   const records = sample.records.filter(input.counts)
   const rules = rulesOfRollout(rollout, rulesInForce)
-  const at = (aheadMs: number) => replay(records, { ...rules, now, aheadMs })
-  const today = await at(0)
-  const tomorrow = await at(LOOK_AHEAD_MS)
-  const worse = countLosses(tomorrow) > countLosses(today) ? tomorrow : today
+  const reliefsOf = reliefsUnder(rollout, { rulesInForce, ...rules, now })
+  const preview = createPreview({ ...rules, now, reliefsOf, horizonMs: LOOK_AHEAD_MS })
+  await visitInSlices(records, preview.add)
+  const replayed = preview.summary()
   const seen = await store.rolloutObservations(rollout.rolloutId, rollout.revision)
   const asked = seen.reduce((sum, { newlyDenied }) => sum + newlyDenied, 0)
-  const found = describeReplay(worse)
-  const isAskedWorse = asked > countLosses(worse)
-  const isTooMuch = (summary: PreviewSummary) =>
-    exceedsBudget(rollout.plan, { newlyDenied: countLosses(summary), compared: today.compared })
-  // Only what halts the rollout over what is still to come: that happens once, and names the time.
-  const isAhead = !isAskedWorse && isTooMuch(tomorrow) && !isTooMuch(today)
-  const from = isAhead ? await findBeginning(now, async (ms) => isTooMuch(await at(ms))) : null
+  const found = describeReplay(replayed)
+  const isAskedWorse = asked > countLosses(replayed)
+  const from = isAskedWorse ? undefined : findBeginning(replayed, rollout)
   return {
     last: sample.last,
     health: {
       at: now.toISOString(),
-      compared: today.compared,
+      compared: replayed.compared,
       // What an administrator or a first attestation has to settle is nothing to wait for.
-      devices: today.compared + today.not_compared.stale,
-      newlyDenied: Math.max(asked, countLosses(worse)),
-      ...(from !== null && { from: from.toISOString() }),
+      devices: replayed.compared + replayed.not_compared.stale,
+      newlyDenied: Math.max(asked, countLosses(replayed)),
+      ...(from !== undefined && { from }),
       ...(isAskedWorse ? describeObserved(seen) : found),
     },
   }
 }
 
-/** The whole second from which on it is too much, which it is not now and is a day ahead. */
-async function findBeginning(
-  now: Date,
-  isTooMuchIn: (aheadMs: number) => Promise<boolean>,
-): Promise<Date> {
-  let before = Math.floor(now.getTime() / 1000)
-  let after = Math.ceil((now.getTime() + LOOK_AHEAD_MS) / 1000)
-  while (after - before > 1) {
-    const middle = Math.floor((before + after) / 2)
-    if (await isTooMuchIn(middle * 1000 - now.getTime())) after = middle
-    else before = middle
-  }
-  return new Date(after * 1000)
+/** When it is too much, if it is not at once but later: ISO 8601. */
+function findBeginning(summary: PreviewSummary, { plan }: Rollout): string | undefined {
+  const { compared, denied_later } = summary
+  const later = [{ at: undefined, devices: 0 }, ...denied_later.by_date]
+  let newlyDenied = countLosses(summary) - denied_later.devices
+  return later.find(({ devices }) => {
+    newlyDenied += devices
+    return exceedsBudget(plan, { newlyDenied, compared })
+  })?.at
 }
 
 /** A stage holds the devices of those before it. */
@@ -102,42 +93,43 @@ function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: RulesI
   return { inForce: withVersion(from), candidate: withVersion(to) }
 }
 
-async function replay(
-  records: readonly FleetRecord[],
-  input: {
-    readonly inForce: Documents
-    readonly candidate: Documents
-    readonly now: Date
-    readonly aheadMs: number
-  },
-): Promise<PreviewSummary> {
-  const { inForce, candidate, aheadMs } = input
-  const preview = createPreview({
-    inForce,
-    candidate,
-    now: new Date(input.now.getTime() + aheadMs),
-  })
-  await visitInSlices(records, (record) => {
-    preview.add(isAttested(record) ? shift(record, aheadMs) : record)
-  })
-  return preview.summary()
+/** What relieves a device: in the enforce pass the new document decides for it already. */
+function reliefsUnder(
+  { pass }: Rollout,
+  input: Compared & { readonly rulesInForce: RulesInForce; readonly now: Date },
+) {
+  return (record: Attested): BothReliefs => {
+    const { reliefs } = input.rulesInForce.rulesFor(record, input.now)
+    const after = pass === 'enforce' ? reliefs : comingIntoForce(reliefs, input)
+    return { before: reliefs, after }
+  }
 }
 
-function describeReplay({ newly_denied, newly_refused }: PreviewSummary) {
-  const clauses = newly_denied.by_clause.map(({ clause, devices }) => ({ cause: clause, devices }))
-  const policies = newly_refused.by_policy.map((one) => {
-    return { cause: `policy_not_pinned ${one.issuer}`, devices: one.devices }
-  })
-  const anchors = newly_refused.by_anchor.map((one) => {
-    return { cause: `anchor_not_listed ${one.name ?? one.anchor ?? 'none'}`, devices: one.devices }
-  })
-  const causes = [...clauses, ...policies, ...anchors].sort((a, b) => b.devices - a.devices)
+type Compared = { readonly inForce: Documents; readonly candidate: Documents }
+
+function describeReplay({ newly_denied, newly_refused, denied_later }: PreviewSummary) {
+  const devices = new Map<string, number>()
+  const add = (cause: string, more: number) => devices.set(cause, (devices.get(cause) ?? 0) + more)
+  for (const one of newly_denied.by_clause) add(one.clause, one.devices)
+  for (const one of newly_refused.by_policy) add(`policy_not_pinned ${one.issuer}`, one.devices)
+  for (const one of newly_refused.by_anchor) {
+    add(`anchor_not_listed ${one.name ?? one.anchor ?? 'none'}`, one.devices)
+  }
+  for (const one of denied_later.by_cause) add(one.cause, one.devices)
+  const causes = listCauses(devices)
   const examples = [
     ...newly_denied.by_clause,
     ...newly_refused.by_policy,
     ...newly_refused.by_anchor,
+    ...denied_later.by_cause,
   ].flatMap((one) => one.examples)
-  return { causes: causes.slice(0, CAUSES), examples: unique(examples) }
+  return { causes, examples: unique(examples) }
+}
+
+/** The most devices first. */
+function listCauses(devices: ReadonlyMap<string, number>): RolloutHealth['causes'] {
+  const causes = [...devices].map(([cause, count]) => ({ cause, devices: count }))
+  return causes.sort((a, b) => b.devices - a.devices).slice(0, CAUSES)
 }
 
 function describeObserved(seen: readonly Pick<RolloutObservation, 'causes' | 'examples'>[]) {
@@ -147,10 +139,8 @@ function describeObserved(seen: readonly Pick<RolloutObservation, 'causes' | 'ex
       devices.set(cause, (devices.get(cause) ?? 0) + count)
     }
   }
-  const causes = [...devices].map(([cause, count]) => ({ cause, devices: count }))
-  causes.sort((a, b) => b.devices - a.devices)
   return {
-    causes: causes.slice(0, CAUSES),
+    causes: listCauses(devices),
     examples: unique(seen.flatMap(({ examples }) => examples)),
   }
 }

@@ -57,7 +57,7 @@ export function createOutageProbe(input: {
       relief: {
         record,
         reliefs: change(reliefs),
-        boundSince: createBinding({ ...rules, device: record, attestation, reliefs, now }),
+        bindingOf: createBinding({ ...rules, device: record, attestation, reliefs, now }),
       },
       now,
     })

@@ -3,7 +3,7 @@ import type { Breakdown, BreakdownRow } from './summary.ts'
 import { compareKeys, createTally, type TallyKey } from './tally.ts'
 
 /** How the answer to a device changes; an undecidable one is also denied. */
-export const CHANGED = { denied: 0, undecidable: 1, refused: 2, allowed: 3 } as const
+export const CHANGED = { denied: 0, undecidable: 1, refused: 2, allowed: 3, later: 4 } as const
 
 /** Counts compared devices by label, ring, owner or issuer, and those whose answer changes. */
 export type BreakdownCounter = {
@@ -17,7 +17,7 @@ const NO_KEY: readonly TallyKey[] = [null]
 export function createBreakdown(): BreakdownCounter {
   const compared = createTally(1)
   // Apart from the others: where there are too many keys, those are still told that change.
-  const changed = createTally(4)
+  const changed = createTally(5)
   return {
     add(keys, changes) {
       for (const key of keys.length === 0 ? NO_KEY : keys) {
@@ -40,6 +40,7 @@ export function createBreakdown(): BreakdownCounter {
           newly_undecidable: left(CHANGED.undecidable, 'undecidable'),
           newly_refused: left(CHANGED.refused, 'refused'),
           newly_allowed: left(CHANGED.allowed, 'allowed'),
+          denied_later: left(CHANGED.later, 'later'),
         },
         complete: changed.isWhole() && compared.isWhole(),
       }
@@ -52,6 +53,7 @@ const NAMES = {
   undecidable: 'newly_undecidable',
   refused: 'newly_refused',
   allowed: 'newly_allowed',
+  later: 'denied_later',
 } as const
 
 function rowOf(key: TallyKey, counts: readonly number[], compared: number | null): BreakdownRow {
@@ -62,10 +64,11 @@ function rowOf(key: TallyKey, counts: readonly number[], compared: number | null
     newly_undecidable: counts[CHANGED.undecidable] ?? 0,
     newly_refused: counts[CHANGED.refused] ?? 0,
     newly_allowed: counts[CHANGED.allowed] ?? 0,
+    denied_later: counts[CHANGED.later] ?? 0,
   }
 }
 
 function compareRows(a: BreakdownRow, b: BreakdownRow): number {
-  const lossesOf = (row: BreakdownRow) => row.newly_denied + row.newly_refused
+  const lossesOf = (row: BreakdownRow) => row.newly_denied + row.newly_refused + row.denied_later
   return lossesOf(b) - lossesOf(a) || b.newly_allowed - a.newly_allowed || compareKeys(a.key, b.key)
 }

@@ -1,29 +1,31 @@
 import type { Documents } from '../../access/assess.ts'
-import { type DerivedVerdict, deriveVerdict, type VerdictRecord } from '../../access/verdict.ts'
+import type { TrustRecord } from '../../access/trust-record.ts'
+import type { VerdictRecord } from '../../access/verdict.ts'
 import { type AttestationResult, appraise } from '../../appraisal/appraise.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { CompiledClause, CompiledPolicy } from '../../policy/document/compile.ts'
-import { type ClauseOutcome, evaluatePolicy } from '../../policy/language/evaluate.ts'
-import type { AttestationFacts, DeviceFacts, PolicyInput } from '../../policy/language/input.ts'
+import {
+  type ClauseOutcome,
+  evaluatePolicy,
+  isBlocking,
+  outcomeOf,
+  severityAt,
+} from '../../policy/language/evaluate.ts'
+import type { AttestationFacts, DeviceFacts } from '../../policy/language/input.ts'
 import { REMEMBERED_CLAIMS } from './limits.ts'
+import type { Moments } from './moments.ts'
 import { dependsOnClaimsAlone } from './read-claims.ts'
 
 /** What of a trust record a preview looks at; every `TrustRecord` is one. */
 export type PreviewRecord = DeviceFacts &
-  Pick<VerdictRecord, 'enrolment'> & {
+  Pick<VerdictRecord, 'enrolment'> &
+  Pick<TrustRecord, 'firstFailedAt' | 'graces'> & {
     /** Whether there is one is all that counts. */
     readonly quarantine: object | null
     readonly attestation: PreviewAttestation | null
   }
 
 export type PreviewAttestation = Omit<AttestationFacts, 'result'>
-
-export type Comparison = {
-  readonly before: DerivedVerdict
-  readonly after: DerivedVerdict
-  /** Of every device clause of the candidate, in the order of its document. */
-  readonly outcomes: readonly ClauseOutcome[]
-}
 
 export type Attested = PreviewRecord & { readonly attestation: PreviewAttestation }
 
@@ -34,97 +36,192 @@ export function isAttested<T extends { readonly attestation: object | null }>(
   return record.attestation !== null
 }
 
+/** What the clauses of both sides say of a device at a time. */
+export type Comparison = {
+  /** Of what is in force: its enforced clauses. */
+  readonly before: readonly ClauseOutcome[]
+  /** Of every device clause of the candidate, in the order of its document. */
+  readonly after: readonly ClauseOutcome[]
+  /** Whether any of them is in the way, before and after. */
+  readonly blocks: readonly [boolean, boolean]
+}
+
+/** Gives the comparison of one device at any time from the first moment on. */
+export type ComparedDevice = (time: number) => Comparison
+
 /**
- * Gives the verdict on an attested device that no standing decides, under two sets of rules: the
- * same two verdicts as `assess`. A clause that stands in both is evaluated once, and one that reads
- * claims alone once for each claims object: records may share them.
+ * Evaluates the clauses of two sets of rules for attested devices, as if each went on attesting the
+ * same: its evidence is never older than it is at the first moment. A clause that stands in both is
+ * evaluated once; one that reads claims alone once for each claims object, which records may share; one
+ * that the clock cannot change once, and the others at each moment that is asked for.
  */
 export function createComparison(input: {
   readonly inForce: Documents
   readonly candidate: Documents
-  readonly now: Date
-}): (record: Attested) => Comparison {
-  const { now } = input
+  readonly moments: Moments
+}): {
+  readonly begin: (record: Attested) => ComparedDevice
+  /** Whether a clause of the candidate, by its index, has applied to any device so far. */
+  readonly wasReached: (index: number) => boolean
+} {
+  const { moments } = input
+  const [now = 0] = moments.times
   const plan = planChecks(input)
-  const [before, after] = plan.sides
-  const isFixed = plan.sides.every(({ perDevice }) => perDevice === undefined)
-  const remembered = new Map<AttestationClaims, Remembered>()
+  const isFixed = plan.sides.every(({ groups }) => groups.every(({ perClaims }) => perClaims))
+  const isTimed = plan.sides.some(({ groups }) => groups.some(({ timed }) => timed))
+  const known = new Map<AttestationClaims, Map<number, Remembered>>()
+  const most = Math.ceil(REMEMBERED_CLAIMS / Math.sqrt(moments.times.length))
 
-  const evaluate = (
-    record: Attested,
-    results: Results,
-    pick: (side: Side) => Group | undefined,
-    slots: ClauseOutcome[],
-  ) => {
-    for (const [index, side] of plan.sides.entries()) {
-      const group = pick(side)
-      const result = results[index]
-      if (group === undefined || result === undefined) continue
-      const attestation = { ...record.attestation, result }
-      evaluateInto(slots, group, { device: record, attestation, now })
+  const rememberedOf = (claims: AttestationClaims) => {
+    let times = known.get(claims)
+    if (times === undefined) {
+      if (known.size >= most) known.clear()
+      times = new Map()
+      known.set(claims, times)
     }
-    return slots
+    return times
   }
-  const compareFixed = (record: Attested): Remembered => {
-    const results = plan.appraiseTwice(record.attestation.claims, now)
-    const slots = evaluate(record, results, ({ perClaims }) => perClaims, [])
-    return { slots, results, comparison: isFixed ? concludeBoth(slots, record) : undefined }
-  }
-  const concludeBoth = (slots: readonly ClauseOutcome[], record: Attested): Comparison => {
-    const outcomes = arrange(after, slots)
-    return {
-      before: conclude(arrange(before, slots), record, now),
-      after: conclude(outcomes, record, now),
-      outcomes,
+  /** Writes what the wanted groups say of a device into `slots`. */
+  const evaluate = (slots: ClauseOutcome[], record: Attested, work: Work) => {
+    const { time, results, isWanted } = work
+    const aged = time === now ? record.attestation : shifted(record.attestation, time - now)
+    for (const [index, { groups }] of plan.sides.entries()) {
+      for (const group of groups) {
+        if (!isWanted(group)) continue
+        const attestation = { ...aged, result: results(index) }
+        const facts = { device: record, attestation, now: new Date(time) }
+        const outcomes = evaluatePolicy(group.policy, facts, { scope: 'device' })
+        for (const [at, outcome] of outcomes.entries()) {
+          const slot = group.slots[at] ?? 0
+          slots[slot] = outcome
+          if (outcome.status !== 'not_applicable') plan.reached[slot] = true
+        }
+      }
     }
+  }
+  const appraiser = (claims: AttestationClaims, time: number): Work['results'] => {
+    const made: (AttestationResult | undefined)[] = []
+    return (index) => {
+      const at = plan.isSameReference ? 0 : index
+      const { referenceValues } = index === 0 ? input.inForce : input.candidate
+      const result = made[at] ?? appraise({ claims, referenceValues, now: new Date(time) })
+      made[at] = result
+      return result
+    }
+  }
+  /** What claims alone say at a time, without the clauses that only the clock changes not. */
+  const perClaims = (record: Attested, time: number): Remembered => {
+    const results = appraiser(record.attestation.claims, time)
+    const slots: ClauseOutcome[] = []
+    const isWanted = (group: Group) => group.perClaims && (time === now || group.timed)
+    evaluate(slots, record, { time, results, isWanted })
+    return { slots, results, whole: undefined }
+  }
+  const conclude = (slots: readonly ClauseOutcome[], time: number): Comparison => {
+    const at = new Date(time)
+    const before = arrange(plan.sides[0], slots, at)
+    const after = arrange(plan.sides[1], slots, at)
+    return { before, after, blocks: [before.some(isBlocking), after.some(isBlocking)] }
   }
 
-  return (record) => {
-    const { claims } = record.attestation
-    let known = remembered.get(claims)
-    if (known === undefined) {
-      known = compareFixed(record)
-      if (remembered.size >= REMEMBERED_CLAIMS) remembered.clear()
-      remembered.set(claims, known)
+  const begin = (record: Attested): ComparedDevice => {
+    const times = rememberedOf(record.attestation.claims)
+    const remember = (time: number): Remembered => {
+      let found = times.get(time)
+      if (found === undefined) {
+        found = perClaims(record, time)
+        times.set(time, found)
+      }
+      return found
     }
-    if (known.comparison !== undefined) return known.comparison
-    const { results, slots } = known
-    return concludeBoth(
-      evaluate(record, results, ({ perDevice }) => perDevice, [...slots]),
-      record,
-    )
+    let first: readonly ClauseOutcome[] | undefined
+    const slotsAt = (time: number, shared: Remembered): readonly ClauseOutcome[] => {
+      const isFirst = time === now
+      const slots = isFirst ? [...shared.slots] : [...firstSlots()]
+      if (!isFirst) {
+        shared.slots.forEach((outcome, slot) => {
+          slots[slot] = outcome
+        })
+      }
+      const isWanted = (group: Group) => !group.perClaims && (isFirst || group.timed)
+      evaluate(slots, record, { time, results: shared.results, isWanted })
+      return slots
+    }
+    const firstSlots = () => {
+      first ??= slotsAt(now, remember(now))
+      return first
+    }
+    return (asked) => {
+      const time = timeToEvaluate(moments, asked)
+      const isMoment = time !== asked || !moments.readsHours || moments.times.includes(time)
+      const shared = isMoment ? remember(time) : perClaims(record, time)
+      if (isFixed && shared.whole !== undefined) return shared.whole
+      const slots = time === now || !isTimed ? firstSlots() : slotsAt(time, shared)
+      const whole = conclude(slots, time)
+      if (isFixed) shared.whole = whole
+      return whole
+    }
+  }
+  return {
+    begin,
+    wasReached: (index) => plan.reached[plan.sides[1].clauses[index]?.[1] ?? -1] === true,
   }
 }
 
-/** Under what is in force and under the candidate. */
-type Results = readonly [AttestationResult, AttestationResult]
+/** Between two moments nothing changes, unless a clause goes by the hour. */
+function timeToEvaluate({ times, readsHours }: Moments, asked: number): number {
+  if (readsHours) return asked
+  return times.findLast((time) => time <= asked) ?? asked
+}
+
+type Work = {
+  readonly time: number
+  /** The appraisal of what is in force, and of the candidate: made when it is asked for. */
+  readonly results: (side: number) => AttestationResult
+  readonly isWanted: (group: Group) => boolean
+}
 
 type Remembered = {
-  readonly results: Results
   readonly slots: readonly ClauseOutcome[]
-  readonly comparison: Comparison | undefined
+  readonly results: Work['results']
+  /** Where nothing depends on more than the claims. */
+  whole: Comparison | undefined
 }
 
 /** Clauses to evaluate together, and where each of their outcomes goes. */
-type Group = { readonly policy: CompiledPolicy; readonly slots: readonly number[] }
+type Group = {
+  readonly policy: CompiledPolicy
+  readonly slots: readonly number[]
+  readonly perClaims: boolean
+  /** The clock can change what they say. */
+  readonly timed: boolean
+}
+
+type Placed = readonly (readonly [CompiledClause, number])[]
 
 type Side = {
-  /** Undefined where there is nothing to evaluate. */
-  readonly perClaims: Group | undefined
-  readonly perDevice: Group | undefined
+  readonly groups: readonly Group[]
   /** The clauses of the side in the order of its document, and where their outcomes are. */
-  readonly clauses: readonly (readonly [CompiledClause, number])[]
+  readonly clauses: Placed
 }
 
 /** Of what is in force only enforced clauses count; of the candidate all are told about. */
-function planChecks({ inForce, candidate }: { inForce: Documents; candidate: Documents }) {
+function planChecks({
+  inForce,
+  candidate,
+  moments,
+}: {
+  readonly inForce: Documents
+  readonly candidate: Documents
+  readonly moments: Moments
+}) {
   const isSameReference = inForce.referenceValues.hash === candidate.referenceValues.hash
   const enforced = inForce.policy.deviceClauses.filter(({ severity }) => severity === 'enforce')
-  const before = enforced.map((clause, slot) => [clause, slot] as const)
+  const before: Placed = enforced.map((clause, slot) => [clause, slot] as const)
   let slots = before.length
   const fresh: [CompiledClause, number][] = []
-  const after = candidate.policy.deviceClauses.map((clause) => {
-    const twin = before.find(([one]) => isSameTest(one, clause))
+  const after: Placed = candidate.policy.deviceClauses.map((clause) => {
+    const twin = before.find(([one]) => one.logic === clause.logic)
     if (twin !== undefined && (isSameReference || !clause.readsAppraisal)) {
       return [clause, twin[1]] as const
     }
@@ -133,56 +230,57 @@ function planChecks({ inForce, candidate }: { inForce: Documents; candidate: Doc
     return placed
   })
   const sides: readonly [Side, Side] = [
-    sideOf(inForce, before, before),
-    sideOf(candidate, fresh, after),
+    { groups: groupsOf(inForce, before, moments), clauses: before },
+    { groups: groupsOf(candidate, fresh, moments), clauses: after },
   ]
-  const appraiseTwice = (claims: AttestationClaims, now: Date): Results => {
-    const result = appraise({ claims, referenceValues: inForce.referenceValues, now })
-    if (isSameReference) return [result, result]
-    return [result, appraise({ claims, referenceValues: candidate.referenceValues, now })]
+  return { sides, isSameReference, reached: new Array<boolean>(slots).fill(false) }
+}
+
+function groupsOf(
+  { policy, referenceValues }: Documents,
+  placed: Placed,
+  { times: [now = 0] }: Moments,
+): readonly Group[] {
+  const hasDates = referenceValues.dates.appraisal.some((date) => date > now)
+  const isTimed = (clause: CompiledClause) =>
+    clause.clock !== 'none' || (clause.readsAppraisal && hasDates)
+  const groups: Group[] = []
+  for (const perClaims of [true, false]) {
+    for (const timed of [false, true]) {
+      const members = placed.filter(([clause]) => {
+        return dependsOnClaimsAlone(clause) === perClaims && isTimed(clause) === timed
+      })
+      if (members.length === 0) continue
+      const deviceClauses = members.map(([clause]) => clause)
+      const slots = members.map(([, slot]) => slot)
+      groups.push({ policy: { ...policy, deviceClauses }, slots, perClaims, timed })
+    }
   }
-  return { sides, appraiseTwice }
+  return groups
 }
 
-function isSameTest(one: CompiledClause, other: CompiledClause): boolean {
-  return one.when?.source === other.when?.source && one.require.source === other.require.source
-}
-
-function sideOf(
-  { policy }: Documents,
-  evaluated: readonly (readonly [CompiledClause, number])[],
-  clauses: Side['clauses'],
-): Side {
-  const group = (perClaims: boolean): Group | undefined => {
-    const members = evaluated.filter(([clause]) => dependsOnClaimsAlone(clause) === perClaims)
-    if (members.length === 0) return undefined
-    const deviceClauses = members.map(([clause]) => clause)
-    return { policy: { ...policy, deviceClauses }, slots: members.map(([, slot]) => slot) }
-  }
-  return { perClaims: group(true), perDevice: group(false), clauses }
-}
-
-function evaluateInto(slots: ClauseOutcome[], group: Group, input: PolicyInput): void {
-  const outcomes = evaluatePolicy(group.policy, input, { scope: 'device' })
-  for (const [index, outcome] of outcomes.entries()) slots[group.slots[index] ?? 0] = outcome
-}
-
-/** A shared outcome carries the name and severity of the clause in the other document. */
-function arrange({ clauses }: Side, slots: readonly ClauseOutcome[]): readonly ClauseOutcome[] {
+/** A shared outcome is told as the clause of this document, with what this one makes of it. */
+function arrange(
+  { clauses }: Side,
+  slots: readonly ClauseOutcome[],
+  now: Date,
+): readonly ClauseOutcome[] {
   return clauses.map(([clause, slot]) => {
     const outcome = slots[slot]
     if (outcome === undefined) throw new TypeError(`clause ${clause.id} was not evaluated`)
-    const { id, severity } = clause
-    if (outcome.clause === id && outcome.severity === severity) return outcome
-    return { ...outcome, clause: id, severity }
+    const isOwn = outcome.clause === clause.id && outcome.graceMs === clause.graceMs
+    return isOwn && outcome.severity === severityAt(clause, now)
+      ? outcome
+      : outcomeOf(clause, outcome, now)
   })
 }
 
-function conclude(
-  clauseOutcomes: readonly ClauseOutcome[],
-  { enrolment, attestation }: Attested,
-  now: Date,
-): DerivedVerdict {
-  const record = { enrolment, attestation, quarantine: null }
-  return deriveVerdict({ record, clauseOutcomes, now })
+/** Evidence that is not older at a later time than it is now, as the device goes on attesting. */
+function shifted(attestation: PreviewAttestation, byMs: number): PreviewAttestation {
+  const { attestedAt, validUntil } = attestation
+  return {
+    ...attestation,
+    attestedAt: new Date(attestedAt.getTime() + byMs),
+    validUntil: new Date(validUntil.getTime() + byMs),
+  }
 }

@@ -1,17 +1,22 @@
 import type { Documents } from '../../access/assess.ts'
+import type { Reliefs } from '../../access/relief.ts'
 import { standingOf } from '../../access/verdict.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
 import { createClauseCounts } from './clause-counts.ts'
+import { type Attested, isAttested, type PreviewRecord } from './compare.ts'
+import { type BothReliefs, createJudge, type JudgedBoth } from './judge.ts'
+import { createLaterDenials } from './later-denials.ts'
+import { lookAhead } from './look-ahead.ts'
+import { type Moments, planMoments } from './moments.ts'
+import { createRefusals, type Refused } from './refusals.ts'
 import {
-  type Attested,
-  type Comparison,
-  createComparison,
-  isAttested,
-  type PreviewRecord,
-} from './compare.ts'
-import { createRefusals } from './refusals.ts'
-import { AGES, type AgeCounts, type PreviewSummary, type RuleHashes } from './summary.ts'
+  AGES,
+  type AgeCounts,
+  type MomentsLookedAt,
+  type PreviewSummary,
+  type RuleHashes,
+} from './summary.ts'
 
 /** Compares devices under two sets of rules, one after the other, in bounded memory. */
 export type Preview = {
@@ -20,17 +25,28 @@ export type Preview = {
   readonly summary: () => PreviewSummary
 }
 
+/**
+ * The candidate is taken to come into force for every device at `now`. Verdicts are those that
+ * decisions would come to, then and at every later time at which they can change, while each device
+ * goes on attesting the same.
+ */
 export function createPreview(input: {
   readonly inForce: Documents
   readonly candidate: Documents
   readonly now: Date
+  /** What may keep access open for a device; without it nothing but the graces of clauses. */
+  readonly reliefsOf?: ((record: Attested) => BothReliefs) | undefined
+  /** How far ahead it looks; without it as far as the documents go. */
+  readonly horizonMs?: number | undefined
 }): Preview {
-  const { inForce, candidate, now } = input
-  const compare = createComparison(input)
+  const { inForce, candidate, now, reliefsOf = () => withoutReliefs(input) } = input
+  const moments = planMoments(input)
+  const judge = createJudge({ inForce, candidate, moments, reliefsOf })
   const counts = createCounts()
   const denials = createClauseChanges()
   const allowances = createClauseChanges()
-  const clauses = createClauseCounts(candidate.policy)
+  const later = createLaterDenials()
+  const clauses = createClauseCounts(candidate.policy, judge.wasReached)
   const refusals = createRefusals(input)
   const breakdowns = {
     by_label: createBreakdown(),
@@ -39,13 +55,10 @@ export function createPreview(input: {
     by_issuer: createBreakdown(),
   }
 
-  const classify = (
-    { deviceId, attestation }: Attested,
-    { before, after }: Comparison,
-  ): readonly number[] => {
-    const origins = refusals.originsOf(attestation)
-    if (before.verdict !== 'trusted' || origins.before !== 'accepted') {
-      if (after.verdict !== 'trusted' || origins.after !== 'accepted') {
+  const classify = (record: Attested, { before, after }: JudgedBoth): readonly number[] => {
+    const { deviceId, attestation } = record
+    if (before.verdict.verdict !== 'trusted') {
+      if (after.verdict.verdict !== 'trusted') {
         counts.denied += 1
         return UNCHANGED
       }
@@ -53,19 +66,19 @@ export function createPreview(input: {
       allowances.add(deviceId, before.reasons)
       return ALLOWED
     }
-    if (after.verdict !== 'trusted') {
-      counts.newlyDenied += 1
-      denials.add(deviceId, after.reasons)
-      if (after.verdict !== 'unknown') return DENIED
-      counts.undecidable += 1
-      return UNDECIDABLE
+    if (after.verdict.verdict === 'trusted') {
+      counts.granted += 1
+      return UNCHANGED
     }
-    if (origins.after !== 'accepted') {
-      refusals.add(deviceId, attestation, origins.after)
+    if (isRefused(after.origin) && !after.reasons.some((reason) => 'clause' in reason)) {
+      refusals.add(deviceId, attestation, after.origin)
       return REFUSED
     }
-    counts.granted += 1
-    return UNCHANGED
+    counts.newlyDenied += 1
+    denials.add(deviceId, after.reasons)
+    if (after.reasons.some(({ code }) => code === 'clause_failed')) return DENIED
+    counts.undecidable += 1
+    return UNDECIDABLE
   }
 
   return {
@@ -76,18 +89,22 @@ export function createPreview(input: {
         return
       }
       if (!isAttested(record)) throw new TypeError('a device without a standing has attested')
-      const comparison = compare(record)
-      const changes = classify(record, comparison)
+      const device = judge.begin(record)
+      const first = device.at(now.getTime())
+      const changes = classify(record, first)
+      const ahead = lookAhead(device, first, moments)
+      if (ahead.lost !== undefined) later.add(record, ahead.lost)
       counts.compared += 1
       const age = ageOf(record.attestation.attestedAt, now)
       counts.ages[age] += 1
       if (changes === DENIED || changes === UNDECIDABLE) counts.agesDenied[age] += 1
-      clauses.add(comparison.outcomes)
-      addToBreakdowns(breakdowns, record, changes)
+      clauses.add({ first, ahead, graces: device.graces(now.getTime()) })
+      addToBreakdowns(breakdowns, record, ahead.lost === undefined ? changes : withLater(changes))
     },
     summary: () => ({
-      version: 1,
+      version: 2,
       at: now.toISOString(),
+      moments: describeMoments(moments),
       in_force: hashesOf(inForce),
       candidate: hashesOf(candidate),
       devices: counts.compared + Object.values(counts.notCompared).reduce((sum, n) => sum + n, 0),
@@ -106,16 +123,76 @@ export function createPreview(input: {
         by_clause: allowances.summary(counts.compared),
       },
       newly_refused: refusals.summary(counts.compared),
+      denied_later: later.summary(counts.compared),
       by_label: breakdowns.by_label.summary(),
       by_ring: breakdowns.by_ring.summary(),
       by_owner: breakdowns.by_owner.summary(),
       by_issuer: breakdowns.by_issuer.summary(),
       clauses: clauses.summary(),
+      request_clauses: candidate.policy.clauses
+        .filter(({ scope }) => scope === 'request')
+        .map(({ id }) => id),
       evidence_age: { compared: { ...counts.ages }, newly_denied: { ...counts.agesDenied } },
     }),
   }
 }
 
+function isRefused(origin: JudgedBoth['after']['origin']): origin is Refused {
+  return origin !== 'accepted'
+}
+
+/** What is in force has been for ever, and the candidate comes into force now. */
+function withoutReliefs({
+  inForce,
+  candidate,
+  now,
+}: {
+  readonly inForce: Documents
+  readonly candidate: Documents
+  readonly now: Date
+}): BothReliefs {
+  const before = { policySince: EVER, holds: [], allowedUntil: null, outageGraceMs: 0 }
+  return { before, after: comingIntoForce(before, { inForce, candidate, now }) }
+}
+
+const EVER = new Date(0)
+
+/** The reliefs of a device for which what differs in the candidate comes into force at `now`. */
+export function comingIntoForce(
+  reliefs: Reliefs,
+  {
+    inForce,
+    candidate,
+    now,
+  }: { readonly inForce: Documents; readonly candidate: Documents; readonly now: Date },
+): Reliefs {
+  const { policySince, referenceValuesSince } = reliefs
+  const isNewPolicy = inForce.policy.hash !== candidate.policy.hash
+  const areNewValues = inForce.referenceValues.hash !== candidate.referenceValues.hash
+  return {
+    ...reliefs,
+    policySince: isNewPolicy ? now : policySince,
+    referenceValuesSince: areNewValues ? now : referenceValuesSince,
+  }
+}
+
+const MOMENTS_LISTED = 40
+
+function describeMoments({ times, leftOut, readsHours }: Moments): MomentsLookedAt {
+  return {
+    looked_at: times.slice(0, MOMENTS_LISTED).map((time) => new Date(time).toISOString()),
+    count: times.length,
+    hourly: readsHours,
+    left_out: leftOut,
+  }
+}
+
+/** The same changes, and that the device is denied later. */
+function withLater(changes: readonly number[]): readonly number[] {
+  return changes.length === 0 ? LATER : [...changes, CHANGED.later]
+}
+
+const LATER = [CHANGED.later]
 const UNCHANGED: readonly number[] = []
 const DENIED = [CHANGED.denied]
 const UNDECIDABLE = [CHANGED.denied, CHANGED.undecidable]

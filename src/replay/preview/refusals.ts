@@ -1,5 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
-import { appraiseOrigin, type Origin } from '../../appraisal/origin.ts'
+import type { Origin } from '../../appraisal/origin.ts'
 import type { ReferenceValues } from '../../appraisal/reference-values.ts'
 import { keepExample, shareOf } from './clause-changes.ts'
 import type { PreviewAttestation } from './compare.ts'
@@ -10,24 +10,14 @@ import { compareKeys } from './tally.ts'
 export function createRefusals(input: {
   readonly inForce: Documents
   readonly candidate: Documents
-  readonly now: Date
 }) {
-  const { inForce, candidate, now } = input
+  const { inForce, candidate } = input
   const before = inForce.referenceValues
   const after = candidate.referenceValues
   const policies = createGroups<{ readonly issuer: string; readonly policy_hash: string }>()
   const anchors = createGroups<{ readonly anchor: string | null; readonly name: string | null }>()
 
-  const areSame = before.hash === after.hash && before.requiresHardware === after.requiresHardware
-
   return {
-    /** Whether the evidence is believed, under what is in force and under the candidate. */
-    originsOf({ issuer, attestationPolicyHash, claims }: PreviewAttestation): Origins {
-      const origin = { issuer, attestationPolicyHash, claims, now }
-      const first = appraiseOrigin({ ...origin, referenceValues: before })
-      if (areSame) return { before: first, after: first }
-      return { before: first, after: appraiseOrigin({ ...origin, referenceValues: after }) }
-    },
     add(deviceId: string, attestation: PreviewAttestation, origin: Refused): void {
       if (origin === 'policy_not_pinned') {
         const { issuer, attestationPolicyHash } = attestation
@@ -51,9 +41,7 @@ export function createRefusals(input: {
   }
 }
 
-export type Origins = { readonly before: Origin; readonly after: Origin }
-
-type Refused = Exclude<Origin, 'accepted'>
+export type Refused = Exclude<Origin, 'accepted'>
 
 /** Few keys: pins that are in force, and roots that are or were trusted. */
 function createGroups<T>() {

@@ -11,12 +11,15 @@ import type { QuestionsSummary } from '../questions/summary.ts'
  *   compared = unchanged.granted + unchanged.denied
  *            + newly_denied + newly_refused + newly_allowed
  *
+ * Whom `denied_later` counts is in one of these too, as it is at first.
+ *
  * The model of a device is not recorded, so there is no breakdown by it.
  */
 export type PreviewSummary = {
-  readonly version: 1
-  /** ISO 8601: the moment at which all verdicts were compared. */
+  readonly version: 2
+  /** ISO 8601: the moment at which all verdicts were compared, and from which on. */
   readonly at: string
+  readonly moments: MomentsLookedAt
   readonly in_force: RuleHashes
   readonly candidate: RuleHashes
   readonly devices: number
@@ -41,6 +44,8 @@ export type PreviewSummary = {
     readonly by_policy: readonly RefusedPolicy[]
     readonly by_anchor: readonly RefusedAnchor[]
   }
+  /** Who has access at some later time without the candidate, and would not with it; not at first. */
+  readonly denied_later: LaterDenials
   readonly by_label: Breakdown
   readonly by_ring: Breakdown
   readonly by_owner: Breakdown
@@ -50,11 +55,44 @@ export type PreviewSummary = {
   readonly clauses: readonly ClauseCounts[]
   /** What was really asked, answered again; absent where only devices were replayed. */
   readonly questions?: QuestionsSummary
+  /** Ids of clauses that read the request: recorded claims do not reach them. */
+  readonly request_clauses: readonly string[]
   /** How old the recorded evidence is: the older, the less sure is any of this. */
   readonly evidence_age: {
     readonly compared: AgeCounts
     readonly newly_denied: AgeCounts
   }
+}
+
+/** When it was looked at devices, beside the ends of what relieves each of them. */
+export type MomentsLookedAt = {
+  /** ISO 8601, the first of them. */
+  readonly looked_at: readonly string[]
+  readonly count: number
+  /** A clause goes by the hour or the day: it was looked at each hour of a day and each day of a week. */
+  readonly hourly: boolean
+  /** Moments that documents name, and that were too many to be looked at. */
+  readonly left_out: number
+}
+
+export type LaterDenials = Change & {
+  /** ISO 8601, the earliest first. */
+  readonly by_date: readonly { readonly at: string; readonly devices: number }[]
+  /** Devices at later dates than are listed. */
+  readonly later_dates: number
+  /** By clause or other reason, such as `anchor_not_listed`; a device is counted under each. */
+  readonly by_cause: readonly (Span & {
+    readonly cause: string
+    readonly share: number
+    readonly examples: readonly string[]
+  })[]
+}
+
+/** So many devices, each at its time: ISO 8601, `null` where there is none. */
+export type Span = {
+  readonly devices: number
+  readonly first: string | null
+  readonly last: string | null
 }
 
 export type RuleHashes = { readonly policy: string; readonly reference_values: string }
@@ -104,6 +142,7 @@ export type ChangeCounts = {
   readonly newly_undecidable: number
   readonly newly_refused: number
   readonly newly_allowed: number
+  readonly denied_later: number
 }
 
 export type BreakdownRow = ChangeCounts & {
@@ -116,7 +155,16 @@ export type BreakdownRow = ChangeCounts & {
 export type ClauseCounts = Readonly<Record<ClauseStatus, number>> & {
   readonly clause: string
   readonly severity: Severity
+  readonly enforce_from: string | null
   readonly cause: string | null
+  /** Devices that it would deny at once. */
+  readonly denied: number
+  /** Those that it would deny but for its grace, which ends at these times. */
+  readonly in_grace: Span
+  /** Devices that are allowed at first, and that it would deny from these times on. */
+  readonly denied_later: Span
+  /** Whether it applied to any recorded device at any time that was looked at. */
+  readonly reached: boolean
 }
 
 export const AGES = ['under_1h', 'under_8h', 'under_1d', 'under_7d', 'older'] as const
@@ -124,16 +172,17 @@ export const AGES = ['under_1h', 'under_8h', 'under_1d', 'under_7d', 'older'] as
 export type AgeCounts = Readonly<Record<(typeof AGES)[number], number>>
 
 /**
- * Devices that would lose access, all of it or to something that they were seen to ask for: what a release
- * is measured by.
+ * Devices that would lose access, at once or later, all of it or to something that they were seen to ask
+ * for: what a release is measured by.
  */
 export function countLosses({
   newly_denied,
   newly_refused,
+  denied_later,
   questions,
-}: Pick<PreviewSummary, 'newly_denied' | 'newly_refused' | 'questions'>): number {
+}: Pick<PreviewSummary, 'newly_denied' | 'newly_refused' | 'denied_later' | 'questions'>): number {
   const asked = questions?.newly_denied.devices ?? 0
-  return newly_denied.devices + newly_refused.devices + asked
+  return newly_denied.devices + newly_refused.devices + denied_later.devices + asked
 }
 
 /**
@@ -141,8 +190,8 @@ export function countLosses({
  * questions were replayed.
  */
 export function readLosses(stored: unknown): number | undefined {
-  const { version, newly_denied, newly_refused, questions } = Object(stored)
-  const asked = Object(Object(questions).newly_denied).devices
-  const losses = Object(newly_denied).devices + Object(newly_refused).devices + asked
-  return version === 1 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
+  const { version, newly_denied, newly_refused, denied_later, questions } = Object(stored)
+  const parts = [newly_denied, newly_refused, denied_later, Object(questions).newly_denied]
+  const losses = parts.reduce((sum, part) => sum + Object(part).devices, 0)
+  return version === 2 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
 }

@@ -88,9 +88,13 @@ export type AttestationToRecord = {
 /** What becomes of the grace of a clause: see `graceOfClause`. */
 export type GraceToNote = {
   readonly clause: string
-  readonly failing: boolean
-  /** Since when the documents bind the device to it; of a clause that fails. */
-  readonly bound: Date
+  /**
+   * `rests`: it goes by the hour and does not apply now, which says nothing of the device. What was noted
+   * stays as it is.
+   */
+  readonly state: 'fails' | 'met' | 'rests'
+  /** How the documents bind the device to it (`Binding`). */
+  readonly bound: { readonly since: Date; readonly anew: Date | null }
   /** How long the device must not fail it to have its grace again. */
   readonly forgottenAfterMs: number
 }
@@ -271,9 +275,10 @@ function attestationArguments(
   }
 }
 
-function describeGrace({ clause, failing, bound, forgottenAfterMs }: GraceToNote) {
+function describeGrace({ clause, state, bound, forgottenAfterMs }: GraceToNote) {
   const forgottenAfter = forgottenAfterMs / 1000
-  return { clause, failing, bound: bound.toISOString(), forgottenAfter }
+  const anew = bound.anew?.toISOString() ?? null
+  return { clause, state, bound: bound.since.toISOString(), anew, forgottenAfter }
 }
 
 const REFUSAL_PARAMETERS = [

@@ -109,6 +109,11 @@ describe('a preview tells', () => {
       undecidable: 1,
       not_applicable: 0,
       cause: 'No such key: depPolicy',
+      enforce_from: null,
+      denied: 1,
+      in_grace: { devices: 0, first: null, last: null },
+      denied_later: { devices: 0, first: null, last: null },
+      reached: true,
     })
   })
 
@@ -159,7 +164,7 @@ describe('a preview tells', () => {
     expect(readLosses(JSON.parse(JSON.stringify({ ...summary, questions })))).toBe(3)
     // Nobody looked at what is asked.
     expect(readLosses(summary)).toBeUndefined()
-    expect(readLosses({ version: 2, newly_denied: { devices: 0 } })).toBeUndefined()
+    expect(readLosses({ ...summary, questions, version: 1 })).toBeUndefined()
     expect(readLosses(null)).toBeUndefined()
   })
 

@@ -102,7 +102,12 @@ export function linksContract(subject: () => StoreUnderTest): void {
 
   test('everything that a device was told of stays with it when its key is linked', async () => {
     const [tpm, key] = [newDeviceId(), newDeviceId()]
-    const note = { clause: 'a', failing: true, bound: at(0), forgottenAfterMs: 1000 }
+    const note = {
+      clause: 'a',
+      state: 'fails' as const,
+      bound: { since: at(0), anew: null },
+      forgottenAfterMs: 1000,
+    }
     const graced = { graces: [note] }
     const first = attestationOf({ deviceId: key, ring: 17, failedClauses: ['a'], ...graced })
     await store().recordAttestation(first)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { VerdictChange } from '../../../src/store/devices/announcements.ts'
-import { REFUSALS_KEPT_PER_DEVICE } from '../../../src/store/devices/recording.ts'
+import { type GraceToNote, REFUSALS_KEPT_PER_DEVICE } from '../../../src/store/devices/recording.ts'
 import {
   at,
   attestationOf,
@@ -288,11 +288,13 @@ export function recordingContract(subject: () => StoreUnderTest): void {
     const attest = async (
       deviceId: string,
       second: number,
-      grace: { failing: boolean; bound?: number } | undefined,
+      grace: { failing: boolean; rests?: boolean; bound?: number; anew?: number } | undefined,
       changes: Omit<Parameters<typeof record>[0], 'deviceId'> = {},
     ) => {
-      const { failing = false, bound = -DAY } = grace ?? {}
-      const note = { clause: 'bitlocker', failing, bound: at(bound), forgottenAfterMs: DAY * 7000 }
+      const { failing = false, rests = false, bound = -DAY, anew } = grace ?? {}
+      const state: GraceToNote['state'] = failing ? 'fails' : rests ? 'rests' : 'met'
+      const times = { since: at(bound), anew: anew === undefined ? null : at(anew) }
+      const note = { clause: 'bitlocker', state, bound: times, forgottenAfterMs: DAY * 7000 }
       const answer = await record({
         ...{ deviceId, at: second, nonceExpiresAt: second + 300 },
         failedClauses: failing ? ['bitlocker'] : [],
@@ -353,6 +355,23 @@ export function recordingContract(subject: () => StoreUnderTest): void {
       await attest(deviceId, 0, { failing: true })
       await attest(deviceId, 100, { failing: false })
       expect(await attest(deviceId, 200, { failing: true, bound: 150 })).toEqual(since(150))
+    })
+
+    test('is given anew where documents bound the device no more for a while', async () => {
+      const deviceId = newDeviceId()
+      await attest(deviceId, 0, { failing: true })
+      const bound = { failing: true, bound: 150, anew: 150 }
+      expect(await attest(deviceId, 200, bound)).toEqual(since(150))
+      expect(await attest(deviceId, 300, bound)).toEqual(since(150))
+    })
+
+    test('is left as it is while the clause rests, and begins with none of that', async () => {
+      const deviceId = newDeviceId()
+      expect(await attest(deviceId, 0, { failing: false, rests: true })).toBeUndefined()
+      await attest(deviceId, 50, { failing: true })
+      expect(await attest(deviceId, 60, { failing: false, rests: true })).toEqual(since(50))
+      await attest(deviceId, 70, { failing: false })
+      expect(await attest(deviceId, 80, { failing: false, rests: true })).toEqual(met(50, 70))
     })
 
     test('is left as it is by evidence that was overtaken', async () => {
