@@ -3,12 +3,12 @@
 -- if it is in force already. `p_beside` is the same for the document of the other kind, if it matters: a
 -- preview compares with both. `p_despite` is the same for the rollout of this document that was the last
 -- to halt, and it notes there who released it all the same. Open rollouts end: they were made against
--- what is now gone.
+-- what is now gone. Processes of the version before do not name `p_despite`.
 DROP FUNCTION activate_document(text, text, jsonb, text, text, timestamptz, text, text, uuid, uuid);
 --> statement-breakpoint
 CREATE FUNCTION activate_document(
   p_kind text, p_hash text, p_body jsonb, p_author text, p_reason text, p_at timestamptz,
-  p_expected text, p_beside text, p_despite text, p_audit_id uuid, p_event_id uuid
+  p_expected text, p_beside text, p_audit_id uuid, p_event_id uuid, p_despite text DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   v_previous text;

@@ -2,13 +2,13 @@
 -- active), `superseded` (another is active than `p_from_hash`, or of the other kind than `p_beside`,
 -- which is null for none, or another rollout of this document was the last to halt than `p_despite`),
 -- `document_unknown` or `another_open`: one rollout at a time, so that until it is over the documents in
--- force are those that it was previewed against.
+-- force are those that it was previewed against. Processes of the version before do not name `p_despite`.
 DROP FUNCTION start_rollout(text, text, text, text, text, jsonb, text, text, text, timestamptz, uuid, uuid);
 --> statement-breakpoint
 CREATE FUNCTION start_rollout(
-  p_rollout_id text, p_kind text, p_from_hash text, p_to_hash text, p_beside text, p_despite text,
-  p_plan jsonb, p_note text, p_author text, p_reason text, p_at timestamptz, p_audit_id uuid,
-  p_event_id uuid
+  p_rollout_id text, p_kind text, p_from_hash text, p_to_hash text, p_beside text, p_plan jsonb,
+  p_note text, p_author text, p_reason text, p_at timestamptz, p_audit_id uuid, p_event_id uuid,
+  p_despite text DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   v_active text;
