@@ -11,6 +11,7 @@ import {
 import { COMMAND } from '../../src/base/command.ts'
 import { command } from '../../src/cli/azure/azure.ts'
 import { confirm } from '../../src/cli/framework/confirm.ts'
+import { COMMAND_LINE } from '../../src/cli/framework/open-database.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { ensureDocuments } from '../../src/compose/first-documents.ts'
 import { policyHashOf } from '../../src/evidence/token/attestation-token.ts'
@@ -283,7 +284,7 @@ describe('azure policy pin', () => {
     expect(stdout).toContain(`${OLD_HASH} is pinned for ${provider.url}.`)
     const active = await store.activeDocument('reference-values')
     expect(active).toMatchObject({
-      author: 'command line',
+      author: COMMAND_LINE,
       reason: `pin Azure policy ${OLD_HASH} of ${provider.url}`,
       body: { name: 'empty', enclaves: [], azure_policies: [{ ...pin(OLD_HASH), name: 'ours' }] },
     })

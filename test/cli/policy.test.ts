@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
 import { COMMAND } from '../../src/base/command.ts'
 import type { DocumentHash } from '../../src/base/document-hash.ts'
+import { COMMAND_LINE } from '../../src/cli/framework/open-database.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { command } from '../../src/cli/policy/policy.ts'
 import { BASELINE_POLICY } from '../../src/policy/document/baseline.ts'
@@ -254,7 +255,7 @@ describe('policy export and import', () => {
     expect(stdout).toContain(`policy ${hashOf('policy', kept)}`)
     expect(stdout).toContain('Nothing is in force that was not before.')
     expect(await store.document('policy', hashOf('policy', kept))).toMatchObject({
-      author: 'command line',
+      author: COMMAND_LINE,
       reason: 'for later',
       parent: BASELINE_HASH,
     })
@@ -361,7 +362,7 @@ describe('policy plan and apply', () => {
     expect(await store.activeDocument('policy')).toMatchObject({
       hash: hashOf('policy', changed),
       parent: BASELINE_HASH,
-      author: 'command line',
+      author: COMMAND_LINE,
       reason: 'as agreed',
     })
     expect(await policy('apply', file)).toMatchObject({ code: 0 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { COMMAND } from '../../src/base/command.ts'
 import { verb } from '../../src/cli/framework/command.ts'
+import { COMMAND_LINE } from '../../src/cli/framework/open-database.ts'
 import { UsageError } from '../../src/cli/framework/usage-error.ts'
 import { command as policyCommand } from '../../src/cli/policy/policy.ts'
 import { command } from '../../src/cli/rollout/rollout.ts'
@@ -87,7 +88,7 @@ describe('rollout start', () => {
       pass: 'audit',
       stage: 0,
       from: before,
-      author: 'command line',
+      author: COMMAND_LINE,
       reason: 'a change',
     })
     expect(await inForce()).toBe(before)

@@ -187,7 +187,7 @@ describe('a document whose rollout has halted', () => {
     const applied = await policy('apply', file, '--yes', '--reason', 'it is meant', ...args)
     expect(applied.code).toBe(0)
     expect(await inForce()).toBe(hash)
-    const despite = /; released all the same by command line at 20\S+Z: it is meant$/m
+    const despite = /; released all the same by cli:\S+ at 20\S+Z: it is meant$/m
     expect((await policy('list')).stdout).toMatch(despite)
     expect((await policy('show')).stdout).toMatch(despite)
     const listed: Json = JSON.parse((await policy('list', '--json')).stdout)
