@@ -10,6 +10,7 @@ import { createStore } from '../create-store.ts'
 import type { Store } from '../store.ts'
 import { DataDirectoryBusyError, SchemaNotCurrentError } from '../store-error.ts'
 import { migrateEmbedded, requireCurrentSchema } from '../system/migrate.ts'
+import { boundCalls } from './bounded-store.ts'
 import type { Database } from './database.ts'
 import {
   claimDirectory,
@@ -37,7 +38,7 @@ const SOCKET_PATH_BYTES_MOST = 100
 export async function openMemoryStore(): Promise<Store> {
   const client = await PGlite.create()
   const db = await migrateEmbedded(client)
-  return createStore({ db, place: { kind: 'memory' }, close: () => client.close() })
+  return boundCalls(createStore({ db, place: { kind: 'memory' }, close: () => client.close() }))
 }
 
 /**
@@ -85,7 +86,8 @@ async function openAsOwner(folder: string): Promise<Store | undefined> {
   const owned = await ownDatabase(folder)
   if (owned === undefined) return undefined
   const { db, close } = owned
-  return createStore({ db, place: { kind: 'directory', path: folder, role: 'owner' }, close })
+  const place = { kind: 'directory', path: folder, role: 'owner' } as const
+  return boundCalls(createStore({ db, place, close }))
 }
 
 /** `undefined` if another process was faster. */
