@@ -78,7 +78,7 @@ async function recordPreview(
       version: 2,
       newly_denied: { devices: newlyDenied },
       newly_refused: { devices: newlyRefused },
-      questions: { newly_denied: { devices: 0 } },
+      questions: { newly_denied: { devices: 0 }, denied_later: { devices: 0 } },
       denied_later: { devices: 0 },
     },
   })

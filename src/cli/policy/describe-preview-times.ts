@@ -53,13 +53,19 @@ export function describeClauseTimes({ clauses }: PreviewSummary): string {
 }
 
 /** Clauses about which the recorded fleet says nothing. */
-export function describeUntested({ clauses, request_clauses, compared }: PreviewSummary): string {
+export function describeUntested({
+  clauses,
+  request_clauses,
+  compared,
+  questions,
+}: PreviewSummary): string {
   const unreached = compared === 0 ? [] : clauses.filter(isUnreached).map(({ clause }) => clause)
   const lines = [
     unreached.length === 0
       ? ''
       : `Not tested on any device, as their 'when' applied to none at any time: ${listed(unreached)}.`,
-    request_clauses.length === 0
+    // Where questions were answered again, it is told what of these clauses none of them tested.
+    request_clauses.length === 0 || questions !== undefined
       ? ''
       : `Not tested by recorded claims, as they read the request: ${listed(request_clauses)}.`,
   ]

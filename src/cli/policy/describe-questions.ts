@@ -14,6 +14,7 @@ export function describeQuestions(summary: QuestionsSummary): readonly string[] 
   return [
     describeTotals(summary),
     describeTopics(summary),
+    describeLater(summary),
     describeClauses(summary.by_clause),
     describeUntested(summary.untested),
   ]
@@ -72,6 +73,17 @@ function describeTopic(
 function nameTopic({ action, resource_type, resource_id }: TopicSummary): string {
   if (action === null) return '(all others)'
   return `${action} ${resource_type} ${resource_id ?? '(others)'}`
+}
+
+function describeLater({ denied_later, weekly }: QuestionsSummary): string {
+  const { questions, devices, from } = denied_later
+  const how = weekly
+    ? 'Each question was answered as if it were asked again in the week to come, on the same day and at the same time.'
+    : ''
+  if (from === null) return how
+  const whose = devices === 1 ? '1 device that loses' : `${count(devices)} devices that lose`
+  const later = `From ${from} on ${questionsOf(questions)} would be denied, of ${whose} nothing before.`
+  return how === '' ? later : `${later}\n${how}`
 }
 
 function describeClauses(clauses: readonly QuestionClause[]): string {

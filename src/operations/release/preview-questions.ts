@@ -1,5 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
+import type { Attested } from '../../replay/preview/compare.ts'
+import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { createQuestionReplay } from '../../replay/questions/replay.ts'
 import type { QuestionsSummary } from '../../replay/questions/summary.ts'
 import type { Store } from '../../store/store.ts'
@@ -18,6 +20,8 @@ export async function replayQuestions(
   input: {
     readonly inForce: Documents
     readonly candidate: Documents
+    /** What may keep access open for a device. */
+    readonly reliefsOf: (record: Attested) => BothReliefs
     readonly now: Date
     readonly signal?: AbortSignal | undefined
   },

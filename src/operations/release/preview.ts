@@ -82,7 +82,7 @@ export async function previewDocument(
     devices += batch.length
     onProgress?.({ devices, total: Math.max(total, devices) })
   }
-  const questions = await replayQuestions(store, { inForce, candidate, now, signal })
+  const questions = await replayQuestions(store, { inForce, candidate, reliefsOf, now, signal })
   const summary = { ...preview.summary(), questions }
   signal?.throwIfAborted()
   await store.recordPreview({

@@ -181,7 +181,7 @@ export function countLosses({
   denied_later,
   questions,
 }: Pick<PreviewSummary, 'newly_denied' | 'newly_refused' | 'denied_later' | 'questions'>): number {
-  const asked = questions?.newly_denied.devices ?? 0
+  const asked = questions ? questions.newly_denied.devices + questions.denied_later.devices : 0
   return newly_denied.devices + newly_refused.devices + denied_later.devices + asked
 }
 
@@ -191,7 +191,8 @@ export function countLosses({
  */
 export function readLosses(stored: unknown): number | undefined {
   const { version, newly_denied, newly_refused, denied_later, questions } = Object(stored)
-  const parts = [newly_denied, newly_refused, denied_later, Object(questions).newly_denied]
+  const { newly_denied: asked, denied_later: askedLater } = Object(questions)
+  const parts = [newly_denied, newly_refused, denied_later, asked, askedLater]
   const losses = parts.reduce((sum, part) => sum + Object(part).devices, 0)
   return version === 2 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
 }

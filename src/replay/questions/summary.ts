@@ -5,6 +5,8 @@
  * the kept ones stand for all. Shares are of `asked`, from 0 to 1.
  *
  *   asked = newly_denied.questions + newly_allowed + still_allowed + still_denied + not_replayed
+ *
+ * Whom `denied_later` counts is in one of these too, as it is at first.
  */
 export type QuestionsSummary = {
   /** ISO 8601: the beginning of the oldest day of which questions are kept; `null` where none are. */
@@ -24,6 +26,22 @@ export type QuestionsSummary = {
      */
     readonly devices: number
   }
+  /**
+   * Asked again at a later time that clauses about requests name, such as `enforce_from`, they would be
+   * allowed by what is in force and denied by a clause of the candidate; not at first.
+   */
+  readonly denied_later: {
+    readonly questions: number
+    /** Devices that lose nothing at first: they are losses too. */
+    readonly devices: number
+    /** ISO 8601: the first time at which one would be denied; `null` where none would. */
+    readonly from: string | null
+  }
+  /**
+   * Clauses about requests go by the hour or the day: each question is answered as if it were asked again in
+   * the week to come, on the day of the week and at the time at which it was asked last.
+   */
+  readonly weekly: boolean
   readonly newly_allowed: number
   readonly still_allowed: number
   /** Denied under both; their devices, or their requests. */

@@ -64,6 +64,8 @@ export type KeptQuestion = Pick<KeptRequest, 'request' | 'leftOut'> & {
   readonly topic: string
   readonly deviceId: string
   readonly asked: number
+  /** When it was asked last. */
+  readonly askedAt: Date
 }
 
 const RECORD = ['p_period', 'p_client_id', 'p_questions', 'p_limits'] as const
@@ -95,18 +97,19 @@ export function prepareQuestions(db: Database): Questions {
     async keptQuestions({ perTopic, most }) {
       const answer: unknown = await db.execute(sql`
         select topic, device_id as "deviceId", asked::double precision as asked,
-          request::text as request, left_out::text as "leftOut"
+          date_part('epoch', asked_at) * 1000 as "askedAt", request::text as request, left_out::text as "leftOut"
         from (
-          select topic, device_id, asked, request, left_out,
+          select topic, device_id, asked, asked_at, request, left_out,
             row_number() over (partition by topic order by rank, device_id, sample, period) as place
           from ${question} where ${question.request} is not null
         ) as placed
         where place <= ${perTopic} order by place, topic limit ${most}`)
-      return rowsOf<Omit<KeptQuestion, 'request' | 'leftOut'> & Texts>(answer).map(
-        ({ request, leftOut, ...row }) => {
-          return { ...row, request: JSON.parse(request), leftOut: JSON.parse(leftOut ?? '[]') }
-        },
-      )
+      return rowsOf<KeptRow>(answer).map(({ request, leftOut, askedAt, ...row }) => ({
+        ...row,
+        askedAt: new Date(Math.round(askedAt)),
+        request: JSON.parse(request),
+        leftOut: JSON.parse(leftOut ?? '[]'),
+      }))
     },
     async forgetQuestions() {
       const answer: unknown = await db.execute(sql`delete from ${question} returning 1`)
@@ -115,7 +118,12 @@ export function prepareQuestions(db: Database): Questions {
   }
 }
 
-type Texts = { readonly request: string; readonly leftOut: string | null }
+/** Times in milliseconds of the epoch, documents as JSON text. */
+type KeptRow = Pick<KeptQuestion, 'topic' | 'deviceId' | 'asked'> & {
+  readonly askedAt: number
+  readonly request: string
+  readonly leftOut: string | null
+}
 
 function encodeQuestion(question: QuestionToRecord) {
   const { topic, about, deviceId, sample, shape, rank, asked, at, request, leftOut } = question

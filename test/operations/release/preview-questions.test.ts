@@ -97,6 +97,12 @@ async function askOne(id: string): Promise<{ readonly decision: boolean }> {
   return readOk(await service.post('/access/v1/evaluation', body, { headers }))
 }
 
+async function goBack(): Promise<void> {
+  const { body, kind, hash } = fleet.policy
+  const names = { author: 'test', reason: 'back', now: service.clock.now() }
+  await fleet.store.activateDocument({ kind, hash, body: body as never, ...names })
+}
+
 const write = () => recordQuestions(service.services)
 
 describe('a clause for payroll that denies everybody', () => {
@@ -137,9 +143,31 @@ describe('a clause for payroll that denies everybody', () => {
       newly_denied: { questions: 24, devices: DEVICES },
       still_denied: 2 * QUESTIONS,
     })
-    const { body, kind, hash } = fleet.policy
-    const names = { author: 'test', reason: 'back', now: service.clock.now() }
-    await fleet.store.activateDocument({ kind, hash, body: body as never, ...names })
+    await goBack()
+  })
+
+  test('from a date on is told with the date, and denies then what the preview said', async () => {
+    await askMany(QUESTIONS)
+    await askMany(24, { network: 'corporate' })
+    await write()
+    const { clock } = service
+    const from = new Date(clock.now().getTime() + 600_000).toISOString()
+    const document = policyWith('context.network == "corporate"', { enforce_from: from })
+    const summary = await preview(document)
+    expect(summary.questions).toMatchObject({
+      newly_denied: { questions: 0, devices: 0 },
+      denied_later: { questions: QUESTIONS, devices: DEVICES, from },
+    })
+    expect(describePreview(summary)).toContain(
+      `From ${from} on 1,204 questions would be denied, of 12 devices that lose nothing before.`,
+    )
+    expectRefusal(await releaseOf(document, DEVICES - 1), 'denials_not_accepted')
+    expectOk(await releaseOf(document, DEVICES))
+    expect(await askMany(QUESTIONS)).toBe(QUESTIONS)
+    clock.advance(600)
+    expect(await askMany(QUESTIONS)).toBe(0)
+    expect(await askMany(24, { network: 'corporate' })).toBe(24)
+    await goBack()
   })
 
   test('is named as tested on nothing where nobody ever asked', async () => {

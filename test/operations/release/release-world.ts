@@ -106,6 +106,7 @@ const WITNESS = `
       + (summary -> 'newly_refused' ->> 'devices')::integer
       + (summary -> 'questions' -> 'newly_denied' ->> 'devices')::integer
       + (summary -> 'denied_later' ->> 'devices')::integer
+      + (summary -> 'questions' -> 'denied_later' ->> 'devices')::integer
     from preview where kind = p_kind and hash = p_hash
       and policy_hash = case when p_kind = 'policy' then p_own else p_beside end
       and reference_values_hash = case when p_kind = 'policy' then p_beside else p_own end

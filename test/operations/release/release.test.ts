@@ -27,7 +27,7 @@ const HARMLESS = {
   compared: 3,
   newly_denied: { devices: 0 },
   newly_refused: { devices: 0 },
-  questions: { newly_denied: { devices: 0 } },
+  questions: { newly_denied: { devices: 0 }, denied_later: { devices: 0 } },
   denied_later: { devices: 0 },
 }
 

@@ -160,8 +160,8 @@ describe('a preview tells', () => {
       by_anchor: [],
     })
     expect(countLosses(summary)).toBe(1)
-    const questions = { newly_denied: { devices: 2 } }
-    expect(readLosses(JSON.parse(JSON.stringify({ ...summary, questions })))).toBe(3)
+    const questions = { newly_denied: { devices: 2 }, denied_later: { devices: 3 } }
+    expect(readLosses(JSON.parse(JSON.stringify({ ...summary, questions })))).toBe(6)
     // Nobody looked at what is asked.
     expect(readLosses(summary)).toBeUndefined()
     expect(readLosses({ ...summary, questions, version: 1 })).toBeUndefined()

@@ -9,13 +9,18 @@ import { compilePolicy } from '../../../src/policy/document/compile.ts'
 import {
   createQuestionReplay,
   type RecordedQuestion,
-  type TopicCount,
 } from '../../../src/replay/questions/replay.ts'
+import type { TopicCount } from '../../../src/replay/questions/topics.ts'
 import { BASELINE, QUARANTINE, recordOf } from '../../access/rules.ts'
 import { HEALTHY, NOW, TEXTS } from '../../policy/healthy-device.ts'
 import { expectOk } from '../../support/refusal.ts'
 
-type ClauseChanges = { readonly when?: string; readonly severity?: string; readonly id?: string }
+type ClauseChanges = {
+  readonly when?: string
+  readonly severity?: string
+  readonly id?: string
+  readonly enforce_from?: string
+}
 
 function withClause(require: string, changes: ClauseChanges = {}): Documents {
   const clause = { id: 'added', require, severity: 'enforce', texts: TEXTS, ...changes }
@@ -34,15 +39,9 @@ const requestOf = (
 })
 
 const questionOf = (changes: Partial<RecordedQuestion> = {}): RecordedQuestion => {
-  const request = changes.request ?? requestOf()
-  return {
-    topic: request.resource.id,
-    deviceId: 'dev_a',
-    asked: 1,
-    leftOut: [],
-    request,
-    ...changes,
-  }
+  const { request = requestOf(), askedAt = NOW, asked = 1 } = changes
+  const { topic = request.resource.id, deviceId = 'dev_a', leftOut = [] } = changes
+  return { topic, deviceId, asked, askedAt, leftOut, request }
 }
 
 const topicOf = (name: string, asked: number, since = NOW): TopicCount => ({
@@ -179,6 +178,72 @@ describe('a replay of questions tells', () => {
     expect(replay(withClause('has(context.access)'), [kept])).toMatchObject({ replayed: 1 })
     const inside = questionOf({ leftOut: [['context', 'deep', 'token']] })
     expect(replay(withClause('has(context.deep)'), [inside])).toMatchObject({ not_replayed: 1 })
+  })
+})
+
+describe('what comes later', () => {
+  const DAY_MS = 86_400_000
+  const inDays = (days: number) => new Date(NOW.getTime() + days * DAY_MS)
+  const home = questionOf({ request: requestOf('payroll', { network: 'home' }), asked: 5 })
+  const office = questionOf({
+    ...{ request: requestOf('payroll', { network: 'corporate' }), asked: 7, deviceId: 'dev_b' },
+  })
+
+  test('by a clause that is enforced from a date is told with the date', () => {
+    const from = inDays(30).toISOString()
+    const candidate = withClause('context.network == "corporate"', { enforce_from: from })
+    const summary = replay(candidate, [home, office])
+    expect(summary).toMatchObject({
+      newly_denied: { questions: 0, devices: 0 },
+      denied_later: { questions: 5, devices: 1, from },
+      still_allowed: 12,
+      weekly: false,
+    })
+    // It is told of whoever is denied already, too, and counted once.
+    const both = withClause('context.network == "corporate"')
+    expect(replay(both, [home, office]).denied_later).toEqual({
+      questions: 0,
+      devices: 0,
+      from: null,
+    })
+  })
+
+  test('by a moment that a clause names, and not by what is in force all the same', () => {
+    const clause = `now < timestamp("${inDays(3).toISOString()}") || context.network == "corporate"`
+    const { denied_later } = replay(withClause(clause), [home, office])
+    expect(denied_later).toEqual({ questions: 5, devices: 1, from: inDays(3).toISOString() })
+    const same = replay(withClause(clause), [home], { inForce: withClause(clause) })
+    expect(same.denied_later.from).toBeNull()
+  })
+
+  test('of a clause that goes by the hour is asked of each question at its own time', () => {
+    const candidate = withClause('now.getHours() >= 6 && now.getHours() < 20', {
+      when: 'resource.id == "payroll"',
+    })
+    const askedAt = (hour: number) => new Date(Date.UTC(2026, 0, 5, hour, 30))
+    const morning = questionOf({ askedAt: askedAt(9), asked: 3 })
+    const night = questionOf({ askedAt: askedAt(23), asked: 2, deviceId: 'dev_b' })
+    for (const hours of [0, 6, 12, 18]) {
+      const found = createQuestionReplay({
+        ...{ inForce: BASELINE, candidate, topics: [topicOf('payroll', 5)] },
+        now: new Date(NOW.getTime() + hours * 3_600_000),
+      })
+      for (const one of [morning, night]) {
+        found.add(one, recordOf(HEALTHY, { deviceId: one.deviceId }))
+      }
+      const { newly_denied, denied_later, weekly } = found.summary()
+      expect({ newly_denied, denied_later, weekly }).toEqual({
+        newly_denied: { questions: 2, share: 0.4, devices: 1 },
+        denied_later: { questions: 0, devices: 0, from: null },
+        weekly: true,
+      })
+    }
+  })
+
+  test('by the clause about a device is for the replay of the fleet to tell', () => {
+    const from = inDays(30).toISOString()
+    const candidate = withClause('attestation.enclaveSvn > 1000', { enforce_from: from })
+    expect(replay(candidate, [home]).denied_later).toEqual({ questions: 0, devices: 0, from: null })
   })
 })
 

@@ -9,6 +9,7 @@ import type { StoreUnderTest } from '../fixtures.ts'
 const DAY = new Date('2026-03-02T00:00:00Z')
 const NEXT_DAY = new Date('2026-03-03T00:00:00Z')
 const AT = new Date('2026-03-02T08:00:00Z')
+const LATER = new Date('2026-03-02T09:30:00.123Z')
 
 const LIMITS: QuestionLimits = {
   ...{ perShape: 2, perDevice: 4, perTopic: 3, topics: 4, perClient: 6, total: 9 },
@@ -72,9 +73,16 @@ export function questionsContract(subject: () => StoreUnderTest): void {
       const request = { ...base.request, context } as QuestionToRecord['request']
       const question = { ...base, request, leftOut: [['context', 'token']] }
       expect(await record([question, countOf(5)])).toBe(1)
-      expect(await record([{ ...question, asked: 3, request: null, leftOut: null }])).toBe(0)
+      expect(
+        await record([{ ...question, asked: 3, at: LATER, request: null, leftOut: null }]),
+      ).toBe(0)
       expect(await kept()).toEqual([
-        { topic: 'topic_a', deviceId: 'dev_1', asked: 4, request, leftOut: [['context', 'token']] },
+        {
+          topic: 'topic_a',
+          deviceId: 'dev_1',
+          asked: 4,
+          ...{ request, leftOut: [['context', 'token']], askedAt: LATER },
+        },
       ])
       expect(await store().questionTopics()).toEqual([
         { topic: 'topic_a', about: question.about, asked: 9, since: DAY },
