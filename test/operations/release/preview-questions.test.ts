@@ -182,6 +182,20 @@ describe('a clause for payroll that denies everybody', () => {
   })
 })
 
+test('a question of a device in grace is answered as the device would be', async () => {
+  await askMany(60)
+  await write()
+  const clause = 'attestation.enclaveSvn > 1000'
+  const atOnce = await preview(policyWith(clause))
+  expect(atOnce.questions?.newly_denied).toMatchObject({ questions: 60, devices: 0 })
+  const inGrace = await preview(policyWith(clause, { grace_seconds: 3600 }))
+  expect(inGrace.questions).toMatchObject({
+    ...{ newly_denied: { questions: 0, devices: 0 }, still_allowed: 60 },
+    denied_later: { questions: 0, devices: 0 },
+  })
+  expect(countLosses(inGrace)).toBe(DEVICES)
+})
+
 describe('the record of questions', () => {
   test('is written beside answers, never in them', async () => {
     const from = service.calls.length
