@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts'
 import {
   AGES,
   type Breakdown,
@@ -59,7 +60,7 @@ function describeTotals(summary: PreviewSummary): string {
   ]
   const left = Object.entries(not_compared).filter(([, devices]) => devices > 0)
   const others = left.map(([standing, devices]) => `${count(devices)} ${standing}`).join(', ')
-  const title = `Of ${count(summary.devices)} devices ${count(compared)} can be compared${others === '' ? '' : `; not: ${others}`}.`
+  const title = `Of ${plural(summary.devices, 'device')} ${count(compared)} can be compared${others === '' ? '' : `; not: ${others}`}.`
   return `${title}\n\n${renderTable(['change', 'devices', 'share'], rows)}`
 }
 
@@ -153,7 +154,7 @@ function describeNext(summary: PreviewSummary): string {
   const losses = countLosses(summary)
   if (losses > 0) {
     const { undecidable } = summary.newly_denied
-    const devices = losses === 1 ? '1 device' : `${count(losses)} devices`
+    const devices = plural(losses, 'device')
     const later = summary.denied_later.devices
     const when = later === 0 ? '' : `, ${later === losses ? 'all of them' : count(later)} later`
     const hint =

@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts'
 import type {
   QuestionClause,
   QuestionsSummary,
@@ -28,10 +29,7 @@ function describeTotals({ asked, replayed, newly_denied, days }: QuestionsSummar
   const { questions, devices } = newly_denied
   const denied = `Of ${questionsOf(asked)} in ${daysOf(days)}${kept} ${count(questions)} would be newly denied`
   if (devices === 0) return `${denied}.`
-  const losing =
-    devices === 1
-      ? '1 device that would stay trusted loses'
-      : `${count(devices)} devices that would stay trusted lose`
+  const losing = `${plural(devices, 'device')} that would stay trusted ${devices === 1 ? 'loses' : 'lose'}`
   return `${denied}. ${losing} something that was asked for.`
 }
 
@@ -120,7 +118,7 @@ function describeOne({ clause, why, what }: UntestedClause): string {
 }
 
 function questionsOf(questions: number): string {
-  return questions === 1 ? '1 question' : `${count(questions)} questions`
+  return plural(questions, 'question')
 }
 
 function daysOf(days: number): string {
