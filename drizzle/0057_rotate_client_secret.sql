@@ -24,7 +24,7 @@ BEGIN
     previous_secret_used_at = CASE WHEN v_overlaps THEN secret_used_at END
   WHERE client_id = p_client_id;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
-  VALUES ('service', p_audit_id, p_at, p_by, 'client.secret_rotated',
+  VALUES ('service', p_audit_id, p_at, p_by, 'client.secret-rotated',
     jsonb_build_object('clientId', p_client_id, 'previousUntil', iso_time(p_until)));
   RETURN 'applied';
 END

@@ -92,6 +92,45 @@ describe('clients', () => {
     expect(stdout).toContain('The secret is not shown again.')
   })
 
+  test('rotate prints another secret once, and both are accepted until the overlap ends', async () => {
+    const client = await cliJson('clients', 'create', '--name', 'idp', '--scope', 'admin.read')
+    const id = client.client_id
+    const rotated = await cliJson('clients', 'rotate', id, '--overlap', '2h')
+    expect(rotated).toMatchObject({ id, client_id: id, secret: rotated.client_secret })
+    const find = async (): Promise<Json> =>
+      (await cliJson('clients', 'list')).find((one: Json) => one.client_id === id)
+    const { secret_changed_at, previous_secret } = await find()
+    expect(previous_secret.until).toBe(rotated.previous_until)
+    expect(Date.parse(previous_secret.until) - Date.parse(secret_changed_at)).toBe(2 * 3_600_000)
+    const fresh = { ...client, client_secret: rotated.client_secret }
+    expect((await get('/v1/policy', fresh)).status).toBe(200)
+    expect((await get('/v1/policy', client)).status).toBe(200)
+    const { stdout } = await cli('clients', 'list')
+    expect(stdout).toContain(`until ${rotated.previous_until.slice(0, 16)}Z`)
+    expect(stdout).not.toContain(rotated.secret)
+
+    // Two are enough, and the way to be rid of both.
+    expect((await cli('clients', 'rotate', id)).code).toBe(3)
+    const ended = await cli('clients', 'rotate', id, '--overlap', '0s')
+    expect(ended.stdout).toContain('The old one has ended')
+    expect((await find()).previous_secret).toBeNull()
+    await expect(cli('clients', 'rotate', id, '--overlap', '31d')).rejects.toThrow('30d at most')
+    await expect(cli('clients', 'rotate', 'cli_nobody')).rejects.toThrow('there is no client')
+  })
+
+  test('list --unused names active clients of which no use was noted for so long', async () => {
+    const client = await cliJson('clients', 'create', '--name', 'idle', '--scope', 'admin.read')
+    const idsOf = (listed: readonly Json[]) => listed.map(({ client_id }) => client_id)
+    expect(idsOf(await cliJson('clients', 'list', '--unused', '0s'))).toContain(client.client_id)
+    expect(await cliJson('clients', 'list', '--unused', '1d')).toEqual([])
+    const { stdout } = await cli('clients', 'list', '--unused', '1d')
+    expect(stdout).toBe('Every active client was in use.\n')
+    await cli('clients', 'disable', client.client_id)
+    const left = await cliJson('clients', 'list', '--unused', '0s')
+    expect(idsOf(left)).not.toContain(client.client_id)
+    await expect(cli('clients', 'rotate', client.client_id)).rejects.toThrow('is disabled')
+  })
+
   test('disable takes effect in the running service, and may be repeated', async () => {
     const client = await cliJson('clients', 'create', '--name', 'left', '--scope', 'admin.read')
     const { client_id: id } = client

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import { backUp, type MadeBackup, type TellBackup } from '../../operations/backup/back-up.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { flag, required, text } from '../framework/options.ts'
@@ -71,12 +72,13 @@ function report(file: string, { description, isLive, bytes }: MadeBackup, json: 
     printJson({ file, bytes, is_live: isLive, has_secret, rows: Object.fromEntries(rows) })
     return
   }
-  const rows = (name: string) => tables[`public.${name}`]?.rows ?? '0'
+  const rows = (name: string) => Number(tables[`public.${name}`]?.rows ?? 0)
+  const counts = `${plural(rows('device'), 'device')}, ${plural(rows('client'), 'client')}`
   const secret = has_secret
     ? 'The secret of the service is in it: whoever has the file can be your service.'
     : 'The secret of the service (SECRET_KEY or secret.key) is not in it, and restoring needs it.'
   printText(`Wrote ${file}: ${(bytes / 1e6).toFixed(1)} MB${isLive ? ', while the service ran' : ''}.
-Restored and compared: ${rows('device')} devices, ${rows('client')} clients, every table the same.
+Restored and compared: ${counts}, every table the same.
 ${secret}
 To restore: ${COMMAND} restore ${file} --data NEW_DIR
 `)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import type { BackupDescription } from '../../operations/backup/description.ts'
 import { restoreBackup } from '../../operations/backup/restore.ts'
 import { describeBackupFailure } from '../backup/describe-backup.ts'
@@ -45,9 +46,9 @@ function report(dataDir: string, description: BackupDescription, json: boolean):
     printJson({ data: resolve(dataDir), made_at, version, has_secret })
     return
   }
-  const devices = tables['public.device']?.rows ?? '0'
+  const devices = plural(Number(tables['public.device']?.rows ?? 0), 'device')
   const secret = has_secret ? '' : ' with the SECRET_KEY (or secret.key) that the service had'
-  printText(`Restored ${devices} devices as of ${made_at} into ${resolve(dataDir)}.
+  printText(`Restored ${devices} as of ${made_at} into ${resolve(dataDir)}.
 Nonces that were spent since then are unknown to it: wait for CHALLENGE_TTL_SECONDS (five minutes)
 after the old service has stopped, and then start this one${secret}:
   ${COMMAND} serve --data ${dataDir}

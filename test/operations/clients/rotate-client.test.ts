@@ -91,7 +91,7 @@ describe('the secret of a client', () => {
     const { clientId, rotate, clock } = await begin()
     const { secret } = expectOk(await rotate(DAY_MS))
     const rows = await database.query(`select actor, detail from audit
-      where action = 'client.secret_rotated' and detail->>'clientId' = '${clientId}'
+      where action = 'client.secret-rotated' and detail->>'clientId' = '${clientId}'
       order by audit_id desc limit 1`)
     const previousUntil = new Date(clock.now().getTime() + DAY_MS).toISOString()
     expect(rows).toEqual([{ actor: 'alice', detail: { clientId, previousUntil } }])
