@@ -1,14 +1,16 @@
--- Puts a known key on the list before its first attestation. `p_attributes` has any of its `owner`,
--- `entraDeviceId`, `name`, `serial` and `labels`, and `p_folded` the same as they are searched by.
+-- Puts a known key on the list before its first attestation. `p_folded` has its owner, Entra id, name,
+-- serial number and labels as they are searched by. Processes of the version before name neither name nor
+-- serial number.
 DROP FUNCTION enrol_device(
   text, text, text, integer, text, text, jsonb, jsonb, timestamptz, text, uuid);
 --> statement-breakpoint
 CREATE FUNCTION enrol_device(
-  p_device_id text, p_key_kind text, p_device_key_hash text, p_ring integer, p_attributes jsonb,
-  p_folded jsonb, p_at timestamptz, p_by text, p_audit_id uuid
+  p_device_id text, p_key_kind text, p_device_key_hash text, p_ring integer, p_owner text,
+  p_entra_device_id text, p_labels jsonb, p_folded jsonb, p_at timestamptz, p_by text,
+  p_audit_id uuid, p_name text DEFAULT NULL, p_serial text DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-  v_labels text[] := ARRAY(SELECT jsonb_array_elements_text(p_attributes -> 'labels'));
+  v_labels text[] := ARRAY(SELECT jsonb_array_elements_text(p_labels));
   v_labels_folded text[] := ARRAY(SELECT jsonb_array_elements_text(p_folded -> 'labels'));
 BEGIN
   INSERT INTO device (
@@ -16,10 +18,9 @@ BEGIN
     owner_folded, entra_device_id_folded, name_folded, serial_folded, labels_folded,
     created_at, updated_at
   ) VALUES (
-    p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_attributes ->> 'owner',
-    p_attributes ->> 'entraDeviceId', p_attributes ->> 'name', p_attributes ->> 'serial', v_labels,
-    p_folded ->> 'owner', p_folded ->> 'entraDeviceId', p_folded ->> 'name', p_folded ->> 'serial',
-    v_labels_folded, p_at, p_at
+    p_device_id, p_key_kind, p_device_key_hash, 'admitted', p_ring, p_owner, p_entra_device_id,
+    p_name, p_serial, v_labels, p_folded ->> 'owner', p_folded ->> 'entraDeviceId',
+    p_folded ->> 'name', p_folded ->> 'serial', v_labels_folded, p_at, p_at
   )
   ON CONFLICT (device_id) DO NOTHING;
   IF NOT FOUND THEN RETURN 'unchanged'; END IF;
@@ -29,7 +30,9 @@ BEGIN
     RETURN 'unchanged';
   END IF;
   INSERT INTO audit (device_id, audit_id, at, actor, action, detail)
-  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.enrolled', p_attributes);
+  VALUES (p_device_id, p_audit_id, p_at, p_by, 'device.enrolled',
+    jsonb_build_object('owner', p_owner, 'entraDeviceId', p_entra_device_id, 'name', p_name,
+      'serial', p_serial, 'labels', p_labels));
   RETURN 'applied';
 END
 $$;

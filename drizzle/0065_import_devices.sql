@@ -54,8 +54,9 @@ BEGIN
     target := r.found;
     outcome := set_device_attributes(r.found, r.changes, r.folded, p_at, p_by, r.audit_id);
     IF outcome = 'device_unknown' AND r.key_hash IS NOT NULL THEN
-      outcome := enrol_device(r.found, r.key_kind, r.key_hash, r.ring, r.changes, r.folded, p_at,
-        p_by, r.audit_id);
+      outcome := enrol_device(r.found, r.key_kind, r.key_hash, r.ring, r.changes ->> 'owner',
+        r.changes ->> 'entraDeviceId', coalesce(r.changes -> 'labels', '[]'), r.folded, p_at, p_by,
+        r.audit_id, r.changes ->> 'name', r.changes ->> 'serial');
       outcome := CASE
         WHEN outcome = 'applied' THEN 'enrolled'
         ELSE set_device_attributes(r.found, r.changes, r.folded, p_at, p_by, r.audit_id)

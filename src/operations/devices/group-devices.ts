@@ -52,8 +52,8 @@ export async function groupDevices(
   const most = GROUPED_IN_REQUEST + 1
   const counted = await withinTime(store.groupDevices({ ...filter, by, after: '', most }))
   if (!counted.ok) return counted
-  const { groups, devices } = counted.value
-  if (devices === most) return err({ reason: 'search_too_broad' })
+  const { groups, devices, looked } = counted.value
+  if (looked === most) return err({ reason: 'search_too_broad' })
   const counts = new Map(groups.map((one) => [one.group, one.devices]))
   return ok({ groups: await rank(counts, by, { rules, now: clock() }), devices })
 }
@@ -81,7 +81,7 @@ export async function groupFleet(
       counts.set(one.group, (counts.get(one.group) ?? 0) + one.devices)
     }
     devices += page.devices
-    after = page.devices < PAGE_DEVICES ? null : page.last
+    after = page.looked < PAGE_DEVICES ? null : page.last
     onProgress(devices)
   }
   return { groups: await rank(counts, by, { rules, now: clock() }), devices }

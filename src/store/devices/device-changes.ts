@@ -123,11 +123,15 @@ const ENROL = [
   'p_key_kind',
   'p_device_key_hash',
   'p_ring',
-  'p_attributes',
+  'p_owner',
+  'p_entra_device_id',
+  'p_labels',
   'p_folded',
   'p_at',
   'p_by',
   'p_audit_id',
+  'p_name',
+  'p_serial',
 ] as const
 
 export function prepareDeviceChanges(db: Database): DeviceChanges {
@@ -226,17 +230,26 @@ function changeArguments(input: DeviceChange): Record<(typeof CHANGE)[number], A
 }
 
 function enrolArguments(input: DeviceToEnrol): Record<(typeof ENROL)[number], Argument> {
+  const { owner, entraDeviceId, name, serial, labels = [] } = input.attributes
   return {
     p_device_id: input.deviceId,
     p_key_kind: input.keyKind,
     p_device_key_hash: input.deviceKeyHash,
     p_ring: input.ring,
-    p_attributes: encodeJson(input.attributes),
+    p_owner: encodeName(owner),
+    p_entra_device_id: encodeName(entraDeviceId),
+    p_labels: encodeJson(labels),
     p_folded: encodeJson(foldNames(input.attributes)),
     p_at: input.now.toISOString(),
     p_by: encodeText(input.by),
     p_audit_id: newRecordId(input.now),
+    p_name: encodeName(name),
+    p_serial: encodeName(serial),
   }
+}
+
+function encodeName(text: string | null | undefined): string | null {
+  return text === undefined || text === null ? null : encodeText(text)
 }
 
 /** What a device is searched by; members that are absent stay so. */

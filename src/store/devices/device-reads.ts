@@ -1,9 +1,9 @@
-import { asc, eq, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm'
 import type { TrustRecord, Verdict } from '../../access/trust-record.ts'
 import { type Database, rowsOf } from '../drivers/database.ts'
 import type { Json } from '../json.ts'
 import { device, type RecordedVerdict } from '../schema/schema.ts'
-import { conditionOf, type DeviceFilter } from './device-search.ts'
+import { type DeviceFilter, isBehind, planSearch } from './device-search.ts'
 import { readLinks } from './read-links.ts'
 import { recordColumns, storableId, toTrustRecord } from './trust-records.ts'
 
@@ -12,9 +12,12 @@ export const PAGE_ROWS_MOST = 200
 
 /** What administrators look at. Not for decisions: those read `trustRecord`. */
 export type DeviceReads = {
-  /** Devices by id, a page at a time; a device that arrives meanwhile disturbs no page. */
+  /**
+   * Devices by id, a page at a time; a device that arrives meanwhile disturbs no page. One may have fewer
+   * than were asked for, or none, and others behind it.
+   */
   readonly listDevices: (query: DeviceQuery) => Promise<DevicePage>
-  /** How many of the devices behind `after`, up to `most` of them, are in each group. */
+  /** How many devices behind `after` are in each group, of the first `most` that are looked at. */
   readonly groupDevices: (query: GroupQuery) => Promise<GroupedDevices>
   /** By its id or any further name of it. */
   readonly deviceDetail: (deviceId: string, now: Date) => Promise<DeviceDetail | null>
@@ -55,8 +58,10 @@ export type GroupQuery = DeviceFilter & {
 export type GroupedDevices = {
   /** A device counts once in each group that it is in; one that is in none counts in none. */
   readonly groups: readonly { readonly group: string; readonly devices: number }[]
-  /** How many were looked at: as many as were asked for, where there may be more. */
+  /** How many were found. */
   readonly devices: number
+  /** How many were looked at: as many as were asked for, where there may be more. */
+  readonly looked: number
   /** The last of them; `null` where there was none. */
   readonly last: string | null
 }
@@ -79,20 +84,7 @@ export type DeviceDetail = {
 
 export function prepareDeviceReads(db: Database): DeviceReads {
   return {
-    async listDevices({ limit: asked, cursor, ...filter }) {
-      const limit = pageRows(asked)
-      const rows = await db
-        .select({ ...recordColumns, ...nameColumns })
-        .from(device)
-        .where(conditionOf(filter, cursor))
-        .orderBy(asc(device.deviceId))
-        .limit(limit + 1)
-      const devices = rows.slice(0, limit).map((row) => {
-        return { record: toTrustRecord(row), about: namesOf(row) }
-      })
-      const nextCursor = rows.length > limit ? (devices.at(-1)?.record.deviceId ?? null) : null
-      return { devices, nextCursor }
-    },
+    listDevices: (query) => listDevices(db, query),
     groupDevices: (query) => groupDevices(db, query),
     async deviceDetail(deviceId, now) {
       const id = storableId(deviceId)
@@ -101,6 +93,42 @@ export function prepareDeviceReads(db: Database): DeviceReads {
       return target === undefined ? detail : readDetail(db, target, now)
     },
   }
+}
+
+/** Devices that one page looks at, where it has to test what an index found. */
+export const CANDIDATES_MOST = 1000
+
+async function listDevices(
+  db: Database,
+  { limit: asked, cursor, ...filter }: DeviceQuery,
+): Promise<DevicePage> {
+  const limit = pageRows(asked)
+  const { driver, rest } = planSearch(filter)
+  const candidate = db
+    .select({
+      ...recordColumns,
+      ...nameColumns,
+      isFound: sql<boolean>`coalesce(${rest ?? sql`true`}, false)`.as('is_found'),
+      rank: sql<number>`(row_number() over (order by ${device.deviceId}))::integer`.as('rank'),
+    })
+    .from(device)
+    .where(and(driver, isBehind(cursor)))
+    .orderBy(asc(device.deviceId))
+    .limit(rest === undefined ? limit + 1 : CANDIDATES_MOST)
+    .as('candidate')
+  const rows = await db
+    .select()
+    .from(candidate)
+    // The last one tells where the next page goes on, whatever it is.
+    .where(sql`${candidate.isFound} or ${candidate.rank} = ${CANDIDATES_MOST}`)
+    .orderBy(asc(candidate.deviceId))
+    .limit(limit + 1)
+  const found = rows.filter(({ isFound }) => isFound)
+  const shown = found.slice(0, limit)
+  const devices = shown.map((row) => ({ record: toTrustRecord(row), about: namesOf(row) }))
+  const last = rows.find(({ rank }) => rank === CANDIDATES_MOST)
+  const end = found.length > limit ? shown.at(-1) : last
+  return { devices, nextCursor: end?.deviceId ?? null }
 }
 
 const nameColumns = { name: device.name, serial: device.serial }
@@ -115,25 +143,36 @@ const GROUPED: Readonly<Record<DeviceGroup, SQL>> = {
   issuer: sql`page.issuer`,
 }
 
+type GroupRow = {
+  readonly name: string | null
+  readonly devices: number
+  readonly looked: number | null
+  readonly last: string | null
+}
+
 async function groupDevices(
   db: Database,
   { by, after, most, ...filter }: GroupQuery,
 ): Promise<GroupedDevices> {
+  const { driver, rest } = planSearch(filter)
   const answer: unknown = await db.execute(sql`
-    with page as (
-      select ${device.deviceId}, ${device.unmet}, ${device.labels}, ${device.issuer} from ${device}
-      where ${conditionOf(filter, after)} order by ${device.deviceId} limit ${most}
-    )
-    select grouped.name, count(*)::integer as devices, null::text as last
+    with candidate as (
+      select ${device.deviceId}, ${device.unmet}, ${device.labels}, ${device.issuer},
+        coalesce(${rest ?? sql`true`}, false) as is_found
+      from ${device} where ${and(driver, isBehind(after))} order by ${device.deviceId} limit ${most}
+    ), page as (select * from candidate where is_found)
+    select grouped.name, count(*)::integer as devices, null::integer as looked, null::text as last
     from (select ${GROUPED[by]} as name from page) as grouped
     where grouped.name is not null group by grouped.name
     union all
-    select null::text, count(*)::integer, max(page.device_id) from page`)
-  const rows = rowsOf<{ name: string | null; devices: number; last: string | null }>(answer)
+    select null::text, count(*) filter (where is_found)::integer, count(*)::integer, max(device_id)
+    from candidate`)
+  const rows = rowsOf<GroupRow>(answer)
   const whole = rows.find(({ name }) => name === null)
   return {
     groups: rows.flatMap(({ name, devices }) => (name === null ? [] : [{ group: name, devices }])),
     devices: whole?.devices ?? 0,
+    looked: whole?.looked ?? 0,
     last: whole?.last ?? null,
   }
 }

@@ -7,8 +7,7 @@ import { device } from '../schema/schema.ts'
 import { storableId } from './trust-records.ts'
 
 /**
- * Which devices are meant; every member narrows it. Each is looked up in an index, so that what is asked
- * for costs what is found. They go by what is recorded: verdict and clauses as they were when the device
+ * Which devices are meant; every member narrows it. They go by what is recorded: verdict and clauses as they were when the device
  * attested or the sweep looked at it last, whichever came later.
  */
 export type DeviceFilter = {
@@ -40,34 +39,64 @@ export type DeviceTargets = {
   readonly labels: readonly string[]
 }
 
-/** The condition of a filter, for devices behind `after` in the order of ids. */
-export function conditionOf(filter: DeviceFilter, after: string | undefined): SQL | undefined {
-  const { search, verdict, enrolment, clause, anyClause, labels, owner, issuer, targets } = filter
+/**
+ * A filter as the database is asked: `driver` is looked up in an index and has what is likely the rarest of
+ * it, `rest` is tested on what that finds; without a rest the driver is the whole filter. No combination
+ * then makes the database go through everything for the few that meet all of it.
+ */
+export type SearchPlan = { readonly driver: SQL | undefined; readonly rest: SQL | undefined }
+
+export function planSearch(filter: DeviceFilter): SearchPlan {
+  const parts = partsOf(filter).filter((one) => one !== undefined)
+  const [driver, ...rest] = parts
+  return { driver, rest: and(...rest) }
+}
+
+/** The parts of a filter, those first that are likely to find the fewest devices. */
+function partsOf(filter: DeviceFilter): (SQL | undefined)[] {
+  const { search, verdict, enrolment, owner, issuer, targets } = filter
+  const byVerdict = verdict && eq(device.announcedVerdict, verdict)
+  const byEnrolment = enrolment && eq(device.enrolment, enrolment)
+  const isFew = verdict === 'quarantined'
+  return [
+    targets && isTarget(targets),
+    search === undefined || search === '' ? undefined : matches(foldText(encodeText(search))),
+    owner === undefined ? undefined : eq(device.ownerFolded, foldText(encodeText(owner))),
+    isFew ? byVerdict : undefined,
+    enrolment === 'pending' ? byEnrolment : undefined,
+    hasMarks(filter),
+    isFew || verdict === 'trusted' ? undefined : byVerdict,
+    attestedWithin(filter),
+    issuer === undefined ? undefined : eq(device.issuer, encodeText(issuer)),
+    verdict === 'trusted' ? byVerdict : undefined,
+    enrolment === 'pending' ? undefined : byEnrolment,
+  ]
+}
+
+/** Labels and clauses lie in one index, which finds those that have several at once. */
+function hasMarks({ clause, anyClause, labels }: DeviceFilter): SQL | undefined {
   return and(
-    after === undefined ? undefined : gt(device.deviceId, storableId(after)),
-    verdict && eq(device.announcedVerdict, verdict),
-    enrolment && eq(device.enrolment, enrolment),
     clause === undefined ? undefined : sql`${device.unmet} @> ${textArray([clause])}`,
     anyClause && sql`${device.unmet} && ${textArray(anyClause)}`,
     labels && labels.length > 0
       ? sql`${device.labelsFolded} @> ${textArray(labels.map(foldText))}`
       : undefined,
-    owner === undefined ? undefined : eq(device.ownerFolded, foldText(encodeText(owner))),
-    issuer === undefined ? undefined : eq(device.issuer, encodeText(issuer)),
-    ...attestedWithin(filter),
-    targets && isTarget(targets),
-    search === undefined || search === '' ? undefined : matches(foldText(encodeText(search))),
   )
 }
 
+/** Devices behind `after` in the order of ids; all of them without it. */
+export function isBehind(after: string | undefined): SQL | undefined {
+  return after === undefined ? undefined : gt(device.deviceId, storableId(after))
+}
+
 /** The day is what the index has; what of it is outside is left out after that. */
-function attestedWithin({ attestedBefore, attestedAfter }: DeviceFilter): (SQL | undefined)[] {
-  return [
+function attestedWithin({ attestedBefore, attestedAfter }: DeviceFilter): SQL | undefined {
+  return and(
     attestedBefore && lte(device.seenOn, dayOf(attestedBefore)),
     attestedBefore && lt(device.attestedAt, attestedBefore),
     attestedAfter && gte(device.seenOn, dayOf(attestedAfter)),
     attestedAfter && gte(device.attestedAt, attestedAfter),
-  ]
+  )
 }
 
 function dayOf(time: Date): string {

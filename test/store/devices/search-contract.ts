@@ -147,8 +147,7 @@ export function searchContract(subject: () => StoreUnderTest): void {
         { group: clause, devices: 2 },
         { group: second, devices: 1 },
       ],
-      devices: 3,
-      last,
+      ...{ devices: 3, looked: 3, last },
     })
     expect((await count('label')).groups).toEqual([
       { group: label, devices: 3 },
@@ -162,7 +161,7 @@ export function searchContract(subject: () => StoreUnderTest): void {
     const rest = await store().groupDevices({ ...filter, by: 'label', after: page.last ?? '' })
     expect(rest.devices).toBe(1)
     const none = await store().groupDevices({ ...filter, by: 'label', after: last ?? '' })
-    expect(none).toEqual({ groups: [], devices: 0, last: null })
+    expect(none).toEqual({ groups: [], devices: 0, looked: 0, last: null })
   })
 
   test('labels that were read are set only where nobody changed them meanwhile', async () => {
