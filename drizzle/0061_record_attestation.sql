@@ -9,8 +9,9 @@
 -- What is announced is what differs from what was announced before. Others are told
 -- `p_announced_verdict`; without one it is left to the sweep, which knows what relieves the device.
 --
--- `p_graces` says of each clause that denies now and gives time for repair whether it fails, since when
--- the documents bind the device to it, and how long it must not fail for its grace to be forgotten. Who
+-- `p_graces` says of each clause that denies now and gives time for repair whether it fails, is met or
+-- rests, since when the documents bind the device to it, from which moment on they do anew if they name
+-- one, and how long it must not fail for its grace to be forgotten. Who
 -- calls without it notes none. A grace that was noted stays while the clause fails, and for a while after
 -- (`met`); one begins when the clause failed first or began to bind, whichever is later. Where documents
 -- came to bind the device since its last attestation and it proves the same again, it failed from then on.
@@ -112,7 +113,7 @@ BEGIN
       SELECT coalesce(
         jsonb_object_agg(g ->> 'clause', jsonb_build_object('since', iso_time(p_attested_at))), '{}')
       INTO v_graces
-      FROM jsonb_array_elements(p_graces) AS g WHERE (g ->> 'failing')::boolean;
+      FROM jsonb_array_elements(p_graces) AS g WHERE g ->> 'state' = 'fails';
 
       INSERT INTO device (
         device_id, key_kind, device_key_hash, enrolment, ring, attestation_id, attested_at,
@@ -178,22 +179,25 @@ BEGIN
 
       SELECT coalesce(jsonb_object_agg(g.clause, CASE
         WHEN g.is_noted AND g.failing THEN g.note - 'met'
+        WHEN g.is_noted AND g.resting THEN g.note
         WHEN g.is_noted THEN g.note || jsonb_build_object('met', iso_time(coalesce(g.met, p_attested_at)))
         ELSE jsonb_build_object('since', iso_time(greatest(g.bound, CASE
           WHEN d.first_failed_at ? g.clause THEN (d.first_failed_at ->> g.clause)::timestamptz
-          WHEN g.bound > d.attested_at AND d.claims = p_claims THEN g.bound
+          WHEN g.bound >= d.attested_at AND d.claims = p_claims THEN g.bound
           ELSE p_attested_at
         END)))
       END), '{}')
       INTO v_graces
       FROM (
-        SELECT n.*, n.note IS NOT NULL AND (n.met IS NULL
+        SELECT n.*, n.note IS NOT NULL AND coalesce(n.anew <= n.since, true) AND (n.met IS NULL
           OR n.bound <= n.met AND p_attested_at < n.met + n.forgotten_after) AS is_noted
         FROM (
-          SELECT e ->> 'clause' AS clause, (e ->> 'failing')::boolean AS failing,
-            (e ->> 'bound')::timestamptz AS bound,
+          SELECT e ->> 'clause' AS clause, e ->> 'state' = 'fails' AS failing,
+            e ->> 'state' = 'rests' AS resting,
+            (e ->> 'bound')::timestamptz AS bound, (e ->> 'anew')::timestamptz AS anew,
             make_interval(secs => (e ->> 'forgottenAfter')::double precision) AS forgotten_after,
             d.graces -> (e ->> 'clause') AS note,
+            (d.graces -> (e ->> 'clause') ->> 'since')::timestamptz AS since,
             (d.graces -> (e ->> 'clause') ->> 'met')::timestamptz AS met
           FROM jsonb_array_elements(p_graces) AS e
         ) AS n

@@ -29,7 +29,10 @@ export function createBinding(input: BindingInput): BindingOf {
     }
     const inForce = inForceSince(clause, input)
     if (clause.clock === 'hours') {
-      return { since: firstHour(clause, input, inForce) ?? inForce, anew: -Infinity }
+      const from = clause.enforceFrom?.getTime() ?? -Infinity
+      const hasBegun = from > inForce && from <= input.now.getTime()
+      const anew = hasBegun ? from : -Infinity
+      return { since: firstHour(clause, input, inForce) ?? inForce, anew }
     }
     const anew = lastBegin(clause, input, inForce) ?? -Infinity
     return { since: Math.max(inForce, anew), anew }

@@ -161,9 +161,11 @@ function gracesToNote(input: {
   return assessment.clauseOutcomes.flatMap((outcome) => {
     const { clause, severity, graceMs } = outcome
     if (severity !== 'enforce' || graceMs === undefined) return []
-    const { since, anew } = bindingOf(clause)
-    const bound = { since: new Date(since), anew: Number.isFinite(anew) ? new Date(anew) : null }
     const state = stateOf(outcome, binding)
+    const { since, anew } = bindingOf(clause)
+    // When what is met would begin to deny anew, these claims do not tell.
+    const begins = state === 'fails' && Number.isFinite(anew) ? new Date(anew) : null
+    const bound = { since: new Date(since), anew: begins }
     return [{ clause, state, bound, forgottenAfterMs: forgottenAfterMs(graceMs) }]
   })
 }

@@ -3,18 +3,11 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import type { VerdictRecord } from '../../access/verdict.ts'
 import { type AttestationResult, appraise } from '../../appraisal/appraise.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
-import type { CompiledClause, CompiledPolicy } from '../../policy/document/compile.ts'
-import {
-  type ClauseOutcome,
-  evaluatePolicy,
-  isBlocking,
-  outcomeOf,
-  severityAt,
-} from '../../policy/language/evaluate.ts'
+import { type ClauseOutcome, evaluatePolicy, isBlocking } from '../../policy/language/evaluate.ts'
 import type { AttestationFacts, DeviceFacts } from '../../policy/language/input.ts'
 import { REMEMBERED_CLAIMS } from './limits.ts'
 import type { Moments } from './moments.ts'
-import { dependsOnClaimsAlone } from './read-claims.ts'
+import { arrange, type Group, planChecks, type Side } from './plan-checks.ts'
 
 /** What of a trust record a preview looks at; every `TrustRecord` is one. */
 export type PreviewRecord = DeviceFacts &
@@ -68,6 +61,11 @@ export function createComparison(input: {
   const [now = 0] = moments.times
   const plan = planChecks(input)
   const isFixed = plan.sides.every(({ groups }) => groups.every(({ perClaims }) => perClaims))
+  /** What a device says for itself, no clock changes. */
+  const isShared = plan.sides.every(({ groups }) =>
+    groups.every(({ perClaims, timed }) => perClaims || !timed),
+  )
+  const epochOf = createEpochs(plan.sides)
   const isTimed = plan.sides.some(({ groups }) => groups.some(({ timed }) => timed))
   const known = new Map<AttestationClaims, Map<number, Remembered>>()
   const most = Math.ceil(REMEMBERED_CLAIMS / Math.sqrt(moments.times.length))
@@ -115,7 +113,7 @@ export function createComparison(input: {
     const slots: ClauseOutcome[] = []
     const isWanted = (group: Group) => group.perClaims && (time === now || group.timed)
     evaluate(slots, record, { time, results, isWanted })
-    return { slots, results, whole: undefined }
+    return { slots, results, says: `${epochOf(time)} ${describeSlots(slots)}`, whole: undefined }
   }
   const conclude = (slots: readonly ClauseOutcome[], time: number): Comparison => {
     const at = new Date(time)
@@ -135,6 +133,7 @@ export function createComparison(input: {
       return found
     }
     let first: readonly ClauseOutcome[] | undefined
+    const concluded = new Map<string, Comparison>()
     const slotsAt = (time: number, shared: Remembered): readonly ClauseOutcome[] => {
       const isFirst = time === now
       const slots = isFirst ? [...shared.slots] : [...firstSlots()]
@@ -156,9 +155,13 @@ export function createComparison(input: {
       const isMoment = time !== asked || !moments.readsHours || moments.times.includes(time)
       const shared = isMoment ? remember(time) : perClaims(record, time)
       if (isFixed && shared.whole !== undefined) return shared.whole
+      // Most moments change nothing for a device: what was concluded from the same is there already.
+      const before = time === now || !isShared ? undefined : concluded.get(shared.says)
+      if (before !== undefined) return before
       const slots = time === now || !isTimed ? firstSlots() : slotsAt(time, shared)
       const whole = conclude(slots, time)
       if (isFixed) shared.whole = whole
+      else if (time !== now) concluded.set(shared.says, whole)
       return whole
     }
   }
@@ -166,6 +169,18 @@ export function createComparison(input: {
     begin,
     wasReached: (index) => plan.reached[plan.sides[1].clauses[index]?.[1] ?? -1] === true,
   }
+}
+
+/** A number for each time between two at which a clause begins to deny. */
+function createEpochs(sides: readonly Side[]): (time: number) => number {
+  const begins = sides.flatMap(({ clauses }) => {
+    return clauses.flatMap(([{ enforceFrom }]) => enforceFrom?.getTime() ?? [])
+  })
+  return (time) => begins.filter((begin) => begin <= time).length
+}
+
+function describeSlots(slots: readonly ClauseOutcome[]): string {
+  return slots.map(({ status, cause = '' }) => `${status} ${cause}`).join()
 }
 
 /** Between two moments nothing changes, unless a clause goes by the hour. */
@@ -184,95 +199,10 @@ type Work = {
 type Remembered = {
   readonly slots: readonly ClauseOutcome[]
   readonly results: Work['results']
+  /** The same where the same is said, under the same severities. */
+  readonly says: string
   /** Where nothing depends on more than the claims. */
   whole: Comparison | undefined
-}
-
-/** Clauses to evaluate together, and where each of their outcomes goes. */
-type Group = {
-  readonly policy: CompiledPolicy
-  readonly slots: readonly number[]
-  readonly perClaims: boolean
-  /** The clock can change what they say. */
-  readonly timed: boolean
-}
-
-type Placed = readonly (readonly [CompiledClause, number])[]
-
-type Side = {
-  readonly groups: readonly Group[]
-  /** The clauses of the side in the order of its document, and where their outcomes are. */
-  readonly clauses: Placed
-}
-
-/** Of what is in force only enforced clauses count; of the candidate all are told about. */
-function planChecks({
-  inForce,
-  candidate,
-  moments,
-}: {
-  readonly inForce: Documents
-  readonly candidate: Documents
-  readonly moments: Moments
-}) {
-  const isSameReference = inForce.referenceValues.hash === candidate.referenceValues.hash
-  const enforced = inForce.policy.deviceClauses.filter(({ severity }) => severity === 'enforce')
-  const before: Placed = enforced.map((clause, slot) => [clause, slot] as const)
-  let slots = before.length
-  const fresh: [CompiledClause, number][] = []
-  const after: Placed = candidate.policy.deviceClauses.map((clause) => {
-    const twin = before.find(([one]) => one.logic === clause.logic)
-    if (twin !== undefined && (isSameReference || !clause.readsAppraisal)) {
-      return [clause, twin[1]] as const
-    }
-    const placed: [CompiledClause, number] = [clause, slots++]
-    fresh.push(placed)
-    return placed
-  })
-  const sides: readonly [Side, Side] = [
-    { groups: groupsOf(inForce, before, moments), clauses: before },
-    { groups: groupsOf(candidate, fresh, moments), clauses: after },
-  ]
-  return { sides, isSameReference, reached: new Array<boolean>(slots).fill(false) }
-}
-
-function groupsOf(
-  { policy, referenceValues }: Documents,
-  placed: Placed,
-  { times: [now = 0] }: Moments,
-): readonly Group[] {
-  const hasDates = referenceValues.dates.appraisal.some((date) => date > now)
-  const isTimed = (clause: CompiledClause) =>
-    clause.clock !== 'none' || (clause.readsAppraisal && hasDates)
-  const groups: Group[] = []
-  for (const perClaims of [true, false]) {
-    for (const timed of [false, true]) {
-      const members = placed.filter(([clause]) => {
-        return dependsOnClaimsAlone(clause) === perClaims && isTimed(clause) === timed
-      })
-      if (members.length === 0) continue
-      const deviceClauses = members.map(([clause]) => clause)
-      const slots = members.map(([, slot]) => slot)
-      groups.push({ policy: { ...policy, deviceClauses }, slots, perClaims, timed })
-    }
-  }
-  return groups
-}
-
-/** A shared outcome is told as the clause of this document, with what this one makes of it. */
-function arrange(
-  { clauses }: Side,
-  slots: readonly ClauseOutcome[],
-  now: Date,
-): readonly ClauseOutcome[] {
-  return clauses.map(([clause, slot]) => {
-    const outcome = slots[slot]
-    if (outcome === undefined) throw new TypeError(`clause ${clause.id} was not evaluated`)
-    const isOwn = outcome.clause === clause.id && outcome.graceMs === clause.graceMs
-    return isOwn && outcome.severity === severityAt(clause, now)
-      ? outcome
-      : outcomeOf(clause, outcome, now)
-  })
 }
 
 /** Evidence that is not older at a later time than it is now, as the device goes on attesting. */

@@ -33,6 +33,7 @@ export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Mome
   let passed = 0
   let hourlyUntil = -Infinity
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
+    if ((isLost || lost !== undefined) && (!isAllowed || denied !== undefined)) break
     while ((moments.times[passed] ?? Infinity) <= at) passed += 1
     const end = nextOf(ends, at)
     // What goes by the hour may deny only some hours after a grace has ended.
@@ -45,7 +46,6 @@ export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Mome
     const { reasons } = step.after
     if (isAllowed && denied === undefined && reasons.length > 0) denied = { at, reasons }
     if (!isLost && lost === undefined && isLoss(step)) lost = { at, reasons }
-    if ((isLost || lost !== undefined) && (!isAllowed || denied !== undefined)) break
   }
   return { denied, lost }
 }

@@ -30,6 +30,6 @@ describeScenarios([
           { ...toEntry(fleet.anchors.other), valid_until: '2026-03-02T08:20:00Z' },
         ],
       }),
-    warnsOf: 0,
+    warnsOf: 2500,
   },
 ])

@@ -332,3 +332,56 @@ test('every figure of a preview is what decisions then come to, device by device
   // It compared something.
   expect(Math.min(seen.now, seen.later, seen.graces)).toBeGreaterThan(RUNS / 5)
 })
+
+/** What a device proves in each of its attestations, twelve hours apart: whether it meets the clause. */
+const LIVES: Readonly<Record<string, (hour: number) => boolean | undefined>> = {
+  'always fails': () => false,
+  'always fails, and stays away': (hour) => (hour <= NOW ? false : undefined),
+  'breaks after the date': (hour) => hour < NOW + 84,
+  'is repaired within its grace': (hour) => hour >= NOW + 84,
+  'comes and goes': (hour) => (hour / 12) % 2 === 1,
+  'meets it': () => true,
+}
+
+test('"from a date with grace" denies exactly those it should, when it should', async () => {
+  const date = NOW + 24
+  const grace = 72
+  const clauses = (change: object) => ({
+    name: `drive ${JSON.stringify(change)}`,
+    clauses: [{ id: 'drive', require: 'attestation.bitlockerEnabled', texts: TEXTS, ...change }],
+  })
+  await clear(moves)
+  await activate(moves, 'reference-values', { name: 'dated', enclaves: [agent()] }, 0)
+  await activate(moves, 'policy', clauses({ severity: 'report' }), 0)
+  const denied: Record<string, number[]> = {}
+  const rulesInForce = async () => {
+    const { store, rules } = moves.service.services
+    return rules.at(await store.inForce())
+  }
+  for (let at = 12; at <= NOW + 240; at++) {
+    if (at === NOW) {
+      const dated = { severity: 'enforce', enforce_from: iso(date), grace_seconds: grace * 3600 }
+      await activate(moves, 'policy', clauses(dated), at)
+    }
+    for (const [name, meets] of Object.entries(LIVES)) {
+      const isMet = at % 12 === 0 ? meets(at) : undefined
+      if (isMet !== undefined) {
+        await attest(moves, name, { ...HEALTHY, bitlockerEnabled: isMet }, at)
+      }
+      const deviceId = deviceIdOf(digest('sha256', toUtf8(name)))
+      const { record } = await moves.service.services.store.trustRecord(deviceId)
+      if (record === null) throw new Error('the device is not there')
+      const { allowed } = decideAt(await rulesInForce(), record, at)
+      if (!allowed) denied[name] = [...(denied[name] ?? []), at]
+    }
+  }
+  const from = (first: number, isIn: (hour: number) => boolean = () => true) =>
+    Array.from({ length: NOW + 241 - first }, (_, index) => first + index).filter(isIn)
+  expect(denied).toEqual({
+    'always fails': from(date + grace),
+    'always fails, and stays away': from(date + grace),
+    'breaks after the date': from(NOW + 84 + grace),
+    // Its grace is used up once, however often it comes back; while it meets the clause it is allowed.
+    'comes and goes': from(date + grace, (hour) => Math.floor(hour / 12) % 2 === 0),
+  })
+})

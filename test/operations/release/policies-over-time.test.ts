@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { describePreview } from '../../../src/cli/policy/describe-preview.ts'
+import { commandReleases } from '../../../src/compose/release.ts'
+import { release } from '../../../src/operations/release/release.ts'
+import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
+import type { PreviewSummary } from '../../../src/replay/preview/summary.ts'
+import { agent } from '../../policy/healthy-device.ts'
+import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import { type Document, lintErrors, lintedOf, policyWith } from './documents.ts'
+import { type Fleet, openFleet, START, toEntry } from './fleet.ts'
+import { values } from './scenarios.ts'
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 })
+
+/*
+ * Documents that lint clean and are bad only later, or only for what nobody recorded. What each comes to
+ * is by arithmetic on the fleet (`recordDevices`): 9,800 of 10,000 devices are allowed.
+ */
+const FROM = '2026-03-05T00:00:00Z'
+const NOBODY = 'attestation.enclaveSvn > 1000'
+
+type Scenario = {
+  readonly name: string
+  readonly make: (fleet: Fleet) => Document
+  /** Devices that lose access at once, and later. */
+  readonly now: number
+  readonly later: number
+  /** The first that lose it later do so then. */
+  readonly from: string | null
+  /** In what words the preview says that it did not test something. */
+  readonly untested?: RegExp
+}
+
+const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'denies everybody from a date',
+    make: () => policyWith(NOBODY, { enforce_from: FROM }),
+    ...{ now: 0, later: 9800, from: '2026-03-05T00:00:00.000Z' },
+  },
+  {
+    name: 'denies everybody, with a day of grace',
+    make: () => policyWith(NOBODY, { grace_seconds: 86_400 }),
+    ...{ now: 0, later: 9800, from: '2026-03-03T08:00:00.000Z' },
+  },
+  {
+    name: 'denies one label from a date, with three days of grace',
+    make: () =>
+      policyWith(NOBODY, {
+        when: '"field" in device.labels',
+        ...{ enforce_from: FROM, grace_seconds: 259_200 },
+      }),
+    ...{ now: 0, later: 400, from: '2026-03-08T00:00:00.000Z' },
+  },
+  {
+    name: 'says its date in an expression',
+    make: () => policyWith(`now < timestamp("${FROM}") || ${NOBODY}`),
+    ...{ now: 0, later: 9800, from: '2026-03-05T00:00:00.000Z' },
+  },
+  {
+    name: 'applies from a date in its condition, with grace',
+    make: () => policyWith(NOBODY, { when: `now >= timestamp("${FROM}")`, grace_seconds: 3600 }),
+    ...{ now: 0, later: 9800, from: '2026-03-05T01:00:00.000Z' },
+  },
+  {
+    name: 'means office hours, and denies everybody in the evening',
+    make: () => policyWith('now.getHours() >= 8 && now.getHours() < 18'),
+    ...{ now: 0, later: 9800, from: '2026-03-02T18:00:00.000Z' },
+  },
+  {
+    name: 'applies only on another day',
+    make: () => policyWith(NOBODY, { when: 'now.getDayOfWeek() == 6', hold: 'never' }),
+    ...{ now: 0, later: 9800, from: '2026-03-07T08:00:00.000Z' },
+  },
+  {
+    name: 'lets an enclave end in 13 hours',
+    make: (fleet) => values(fleet, { enclaves: [agent({ valid_until: '2026-03-02T21:00:00Z' })] }),
+    ...{ now: 0, later: 9800, from: '2026-03-02T21:00:00.000Z' },
+  },
+  {
+    name: 'lets a root end in two weeks',
+    make: (fleet) =>
+      values(fleet, {
+        trust_anchors: [
+          toEntry(fleet.anchors.kept),
+          { ...toEntry(fleet.anchors.other), valid_until: '2026-03-16T00:00:00Z' },
+        ],
+      }),
+    ...{ now: 0, later: 2500, from: '2026-03-16T00:00:00.000Z' },
+  },
+  {
+    name: 'applies to a label that no device has',
+    make: () => policyWith(NOBODY, { when: '"laptops" in device.labels' }),
+    ...{ now: 0, later: 0, from: null },
+    untested: /Not tested on any device, as their 'when' applied to none at any time: added\./,
+  },
+  {
+    name: 'asks the request for what no question has',
+    make: () => policyWith('context.netwrok == "corporate"'),
+    ...{ now: 0, later: 0, from: null },
+    untested: /Not tested by recorded claims, as they read the request: added\./,
+  },
+]
+
+let fleet: Fleet
+const shown: string[] = []
+beforeAll(async () => {
+  fleet = await openFleet()
+})
+afterAll(async () => {
+  console.log(`\nwhat the preview says of 10000 devices: now, later, from\n${shown.join('\n')}`)
+  await fleet?.close()
+})
+
+describe('a document that', () => {
+  test.each(SCENARIOS)('$name is seen, or named as untested', async (scenario) => {
+    const document = scenario.make(fleet)
+    expect(lintErrors(document, START)).toEqual([])
+    const { store, clock, random } = fleet.service.services
+    const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
+    let summary: PreviewSummary | undefined
+    const request = {
+      document: lintedOf(document, START),
+      way: { kind: 'rollout', plan: {} },
+      ...{ by: 'test', reason: 'test', maxAgeMs: 60_000, second: NO_SECOND },
+      onPreview(made: PreviewSummary) {
+        summary = made
+      },
+    } as const
+    const losses = scenario.now + scenario.later
+    const released = await release(releases, { ...request, acceptedDenials: losses - 1 })
+    if (losses > 0) expectRefusal(released, 'denials_not_accepted')
+    if (summary === undefined) throw new Error('no preview was made')
+    const { newly_denied, newly_refused, denied_later } = summary
+    expect(newly_denied.devices + newly_refused.devices).toBe(scenario.now)
+    expect(denied_later.devices).toBe(scenario.later)
+    expect(denied_later.by_date[0]?.at ?? null).toBe(scenario.from)
+    const text = describePreview(summary)
+    if (scenario.from !== null) expect(text).toContain(scenario.from.replace('.000Z', 'Z'))
+    if (scenario.untested !== undefined) expect(text).toMatch(scenario.untested)
+    const from = scenario.from ?? (scenario.untested === undefined ? '-' : 'named as untested')
+    const counts = [scenario.now, scenario.later]
+      .map((count) => String(count).padStart(5))
+      .join(' ')
+    shown.push(`  ${counts}  ${from.padEnd(24)}  ${scenario.name}`)
+    // The number that was read in it is what lets it through.
+    if (losses === 0) return
+    const accepted = await release(releases, { ...request, acceptedDenials: losses })
+    const { rollout } = expectOk(accepted)
+    if (rollout === undefined) throw new Error('no rollout began')
+    const { rolloutId, revision, pass, stage } = rollout
+    const state = { state: 'reverted', pass, stage, note: 'only a test', health: null } as const
+    const step = {
+      rolloutId,
+      revision,
+      action: 'reverted',
+      by: 'test',
+      now: clock(),
+      ...state,
+    } as const
+    expect(await store.stepRollout(step)).toBe('applied')
+  })
+})
