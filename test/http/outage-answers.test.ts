@@ -56,7 +56,7 @@ const question = {
 }
 const evaluate = () => service.post('/access/v1/evaluation', question, { headers: pep })
 await readOk(await evaluate())
-await readOk(await service.request('/v1/devices', { headers: admin }))
+await readOk(await service.request('/v1/rollouts', { headers: admin }))
 afterAll(() => database.close())
 
 async function whileAway<T>(code: string, run: () => Promise<T>): Promise<T> {
@@ -75,7 +75,7 @@ test.each(STORE_FAULTS)(
     await whileAway(CODE_OF[kind], async () => {
       const decision = await evaluate()
       const submission = await attestMinted(service)
-      const list = await service.request('/v1/devices', { headers: admin })
+      const list = await service.request('/v1/rollouts', { headers: admin })
       const keys = await service.request('/readyz')
       for (const answer of [decision, submission.answer, list, keys]) {
         expect(answer.status).toBe(503)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { toBase64 } from '../../../src/base/encoding.ts'
 import { runControl } from '../../../src/compose/jobs.ts'
@@ -104,20 +103,6 @@ describe('metrics', () => {
       expect(text).toContain(`\ncountersign_${series} 0\n`)
     }
     expect(text).toMatch(/^countersign_build_info\{version="\d+\.\d+\.\d+"\} 1$/m)
-  })
-
-  test('are all on the page about them, and say what they are of', async () => {
-    const page = readFileSync('docs/monitoring.md', 'utf8')
-    const told = [...page.matchAll(/^\| `(countersign_\w+)` \| (\w+) \|/gm)]
-    const metrics = await service.services.metrics.registry.getMetricsAsJSON()
-    expect(told.map(([, name]) => name).sort()).toEqual(metrics.map(({ name }) => name).sort())
-    for (const { name, type, help } of metrics) {
-      const [, , of] = told.find(([, one]) => one === name) ?? []
-      const isOfAll = help.startsWith('Of the whole deployment:')
-      expect(of, name).toBe(isOfAll ? 'deployment' : 'process')
-      // Whatever is added up over processes is a counter or a histogram.
-      if (isOfAll) expect(type.toString()).toBe('gauge')
-    }
   })
 
   test('have one route for everything that is not there', async () => {
