@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { VERSION } from '../src/base/version.ts'
 
 const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   readonly dependencies: Readonly<Record<string, string>>
@@ -33,4 +34,8 @@ const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
 test('the service needs production packages only, and all of them', () => {
   const needed = new Set(files.flatMap(packagesOf))
   expect([...needed].sort()).toEqual(Object.keys(dependencies).sort())
+})
+
+test('the version that is told is that of package.json', () => {
+  expect(VERSION).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version)
 })

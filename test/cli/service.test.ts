@@ -7,7 +7,7 @@ import { makeDataDirectory } from '../support/data-directory.ts'
 import { describeWith } from '../support/left-out.ts'
 import { collect, folderForTest } from './cli-process.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 const UNIT = resolve('docs/countersign.service')
 
@@ -35,7 +35,7 @@ describe.each(Object.entries(STARTS))('started by %s', (_, [program, ...args]) =
     onTestFinished(() => {
       child.kill('SIGKILL')
     })
-    await expect.poll(() => printed, { timeout: 30_000 }).toContain('"event":"listening"')
+    await expect.poll(() => printed, { timeout: 120_000 }).toContain('"event":"listening"')
     const url = /"url":"([^"]+)"/.exec(printed)?.[1] ?? ''
     expect((await fetch(`${url}/healthz`)).status).toBe(200)
     const isAnswering = () =>
@@ -49,16 +49,16 @@ describe.each(Object.entries(STARTS))('started by %s', (_, [program, ...args]) =
   test('it drains on SIGTERM and nothing of it stays', async () => {
     const service = await start()
     service.child.kill('SIGTERM')
-    await expect.poll(service.printed, { timeout: 20_000 }).toContain('"event":"stopped"')
-    await expect.poll(service.isAnswering, { timeout: 20_000 }).toBe(false)
+    await expect.poll(service.printed, { timeout: 60_000 }).toContain('"event":"stopped"')
+    await expect.poll(service.isAnswering, { timeout: 60_000 }).toBe(false)
     await service.ended
   })
 
   test('it drains, too, when what started it is killed', async () => {
     const service = await start()
     service.child.kill('SIGKILL')
-    await expect.poll(service.printed, { timeout: 20_000 }).toContain('"event":"stopped"')
-    await expect.poll(service.isAnswering, { timeout: 20_000 }).toBe(false)
+    await expect.poll(service.printed, { timeout: 60_000 }).toContain('"event":"stopped"')
+    await expect.poll(service.isAnswering, { timeout: 60_000 }).toBe(false)
   })
 })
 
