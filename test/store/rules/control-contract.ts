@@ -90,6 +90,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         plan: DEFAULT_PLAN,
         since: at(10),
         enforcedAt: {},
+        despite: null,
         health: null,
         note: 'begins',
         author: 'cli_admin',

@@ -194,10 +194,16 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         scopes: ['access.evaluate', 'admin.read'],
         createdAt: at(0),
         disabledAt: null,
+        secretChangedAt: null,
+        secretUsedAt: null,
+        previousSecretHash: null,
+        previousSecretUntil: null,
+        previousSecretUsedAt: null,
       })
       const listed = (await store().listClients()).find((entry) => entry.clientId === clientId)
       expect(listed).toMatchObject({ name: 'gateway' })
       expect(listed).not.toHaveProperty('secretHash')
+      expect(listed).not.toHaveProperty('previousSecretHash')
       expect(await countOf('audit', `detail::text like '%hash-of-a-secret%'`)).toBe(0)
       expect(await countOf('audit', `detail ->> 'clientId' = '${clientId}'`)).toBe(1)
     })
