@@ -58,6 +58,22 @@ function breakGlassKey(_: unknown, index: number) {
 }
 
 describe('documents', () => {
+  test('name of each function of the database the file in which it is as it runs', () => {
+    const newest = new Map<string, string>()
+    for (const file of readdirSync('drizzle')
+      .filter((name) => name.endsWith('.sql'))
+      .sort()) {
+      newest.set(file.replace(/^\d+_/, ''), file)
+    }
+    for (const document of DOCUMENTS) {
+      for (const [, file = '', name = ''] of read(document).matchAll(
+        /drizzle\/(\d{4}_(\w+\.sql))/g,
+      )) {
+        expect(file, document).toBe(newest.get(name))
+      }
+    }
+  })
+
   test.each(DOCUMENTS)('%s: each file that it names is there', (file) => {
     const named = [...read(file).matchAll(/`((?:src|test|docs|drizzle)\/[\w./-]+)`/g)]
     expect(named.map(([, path = '']) => path).filter((path) => !existsSync(path))).toEqual([])
@@ -87,7 +103,7 @@ describe('documents', () => {
   })
 })
 
-describe("the README's table of settings", () => {
+describe('the table of settings', () => {
   const documented = documentedSettings()
 
   test('has every setting, and no other', () => {

@@ -118,7 +118,7 @@ describe('docs/architecture.md', () => {
   test('answers each question of a newcomer in two files at most', () => {
     const section = page.slice(page.indexOf('## Where do I'))
     const rows = section.split('\n').filter((line) => /^\| (add|find) /.test(line))
-    expect(rows).toHaveLength(12)
+    expect(rows.length).toBeGreaterThanOrEqual(12)
     for (const row of rows) {
       const count = row.match(/`[\w./-]+`/g)?.length ?? 0
       expect(count, row).toBeGreaterThan(0)

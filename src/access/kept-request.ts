@@ -18,10 +18,14 @@ export type MemberPath = readonly string[]
 
 /** Values under such names are left out, whatever they are. */
 const SECRET_NAME =
-  /token|secret|passw|credential|authorization|cookie|dpop|proof|assertion|api[-_]?key|private[-_]?key/i
+  /token|secret|passw|passphrase|pwd|credential|authorization|cookie|dpop|proof|assertion|api[-_]?key|private[-_]?key|session[-_]?id|jwt|saml|(?:^|[-_])(?:pin|otp|code)$/i
 
-/** Values of such forms are left out, whatever they are called: a JWS or JWE, a header's credentials, PEM. */
-const SECRET_TEXT = /^\s*(?:eyJ[\w-]+\.|(?:bearer|dpop|basic)\s+[\w+/=.~-]{16}|-----BEGIN )/i
+/**
+ * Values in which such forms stand anywhere are left out, whatever they are called: a JWS or JWE, a
+ * header's credentials, PEM, a URL with a password or with a parameter of such a name.
+ */
+const SECRET_TEXT =
+  /\beyJ[\w-]{8,}\.|\b(?:bearer|dpop|basic)\s+[\w+/=.~-]{16}|-----BEGIN |:\/\/[^/?#\s]{1,256}@|[?&#;][\w.-]{0,64}(?:token|secret|passw|code|assertion|api[-_]?key|jwt|sig)[\w.-]{0,64}=/i
 
 /** What may still be copied, and what was found on the way. */
 type Budget = { values: number; chars: number; readonly leftOut: MemberPath[]; shape: string }

@@ -21,6 +21,8 @@ export const CLIENT_REFUSALS_PER_MINUTE = 30
 
 /** A disabled client is turned away after at most this long. */
 const MAX_AGE_MS = 5000
+/** A secret that is not known is looked up again after so long: it may be newer than what is kept. */
+const REREAD_MS = 1000
 const MAX_KEPT = 1000
 
 /** Compared with when there is no such client, so that timing does not tell which ids exist. */
@@ -67,9 +69,11 @@ export function createClientDirectory(
     verify({ id, secret }) {
       const known = kept.get(id)
       const age = known === undefined ? Infinity : Math.abs(clock().getTime() - known.at)
-      return known !== undefined && age < MAX_AGE_MS
-        ? verifySecret(known.client, secret)
-        : read(id, secret)
+      if (known === undefined || age >= MAX_AGE_MS) return read(id, secret)
+      const verified = verifySecret(known.client, secret)
+      // It may be the new secret of a client that was rotated since: looked up once more a second.
+      const mayBeNew = !verified.ok && verified.failure.reason === 'client_secret_wrong'
+      return mayBeNew && age >= REREAD_MS ? read(id, secret) : verified
     },
   }
 }

@@ -59,7 +59,7 @@ const FAULT_OF_CODE: readonly (readonly [pattern: RegExp, fault: StoreFault])[] 
   // Insufficient resources: connections, memory, disk.
   [/^53...$/, 'too_many'],
   [/^(?:ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN)$/, 'connection'],
-  [/^(?:EHOSTUNREACH|ENETUNREACH|ENETDOWN|ENOENT)$/, 'connection'],
+  [/^(?:EHOSTUNREACH|ENETUNREACH|ENETDOWN)$/, 'connection'],
   [/^ETIMEDOUT$/, 'timeout'],
 ]
 
@@ -79,9 +79,15 @@ export function storeFaultOf(error: unknown): StoreFault | undefined {
   if (error instanceof QueueFullError) return 'queue_full'
   if (error instanceof DrizzleQueryError) return storeFaultOf(error.cause)
   const code = codeOf(error)
+  // A socket of the file system that is not there is as good as refused; any other file is a fault of ours.
+  if (code === 'ENOENT') return isOfConnecting(error) ? 'connection' : undefined
   if (code !== undefined) return FAULT_OF_CODE.find(([pattern]) => pattern.test(code))?.[1]
   if (!(error instanceof Error)) return undefined
   return FAULT_OF_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1]
+}
+
+function isOfConnecting(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'connect'
 }
 
 function codeOf(error: unknown): string | undefined {

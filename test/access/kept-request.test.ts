@@ -27,7 +27,16 @@ const BEARER_OF_RFC_6750 = 'Bearer mF_9.B5f-4.1JqM-with-more'
 /** RFC 7468 §2. */
 const PEM = '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----'
 
+/** RFC 6750 §2.3, RFC 6749 §4.1.2, RFC 3986 §3.2.1. */
+const URL_OF_RFC_6750 = 'https://server.example.com/resource?access_token=mF_9.B5f-4.1JqM&p=q'
+const URL_OF_RFC_6749 = 'https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz'
+const URL_WITH_USERINFO = 'ftp://user:password@host.example.com/file'
+
 const SECRETS = [
+  `said by ${JWS_OF_RFC_7515}`,
+  URL_OF_RFC_6750,
+  URL_OF_RFC_6749,
+  URL_WITH_USERINFO,
   JWS_OF_RFC_7515,
   JWE_OF_RFC_7516,
   PROOF_OF_RFC_9449,

@@ -175,7 +175,7 @@ describe('rollout show', () => {
       return (await callCommand(verb({ json: { none: 'text' }, run }), [])).stdout
     }
     expect(await waits(60)).toMatch(/It has to stay healthy here until 20\S+Z\./)
-    expect(await waits(3601)).toContain(`It waits for you: ${COMMAND} rollout promote.`)
+    expect(await waits(3601)).toContain(`It waits for you: ${COMMAND} rollout promote rol_`)
     const few = await waits(3601, { compared: 5, devices: 90 })
     expect(few).toContain('until more devices can be compared: 5 of at least 45.')
     const causes = [{ cause: 'added', devices: 4 }]

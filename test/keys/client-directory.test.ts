@@ -45,6 +45,18 @@ test('a client is read once and then known for a moment', async () => {
   expect(reads).toHaveLength(2)
 })
 
+test('a secret that was made since is known a second later, and one that is wrong costs one read a second', async () => {
+  const { directory, reads, clock, add } = start()
+  expectOk(await directory.verify({ id: 'known', secret: 'right' }))
+  add('known', { secretHash: hashClientSecret('new') })
+  clock.advance(1)
+  expectOk(await directory.verify({ id: 'known', secret: 'new' }))
+  for (let i = 0; i < 5; i++) {
+    expectRefusal(await directory.verify({ id: 'known', secret: 'wrong' }), 'client_secret_wrong')
+  }
+  expect(reads).toHaveLength(2)
+})
+
 test('a clock that goes back makes no client known for longer', async () => {
   const { directory, reads, clock } = start()
   await directory.verify({ id: 'known', secret: 'right' })

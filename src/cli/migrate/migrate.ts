@@ -1,3 +1,4 @@
+import { plural } from '../../base/words.ts'
 import { migratePostgres } from '../../store/system/migrate.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { explainFault } from '../framework/explain-fault.ts'
@@ -25,7 +26,7 @@ The embedded database needs no migration by hand, as every start migrates it.`,
     })
     if (json) printJson({ applied })
     else if (applied.length === 0) printText('The database is current.\n')
-    else printText(`Applied ${applied.length} migration(s): ${applied.join(', ')}\n`)
+    else printText(`Applied ${plural(applied.length, 'migration')}: ${applied.join(', ')}\n`)
     return EXIT.done
   },
 })

@@ -23,8 +23,7 @@ type Applied = { readonly step: Step; readonly released: Released | undefined }
 /**
  * Brings documents into force, one after the other, each through both gates: the second one is
  * previewed against what the first has changed. Where the first one is rolled out, the second one
- * waits for its end. 0 done or nothing to do, 2 a document has errors or somebody said no, 3 devices
- * would be denied that are allowed now.
+ * waits for its end. `done`, or `refused`: errors in a document, a no, or devices that would be denied.
  */
 export async function applyDocuments(
   store: Store,

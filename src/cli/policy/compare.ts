@@ -13,7 +13,7 @@ import { demandChecked, readCandidate } from './read-document.ts'
 type Side = { readonly label: string; readonly hash: string; readonly text: string }
 
 /**
- * Prints by what two documents differ: what is in force, versions or files. 1 if they do. How a file
+ * Prints by what two documents differ: what is in force, versions or files. `differs` if they do. How a file
  * is written is no difference: both are compared in the form in which they are exported.
  */
 export async function compareDocuments(

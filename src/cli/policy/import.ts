@@ -21,7 +21,7 @@ type Imported = {
 /**
  * Keeps documents as versions and brings none into force. Each must be one that could be, or none is
  * kept: a folder is taken whole or not at all. What lint has against them is asked at the activation,
- * as old versions may be what nobody would activate today. 2 when nothing was kept.
+ * as old versions may be what nobody would activate today. `refused` when nothing was kept.
  */
 export async function importDocuments(
   store: Store,

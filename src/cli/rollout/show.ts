@@ -129,11 +129,11 @@ function describeStand(rollout: Rollout, now: Date): string {
   return `In ${nameStage(rollout)} since ${since.toISOString()}: ${decides}.\n${describeWait(rollout, waitOf(rollout, now))}\n${done}`
 }
 
-function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
+function describeWait({ rolloutId, plan, health }: Rollout, { why, until }: Wait): string {
   const when = until === null ? '' : ` until ${until.toISOString()}`
   switch (why) {
     case 'not_running':
-      return `It is paused: ${COMMAND} rollout resume.`
+      return `It is paused: ${COMMAND} rollout resume ${rolloutId} --reason TEXT`
     case 'not_checked':
       return 'It waits for the first check of this stage.'
     case 'baking':
@@ -143,7 +143,7 @@ function describeWait({ plan, health }: Rollout, { why, until }: Wait): string {
     case 'outside_hours':
       return `It waits for its working hours${when}.`
     case 'waits_for_promotion':
-      return `It waits for you: ${COMMAND} rollout promote.`
+      return `It waits for you: ${COMMAND} rollout promote ${rolloutId} --reason TEXT`
     case 'next_check':
       return 'The next check takes it on.'
   }

@@ -8,7 +8,7 @@ import { listenForStop, untilAborted } from '../framework/signals.ts'
 
 export const command = verb({
   about: `With DATABASE_URL the service uses PostgreSQL; run '${COMMAND} migrate' on it first.
-All settings are environment variables: see the table in the README.
+All settings are environment variables: see docs/configuration.md.
 It stops on SIGTERM or Ctrl-C, after it has finished the requests under way.`,
   options: {
     port: text('N', 'listen on this port (PORT; 8080; 0 picks a free one)'),

@@ -55,6 +55,11 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
     }
     case 'no_version_before':
       return answerProblem(c, reason, `${LOOK_AGAIN}, and release the version that you want`)
+    case 'already_back': {
+      const { rolloutId, state } = failure.rollout
+      const detail = `${rolloutId} is ${state}, so that the version from before it decides already; to go further back, release the version that you want`
+      return answerProblem(c, reason, detail, { rollout_id: rolloutId })
+    }
     case 'rollout_state_refused': {
       const { state } = failure
       return answerProblem(c, reason, `the rollout is ${state}`, { state })

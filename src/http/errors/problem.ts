@@ -174,6 +174,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   rollout_open: conflict('Another document is being rolled out.'),
   document_halted: conflict('The last rollout of this document halted.'),
   no_version_before: conflict('There is no version before that could be returned to.'),
+  already_back: conflict('The version from before decides already.'),
   rollout_not_found: { status: 404, title: 'There is no such rollout.' },
   rollout_state_refused: conflict('The rollout is in another state.'),
   override_not_found: { status: 404, title: 'There is no such override.' },

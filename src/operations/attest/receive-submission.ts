@@ -107,10 +107,13 @@ export async function receiveSubmission(
   }
   const device = verified.value
   const handedIn = `${device.nonce.id} ${device.digests.proof}`
-  if (spentNonces.refused.has(handedIn)) {
+  const isRepeated = spentNonces.recorded.has(handedIn)
+  // Whoever writes a proof that was recorded otherwise than it was costs the device nothing either.
+  const isSpentHere = !isRepeated && spentNonces.recorded.has(device.nonce.id)
+  if (isSpentHere || spentNonces.refused.has(handedIn)) {
     return refuse(dependencies, { failure: { reason: 'nonce_spent' }, device, ...attempt })
   }
-  const wait = spentNonces.recorded.has(handedIn)
+  const wait = isRepeated
     ? dependencies.repeatLimiter.charge(handedIn, now)
     : dependencies.limiter.charge(device.deviceId, now)
   if (wait > 0) {
@@ -118,7 +121,7 @@ export async function receiveSubmission(
     return err({ reason: 'device_rate_limited', retryAfterSeconds: wait })
   }
   const recorded = await recordAttestation(dependencies, device, now)
-  if (recorded.ok) spentNonces.recorded.add(handedIn)
+  if (recorded.ok) for (const spent of [device.nonce.id, handedIn]) spentNonces.recorded.add(spent)
   else if (recorded.failure.reason === 'nonce_spent') spentNonces.refused.add(handedIn)
   if (!recorded.ok) return refuse(dependencies, { failure: recorded.failure, device, ...attempt })
   return ok(await accept(dependencies, { device, recorded: recorded.value, requestId }))

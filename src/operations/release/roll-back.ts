@@ -6,10 +6,14 @@ import { findLinted } from './check-document.ts'
 import { type ReleaseRequest, release } from './release.ts'
 import { type SteerDependencies, type SteerFailure, steerRollout } from './steer.ts'
 
-export const ROLL_BACK_REASONS = ['no_version_before'] as const
+export const ROLL_BACK_REASONS = ['no_version_before', 'already_back'] as const
 
-/** Nothing was in force before, or somebody has returned to it already. */
-export type RollBackFailure = { readonly reason: (typeof ROLL_BACK_REASONS)[number] } | SteerFailure
+export type RollBackFailure =
+  /** Nothing was in force before, or somebody has returned to it already. */
+  | { readonly reason: 'no_version_before' }
+  /** This rollout halted or was ended: what it began from decides, and has done so all the time. */
+  | { readonly reason: 'already_back'; readonly rollout: Rollout }
+  | SteerFailure
 
 export type RollBackRequest = Pick<
   ReleaseRequest,
@@ -40,7 +44,7 @@ export type RolledBack = {
  * the version from before, for all devices at once: through every gate of a release, but with one
  * administrator, as long as its own preview finds nobody who would lose access. The fleet is replayed for
  * it however large it is, so that nothing else has to be asked for first. There is one way back: from
- * the version before there is none further.
+ * the version before there is none further, and none from what a rollout that halted fell back to.
  */
 export async function rollBack(
   dependencies: SteerDependencies,
@@ -61,6 +65,10 @@ export async function rollBack(
     return ok({ hash: open.from, rollout: steered.value.rollout, newlyDenied: 0 })
   }
   if (active.previous === null) return err({ reason: 'no_version_before' })
+  const fallenBack = (await store.listRollouts(RECENT)).find((one) => {
+    return one.from === active.hash && hasFallenBack(one) && one.updatedAt > active.activatedAt
+  })
+  if (fallenBack !== undefined) return err({ reason: 'already_back', rollout: fallenBack })
   const document = await findLinted(store, { kind, hash: active.previous, now: clock() })
   if (!document.ok) return document
   const anySize = { ...dependencies, replaysAtMost: Number.POSITIVE_INFINITY }
@@ -71,4 +79,11 @@ export async function rollBack(
   const hash = document.value.checked?.compiled.hash
   if (hash === undefined) throw new TypeError('a document that was released compiles')
   return ok({ hash, rollout: undefined, newlyDenied: released.value.newlyDenied })
+}
+
+/** Among so many rollouts, the last ones, those are looked for that fell back to what is in force. */
+const RECENT = 20
+
+function hasFallenBack({ state }: Rollout): boolean {
+  return state === 'halted' || state === 'reverted'
 }

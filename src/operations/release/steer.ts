@@ -25,7 +25,7 @@ export type SteerFailure =
 
 export type SteerDependencies = Omit<ReleaseDependencies, 'store'> & {
   readonly store: ReleaseDependencies['store'] &
-    Pick<Store, 'document' | 'stepRollout' | 'recordRolloutHealth'>
+    Pick<Store, 'document' | 'listRollouts' | 'stepRollout' | 'recordRolloutHealth'>
 }
 
 export type RolloutCommand = {

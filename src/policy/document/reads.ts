@@ -33,6 +33,9 @@ export type ClockUse =
 
 const ACCESSOR = /\.get[A-Z]/
 
+/** They move with every attestation, and so with the clock for a device that goes on attesting. */
+const EVIDENCE_TIMES = ['attested_at', 'valid_until']
+
 export function clockUseOf({
   when,
   require,
@@ -40,7 +43,21 @@ export function clockUseOf({
   readonly when: Expression | undefined
   readonly require: Expression
 }): ClockUse {
-  const reading = [when, require].filter((one) => one?.roots.has('now'))
+  const reading = [when, require].filter((one) => one !== undefined && readsTime(one))
   if (reading.length === 0) return 'none'
   return reading.some((one) => ACCESSOR.test(one?.source ?? '')) ? 'hours' : 'dates'
+}
+
+function readsTime(expression: Expression): boolean {
+  const sources = { when: undefined, require: expression }
+  return expression.roots.has('now') || mayName(sources, EVIDENCE_TIMES)
+}
+
+const DAY_ACCESSOR = /\.get(?:Day|Date|Month|FullYear)/
+const HOUR_ACCESSOR = /\.get(?:Hours|Minutes|Seconds|Milliseconds)/
+
+/** Whether it may say something else in one hour of one day of the week than in any other. */
+export function goesByDayAndHour({ when, require }: Sources): boolean {
+  const source = `${when?.source ?? ''} ${require.source}`
+  return DAY_ACCESSOR.test(source) && HOUR_ACCESSOR.test(source)
 }

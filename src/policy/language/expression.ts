@@ -147,7 +147,7 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   const { ast, type, roots, measuredAt } = analysis
   if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
   const evaluate = decide(compileProgram(ast, POLICY_NAMES))
-  const instants = roots.has('now') ? instantsIn(ast) : []
+  const instants = instantsIn(ast)
   return { ok: true, expression: { source, roots, measuredAt, instants, evaluate }, ast }
 }
 

@@ -1,4 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
+import { goesByDayAndHour } from '../../policy/document/reads.ts'
 
 /** When a preview looks at a fleet, in milliseconds of the epoch, ascending; the first is now. */
 export type Moments = {
@@ -13,7 +14,7 @@ export type Moments = {
 
 /** Moments that documents name, and hours and days after them: the earliest. */
 const MOST_NAMED = 64
-const MOST_STEPS = 128
+const MOST_STEPS = 192
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const WEEK_DAYS = 7
@@ -21,7 +22,8 @@ const WEEK_DAYS = 7
 /**
  * Every moment to come at which the clock alone can change what documents say of a device: those that
  * they name, and where a clause reads the clock a day and a week ahead too. Where one goes by the hour,
- * each hour of a day and each day of a week, from now on and from each moment that is named.
+ * each hour of a day and each day of a week, from now on, and each hour of a day from each moment that is
+ * named; where one goes by the hour of certain days, each hour of a week.
  *
  * The ends of graces and of other reliefs are not among them: each device has its own.
  */
@@ -41,11 +43,12 @@ export function planMoments(input: {
   }
   const all = ascending(sides.flatMap(datesOf))
   const named = all.slice(0, MOST_NAMED)
-  const clocks = sides.flatMap((side) => enforcedClauses(side).map(({ clock }) => clock))
+  const clauses = sides.flatMap(enforcedClauses)
+  const clocks = clauses.map(({ clock }) => clock)
   const readsHours = clocks.includes('hours')
   const ahead = clocks.some((clock) => clock !== 'none') ? [DAY_MS, WEEK_DAYS * DAY_MS] : []
   const steps = readsHours
-    ? [...HOURS_AND_DAYS.map((step) => now + step), ...hoursAfter(named)]
+    ? [...stepsOf(clauses).map((step) => now + step), ...hoursAfter(named)]
     : ahead.map((step) => now + step)
   const times = ascending([...named, ...ascending(steps).slice(0, MOST_STEPS)])
   return { times: [now, ...times], leftOut: all.length - named.length, readsHours, end }
@@ -57,7 +60,16 @@ function hoursAfter(named: readonly number[]): readonly number[] {
   return begins.flatMap((begin) => HOURS.map((step) => begin + step))
 }
 
+function stepsOf(clauses: ReturnType<typeof enforcedClauses>): readonly number[] {
+  const isByDayAndHour = clauses.some(
+    (clause) => clause.clock === 'hours' && goesByDayAndHour(clause),
+  )
+  return isByDayAndHour ? HOURS_OF_WEEK : HOURS_AND_DAYS
+}
+
 const HOURS = Array.from({ length: 24 }, (_, hour) => (hour + 1) * HOUR_MS)
+
+const HOURS_OF_WEEK = Array.from({ length: WEEK_DAYS * 24 }, (_, hour) => (hour + 1) * HOUR_MS)
 
 const HOURS_AND_DAYS = [
   ...HOURS,

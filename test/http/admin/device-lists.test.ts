@@ -1,15 +1,7 @@
-import { afterAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { sweepFleet } from '../../../src/operations/jobs/sweep.ts'
-import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
-import {
-  STATEMENT_LIMITS,
-  type StatementLimits,
-  type StoreUse,
-} from '../../../src/store/drivers/statement-limits.ts'
 import { policyWith } from '../../operations/release/documents.ts'
 import type { Json } from '../../support/json.ts'
-import { describePostgres } from '../../support/postgres.ts'
-import { noteReason } from '../../support/refusal.ts'
 import {
   createTestService,
   expectProblem,
@@ -152,36 +144,6 @@ describe('devices are found', () => {
     expect(await ids('override=pin')).toEqual([])
     const one = await readOk(await get(`/v1/devices/${off}`))
     expect(one).toMatchObject({ verdict: 'trusted', relief: [{ kind: 'allowance' }] })
-  })
-})
-
-/** PostgreSQL itself cancels the statement, as the timeout tells it to that is set for administration. */
-describePostgres('a search that takes the database too long', () => {
-  test('is refused with what to do about it', async () => {
-    const slow = await openTestDatabase()
-    const [row] = await slow.query('select current_database() as name')
-    const url = Object.assign(new URL(inject('postgres')?.url ?? ''), { pathname: `/${row?.name}` })
-    const limits: Readonly<Record<StoreUse, StatementLimits>> = {
-      ...STATEMENT_LIMITS,
-      administration: { statementMs: 300, lockMs: 300, answerMs: 20_000 },
-    }
-    const store = openPostgresStore({ url: url.toString(), poolSize: 4, limits })
-    const other = await createTestService({ database: { ...slow, store }, clock })
-    const headers = await other.as('admin.read')
-    const find = (query: string) => other.request(`/v1/devices?${query}`, { headers })
-    await readOk((await attestMinted(other)).answer, 201)
-    await readOk(await find('label=x'))
-    await slow.query(`create function slow() returns boolean language sql volatile
-      as $$ select pg_sleep(60) is not null $$`)
-    await slow.query('alter table device rename to device_rows')
-    await slow.query('create view device as select * from device_rows where slow()')
-    for (const query of ['label=x', 'label=x&group_by=clause']) {
-      const problem = await expectProblem(await find(query), 422, 'search_too_broad')
-      expect(problem).toMatchObject({ detail: expect.stringContaining('narrow the search') })
-    }
-    noteReason('search_too_broad')
-    await store.close()
-    await slow.close()
   })
 })
 

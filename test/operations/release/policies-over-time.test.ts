@@ -72,6 +72,16 @@ const SCENARIOS: readonly Scenario[] = [
     ...{ now: 0, later: 9800, from: '2026-03-07T08:00:00.000Z' },
   },
   {
+    name: 'denies everybody for some hours of another day',
+    make: () => policyWith('now.getDayOfWeek() != 4 || now.getHours() < 12 || now.getHours() > 14'),
+    ...{ now: 0, later: 9800, from: '2026-03-05T12:00:00.000Z' },
+  },
+  {
+    name: 'believes no evidence that is accepted after a date',
+    make: () => policyWith(`attestation.attested_at < timestamp("${FROM}") || ${NOBODY}`),
+    ...{ now: 0, later: 9800, from: '2026-03-05T00:00:00.000Z' },
+  },
+  {
     name: 'lets an enclave end in 13 hours',
     make: (fleet) => values(fleet, { enclaves: [agent({ valid_until: '2026-03-02T21:00:00Z' })] }),
     ...{ now: 0, later: 9800, from: '2026-03-02T21:00:00.000Z' },
@@ -97,7 +107,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'asks the request for what no question has',
     make: () => policyWith('context.netwrok == "corporate"'),
     ...{ now: 0, later: 0, from: null },
-    untested: /Not tested by recorded claims, as they read the request: added\./,
+    untested: /added asks about requests, and no question is on record\./,
   },
 ]
 

@@ -107,6 +107,25 @@ describe('the way back', () => {
     expect(await inForce()).toBe(before)
   })
 
+  test.each(['halted', 'reverted'] as const)(
+    'is gone already where the last rollout was %s: the last good version stays in force',
+    async (state) => {
+      const good = newPolicy()
+      expectOk(await releaseOf(good))
+      const document = newPolicy('attestation.enclaveSvn >= 4')
+      const { rollout } = expectOk(
+        await releaseOf(document, { way: { kind: 'rollout', plan: {} } }),
+      )
+      if (rollout === undefined) throw new Error('it was released at once')
+      const { rolloutId, revision, pass, stage } = rollout
+      const step = { rolloutId, revision, pass, stage, action: state, state, note: 'fell back' }
+      const now = new Date(START.getTime() + 1)
+      expect(await store.stepRollout({ ...step, health: null, by: 'test', now })).toBe('applied')
+      expect(expectRefusal(await back(), 'already_back')).toMatchObject({ rollout: { rolloutId } })
+      expect(await inForce()).toBe(good.hash)
+    },
+  )
+
   test('does nothing if another document is in force than the one that is to go', async () => {
     expectOk(await releaseOf(newPolicy()))
     expectRefusal(await back({ expected: 'f'.repeat(64) }), 'superseded')

@@ -206,14 +206,22 @@ describe('the consent of two', () => {
 describe('a preview', () => {
   test('is made one at a time by those who release', async () => {
     await steering(store, rollout.rolloutId, 'revert')
-    const releases = releasesOn(store)
-    const requests = [
-      requestOf({ way: { kind: 'at_once' } }),
-      requestOf({ way: { kind: 'at_once' } }),
-    ]
-    const answers = await Promise.all(requests.map((one) => release(releases, one)))
-    for (const answer of answers) if (!answer.ok) expectRefusal(answer, 'preview_busy')
-    expect(answers.filter(({ ok }) => ok)).toHaveLength(1)
+    const begun = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    const releases = releasesOn({
+      ...store,
+      async fleetPage(query) {
+        begun.resolve()
+        await goOn.promise
+        return store.fleetPage(query)
+      },
+    })
+    const first = release(releases, requestOf({ way: { kind: 'at_once' } }))
+    await begun.promise
+    const other = await release(releases, requestOf({ way: { kind: 'at_once' } }))
+    expectRefusal(other, 'preview_busy')
+    goOn.resolve()
+    expectOk(await first)
   })
 })
 

@@ -11,6 +11,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
     'its authority is an HTTP server on Node; test/aia has what is fetched inside workerd',
   'test/http/agent/concurrency-embedded.test.ts': 'is about the database embedded in Node',
   'test/http/health/metrics-page.test.ts': 'reads the pages of this project',
+  'test/http/admin/search-time.test.ts': 'its limits of statements are those of a pool on Node',
   'test/http/agent/work.test.ts': 'its stand-in for Azure is an HTTPS server on Node',
   'test/simulator/load.test.ts': "measures with a histogram that is Node's",
   'test/simulator/service-client.test.ts': 'its silent service is a server on Node',
