@@ -109,6 +109,11 @@ test('an hour from the installation to the upgrade', async () => {
   // Nobody is denied by it today.
   expect(await json('devices', 'list', '--verdict', 'trusted')).toHaveLength(trusted.length)
 
+  // Back to the version before the clause.
+  await text('policy', 'rollback', '--reason', 'not yet')
+  await text('policy', 'export', '--dir', policies)
+  expect(JSON.parse(readFileSync(file, 'utf8')).clauses).toEqual(before.clauses)
+
   // A rollout of a bad document halts by itself.
   const bad = save(
     'bad.json',
@@ -131,10 +136,9 @@ test('an hour from the installation to the upgrade', async () => {
     .toBe('halted')
   await service.logged('rollout_halted')
 
-  // Back to the version before the clause.
-  await text('policy', 'rollback', '--reason', 'not yet')
-  await text('policy', 'export', '--dir', policies)
-  expect(JSON.parse(readFileSync(file, 'utf8')).clauses).toEqual(before.clauses)
+  // The halt has brought the last good version back: there is nothing to go back from.
+  const refused = await run(['policy', 'rollback', '--reason', 'it halted'], 1)
+  expect(refused.stderr).toContain('decides already')
 
   // Who did all this?
   const audit: Json[] = await json('audit')

@@ -8,6 +8,7 @@ export const WITNESSES = {
   pgbouncer: 'PgBouncer: Debian packages pgbouncer and postgresql',
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
   systemd: 'systemd, which reads the unit: Debian package systemd',
+  tar: 'GNU tar and gzip: Debian packages tar and gzip',
   openssl: 'OpenSSL: Debian package openssl',
   python: 'Python: Debian package python3',
   pkits:

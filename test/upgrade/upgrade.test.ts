@@ -13,6 +13,7 @@ import type { Json } from '../support/json.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { POSTGRES_BINARIES } from '../support/postgres-binaries.ts'
 import { expectOk } from '../support/refusal.ts'
+import { describeTar, tar } from '../support/tar.ts'
 
 /*
  * From a version before this one. What the upgrades begin with was made by the code of that commit and by
@@ -110,21 +111,23 @@ async function expectAttested(
   expect(await decide(device.deviceId)).toMatchObject({ decision: true })
 }
 
-test('a data directory goes on with its next start', async () => {
-  const facts = factsOf('data')
-  const folder = folderForTest()
-  const archive = join(folder, 'data.tar')
-  writeFileSync(archive, brotliDecompressSync(readFileSync(join(FIXTURE, 'data.tar.br'))))
-  execFileSync('tar', ['-xf', archive, '-C', folder])
-  const env = { DATA_DIR: folder, SECRET_KEY: facts.secretKey, ...KEPT }
-  // The way back: made by this version, of what the last one wrote, before anything is migrated.
-  const backup = join(folder, 'before.tar.gz')
-  expect(await runCli(['backup', backup], env)).toMatchObject({ code: 0 })
-  await expectToGoOn(facts, env)
+describeTar('a data directory', () => {
+  test('goes on with its next start', async () => {
+    const facts = factsOf('data')
+    const folder = folderForTest()
+    const archive = join(folder, 'data.tar')
+    writeFileSync(archive, brotliDecompressSync(readFileSync(join(FIXTURE, 'data.tar.br'))))
+    tar('-xf', archive, '-C', folder)
+    const env = { DATA_DIR: folder, SECRET_KEY: facts.secretKey, ...KEPT }
+    // The way back: made by this version, of what the last one wrote, before anything is migrated.
+    const backup = join(folder, 'before.tar.gz')
+    expect(await runCli(['backup', backup], env)).toMatchObject({ code: 0 })
+    await expectToGoOn(facts, env)
 
-  const back = { ...env, DATA_DIR: join(folder, 'back') }
-  expect(await runCli(['restore', backup], back)).toMatchObject({ code: 0 })
-  await expectToGoOn(facts, back)
+    const back = { ...env, DATA_DIR: join(folder, 'back') }
+    expect(await runCli(['restore', backup], back)).toMatchObject({ code: 0 })
+    await expectToGoOn(facts, back)
+  })
 })
 
 describePostgres('a PostgreSQL database', () => {

@@ -64,11 +64,11 @@ export async function rollBack(
     if (!steered.ok) return steered
     return ok({ hash: open.from, rollout: steered.value.rollout, newlyDenied: 0 })
   }
-  if (active.previous === null) return err({ reason: 'no_version_before' })
   const fallenBack = (await store.listRollouts(RECENT)).find((one) => {
     return one.from === active.hash && hasFallenBack(one) && one.updatedAt > active.activatedAt
   })
   if (fallenBack !== undefined) return err({ reason: 'already_back', rollout: fallenBack })
+  if (active.previous === null) return err({ reason: 'no_version_before' })
   const document = await findLinted(store, { kind, hash: active.previous, now: clock() })
   if (!document.ok) return document
   const anySize = { ...dependencies, replaysAtMost: Number.POSITIVE_INFINITY }

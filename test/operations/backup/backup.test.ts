@@ -28,6 +28,7 @@ import { makeOnceARun } from '../../support/once-a-run.ts'
 import { describePostgres } from '../../support/postgres.ts'
 import { POSTGRES_BINARIES } from '../../support/postgres-binaries.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import { describeTar, tar } from '../../support/tar.ts'
 
 // Databases are made, restored and opened here, on machines that do more besides.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
@@ -151,7 +152,7 @@ describePostgres('the files of a backup', () => {
   test('are what the manifest says of them', async () => {
     await record(dataDir, [newDeviceId()])
     expectOk(await make())
-    execFileSync('tar', ['-xzf', file, '-C', folder])
+    tar('-xzf', file, '-C', folder)
     const database = join(folder, 'database')
     expect(verify(database).toString()).toContain('backup successfully verified')
     writeFileSync(join(database, 'PG_VERSION'), '16\n')
@@ -159,22 +160,20 @@ describePostgres('the files of a backup', () => {
   })
 })
 
-describe('what is not whole is not restored', () => {
+describeTar('what is not whole is not restored', () => {
   beforeEach(async () => {
     const kept = await makeOnceARun('backup', async (draft) => {
       expectOk(await backUp({ ...withAll, dataDir, file: join(draft, 'backup.tar.gz') }))
     })
     copyFileSync(join(kept, 'backup.tar.gz'), file)
     mkdirSync(join(folder, 'open'))
-    execFileSync('tar', ['-xzf', file, '-C', join(folder, 'open')])
+    tar('-xzf', file, '-C', join(folder, 'open'))
   })
 
   /** The backup again, after a change of what it holds; the description comes last as ever. */
   function pack(...names: readonly string[]): void {
-    execFileSync('tar', [
-      ...['--format=ustar', '-czf', file, '-C', join(folder, 'open')],
-      ...(names.length > 0 ? names : ['database', 'secret.key', 'countersign.json']),
-    ])
+    const packed = names.length > 0 ? names : ['database', 'secret.key', 'countersign.json']
+    tar('--format=ustar', '-czf', file, '-C', join(folder, 'open'), ...packed)
   }
   const change = (name: string, alter: (text: string) => string) => {
     const path = join(folder, 'open', name)

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,12 +11,12 @@ import {
   tarPadding,
 } from '../../../src/store/backup/tar.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
+import { describeTar, tar } from '../../support/tar.ts'
 
 /** Witness: GNU tar, which reads what we write and writes what we read. */
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-tar-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-const tar = (...args: readonly string[]) => execFileSync('tar', args, { encoding: 'utf8' })
 
 const MODIFIED = new Date('2026-03-02T08:00:00Z')
 const file = (name: string, size: number): TarHeader => {
@@ -55,32 +54,44 @@ async function read(bytes: Uint8Array, length = 777) {
 
 const FILES = { 'a.txt': 'hello', 'b/c.bin': 'x'.repeat(1024), 'b/empty': '' }
 
-test('what is written tar lists and unpacks', () => {
-  const path = join(folder, 'ours.tar')
-  writeFileSync(path, archiveOf(FILES))
-  expect(tar('-tvf', path, '--utc', '--numeric-owner')).toBe(
-    ['5 2026-03-02 08:00 a.txt', '1024 2026-03-02 08:00 b/c.bin', '0 2026-03-02 08:00 b/empty']
-      .map((line) => {
-        const [size = '', ...rest] = line.split(' ')
-        return `-rw------- 0/0 ${size.padStart(15)} ${rest.join(' ')}\n`
-      })
-      .join(''),
-  )
-  tar('-xf', path, '-C', folder)
-  for (const [name, text] of Object.entries(FILES)) {
-    expect(readFileSync(join(folder, name), 'utf8')).toBe(text)
-  }
-})
+describeTar('beside GNU tar', () => {
+  test('what is written tar lists and unpacks', () => {
+    const path = join(folder, 'ours.tar')
+    writeFileSync(path, archiveOf(FILES))
+    expect(tar('-tvf', path, '--utc', '--numeric-owner')).toBe(
+      ['5 2026-03-02 08:00 a.txt', '1024 2026-03-02 08:00 b/c.bin', '0 2026-03-02 08:00 b/empty']
+        .map((line) => {
+          const [size = '', ...rest] = line.split(' ')
+          return `-rw------- 0/0 ${size.padStart(15)} ${rest.join(' ')}\n`
+        })
+        .join(''),
+    )
+    tar('-xf', path, '-C', folder)
+    for (const [name, text] of Object.entries(FILES)) {
+      expect(readFileSync(join(folder, name), 'utf8')).toBe(text)
+    }
+  })
 
-test('what tar writes is read', async () => {
-  const source = join(folder, 'source')
-  mkdirSync(join(source, 'b'), { recursive: true })
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(source, name), text)
-  const path = join(folder, 'theirs.tar')
-  tar('--format=ustar', '-cf', path, '-C', source, 'a.txt', 'b')
-  const { result, files } = await read(readFileSync(path))
-  expectOk(result)
-  expect(files).toEqual({ ...FILES, 'b/': '' })
+  test('what tar writes is read', async () => {
+    const source = join(folder, 'source')
+    mkdirSync(join(source, 'b'), { recursive: true })
+    for (const [name, text] of Object.entries(FILES)) writeFileSync(join(source, name), text)
+    const path = join(folder, 'theirs.tar')
+    tar('--format=ustar', '-cf', path, '-C', source, 'a.txt', 'b')
+    const { result, files } = await read(readFileSync(path))
+    expectOk(result)
+    expect(files).toEqual({ ...FILES, 'b/': '' })
+  })
+
+  test('an archive with a symbolic or hard link, as tar makes it, is refused', async () => {
+    const source = join(folder, 'links')
+    mkdirSync(source)
+    symlinkSync('/etc/passwd', join(source, 'link'))
+    const path = join(folder, 'links.tar')
+    tar('--format=ustar', '-cf', path, '-C', source, 'link')
+    expectRefusal((await read(readFileSync(path))).result, 'archive_malformed')
+    expectRefusal((await read(Buffer.alloc(2048, 'not an archive'))).result, 'archive_malformed')
+  })
 })
 
 describe('what is no archive of plain files is refused', () => {
@@ -107,16 +118,6 @@ describe('what is no archive of plain files is refused', () => {
       expectRefusal((await read(archiveOf({ [name]: 'x' }))).result, 'archive_malformed')
     },
   )
-
-  test('one with a symbolic or hard link, as tar makes them', async () => {
-    const source = join(folder, 'links')
-    mkdirSync(source)
-    symlinkSync('/etc/passwd', join(source, 'link'))
-    const path = join(folder, 'links.tar')
-    tar('--format=ustar', '-cf', path, '-C', source, 'link')
-    expectRefusal((await read(readFileSync(path))).result, 'archive_malformed')
-    expectRefusal((await read(Buffer.alloc(2048, 'not an archive'))).result, 'archive_malformed')
-  })
 })
 
 test('what the form has no place for is misuse', () => {
