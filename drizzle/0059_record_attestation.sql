@@ -14,9 +14,9 @@ DROP FUNCTION record_attestation(
 -- What is announced is what differs from what was announced before. Others are told
 -- `p_announced_verdict`; without one it is left to the sweep, which knows what relieves the device.
 --
--- `p_graces` says of each clause that denies now and gives time for repair whether it fails, is met or rests, since when
--- the documents bind the device to it, from which moment on they do anew if they name one, and how long it
--- must not fail for its grace to be forgotten. Who
+-- `p_graces` says of each clause that denies now and gives time for repair whether it fails, is met or
+-- rests, since when the documents bind the device to it, from which moment on they do anew if they name
+-- one, and how long it must not fail for its grace to be forgotten. Who
 -- calls without it notes none. A grace that was noted stays while the clause fails, and for a while after
 -- (`met`); one begins when the clause failed first or began to bind, whichever is later. Where documents
 -- came to bind the device since its last attestation and it proves the same again, it failed from then on.
@@ -82,6 +82,7 @@ DECLARE
   v_to_announce text;
   v_first_failed_at jsonb := '{}';
   v_graces jsonb := '{}';
+  v_unmet text[] := ARRAY(SELECT jsonb_array_elements_text(p_failed_clauses));
   v_recent jsonb;
 BEGIN
   IF p_enrolment_mode = 'listed'
@@ -122,12 +123,13 @@ BEGIN
       INSERT INTO device (
         device_id, key_kind, device_key_hash, enrolment, ring, attestation_id, attested_at,
         valid_until, issuer, policy_hash, confirmation_key, claims, verdict, reasons,
-        first_failed_at, graces, announced_verdict, vouched, seen_on, created_at, updated_at
+        first_failed_at, graces, unmet, announced_verdict, vouched, seen_on, created_at, updated_at
       ) VALUES (
         p_device_id, p_key_kind, p_device_key_hash,
         CASE WHEN p_enrolment_mode = 'approval' THEN 'pending' ELSE 'admitted' END, p_ring,
         p_attestation_id, p_attested_at, p_valid_until, p_issuer, p_policy_hash,
         p_confirmation_key, p_claims, p_verdict, p_reasons, v_first_failed_at, v_graces,
+        v_unmet,
         CASE
           WHEN p_enrolment_mode = 'approval' THEN 'unknown'
           ELSE coalesce(p_announced_verdict, 'unknown')
@@ -219,6 +221,7 @@ BEGIN
         reasons = p_reasons,
         first_failed_at = v_first_failed_at,
         graces = v_graces,
+        unmet = v_unmet,
         announced_verdict = v_to_announce,
         vouched = p_vouched,
         seen_on = (p_attested_at AT TIME ZONE 'UTC')::date,
