@@ -2,7 +2,7 @@ import { parseReferenceValues } from '../appraisal/reference-values.ts'
 import { lintDocument } from '../operations/release/check-document.ts'
 import { releaseFirst } from '../operations/release/release-first.ts'
 import { BASELINE_POLICY } from '../policy/document/baseline.ts'
-import { SERVICE } from '../store/schema/schema.ts'
+import { SERVICE } from '../store/schema/system-schema.ts'
 import type { Store } from '../store/store.ts'
 
 /** Where nobody said otherwise: no enclave is a good one until an administrator lists it. */

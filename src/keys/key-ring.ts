@@ -1,6 +1,6 @@
 import type { JWK } from 'jose'
 import type { Log } from '../base/log.ts'
-import { SERVICE, type SigningKeyUse } from '../store/schema/schema.ts'
+import { SERVICE, type SigningKeyUse } from '../store/schema/system-schema.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'

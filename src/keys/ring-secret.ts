@@ -1,5 +1,5 @@
 import { fromBase64, toBase64 } from '../base/encoding.ts'
-import { SERVICE } from '../store/schema/schema.ts'
+import { SERVICE } from '../store/schema/system-schema.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import { MasterSecretMismatchError } from './key-ring.ts'
 import type { MasterSecrets } from './master-secret.ts'

@@ -1,5 +1,5 @@
 import type { JSONWebKeySet, JWK } from 'jose'
-import type { SigningKeyUse } from '../store/schema/schema.ts'
+import type { SigningKeyUse } from '../store/schema/system-schema.ts'
 import type { StoredSigningKey } from '../store/system/stored-signing-keys.ts'
 import { keyState, signerAt } from './key-times.ts'
 import type { PrivateKey, SigningAlgorithm } from './signing-key-material.ts'

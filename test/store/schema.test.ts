@@ -3,9 +3,10 @@ import { PGlite } from '@electric-sql/pglite'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as devices from '../../src/store/schema/device-schema.ts'
 import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
-import * as schema from '../../src/store/schema/schema.ts'
 import * as steering from '../../src/store/schema/steering-schema.ts'
+import * as system from '../../src/store/schema/system-schema.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/store/system/migrate.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
@@ -17,7 +18,7 @@ import { describePostgres, type Postgres, startPostgres } from '../support/postg
 
 const folder = new URL('../../drizzle/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
-const declared = generateDrizzleJson({ ...schema, ...steering })
+const declared = generateDrizzleJson({ ...devices, ...system, ...steering })
 
 type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
 

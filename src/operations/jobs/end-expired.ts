@@ -1,6 +1,6 @@
 import type { Log } from '../../base/log.ts'
 import { keyOfCause } from '../../rollout/hold.ts'
-import { SERVICE } from '../../store/schema/schema.ts'
+import { SERVICE } from '../../store/schema/system-schema.ts'
 import type { Store } from '../../store/store.ts'
 
 export type EndExpiredDependencies = {

@@ -1,6 +1,6 @@
 import { describeFault } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
-import { SERVICE } from '../../store/schema/schema.ts'
+import { SERVICE } from '../../store/schema/system-schema.ts'
 import type { Store } from '../../store/store.ts'
 import { keepPartitions, type PartitionDependencies } from './partitions.ts'
 

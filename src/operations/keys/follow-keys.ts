@@ -3,7 +3,7 @@ import { describeFault, type Log } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
 import type { KeyRing } from '../../keys/key-ring.ts'
 import { SIGNING_KEY_USES, type SigningKeys } from '../../keys/signing-keys.ts'
-import { SERVICE } from '../../store/schema/schema.ts'
+import { SERVICE } from '../../store/schema/system-schema.ts'
 import type { StoredSigningKey } from '../../store/system/stored-signing-keys.ts'
 import { newestOf, type RotateDependencies, rotateKey } from './rotate-key.ts'
 

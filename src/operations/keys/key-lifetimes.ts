@@ -1,7 +1,7 @@
 import { MAX_ATTESTATION_VALIDITY_SECONDS, MAX_CLOCK_SKEW_SECONDS } from '../../config/config.ts'
 import { KEY_MAX_AGE_MS, KEY_SET_LIFETIME_SECONDS } from '../../keys/key-times.ts'
 import { AUDIT_DAYS } from '../../store/schema/partitioned.ts'
-import type { SigningKeyUse } from '../../store/schema/schema.ts'
+import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
 import { ENROLMENT_CERTIFICATE_DAYS } from '../../verifier/enrolment/limits.ts'
 
 const DAY_MS = 86_400_000

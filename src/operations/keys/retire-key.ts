@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import { signerAt } from '../../keys/key-times.ts'
 import { createSigningKey } from '../../keys/signing-key-material.ts'
-import type { SigningKeyUse } from '../../store/schema/schema.ts'
+import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
 import type { StoredSigningKeys } from '../../store/system/stored-signing-keys.ts'
 import { type KeyMaking, keysOf } from './rotate-key.ts'
 

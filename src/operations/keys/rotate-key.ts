@@ -2,7 +2,7 @@ import { err, ok, type Result } from '../../base/result.ts'
 import { keyState } from '../../keys/key-times.ts'
 import type { PurposeKeys } from '../../keys/sealing.ts'
 import { createSigningKey } from '../../keys/signing-key-material.ts'
-import type { SigningKeyUse } from '../../store/schema/schema.ts'
+import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../../store/system/stored-signing-keys.ts'
 import { ANNOUNCED_MS, CLOCKS_MS, COUNTS_MS, MOST_LIVING_KEYS } from './key-lifetimes.ts'
 

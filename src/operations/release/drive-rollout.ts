@@ -8,7 +8,7 @@ import {
   type RolloutStep,
 } from '../../rollout/rollout.ts'
 import type { RolloutAction, RolloutStepAnswer } from '../../store/rules/rollouts.ts'
-import { SERVICE } from '../../store/schema/schema.ts'
+import { SERVICE } from '../../store/schema/system-schema.ts'
 import type { Store } from '../../store/store.ts'
 
 type Steps = Pick<Store, 'stepRollout' | 'recordRolloutHealth'>

@@ -1,7 +1,8 @@
 import { and, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { Verdict } from '../../access/trust-record.ts'
 import type { Database } from '../drivers/database.ts'
-import { device, outbox } from '../schema/schema.ts'
+import { device } from '../schema/device-schema.ts'
+import { outbox } from '../schema/system-schema.ts'
 import { verdictAt } from './device-reads.ts'
 
 /** How long an answer of `counts` is given again. It reads every device: about 0.3 s per million. */

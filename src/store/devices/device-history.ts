@@ -4,8 +4,13 @@ import type { RecordedAttestation } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
 import type { Database } from '../drivers/database.ts'
 import type { Json } from '../json.ts'
+import {
+  attestation,
+  type RecordedVerdict,
+  recentAttestation,
+  refusal,
+} from '../schema/device-schema.ts'
 import { beginOfPeriod } from '../schema/partitioned.ts'
-import { attestation, type RecordedVerdict, recentAttestation, refusal } from '../schema/schema.ts'
 import { pageRows } from './device-reads.ts'
 import { namesOfDevice } from './read-links.ts'
 import { STRANGERS } from './recording.ts'

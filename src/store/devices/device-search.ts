@@ -3,7 +3,7 @@ import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { Enrolment, Verdict } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
 import { encodeText } from '../json.ts'
-import { device } from '../schema/schema.ts'
+import { device } from '../schema/device-schema.ts'
 import { storableId } from './trust-records.ts'
 
 /**

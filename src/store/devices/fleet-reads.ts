@@ -5,7 +5,7 @@ import type { AttestationClaims, ClaimName } from '../../appraisal/claims.ts'
 import type { RolloutStage } from '../../rollout/rollout.ts'
 import { type Database, rowsOf } from '../drivers/database.ts'
 import { encodeJson } from '../json.ts'
-import { device } from '../schema/schema.ts'
+import { device } from '../schema/device-schema.ts'
 import { storableId } from './trust-records.ts'
 
 /** The whole fleet, a page at a time, for whoever has to look at every device. */

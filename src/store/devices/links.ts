@@ -4,7 +4,7 @@ import type { DeviceKeyKind, Enrolment } from '../../access/trust-record.ts'
 import { callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
-import { device } from '../schema/schema.ts'
+import { device } from '../schema/device-schema.ts'
 import type { EnrolmentMode } from './recording.ts'
 
 /** How many keys of one TPM are known at once. Windows makes one with each installation. */

@@ -1,6 +1,6 @@
 import { eq, inArray } from 'drizzle-orm'
 import type { Database } from '../drivers/database.ts'
-import { deviceLink } from '../schema/schema.ts'
+import { deviceLink } from '../schema/device-schema.ts'
 
 /**
  * The devices that these names stand for, where they are names of others. `deviceIds` are storable.

@@ -2,7 +2,8 @@ import { and, eq, ne, notExists, sql } from 'drizzle-orm'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import type { Database } from '../drivers/database.ts'
 import type { Json } from '../json.ts'
-import { attestation, audit, device, type RecordedVerdict } from '../schema/schema.ts'
+import { attestation, device, type RecordedVerdict } from '../schema/device-schema.ts'
+import { audit } from '../schema/system-schema.ts'
 import { recordColumns, toTrustRecord } from './trust-records.ts'
 
 export type RecordedSubmissions = {

@@ -13,8 +13,8 @@ import { isVouched } from '../../appraisal/hardware.ts'
 import { type Argument, callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
+import { device, type RecordedVerdict } from '../schema/device-schema.ts'
 import { beginOfPeriod } from '../schema/partitioned.ts'
-import { device, type RecordedVerdict } from '../schema/schema.ts'
 import { quarantineOf } from './trust-records.ts'
 
 /** How many refused attempts of one device are kept of each period (`PARTITIONED.refusal`). */

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Database } from '../drivers/database.ts'
-import { spentContext } from '../schema/schema.ts'
+import { spentContext } from '../schema/device-schema.ts'
 
 export type SpentContexts = {
   /**

@@ -3,7 +3,7 @@ import type { RecordedAttestation, TrustRecord } from '../../access/trust-record
 import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { type Database, onlyRow } from '../drivers/database.ts'
-import { device } from '../schema/schema.ts'
+import { device } from '../schema/device-schema.ts'
 import { activeDocument, control } from '../schema/steering-schema.ts'
 import { readLinks } from './read-links.ts'
 

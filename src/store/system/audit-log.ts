@@ -3,7 +3,7 @@ import { namesOfDevice } from '../devices/read-links.ts'
 import { storableId } from '../devices/trust-records.ts'
 import type { Database } from '../drivers/database.ts'
 import { encodeText, type Json } from '../json.ts'
-import { audit } from '../schema/schema.ts'
+import { audit } from '../schema/system-schema.ts'
 
 /** What was changed, by whom and when. Written with each change; nothing here writes. */
 export type AuditLog = {

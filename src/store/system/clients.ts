@@ -4,7 +4,7 @@ import { storableId } from '../devices/trust-records.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
-import { client } from '../schema/schema.ts'
+import { client } from '../schema/system-schema.ts'
 import type { Scope } from './scopes.ts'
 
 export type Clients = {

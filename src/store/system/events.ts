@@ -1,7 +1,7 @@
 import { and, asc, lt, sql } from 'drizzle-orm'
 import { callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson } from '../json.ts'
-import { type EventOutcome, outbox } from '../schema/schema.ts'
+import { type EventOutcome, outbox } from '../schema/system-schema.ts'
 
 /** The events that wait for delivery. Each leaves with the change it announces (`announce_change`). */
 export type Events = {

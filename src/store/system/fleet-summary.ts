@@ -1,7 +1,7 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import { type Database, onlyRow } from '../drivers/database.ts'
-import { outbox } from '../schema/schema.ts'
 import { type FleetCounts, fleetSummary } from '../schema/steering-schema.ts'
+import { outbox } from '../schema/system-schema.ts'
 
 /** What is known of the whole fleet without reading it. */
 export type FleetSummaries = {

@@ -2,9 +2,9 @@ import { sql } from 'drizzle-orm'
 import type { KeptRequest } from '../../access/kept-request.ts'
 import { type Database, prepareChange, rowsOf } from '../drivers/database.ts'
 import { encodeJson } from '../json.ts'
-import { type QuestionTopic, question } from '../schema/schema.ts'
+import { type QuestionTopic, question } from '../schema/system-schema.ts'
 
-export type { QuestionTopic } from '../schema/schema.ts'
+export type { QuestionTopic } from '../schema/system-schema.ts'
 
 /** A sample of the questions that were asked, for previews to replay. */
 export type Questions = {

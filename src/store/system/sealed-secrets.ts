@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
-import { sealedSecret } from '../schema/schema.ts'
+import { sealedSecret } from '../schema/system-schema.ts'
 
 /** Secrets that must outlive the master secret, sealed with it. Room `keys` opens them. */
 export type SealedSecrets = {

@@ -2,7 +2,7 @@ import { asc } from 'drizzle-orm'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
-import { type SigningKeyUse, signingKey } from '../schema/schema.ts'
+import { type SigningKeyUse, signingKey } from '../schema/system-schema.ts'
 
 /** Our signing keys as they are kept: the private halves sealed. Room `keys` opens them. */
 export type StoredSigningKeys = {

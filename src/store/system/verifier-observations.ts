@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, max, sql } from 'drizzle-orm'
 import { type Database, onlyRow, prepareChange } from '../drivers/database.ts'
 import { encodeText } from '../json.ts'
-import { attestation } from '../schema/schema.ts'
+import { attestation } from '../schema/device-schema.ts'
 import { type VerifierSign, verifierObservation } from '../schema/steering-schema.ts'
 
 /** What processes find about verifiers, each in its own rows, for all of them to judge together. */

@@ -12,7 +12,7 @@ import { ANNOUNCED_MS, CLOCKS_MS, COUNTS_MS } from '../../../src/operations/keys
 import { type AgentAttestation, AttestationAgent } from '../../../src/simulator/agent.ts'
 import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
-import type { SigningKeyUse } from '../../../src/store/schema/schema.ts'
+import type { SigningKeyUse } from '../../../src/store/schema/system-schema.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { runCli } from '../../cli/cli-process.ts'

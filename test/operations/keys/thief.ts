@@ -4,7 +4,7 @@ import { parseCertificate } from '../../../src/evidence/x509/certificate.ts'
 import { issueEnrolmentCertificate } from '../../../src/keys/enrolment-certificate.ts'
 import type { SigningKey } from '../../../src/keys/signing-keys.ts'
 import type { AgentAttestation, AttestationAgent } from '../../../src/simulator/agent.ts'
-import type { SigningKeyUse } from '../../../src/store/schema/schema.ts'
+import type { SigningKeyUse } from '../../../src/store/schema/system-schema.ts'
 import {
   encodeEnrolledNames,
   readEnrolledNames,

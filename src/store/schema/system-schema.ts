@@ -1,0 +1,198 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { Json } from '../json.ts'
+import type { Scope } from '../system/scopes.ts'
+import { asciiText, instant } from './columns.ts'
+
+/** Whom the audit names for what nobody asked for. */
+export const SERVICE = 'service'
+
+/**
+ * Who changed what, partitioned by time. Actions that concern no device stand under the device id
+ * `service`. Of an attestation its own row tells.
+ */
+export const audit = pgTable(
+  'audit',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    auditId: uuid('audit_id').notNull(),
+    at: instant('at').notNull(),
+    actor: text('actor').notNull(),
+    action: text('action').notNull(),
+    detail: jsonb('detail').$type<Json>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.at, table.auditId] }),
+    // In the order in which it is read, all of it, of one actor or of one action.
+    index('audit_at').on(table.at, table.auditId),
+    index('audit_actor').on(table.actor, table.at, table.auditId),
+    index('audit_action').on(table.action, table.at, table.auditId),
+  ],
+)
+
+/**
+ * Events that left with the change they announce and wait for delivery. None is ever removed from here
+ * but by being settled, so no partition that is dropped holds one that waits.
+ */
+export const outbox = pgTable(
+  'outbox',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    eventId: uuid('event_id').notNull(),
+    type: text('type').notNull(),
+    payload: jsonb('payload').$type<Json>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: instant('next_attempt_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.eventId] }),
+    index('outbox_next').on(table.nextAttemptAt),
+  ],
+)
+
+/** Events that wait no longer, partitioned by when they were settled. */
+export const settledEvent = pgTable(
+  'settled_event',
+  {
+    deviceId: asciiText('device_id').notNull(),
+    eventId: uuid('event_id').notNull(),
+    settledAt: instant('settled_at').notNull(),
+    outcome: text('outcome').$type<EventOutcome>().notNull(),
+    type: text('type').notNull(),
+    payload: jsonb('payload').$type<Json>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    attempts: integer('attempts').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.deviceId, table.settledAt, table.eventId] }),
+    check('settled_event_outcome', sql`${table.outcome} in ('delivered', 'expired')`),
+  ],
+)
+
+/** `expired`: nobody was there to be given it for too long. */
+export type EventOutcome = 'delivered' | 'expired'
+
+/**
+ * A bounded sample of the questions that were asked on each day, partitioned by day: it does not grow with
+ * the fleet, and all of it is on one machine. A row without a device counts the questions about its topic
+ * that were not kept.
+ */
+export const question = pgTable(
+  'question',
+  {
+    period: instant('period').notNull(),
+    clientId: asciiText('client_id').notNull(),
+    /** Names the topic; empty for all that are not told apart. */
+    topic: asciiText('topic').notNull(),
+    deviceId: asciiText('device_id').notNull(),
+    /** Names the question: the device and what was asked. */
+    sample: asciiText('sample').notNull(),
+    about: jsonb('about').$type<QuestionTopic>().notNull(),
+    /** Names what it has in common with questions of the same names and types of values. */
+    shape: asciiText('shape').notNull(),
+    /** Of those of a topic the lowest are kept. */
+    rank: integer('rank').notNull(),
+    /** How often exactly this was asked, and when last. */
+    asked: bigint('asked', { mode: 'number' }).notNull(),
+    askedAt: instant('asked_at').notNull(),
+    request: jsonb('request').$type<Json>(),
+    leftOut: jsonb('left_out').$type<readonly (readonly string[])[]>(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.period, table.clientId, table.topic, table.deviceId, table.sample],
+    }),
+  ],
+)
+
+/** Which action on which resource; `null` for what is not told apart. */
+export type QuestionTopic = {
+  readonly action: string | null
+  readonly resource_type: string | null
+  readonly resource_id: string | null
+}
+
+/**
+ * Programs that may call the API. A secret is 256 random bits, so one plain hash keeps it. While one is
+ * being replaced there are two. When each was used last is kept to the hour, and decides nothing.
+ */
+export const client = pgTable(
+  'client',
+  {
+    clientId: asciiText('client_id').primaryKey(),
+    name: text('name').notNull(),
+    secretHash: asciiText('secret_hash').notNull(),
+    scopes: text('scopes').array().$type<Scope[]>().notNull(),
+    createdAt: instant('created_at').notNull(),
+    disabledAt: instant('disabled_at'),
+    /** Null for the secret that the client was created with. */
+    secretChangedAt: instant('secret_changed_at'),
+    secretUsedAt: instant('secret_used_at'),
+    // Both are null without a secret before that one.
+    previousSecretHash: asciiText('previous_secret_hash'),
+    previousSecretUntil: instant('previous_secret_until'),
+    previousSecretUsedAt: instant('previous_secret_used_at'),
+  },
+  (table) => [
+    check(
+      'client_previous_secret_whole',
+      sql`num_nulls(${table.previousSecretHash}, ${table.previousSecretUntil}) in (0, 2)`,
+    ),
+  ],
+)
+
+/** Our own keys; the private halves are sealed with the master secret. */
+export const signingKey = pgTable(
+  'signing_key',
+  {
+    kid: asciiText('kid').primaryKey(),
+    use: text('use').$type<SigningKeyUse>().notNull(),
+    /** Counts the keys of one use: two processes that make the same key at once cannot both keep it. */
+    generation: integer('generation').notNull(),
+    algorithm: text('algorithm').notNull(),
+    publicJwk: jsonb('public_jwk').$type<Json>().notNull(),
+    certificate: text('certificate'),
+    /** Destroyed with a key that was retired, and a while after others have ended. */
+    sealedPrivateKey: text('sealed_private_key'),
+    createdAt: instant('created_at').notNull(),
+    signsFrom: instant('signs_from').notNull(),
+    // Both are null until there is a successor.
+    signsUntil: instant('signs_until'),
+    acceptedUntil: instant('accepted_until'),
+    /** When an administrator ended it at once. */
+    retiredAt: instant('retired_at'),
+  },
+  (table) => [
+    unique('signing_key_generation').on(table.use, table.generation),
+    check(
+      'signing_key_succeeded_whole',
+      sql`num_nulls(${table.signsUntil}, ${table.acceptedUntil}) in (0, 2)`,
+    ),
+    check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
+    check(
+      'signing_key_use',
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment')`,
+    ),
+  ],
+)
+
+/** Secrets that outlive the master secret that they are sealed with. */
+export const sealedSecret = pgTable('sealed_secret', {
+  name: asciiText('name').primaryKey(),
+  sealed: text('sealed').notNull(),
+  createdAt: instant('created_at').notNull(),
+})
+
+export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt' | 'enrolment'
