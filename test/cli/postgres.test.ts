@@ -42,12 +42,12 @@ describePostgres('the command line on PostgreSQL', () => {
       const { code, stderr } = await runCli(args, env)
       expect(code).toBe(1)
       expect(stderr).toMatch(
-        /lacks \d+ migration\(s\) \(.+\): run "npm run -s countersign -- migrate" first\n$/,
+        /lacks \d+ migrations \(.+\): run "npm run -s countersign -- migrate" first\n$/,
       )
     }
     const first = await runCli(['migrate'], env)
     expect(first).toMatchObject({ code: 0, stderr: '' })
-    expect(first.stdout).toMatch(/^Applied \d+ migration\(s\): 0000_\w+, 0001_\w+/)
+    expect(first.stdout).toMatch(/^Applied \d+ migrations: 0000_\w+, 0001_\w+/)
     const again = await runCli(['migrate'], env)
     expect(again).toMatchObject({ code: 0, stdout: 'The database is current.\n', stderr: '' })
     expect(await runCli(['clients', 'list'], env)).toMatchObject({ code: 0 })

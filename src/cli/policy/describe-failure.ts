@@ -1,5 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
-import { describeLosses } from '../../base/words.ts'
+import { describeLosses, plural } from '../../base/words.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { RollBackFailure } from '../../operations/release/roll-back.ts'
 import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../rollout/override.ts'
@@ -20,6 +20,8 @@ export function describeFailure(failure: RollBackFailure | OverrideFailure): str
     case 'preview_missing':
     case 'preview_too_small':
       return `the preview does not count (${failure.reason}): preview the document again`
+    case 'too_many_dates':
+      return `its clauses name ${plural(failure.leftOut, 'moment')} to come more than a preview looks at, so that nobody sees what they do then: drop those that are over, or split it`
     case 'preview_busy':
       return 'another preview is under way: try again when it is done'
     case 'denials_not_accepted':

@@ -34,6 +34,11 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       const detail = `the preview compared ${plural(compared, 'device')}, and ${needed} are needed: ${PREVIEW_FIRST}`
       return answerProblem(c, reason, detail, { compared, needed })
     }
+    case 'too_many_dates': {
+      const { leftOut } = failure
+      const detail = `clauses name ${plural(leftOut, 'moment')} to come more than a preview looks at: drop those that are over`
+      return answerProblem(c, reason, detail, { left_out: leftOut })
+    }
     case 'denials_not_accepted': {
       const { newlyDenied, accepted } = failure
       return answerProblem(

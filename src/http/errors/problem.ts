@@ -169,6 +169,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, Answer>> = {
   preview_busy: { status: 429, title: 'Another preview is under way. Try again later.' },
   preview_missing: conflict('No preview of the document counts.'),
   preview_too_small: conflict('The preview compared too few devices.'),
+  too_many_dates: { status: 422, title: 'The document names more dates than a preview looks at.' },
   denials_not_accepted: conflict('Devices would be denied that are allowed now.'),
   superseded: conflict('Something else changed first, and nothing was changed now.'),
   rollout_open: conflict('Another document is being rolled out.'),

@@ -16,6 +16,7 @@ export const PREVIEW_REASONS = [
   'preview_missing',
   'preview_busy',
   'preview_too_small',
+  'too_many_dates',
   'denials_not_accepted',
 ] as const
 
@@ -28,6 +29,8 @@ export type PreviewFailure =
       readonly compared: number
       readonly needed: number
     }
+  /** Clauses name more moments to come than a preview looks at, so many more: what they do then is unseen. */
+  | { readonly reason: 'too_many_dates'; readonly leftOut: number }
   | {
       readonly reason: 'denials_not_accepted'
       readonly newlyDenied: number
@@ -46,6 +49,8 @@ export type PreviewOnRecord = {
   /** Devices that would lose the access that they have, at once or with their next attestation. */
   readonly newlyDenied: number
   readonly compared: number
+  /** Moments to come that clauses of the document name and that were not looked at. */
+  readonly leftOut: number
 }
 
 export type PreviewQuery = {
@@ -75,6 +80,9 @@ export async function passPreview(
   const { newlyDenied, compared } = preview
   const needed = await neededSample(store, query.now)
   if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
+  if (query.kind === 'policy' && preview.leftOut > 0) {
+    return err({ reason: 'too_many_dates', leftOut: preview.leftOut })
+  }
   const { acceptedDenials: accepted } = query
   if (newlyDenied > accepted) return err({ reason: 'denials_not_accepted', newlyDenied, accepted })
   return ok(preview)
@@ -99,8 +107,12 @@ export async function findPreview(
   // What another version has recorded, in words that this one does not know, counts for nothing.
   const newlyDenied = readLosses(preview.summary)
   if (newlyDenied === undefined) return undefined
-  const { compared } = Object(preview.summary)
-  return { at: preview.at, newlyDenied, compared: Number.isSafeInteger(compared) ? compared : 0 }
+  const { compared, moments } = Object(preview.summary)
+  const { left_out_of_clauses: leftOut } = Object(moments)
+  return {
+    ...{ at: preview.at, newlyDenied, compared: Number.isSafeInteger(compared) ? compared : 0 },
+    leftOut: Number.isSafeInteger(leftOut) ? leftOut : 0,
+  }
 }
 
 /**

@@ -197,7 +197,7 @@ async function demandPreview(
   const now = clock()
   const query = { kind, hash: compiled.hash, inForce, acceptedDenials, maxAgeMs, now }
   const passed = await passPreview(store, query)
-  if (passed.ok || passed.failure.reason === 'denials_not_accepted') return passed
+  if (passed.ok || isAboutDocument(passed.failure)) return passed
   const isTooMany =
     replaysAtMost !== Number.POSITIVE_INFINITY &&
     (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
@@ -211,6 +211,11 @@ async function demandPreview(
   const again = await passPreview(store, made)
   const isOfOthers = !again.ok && again.failure.reason === 'preview_missing'
   return isOfOthers ? err({ reason: 'superseded' }) : again
+}
+
+/** Another preview would find the same. */
+function isAboutDocument({ reason }: PreviewFailure): boolean {
+  return reason === 'denials_not_accepted' || reason === 'too_many_dates'
 }
 
 async function activate(

@@ -50,6 +50,8 @@ export type CompiledClause = {
   /** Moments at which it may change by the clock alone, ascending, in milliseconds of the epoch. */
   readonly instants: readonly number[]
   readonly clock: ClockUse
+  /** Whether the clock changes it at those moments alone, but for what comes back within a week. */
+  readonly namesAllDates: boolean
   /** Reference values can change what it says. */
   readonly readsAppraisal: boolean
   /** Equal for clauses that say the same of the same input, in whatever documents they are. */
@@ -138,6 +140,7 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     require,
     instants: [...instants].sort((a, b) => a - b),
     clock: clockUseOf({ when, require }),
+    namesAllDates: require.namesAllDates && when?.namesAllDates !== false,
     readsAppraisal: dependsOnAppraisal({ when, require }),
     logic: JSON.stringify([when?.source, require.source]),
   })

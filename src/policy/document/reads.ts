@@ -1,3 +1,4 @@
+import { EVIDENCE_TIMES } from '../language/clock-readings.ts'
 import type { Expression } from '../language/expression.ts'
 
 type Sources = {
@@ -32,9 +33,6 @@ export type ClockUse =
   | 'hours'
 
 const ACCESSOR = /\.get[A-Z]/
-
-/** They move with every attestation, and so with the clock for a device that goes on attesting. */
-const EVIDENCE_TIMES = ['attested_at', 'valid_until']
 
 export function clockUseOf({
   when,

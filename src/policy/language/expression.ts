@@ -29,6 +29,8 @@ export type Expression = {
   readonly measuredAt: MeasuredAt | undefined
   /** The moments that it names, in milliseconds of the epoch (`instantsIn`). */
   readonly instants: readonly number[]
+  /** Whether it changes by the clock at no other moment, but for what comes back within a week. */
+  readonly namesAllDates: boolean
   /**
    * Whether it holds; or, as a text, why that cannot be said: a value is absent, or has another
    * type than its use needs. It never throws.
@@ -147,8 +149,9 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   const { ast, type, roots, measuredAt } = analysis
   if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
   const evaluate = decide(compileProgram(ast, POLICY_NAMES))
-  const instants = instantsIn(ast)
-  return { ok: true, expression: { source, roots, measuredAt, instants, evaluate }, ast }
+  const { instants, areAll: namesAllDates } = instantsIn(ast)
+  const expression = { source, roots, measuredAt, instants, namesAllDates, evaluate }
+  return { ok: true, expression, ast }
 }
 
 export type TreeAnalysis =

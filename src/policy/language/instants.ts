@@ -1,4 +1,5 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { namesAllDates } from './clock-readings.ts'
 import { evaluateConstant, isConstant } from './constant-expression.ts'
 import { Duration, Timestamp } from './value.ts'
 
@@ -14,7 +15,7 @@ const NANOS_OF_MS = 1_000_000n
  * the one after it, as `now > t` holds from then on. What it says between two of them changes by the
  * clock only where it reads the hour or the day, or how old something is.
  */
-export function instantsIn(ast: ASTNode): readonly number[] {
+export function instantsIn(ast: ASTNode): Instants {
   const found = { instants: new Set<number>(), durations: new Set<number>() }
   collect(ast, found)
   const moved = [...found.durations].slice(0, MOST_DURATIONS)
@@ -22,7 +23,15 @@ export function instantsIn(ast: ASTNode): readonly number[] {
     instant,
     ...moved.flatMap((duration) => [instant + duration, instant - duration]),
   ])
-  return all.flatMap((instant) => [instant, instant + 1]).slice(0, MOST_INSTANTS)
+  const instants = all.flatMap((instant) => [instant, instant + 1])
+  const areFew = instants.length <= MOST_INSTANTS && found.durations.size <= MOST_DURATIONS
+  return { instants: instants.slice(0, MOST_INSTANTS), areAll: areFew && namesAllDates(ast) }
+}
+
+export type Instants = {
+  readonly instants: readonly number[]
+  /** Whether it changes by the clock at no other moment, but for what comes back within a week. */
+  readonly areAll: boolean
 }
 
 type Found = { readonly instants: Set<number>; readonly durations: Set<number> }

@@ -178,12 +178,18 @@ export function comingIntoForce(
 
 const MOMENTS_LISTED = 40
 
-function describeMoments({ times, leftOut, readsHours }: Moments): MomentsLookedAt {
+function describeMoments({
+  times,
+  leftOut,
+  leftOutOfClauses,
+  readsHours,
+}: Moments): MomentsLookedAt {
   return {
     looked_at: times.slice(0, MOMENTS_LISTED).map((time) => new Date(time).toISOString()),
     count: times.length,
     hourly: readsHours,
     left_out: leftOut,
+    left_out_of_clauses: leftOutOfClauses,
   }
 }
 

@@ -73,6 +73,8 @@ export type MomentsLookedAt = {
   readonly hourly: boolean
   /** Moments that documents name, and that were too many to be looked at. */
   readonly left_out: number
+  /** Of these, such that clauses of the candidate name: a policy with any does not come into force. */
+  readonly left_out_of_clauses: number
 }
 
 export type LaterDenials = Change & {

@@ -8,6 +8,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import pg from 'pg'
 import { COMMAND } from '../../base/command.ts'
+import { plural } from '../../base/words.ts'
 import type { Database } from '../drivers/database.ts'
 import { isPooled } from '../drivers/statement-names.ts'
 import { SchemaNotCurrentError, storeFaultOf } from '../store-error.ts'
@@ -126,7 +127,7 @@ export async function requireCurrentSchema(db: Database, remedy: string): Promis
   if (pending.length === 0) return
   const names = pending.map(({ tag }) => tag).join(', ')
   throw new SchemaNotCurrentError(
-    `the database lacks ${pending.length} migration(s) (${names}): ${remedy}`,
+    `the database lacks ${plural(pending.length, 'migration')} (${names}): ${remedy}`,
   )
 }
 
@@ -140,7 +141,7 @@ async function pendingMigrations(db: Database): Promise<readonly Migration[]> {
   const unknown = unknownMigrations(applied)
   if (unknown.length > 0) {
     throw new SchemaNotCurrentError(
-      `the database has ${unknown.length} migration(s) that this version of countersign does not know: run the newer version`,
+      `the database has ${plural(unknown.length, 'migration')} that this version of countersign does not know: run the newer version`,
     )
   }
   return known.filter(({ when }) => !applied.includes(when))

@@ -5,8 +5,9 @@ import { release } from '../../../src/operations/release/release.ts'
 import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import type { PreviewSummary } from '../../../src/replay/preview/summary.ts'
 import { agent } from '../../policy/healthy-device.ts'
+import type { Json } from '../../support/json.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
-import { type Document, lintErrors, lintedOf, policyWith } from './documents.ts'
+import { bodyOf, type Document, lintErrors, lintedOf, policyWith } from './documents.ts'
 import { type Fleet, openFleet, START, toEntry } from './fleet.ts'
 import { values } from './scenarios.ts'
 
@@ -80,6 +81,26 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'believes no evidence that is accepted after a date',
     make: () => policyWith(`attestation.attested_at < timestamp("${FROM}") || ${NOBODY}`),
     ...{ now: 0, later: 9800, from: '2026-03-05T00:00:00.000Z' },
+  },
+  {
+    name: 'goes by the month',
+    make: () => policyWith('now.getMonth() == 2', { hold: 'never' }),
+    ...{ now: 0, later: 9800, from: '2026-04-01T08:00:00.000Z' },
+  },
+  {
+    name: 'goes by the seconds of the clock, and so by a date that it does not name',
+    make: () => policyWith('int(now) < 1798761600'),
+    ...{ now: 0, later: 9800, from: '2027-01-07T08:00:00.000Z' },
+  },
+  {
+    name: 'goes by how long each device has been known',
+    make: () => policyWith('now - device.created_at < duration("1440h")'),
+    ...{ now: 0, later: 9800, from: '2026-04-01T08:00:00.000Z' },
+  },
+  {
+    name: 'moves its date twice',
+    make: () => policyWith(`now - duration("360h") - duration("360h") < timestamp("${FROM}")`),
+    ...{ now: 0, later: 9800, from: '2026-04-09T08:00:00.000Z' },
   },
   {
     name: 'lets an enclave end in 13 hours',
@@ -169,4 +190,26 @@ describe('a document that', () => {
     } as const
     expect(await store.stepRollout(step)).toBe('applied')
   })
+})
+
+test('a policy that names more dates than a preview looks at does not come into force', async () => {
+  const body: Json = policyWith('attestation.enclaveSvn >= 1').body
+  const [clause = {}] = body.clauses.slice(-1)
+  const clauses = Array.from({ length: 20 }, (_, index) => {
+    const dates = Array.from({ length: 15 }, (_, day) => {
+      return `now == timestamp("${new Date(START.getTime() + (index * 15 + day + 1) * 86_400_000).toISOString()}")`
+    })
+    const require = `attestation.enclaveSvn >= 1 || ${dates.join(' || ')}`
+    return { ...clause, id: `dated_${index}`, require }
+  })
+  const document = bodyOf('policy', { ...body, clauses: [...body.clauses, ...clauses] })
+  const { store, clock, random } = (await openFleet(100)).service.services
+  const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
+  const refused = await release(releases, {
+    document: lintedOf(document, START),
+    way: { kind: 'at_once' },
+    ...{ by: 'test', reason: 'test', acceptedDenials: 0, maxAgeMs: 60_000, second: NO_SECOND },
+  })
+  // A moment and the one after it: 600, of which 512 are looked at.
+  expect(expectRefusal(refused, 'too_many_dates')).toMatchObject({ leftOut: 88 })
 })

@@ -1,0 +1,60 @@
+import type { ASTNode } from '@marcbachmann/cel-js'
+import { isConstant } from './constant-expression.ts'
+
+/** They move with every attestation, and so with the clock for a device that goes on attesting. */
+export const EVIDENCE_TIMES = ['attested_at', 'valid_until'] as const
+
+const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=', '==', '!='])
+/** What they give comes back within a week. */
+const WEEKLY: ReadonlySet<string> = new Set([
+  'getDayOfWeek',
+  'getHours',
+  'getMinutes',
+  'getSeconds',
+  'getMilliseconds',
+])
+
+/**
+ * Whether everything that an expression makes of the clock changes at moments that it names or comes
+ * back within a week: each reading of a time is compared with a constant, at most moved by one constant
+ * or set beside another reading, or is asked for its hour or its day of the week. Else it may say
+ * something else from any moment on, as `now.getMonth() != 0` or `int(now) < 1798761600` does.
+ */
+export function namesAllDates(node: ASTNode): boolean {
+  if (isConstant(node)) return true
+  if (isTime(node)) return false
+  if (COMPARISONS.has(node.op)) {
+    const [left, right] = node.args as readonly [ASTNode, ASTNode]
+    if (isConstant(right) && isMovedOnce(left)) return true
+    if (isConstant(left) && isMovedOnce(right)) return true
+  }
+  if (node.op === 'rcall') {
+    const [name, receiver, rest] = node.args
+    if (WEEKLY.has(name) && isTime(receiver)) return rest.every(namesAllDates)
+  }
+  return partsOf(node).every(namesAllDates)
+}
+
+/** A reading of a time, one that is moved by a constant, or how far one is from another. */
+function isMovedOnce(node: ASTNode): boolean {
+  if (isTime(node)) return true
+  if (node.op !== '-' && node.op !== '+') return false
+  const [left, right] = node.args as readonly [ASTNode, ASTNode]
+  if (isTime(left)) return isTime(right) || isConstant(right)
+  return isConstant(left) && isTime(right)
+}
+
+function isTime(node: ASTNode): boolean {
+  if (node.op === 'id') return node.args === 'now'
+  const names: readonly unknown[] = EVIDENCE_TIMES
+  if (node.op === '.') return names.includes(node.args[1])
+  return node.op === '[]' && node.args[1].op === 'value' && names.includes(node.args[1].args)
+}
+
+function partsOf(node: ASTNode): readonly ASTNode[] {
+  return ([node.args].flat(3) as readonly unknown[]).filter(isNode)
+}
+
+function isNode(part: unknown): part is ASTNode {
+  return typeof part === 'object' && part !== null && 'op' in part
+}
