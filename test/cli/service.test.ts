@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -70,7 +70,7 @@ describeWith('systemd', existsSync('/usr/bin/systemd-analyze'), 'the unit for sy
     execFileSync('systemd-analyze', args, { encoding: 'utf8', stdio: 'pipe' })
 
   beforeAll(() => {
-    folder = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim()
+    folder = mkdtempSync(join(tmpdir(), 'unit-'))
     unit = join(folder, 'countersign.service')
     // The same with the places of this machine, since systemd looks whether they are there.
     const text = readFileSync(UNIT, 'utf8')
@@ -78,7 +78,7 @@ describeWith('systemd', existsSync('/usr/bin/systemd-analyze'), 'the unit for sy
       .replaceAll('/opt/countersign', resolve('.'))
     writeFileSync(unit, text)
   })
-  afterAll(() => execFileSync('rm', ['-r', folder]))
+  afterAll(() => rmSync(folder, { recursive: true }))
 
   test('has no mistake', () => {
     // Without --man=no it wants the page of the manual that Documentation names.
