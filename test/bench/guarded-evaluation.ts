@@ -13,6 +13,8 @@ import { type PathResult, type Round, type Run, runRounds, type Variant } from '
 
 const CONNECTIONS = 32
 const HOUR_MS = 3_600_000
+/** Time for repair counts from when a clause began to bind: it is over where that was long enough ago. */
+const ARMED_BEFORE_MS = DENIED_SECONDS * 1000
 
 /** What is in force, with time for repair that is over for those who fail, and one clause more. */
 const CANDIDATE = {
@@ -74,7 +76,7 @@ async function runOnce(
 
 /** Puts everything in place, and answers with how to take it away. */
 async function arm(store: Store): Promise<() => Promise<void>> {
-  const now = new Date()
+  const now = new Date(Date.now() - ARMED_BEFORE_MS)
   const names = { author: 'bench', reason: 'bench', now }
   const compiled = compilePolicy(CANDIDATE)
   const active = await store.activeDocument('policy')
@@ -103,7 +105,7 @@ async function arm(store: Store): Promise<() => Promise<void>> {
     by: 'bench',
   } as const
   await store.stepRollout({ ...step, revision: 1, action: 'entered', state: 'running', now })
-  const expiresAt = new Date(now.getTime() + HOUR_MS)
+  const expiresAt = new Date(Date.now() + HOUR_MS)
   const overrides = ['pin', 'allow'] as const
   for (const action of overrides) {
     const what = action === 'pin' ? ({ action, kind, hash: from } as const) : { action }
