@@ -2,17 +2,4 @@ ALTER TABLE "device" ADD COLUMN "name" text;--> statement-breakpoint
 ALTER TABLE "device" ADD COLUMN "serial" text;--> statement-breakpoint
 ALTER TABLE "device" ADD COLUMN "name_folded" text;--> statement-breakpoint
 ALTER TABLE "device" ADD COLUMN "serial_folded" text;--> statement-breakpoint
-ALTER TABLE "device" ADD COLUMN "unmet" text[] DEFAULT '{}'::text[] NOT NULL;--> statement-breakpoint
-CREATE INDEX "audit_at" ON "audit" USING btree ("at","audit_id");--> statement-breakpoint
-CREATE INDEX "audit_actor" ON "audit" USING btree ("actor","at","audit_id");--> statement-breakpoint
-CREATE INDEX "audit_action" ON "audit" USING btree ("action","at","audit_id");--> statement-breakpoint
-CREATE INDEX "device_found" ON "device" USING gin ("labels_folded","unmet");--> statement-breakpoint
-CREATE INDEX "device_announced" ON "device" USING btree ("announced_verdict","device_id");--> statement-breakpoint
-CREATE INDEX "device_issuer" ON "device" USING btree ("issuer","device_id");--> statement-breakpoint
-CREATE INDEX "device_owner" ON "device" USING btree ("owner_folded" text_pattern_ops) WHERE "device"."owner_folded" is not null;--> statement-breakpoint
-CREATE INDEX "device_name" ON "device" USING btree ("name_folded" text_pattern_ops) WHERE "device"."name_folded" is not null;--> statement-breakpoint
-CREATE INDEX "device_entra" ON "device" USING btree ("entra_device_id_folded" text_pattern_ops) WHERE "device"."entra_device_id_folded" is not null;--> statement-breakpoint
-CREATE INDEX "device_serial" ON "device" USING btree ("serial_folded" text_pattern_ops) WHERE "device"."serial_folded" is not null;--> statement-breakpoint
-CREATE INDEX "device_seen" ON "device" USING btree ("seen_on");--> statement-breakpoint
-CREATE INDEX "device_pending" ON "device" USING btree ("device_id") WHERE "device"."enrolment" = 'pending';--> statement-breakpoint
-CREATE INDEX "refusal_at" ON "refusal" USING btree ("at","attestation_id");
+ALTER TABLE "device" ADD COLUMN "unmet" text[] DEFAULT '{}'::text[] NOT NULL;

@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as devices from '../../src/store/schema/device-schema.ts'
 import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
 import * as steering from '../../src/store/schema/steering-schema.ts'
 import * as system from '../../src/store/schema/system-schema.ts'
+import { readIndexes } from '../../src/store/system/build-index.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/store/system/migrate.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
@@ -121,6 +124,14 @@ test('the journal names every file, once and in order', () => {
   expect(journal.entries.map((entry: { tag: string }) => `${entry.tag}.sql`)).toEqual(files.sort())
   const times = journal.entries.map((entry: { when: number }) => entry.when)
   expect(times).toEqual([...new Set<number>(times)].sort((a, b) => a - b))
+})
+
+test('indexes of tables that are there come in files of their own, which can be applied beside everybody', () => {
+  const [first, ...later] = readMigrationFiles({ migrationsFolder: fileURLToPath(folder) })
+  expect(first?.sql.join()).toContain('CREATE INDEX')
+  const withIndexes = later.filter(({ sql }) => /CREATE (UNIQUE )?INDEX/.test(sql.join()))
+  expect(withIndexes.length).toBeGreaterThan(0)
+  for (const { sql } of withIndexes) expect(readIndexes(sql), sql.join()).toBeDefined()
 })
 
 describe('a database migrated on PGlite', () => {

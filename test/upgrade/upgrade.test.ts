@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { join } from 'node:path'
+import { brotliDecompressSync } from 'node:zlib'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { AttestationAgent } from '../../src/simulator/agent.ts'
@@ -11,9 +10,9 @@ import { migratePostgres } from '../../src/store/system/migrate.ts'
 import { folderForTest, runCli, serveInTest } from '../cli/cli-process.ts'
 import type { Json } from '../support/json.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
-import { POSTGRES_BINARIES } from '../support/postgres-binaries.ts'
 import { expectOk } from '../support/refusal.ts'
 import { describeTar, tar } from '../support/tar.ts'
+import { FIXTURE, restoreBefore } from './restore-before.ts'
 
 /*
  * From a version before this one. What the upgrades begin with was made by the code of that commit and by
@@ -22,7 +21,6 @@ import { describeTar, tar } from '../support/tar.ts'
  */
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 })
-const FIXTURE = resolve('test/upgrade/before-0.2')
 const PUBLIC_URL = 'http://countersign.test'
 /** The fleet is as old as the fixture: nothing of it is to be cleaned up by its age. */
 const KEPT = { PUBLIC_URL, HISTORY_DAYS: '3650', DEVICE_IDLE_DAYS: '0', SIGNING_KEY_DAYS: '0' }
@@ -137,14 +135,7 @@ describePostgres('a PostgreSQL database', () => {
   })
   afterAll(() => server?.stop())
 
-  /** Restored by `psql`, of what `pg_dump` made. */
-  async function restore(name: string): Promise<string> {
-    const url = await server.createDatabase(name)
-    const input = gunzipSync(readFileSync(join(FIXTURE, 'postgres.sql.gz')))
-    const psql = join(POSTGRES_BINARIES ?? '', 'psql')
-    execFileSync(psql, ['-qX', '-v', 'ON_ERROR_STOP=1', url], { input, stdio: 'pipe' })
-    return url
-  }
+  const restore = (name: string) => restoreBefore(server, name)
 
   test('is refused until it is migrated, and then goes on', async () => {
     const facts = factsOf('postgres')
@@ -156,7 +147,9 @@ describePostgres('a PostgreSQL database', () => {
     const early = await runCli(['serve', '--port', '0'], env)
     expect(early.code).toBe(1)
     expect(early.stderr).toContain('migrate" first')
-    expect(await runCli(['migrate'], env)).toMatchObject({ code: 0 })
+    const migrated = await runCli(['migrate'], env)
+    expect(migrated).toMatchObject({ code: 0 })
+    expect(migrated.stderr).toMatch(/^Building index 1 of \d+ \(audit_at\); everybody reads/)
     await expectToGoOn(facts, env)
   })
 

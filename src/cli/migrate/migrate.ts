@@ -1,13 +1,15 @@
 import { plural } from '../../base/words.ts'
-import { migratePostgres } from '../../store/system/migrate.ts'
+import { type MigrationStep, migratePostgres } from '../../store/system/migrate.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { explainFault } from '../framework/explain-fault.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { readSettings } from '../framework/settings.ts'
 
 export const command = verb({
-  about: `Applies what is missing to the PostgreSQL database of DATABASE_URL, all of it or nothing.
-Run it before the first start and after each update; running it again does nothing.
+  about: `Applies what is missing to the PostgreSQL database of DATABASE_URL, while processes of the version
+before go on. Run it before the first start and after each update. It may be ended anywhere:
+run again it goes on, and does nothing when all is done. DATABASE_URL should name the server
+itself: through a pooler nobody can write while indexes are built.
 The embedded database needs no migration by hand, as every start migrates it.`,
   database: 'made',
   json: 'the names of the migrations that were applied',
@@ -21,7 +23,7 @@ The embedded database needs no migration by hand, as every start migrates it.`,
         return EXIT.done
       }
     }
-    const applied = await migratePostgres(database.url, tellBlocked).catch((error) => {
+    const applied = await migratePostgres(database.url, createTeller()).catch((error) => {
       throw explainFault(error, config)
     })
     if (json) printJson({ applied })
@@ -31,7 +33,26 @@ The embedded database needs no migration by hand, as every start migrates it.`,
   },
 })
 
-/** Those who come after it are let pass meanwhile, so it may go on for a while. */
-function tellBlocked(): void {
-  process.stderr.write('Another session holds a table that a migration needs. Trying again …\n')
+/** Each thing once, however often it happens; of indexes each. */
+function createTeller(): (step: MigrationStep) => void {
+  const told = new Set<string>()
+  return (step) => {
+    const text = describeStep(step)
+    if (!told.has(text)) process.stderr.write(`${text}\n`)
+    told.add(text)
+  }
+}
+
+function describeStep(step: MigrationStep): string {
+  switch (step.kind) {
+    case 'waiting':
+      return 'Another migration is under way. Waiting for it …'
+    case 'blocked':
+      return 'Another session holds a table that a migration needs. Trying again …'
+    case 'index':
+      return `Building index ${step.number} of ${step.total} (${step.name}); everybody reads and writes meanwhile …`
+    case 'pooled':
+      return `Building ${plural(step.indexes, 'index', 'indexes')} through a pooler: nobody can write until that is done. Ended now (Ctrl-C) it undoes
+everything; with DATABASE_URL naming the server itself it would disturb nobody.`
+  }
 }

@@ -15,7 +15,7 @@ import {
 import { MANIFEST_FILE, type ManifestFile, readManifest } from '../../store/backup/manifest.ts'
 import { openDatabaseFolder } from '../../store/backup/open-source.ts'
 import { readTar, type TarFailure, type TarHeader, type TarSink } from '../../store/backup/tar.ts'
-import { unknownMigrations } from '../../store/system/migrate.ts'
+import { unknownMigrations } from '../../store/system/migration-files.ts'
 import {
   type BackupDescription,
   DATABASE_PREFIX,

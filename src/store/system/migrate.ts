@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'drizzle-orm'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
 import pg from 'pg'
@@ -12,17 +9,17 @@ import { plural } from '../../base/words.ts'
 import type { Database } from '../drivers/database.ts'
 import { isPooled } from '../drivers/statement-names.ts'
 import { SchemaNotCurrentError, storeFaultOf } from '../store-error.ts'
-
-const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
+import { buildIndex, LOCK_WAIT, readIndexes } from './build-index.ts'
+import { applyFiles, type Migration, noteApplied, readMigrationState } from './migration-files.ts'
 
 /** Any number, the same in every process: who holds this lock of the server may migrate. */
 const MIGRATION_LOCK = 7_201_968_001
+const LOCK_POLL_MS = 250
 
 /**
  * A table that a long read holds keeps everybody waiting who comes after a migration that wants it. So
  * the migration gives up soon, lets them pass, and tries again.
  */
-const LOCK_WAIT = '2s'
 const LOCK_TRIES = 60
 const LOCK_PAUSE_MS = 2000
 
@@ -31,41 +28,152 @@ const CONNECT_TIMEOUT_MS = 5_000
 /** The same of a server that takes a connection and answers nothing on it. */
 const CHECK_TIMEOUT_MS = 10_000
 
+/** What `migratePostgres` is at, or held up by. */
+export type MigrationStep =
+  /** Another migration is under way, and is waited for; told again and again. */
+  | { readonly kind: 'waiting' }
+  /** Another session has a table for too long; this one tries again after a pause. */
+  | { readonly kind: 'blocked' }
+  /** It begins to build an index, one of `total`, while everybody reads and writes. */
+  | {
+      readonly kind: 'index'
+      readonly name: string
+      readonly number: number
+      readonly total: number
+    }
+  /** It begins to build indexes while nobody can write, as a pooler stands between. */
+  | { readonly kind: 'pooled'; readonly indexes: number }
+
 /**
- * Brings a PostgreSQL database to the schema of this build and answers the names of what was
- * applied. All of it happens or nothing. Of two processes one waits and finds nothing left to do.
- * One transaction, so that a pooler may stand between. `onBlocked` is told each time that another
- * session holds a table for too long; after some minutes of that the fault is thrown.
+ * Brings a PostgreSQL database to the schema of this build and answers the names of what was applied. It may
+ * be killed anywhere, and goes on when it is called again; of two processes one waits and finds nothing left
+ * to do.
+ *
+ * Tables, columns and functions come in one transaction, whose locks are short; then indexes of
+ * existing tables, beside those who read and write. A pooler has no session to do that in: through one
+ * everything is one transaction. After some minutes of being blocked the fault is thrown.
  */
 export async function migratePostgres(
   url: string,
-  onBlocked: () => void = () => {},
+  tell: (step: MigrationStep) => void = () => {},
 ): Promise<readonly string[]> {
+  const applied: string[] = []
   for (let tries = 1; ; tries += 1) {
     try {
-      return await migrateOnce(url)
+      await migrateOnce(url, tell, ({ tag }) => applied.push(tag))
+      return applied
     } catch (error) {
       if (storeFaultOf(error) !== 'lock' || tries >= LOCK_TRIES) throw error
-      onBlocked()
+      tell({ kind: 'blocked' })
       await delay(LOCK_PAUSE_MS)
     }
   }
 }
 
-async function migrateOnce(url: string): Promise<readonly string[]> {
+type Migrating = {
+  readonly client: pg.Client
+  readonly db: Database
+  readonly tell: (step: MigrationStep) => void
+  readonly onApplied: (migration: Migration) => void
+}
+
+async function migrateOnce(
+  url: string,
+  tell: Migrating['tell'],
+  onApplied: Migrating['onApplied'],
+): Promise<void> {
   const client = newClient(url, 'countersign migration')
+  // What breaks it fails the statement under way; unheard, the event would end the process.
+  client.on('error', () => {})
   await client.connect()
   try {
-    return await applyMigrations(drizzle(client))
+    const migrating = { client, db: drizzle(client), tell, onApplied }
+    if (await isPooled(client)) await migrateInTransaction(migrating)
+    else await migrateInSession(migrating)
   } finally {
-    await client.end()
+    await client.end().catch(() => {})
+  }
+}
+
+/**
+ * The lock ends with the session, which outlives a client that was killed until the statement has ended that
+ * it left behind. So nobody begins while an index of that one is still being built.
+ */
+async function migrateInSession({ client, db, tell, onApplied }: Migrating): Promise<void> {
+  // Whatever the role is given for its requests.
+  await client.query(`set statement_timeout = 0; set lock_timeout = '${LOCK_WAIT}'`)
+  // Asked again and again: who waits for it in a statement, an index that is being built would wait for.
+  while (!(await isLocked(client))) {
+    tell({ kind: 'waiting' })
+    await delay(LOCK_POLL_MS)
+  }
+  const { pending, isNew } = await readMigrationState(db)
+  for (const group of isNew ? [pending] : groupByKind(pending)) {
+    const [first] = group
+    const indexes = isNew || first === undefined ? undefined : readIndexes(first.statements)
+    if (first === undefined || indexes === undefined) {
+      await db.transaction((transaction) => applyFiles(transaction, group))
+    } else {
+      for (const [at, index] of indexes.entries()) {
+        tell({ kind: 'index', name: index.name, number: at + 1, total: indexes.length })
+        await buildIndex(client, index)
+      }
+      await noteApplied(db, first)
+    }
+    group.forEach(onApplied)
+  }
+}
+
+async function isLocked(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ is_ours: boolean }>(
+    'select pg_try_advisory_lock($1) as is_ours',
+    [MIGRATION_LOCK],
+  )
+  return rows[0]?.is_ours === true
+}
+
+/** Files that follow each other and are no indexes are applied together; each of the others alone. */
+function groupByKind(pending: readonly Migration[]): readonly (readonly Migration[])[] {
+  const groups: Migration[][] = []
+  let together: Migration[] | undefined
+  for (const migration of pending) {
+    const isAlone = readIndexes(migration.statements) !== undefined
+    if (together === undefined || isAlone) groups.push([migration])
+    else together.push(migration)
+    together = isAlone ? undefined : groups.at(-1)
+  }
+  return groups
+}
+
+/** Of a session through a pooler nothing is left after a transaction, its lock neither. */
+async function migrateInTransaction({ db, tell, onApplied }: Migrating): Promise<void> {
+  for (;;) {
+    const pending = await db.transaction(async (transaction) => {
+      const [lock] = await transaction
+        .select({ isOurs: sql<boolean>`is_ours` })
+        .from(sql`pg_try_advisory_xact_lock(${MIGRATION_LOCK}) as is_ours`)
+      if (lock?.isOurs !== true) return undefined
+      await transaction.execute(sql`set local statement_timeout = 0`)
+      await transaction.execute(sql.raw(`set local lock_timeout = '${LOCK_WAIT}'`))
+      const { pending: all, isNew } = await readMigrationState(transaction)
+      const indexes = all.flatMap(({ statements }) => readIndexes(statements) ?? [])
+      if (!isNew && indexes.length > 0) tell({ kind: 'pooled', indexes: indexes.length })
+      await applyFiles(transaction, all)
+      return all
+    })
+    if (pending !== undefined) return pending.forEach(onApplied)
+    tell({ kind: 'waiting' })
+    await delay(LOCK_POLL_MS)
   }
 }
 
 /** The same for an embedded database, which one process owns. */
 export async function migrateEmbedded(client: PGlite): Promise<Database> {
   const db = drizzlePglite(client)
-  await applyMigrations(db)
+  await db.transaction(async (transaction) => {
+    const { pending } = await readMigrationState(transaction)
+    await applyFiles(transaction, pending)
+  })
   return db
 }
 
@@ -84,34 +192,6 @@ export async function checkPostgres(url: string): Promise<{ readonly pooled: boo
   }
 }
 
-/** What Drizzle's own migrators do, under a lock that ends with the transaction. */
-function applyMigrations(db: Database): Promise<readonly string[]> {
-  const files = new Map(
-    readMigrationFiles({ migrationsFolder }).map((file) => [file.folderMillis, file]),
-  )
-  return db.transaction(async (transaction) => {
-    // Whatever the role is given for its requests; another migration is waited for until it ends.
-    await transaction.execute(sql`set local statement_timeout = 0`)
-    await transaction.execute(sql`set local lock_timeout = 0`)
-    await transaction.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`)
-    await transaction.execute(sql.raw(`set local lock_timeout = '${LOCK_WAIT}'`))
-    const pending = await pendingMigrations(transaction)
-    await transaction.execute(sql`create schema if not exists drizzle`)
-    await transaction.execute(sql`
-      create table if not exists drizzle.__drizzle_migrations (
-        id serial primary key, hash text not null, created_at bigint
-      )`)
-    for (const { when } of pending) {
-      const file = files.get(when)
-      if (file === undefined) throw new TypeError(`no migration of ${when}`)
-      for (const statement of file.sql) await transaction.execute(sql.raw(statement))
-      await transaction.execute(sql`
-        insert into drizzle.__drizzle_migrations (hash, created_at) values (${file.hash}, ${when})`)
-    }
-    return pending.map(({ tag }) => tag)
-  })
-}
-
 function newClient(url: string, name: string, query_timeout?: number): pg.Client {
   return new pg.Client({
     ...(query_timeout !== undefined && { query_timeout }),
@@ -123,49 +203,10 @@ function newClient(url: string, name: string, query_timeout?: number): pg.Client
 
 /** Refuses a database that is not on the schema of this build; `remedy` tells the operator what to do. */
 export async function requireCurrentSchema(db: Database, remedy: string): Promise<void> {
-  const pending = await pendingMigrations(db)
+  const { pending } = await readMigrationState(db)
   if (pending.length === 0) return
   const names = pending.map(({ tag }) => tag).join(', ')
   throw new SchemaNotCurrentError(
     `the database lacks ${plural(pending.length, 'migration')} (${names}): ${remedy}`,
   )
-}
-
-/**
- * The migrations of this build that the database does not have yet, in order.
- * Throws `SchemaNotCurrentError` if the database has some that this build does not know.
- */
-async function pendingMigrations(db: Database): Promise<readonly Migration[]> {
-  const known = readJournal()
-  const applied = await appliedMigrations(db)
-  const unknown = unknownMigrations(applied)
-  if (unknown.length > 0) {
-    throw new SchemaNotCurrentError(
-      `the database has ${plural(unknown.length, 'migration')} that this version of countersign does not know: run the newer version`,
-    )
-  }
-  return known.filter(({ when }) => !applied.includes(when))
-}
-
-/** Those, by their times in the journal, that this build does not know: a newer one applied them. */
-export function unknownMigrations(applied: readonly number[]): readonly number[] {
-  const known = readJournal()
-  return applied.filter((when) => !known.some((migration) => migration.when === when))
-}
-
-async function appliedMigrations(db: Database): Promise<readonly number[]> {
-  const [table] = await db
-    .select({ exists: sql<boolean>`name is not null` })
-    .from(sql`to_regclass('drizzle.__drizzle_migrations') as name`)
-  if (table?.exists !== true) return []
-  const rows = await db
-    .select({ when: sql<number>`created_at`.mapWith(Number) })
-    .from(sql`drizzle.__drizzle_migrations`)
-  return rows.map((row) => row.when)
-}
-
-type Migration = { readonly when: number; readonly tag: string }
-
-function readJournal(): readonly Migration[] {
-  return JSON.parse(readFileSync(`${migrationsFolder}/meta/_journal.json`, 'utf8')).entries
 }

@@ -5,9 +5,10 @@ import { type DatabaseNotice, openStore } from '../../../src/store/drivers/open-
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
+import { type MigrationStep, migratePostgres } from '../../../src/store/system/migrate.ts'
 import { describePgBouncer, type PgBouncer, startPgBouncer } from '../../support/pgbouncer.ts'
 import { type Postgres, startPostgres } from '../../support/postgres.ts'
+import { restoreBefore } from '../../upgrade/restore-before.ts'
 import { storeContract } from '../contract.ts'
 import { newDeviceId } from '../fixtures.ts'
 
@@ -108,6 +109,15 @@ describePgBouncer('store behind a pooler of transactions', () => {
     const url = bouncer.urlOf('race')
     const applied = await Promise.all(Array.from({ length: 3 }, () => migratePostgres(url)))
     expect(applied.filter((names) => names.length > 0)).toHaveLength(1)
+  })
+
+  test('builds the indexes of a database that is there in one transaction, and says so', async () => {
+    await restoreBefore(server, 'pooled')
+    const steps: MigrationStep[] = []
+    const applied = await migratePostgres(bouncer.urlOf('pooled'), (step) => steps.push(step))
+    expect(applied.length).toBeGreaterThan(1)
+    expect(steps).toEqual([{ kind: 'pooled', indexes: expect.any(Number) }])
+    expect(await migratePostgres(bouncer.urlOf('pooled'))).toEqual([])
   })
 
   test('that is gone is a fault like any other', async () => {

@@ -209,7 +209,8 @@ describePostgres('store on PostgreSQL', () => {
     await holder.connect()
     await holder.query('begin; lock table drizzle.__drizzle_migrations in access exclusive mode')
     let blocked = 0
-    const applied = await migratePostgres(url, () => {
+    const applied = await migratePostgres(url, ({ kind }) => {
+      expect(kind).toBe('blocked')
       blocked += 1
       void holder.query('rollback')
     })
