@@ -166,7 +166,7 @@ describe('identity', () => {
         const options = { version, withoutEnclave }
         const text = payloadText(await makeRequest(device, challenge, options))
         const request = await signRequest(device.requestKey, version === 1 ? 2 : 1, text)
-        expectRefusal(await verifier.send({ request }), 'message_member_missing')
+        expectRefusal(await verifier.send({ request }), 'message_member_misplaced')
       }
     }
   })

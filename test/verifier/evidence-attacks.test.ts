@@ -147,6 +147,15 @@ describe('boot log', () => {
     expect(failure).toMatchObject({ provenAik: { deviceKey: expect.anything() } })
   })
 
+  // Azure Attestation's protocol: `pcrs` stand in the order of the quote.
+  test('PCR values in another order than that of the quote; the attempt is attributable', async () => {
+    const result = await attack((data) => {
+      currentOf(data).pcrs[0].values.reverse()
+    })
+    const failure = expectRefusal(result, 'boot_pcr_order_wrong')
+    expect(failure).toMatchObject({ provenAik: { deviceKey: expect.anything() } })
+  })
+
   test('PCR values that are not quoted', async () => {
     const result = await attack((data, challenge) => {
       const indexes = [0, 1, 2, 3, 4, 5, 6, 7]

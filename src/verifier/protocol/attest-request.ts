@@ -15,6 +15,11 @@ import type { RequestJws } from './request-jws.ts'
 import { readKeysV1, readKeysV2 } from './request-keys.ts'
 
 const MAX_TYPE_CHARS = 16
+/** What every request says, whatever evidence it carries. */
+export const COMMON_MEMBERS = [
+  ...['rp_id', 'rp_data', 'challenge', 'service_context', 'custom_claims'],
+  ...['attest_key', 'request_key', 'other_keys'],
+]
 
 /** A request and the evidence of every kind in it. Unverified. */
 export type AttestRequest<F extends Failure = BuiltInFailure> = RequestData & {
@@ -42,6 +47,8 @@ export function readRequestOfKinds<F extends Failure>(
       const bound = kinds.find(({ requestType }) => requestType === type)
       const { name, boundMember } = bound ?? message.fail('message_member_invalid', 'att_type')
       const signed = boundMember === undefined ? data : data.object(boundMember)
+      // Beside it nothing would stand in what the report is made over.
+      if (signed !== data) data.refuseMisplaced(...COMMON_MEMBERS)
       checkAssertions(signed)
       const evidence = kinds.flatMap((kind) => {
         return kind.read({ version, type, data, signed, accept }) ?? []

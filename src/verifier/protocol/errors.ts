@@ -13,6 +13,7 @@ const ANSWER_OF: Readonly<Record<ProtocolFailure['reason'], WireAnswer>> = {
   message_member_missing: 'malformed',
   message_member_invalid: 'malformed',
   message_member_too_long: 'tooLarge',
+  message_member_misplaced: 'malformed',
   json_malformed: 'malformed',
   json_duplicate_member: 'malformed',
   json_too_deep: 'malformed',

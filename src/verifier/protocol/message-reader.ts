@@ -22,6 +22,7 @@ export const MESSAGE_REASONS = [
   'message_member_missing',
   'message_member_invalid',
   'message_member_too_long',
+  'message_member_misplaced',
 ] as const
 
 /** `member` is the path inside the message, such as `att_data.tpm_att_data.quote`. */
@@ -34,9 +35,9 @@ export type MessageFailure = {
 export type Accept<F extends Failure> = <V>(result: Result<V, F>) => V
 
 /**
- * Reads a JSON object of the protocol. Members that nobody asks for are ignored, because newer
- * clients may send more; a member of another type than asked for is refused. Checks with reasons of
- * their own go through `accept`.
+ * Reads a JSON object of the protocol. Members that nobody knows are ignored, because newer clients may
+ * send more; a member of another type than asked for is refused, and so is one that the protocol has
+ * elsewhere (`refuseMisplaced`). Checks with reasons of their own go through `accept`.
  */
 export function readMessage<T, F extends Failure = never>(
   name: string,
@@ -129,6 +130,18 @@ export class MessageReader {
 
   has(name: string): boolean {
     return this.#members.has(name)
+  }
+
+  /**
+   * Refuses members that the protocol has in another place, version or type of message: whoever sends one
+   * believes that it is looked at. An empty string is nothing here as well.
+   */
+  refuseMisplaced(...names: readonly string[]): void {
+    for (const name of names) {
+      const node = this.#members.get(name)?.node
+      const isNothing = node?.kind === 'string' && node.value === ''
+      if (node !== undefined && !isNothing) this.fail('message_member_misplaced', name)
+    }
   }
 
   object(name: string): MessageReader {

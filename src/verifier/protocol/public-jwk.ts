@@ -8,9 +8,9 @@ export const JWK_REASONS = ['jwk_private', 'jwk_not_rsa'] as const
 export type JwkFailure = { readonly reason: (typeof JWK_REASONS)[number]; readonly key: string }
 
 /** RFC 7518 §6: `k` is a symmetric key, the others are private. */
-const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+export const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const PUBLIC_MEMBERS = ['n', 'e', 'crv', 'x', 'y'] as const
-const MAX_MEMBER_CHARS = 1_024
+export const MAX_MEMBER_CHARS = 1_024
 
 /**
  * Reads the public members of a JWK. Whether they make a usable key is for `importTpmKey`; a private

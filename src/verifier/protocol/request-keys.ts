@@ -25,7 +25,7 @@ export type RequestKeyFailure =
 type RequestKeys = Pick<RequestData, 'requestKey' | 'otherKeys'>
 
 /** The names that `info.tpm_quote.hash_alg` may have. */
-const QUOTE_HASHES: ReadonlyMap<string, HashAlgorithm> = new Map([
+export const QUOTE_HASHES: ReadonlyMap<string, HashAlgorithm> = new Map([
   ['sha-256', 'sha256'],
   ['sha-384', 'sha384'],
   ['sha-512', 'sha512'],
@@ -41,6 +41,7 @@ export function readKeysV1(
   isReportBound: boolean,
   accept: Accept<RequestKeyFailure>,
 ): RequestKeys {
+  signed.refuseMisplaced('request_key', 'other_keys')
   const key = signed.object('attest_key')
   return {
     requestKey: {
@@ -54,6 +55,7 @@ export function readKeysV1(
 
 /** The keys of version 2. The TPM binds the request key in requests of every type. */
 export function readKeysV2(signed: MessageReader, accept: Accept<RequestKeyFailure>): RequestKeys {
+  signed.refuseMisplaced('attest_key')
   return {
     requestKey: readRequestKey(signed.object('request_key'), accept),
     otherKeys: signed

@@ -48,6 +48,10 @@ function edited(version: Version, edit: (data: Payload, payload: Payload) => voi
   return readText(version, JSON.stringify(payload))
 }
 
+const put = (holder: Payload, name: string) => {
+  holder[name] = 'AAAA'
+}
+
 const current = (data: Payload) => data.tpm_att_data.current_attestation
 
 describe('both versions', () => {
@@ -68,6 +72,86 @@ describe('both versions', () => {
     expect(bank?.algorithm).toBe('sha256')
     expect(bank?.values.size).toBe(24)
     expect(evidence.enclave === undefined).toBe(type === 'basic')
+  })
+
+  test.each<[string, Version, 'basic' | 'vbs', (data: Payload) => void, string]>([
+    [
+      'a boot log of version 1',
+      2,
+      'basic',
+      (d) => put(d.tpm_att_data, 'srtm_boot_log'),
+      'att_data.tpm_att_data.srtm_boot_log',
+    ],
+    [
+      'a claim of version 1',
+      2,
+      'basic',
+      (d) => put(d.tpm_att_data, 'current_claim'),
+      'att_data.tpm_att_data.current_claim',
+    ],
+    [
+      'a certificate outside',
+      2,
+      'basic',
+      (d) => put(d.tpm_att_data, 'aik_cert'),
+      'att_data.tpm_att_data.aik_cert',
+    ],
+    ['the key of version 1', 2, 'basic', (d) => put(d, 'attest_key'), 'att_data.attest_key'],
+    ['the key of version 2', 1, 'basic', (d) => put(d, 'request_key'), 'att_data.request_key'],
+    ['further keys', 1, 'basic', (d) => put(d, 'other_keys'), 'att_data.other_keys'],
+    [
+      'evidence of version 2',
+      1,
+      'basic',
+      (d) => put(d.tpm_att_data, 'current_attestation'),
+      'att_data.tpm_att_data.current_attestation',
+    ],
+    [
+      'a report that nothing is bound to',
+      2,
+      'basic',
+      (d) => put(d, 'vsm_report'),
+      'att_data.vsm_report',
+    ],
+    [
+      'what a report is made over',
+      1,
+      'basic',
+      (d) => put(d, 'report_signed'),
+      'att_data.report_signed',
+    ],
+    ['a nonce outside the report', 2, 'vbs', (d) => put(d, 'rp_data'), 'att_data.rp_data'],
+    [
+      'evidence outside the report',
+      1,
+      'vbs',
+      (d) => put(d, 'tpm_att_data'),
+      'att_data.tpm_att_data',
+    ],
+    [
+      'the report inside what it is made over',
+      1,
+      'vbs',
+      (d) => put(d.report_signed, 'vsm_report'),
+      'att_data.report_signed.vsm_report',
+    ],
+  ])(
+    '%s is refused in version %d %s, where nobody would look at it',
+    (_, version, type, edit, member) => {
+      const payload = JSON.parse(textOf(version, type))
+      edit(payload.att_data)
+      const refused = readText(version, JSON.stringify(payload))
+      const failure = expectRefusal(refused, 'message_member_misplaced')
+      expect(failure).toMatchObject({ member: `request.${member}` })
+    },
+  )
+
+  test('a member that nobody knows is ignored, and so is a misplaced one that is empty', () => {
+    const payload = JSON.parse(textOf(2, 'vbs'))
+    Object.assign(payload, { future: 1 })
+    Object.assign(payload.att_data, { future: {}, rp_data: '' })
+    Object.assign(payload.att_data.report_signed.tpm_att_data, { future: [], srtm_boot_log: '' })
+    expectOk(readText(2, JSON.stringify(payload)))
   })
 
   test.each([1, 2] as const)('version %d: the bound text is the text on the wire', (version) => {

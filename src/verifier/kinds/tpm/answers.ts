@@ -48,6 +48,7 @@ export const TPM_ANSWERS = {
   quote_digest_mismatch: 'quote',
   boot_pcr_bank_weak: 'quote',
   boot_pcr_not_quoted: 'quote',
+  boot_pcr_order_wrong: 'quote',
   log_pcr_mismatch: 'log',
   log_bank_missing: 'log',
   log_event_digest_mismatch: 'log',

@@ -5,6 +5,7 @@ import {
   readBootClaims,
 } from '../../../evidence/event-log/claims.ts'
 import type { ClockInfo } from '../../../evidence/tpm/attest.ts'
+import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
 import { type QuoteFailure, type VerifiedQuote, verifyQuote } from '../../../evidence/tpm/quote.ts'
 import { isSameKey } from '../../protocol/public-jwk.ts'
 import { type Aik, type AikFailure, resolveAik } from './attestation-key.ts'
@@ -19,13 +20,35 @@ export type ResumeFailure = { readonly reason: (typeof RESUME_REASONS)[number] }
 export type ProvenBoot = BootMeasurements & { readonly clock: ClockInfo }
 
 /** Verifies the fresh quote. Success proves that the AK's holder answered our challenge. */
-export function verifyFreshQuote(
+export async function verifyFreshQuote(
   evidence: BootEvidence,
   aik: Aik,
   qualifyingData: Uint8Array,
-): Promise<Result<VerifiedQuote, QuoteFailure>> {
+): Promise<Result<VerifiedQuote, QuoteFailure | BootLogFailure>> {
   const { quote, signature, pcrs } = evidence.statement
-  return verifyQuote({ attest: quote, signature, pcrs, key: aik.key, qualifyingData })
+  const signed = { attest: quote, signature, pcrs, key: aik.key, qualifyingData }
+  const verified = await verifyQuote(signed)
+  return verified.ok ? requireQuotedOrder(verified.value, pcrs) : verified
+}
+
+/**
+ * Azure Attestation's protocol has the values in the order of the quote: an agent that came to send them
+ * otherwise would be refused there. `pcrs` of the failure are in the right order.
+ */
+function requireQuotedOrder(
+  quote: VerifiedQuote,
+  supplied: readonly PcrBank[],
+): Result<VerifiedQuote, BootLogFailure> {
+  const given = supplied.filter(({ values }) => values.size > 0)
+  const turned = quote.pcrs.find((bank, position) => !isSameOrder(bank, given[position]))
+  if (turned === undefined) return ok(quote)
+  return err({ reason: 'boot_pcr_order_wrong', pcrs: [...turned.values.keys()] })
+}
+
+function isSameOrder(quoted: PcrBank, given: PcrBank | undefined): boolean {
+  if (given?.algorithm !== quoted.algorithm) return false
+  const order = [...given.values.keys()]
+  return [...quoted.values.keys()].every((index, position) => order[position] === index)
 }
 
 /** Proves a session's logs by its verified quote and reads what they measured. */
@@ -64,7 +87,9 @@ export async function joinBootBeforeHibernation(
     acceptAnyNonce: true,
   })
   if (!verified.ok) return verified
-  const boot = readProvenBoot(evidence, verified.value)
+  const ordered = requireQuotedOrder(verified.value, pcrs)
+  if (!ordered.ok) return ordered
+  const boot = readProvenBoot(evidence, ordered.value)
   if (!boot.ok) return boot
   if (!isSameColdBoot(boot.value, resumed)) return err({ reason: 'resume_boot_unlinked' })
   return ok(joinMeasurements(boot.value, resumed))

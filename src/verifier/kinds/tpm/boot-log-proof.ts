@@ -9,7 +9,11 @@ import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
 import { REQUIRED_PCRS } from './required-pcrs.ts'
 import type { BootLogs } from './tpm-evidence.ts'
 
-export const BOOT_PCR_REASONS = ['boot_pcr_bank_weak', 'boot_pcr_not_quoted'] as const
+export const BOOT_PCR_REASONS = [
+  'boot_pcr_bank_weak',
+  'boot_pcr_not_quoted',
+  'boot_pcr_order_wrong',
+] as const
 export const DRTM_LOG_REASONS = ['drtm_log_foreign_pcr', 'drtm_log_pcr_mismatch'] as const
 
 export type BootLogFailure =
@@ -17,7 +21,10 @@ export type BootLogFailure =
   | ParseFailure
   | { readonly reason: 'boot_pcr_bank_weak' }
   | {
-      readonly reason: 'boot_pcr_not_quoted' | (typeof DRTM_LOG_REASONS)[number]
+      readonly reason:
+        | 'boot_pcr_not_quoted'
+        | 'boot_pcr_order_wrong'
+        | (typeof DRTM_LOG_REASONS)[number]
       readonly pcrs: readonly number[]
     }
 

@@ -20,6 +20,7 @@ export function readTpmV1(
   tpm: MessageReader,
   accept: Accept<JwkFailure | ParseFailure>,
 ): TpmEvidence {
+  tpm.refuseMisplaced('current_attestation', 'boot_attestation')
   const aik = readAik(tpm, accept)
   const log = (name: string) => tpm.optionalBytes(name, MAX_LOG_BYTES)
   const statement = (name: string) => readStatement(tpm, name, accept)

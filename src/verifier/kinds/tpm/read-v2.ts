@@ -13,11 +13,17 @@ import type { JwkFailure } from '../../protocol/public-jwk.ts'
 import { readAik } from './read-aik.ts'
 import type { BootEvidence, BootLogs, TpmEvidence } from './tpm-evidence.ts'
 
+/** What version 1 has in `tpm_att_data`, and version 2 inside `current_attestation` or nowhere. */
+export const MEMBERS_OF_V1 = [
+  ...['srtm_boot_log', 'srtm_resume_log', 'drtm_boot_log', 'drtm_resume_log'],
+  ...['aik_cert', 'aik_cert_chain', 'aik_pub', 'current_claim', 'boot_claim'],
+]
 const MAX_NAME_CHARS = 16
 const MAX_TPM_ALG_ID = 0xffff
 
 /** Reads `tpm_att_data` of a version 2 request. */
 export function readTpmV2(tpm: MessageReader, accept: Accept<JwkFailure>): TpmEvidence {
+  tpm.refuseMisplaced(...MEMBERS_OF_V1)
   const boot = tpm.optionalObject('boot_attestation')
   return {
     current: readBootEvidence(tpm.object('current_attestation'), accept),

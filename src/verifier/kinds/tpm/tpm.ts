@@ -16,7 +16,8 @@ export const tpmKind = defineKind<TpmFailure>({
   parts: ['quote', 'boot_log'],
   claims: TPM_CLAIMS,
   answers: TPM_ANSWERS,
-  read({ version, signed, accept }) {
+  read({ version, data, signed, accept }) {
+    if (signed !== data) data.refuseMisplaced('tpm_att_data')
     const tpm = signed.object('tpm_att_data')
     const evidence = version === 1 ? readTpmV1(tpm, accept) : readTpmV2(tpm, accept)
     const { statement, logs } = evidence.current

@@ -42,7 +42,8 @@ export const TPM_STEPS = [
  * Reasons for which a quote is refused after its signature and nonce were found good: the AK's
  * holder is known, although what it says is not believed.
  */
-const REFUSED_AFTER_NONCE: ReadonlySet<QuoteFailure['reason']> = new Set([
+const REFUSED_AFTER_NONCE: ReadonlySet<TpmFailure['reason']> = new Set([
+  'boot_pcr_order_wrong',
   'quote_selects_nothing',
   'quote_pcr_bank_repeated',
   'quote_pcr_missing',

@@ -29,6 +29,7 @@ export type EnclaveEvidence = {
 }
 
 const REQUEST_TYPE = 'vbs'
+const BOUND_MEMBER = 'report_signed'
 const STEP = 'enclave_report'
 const PART = 'enclave_report'
 
@@ -36,7 +37,7 @@ const PART = 'enclave_report'
 export const vbsKind = defineKind<EnclaveFailure>({
   name: 'vbs',
   requestType: REQUEST_TYPE,
-  boundMember: 'report_signed',
+  boundMember: BOUND_MEMBER,
   steps: [STEP],
   parts: [PART],
   claims: {
@@ -80,6 +81,7 @@ function readEnclaveEvidence({
   data,
   signed,
 }: RequestParts<EnclaveFailure>): EnclaveEvidence | undefined {
+  signed.refuseMisplaced(BOUND_MEMBER, 'vsm_report')
   if (type !== REQUEST_TYPE) return undefined
   const [holder, member] =
     version === 1
