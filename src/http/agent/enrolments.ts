@@ -31,14 +31,16 @@ const MAX_PUBLIC_CHARS = 1_024
 const MAX_CHAIN = 6
 const MAX_SECRET_CHARS = 128
 
-const enrolmentBody = z.object({
+/** The body of `POST /v1/enrolments`. */
+export const enrolmentBody = z.object({
   ek_certificate: bytes(MAX_CERTIFICATE_CHARS),
   chain: z.array(bytes(MAX_CERTIFICATE_CHARS)).max(MAX_CHAIN).default([]),
   ek_public: bytes(MAX_PUBLIC_CHARS).optional(),
   ak_public: bytes(MAX_PUBLIC_CHARS),
 })
 
-const activationBody = z.object({
+/** The body of `POST /v1/enrolments/activate`. */
+export const activationBody = z.object({
   ticket: z.string().min(1).max(MAX_TICKET_CHARS),
   secret: bytes(MAX_SECRET_CHARS),
 })

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { afterAll, describe, expect, test } from 'vitest'
+import { describeApi } from '../../../src/http/openapi/document.ts'
+import { AttestationAgent } from '../../../src/simulator/agent.ts'
+import {
+  type ApiMessage,
+  type Exchange,
+  expectOfForm,
+  messagesIn,
+  validatorOf,
+} from '../../support/api-messages.ts'
+import type { Json } from '../../support/json.ts'
+import { expectOk } from '../../support/refusal.ts'
+import { createTestService, readOk, startDevice } from '../../support/service.ts'
+import { openTestDatabase } from '../../support/test-database.ts'
+
+const database = await openTestDatabase()
+const service = await createTestService({ database })
+afterAll(() => database.close())
+
+/** What agents ask for: paths of administrators and of identity providers are described elsewhere. */
+const OF_AGENTS =
+  /^\/(?:v1\/(?:challenge|attestations|enrolments(?:\/activate)?)|attest\/Tpm|certs|\.well-known\/openid-configuration)$/
+
+/** Everything that an agent of the simulator says and hears in one attestation. */
+async function record(
+  version: 1 | 2,
+  binding: 'quote' | 'certify',
+): Promise<readonly ApiMessage[]> {
+  const exchanges: Exchange[] = []
+  const agent = new AttestationAgent({
+    device: await startDevice(),
+    baseUrl: service.url,
+    now: service.clock.now,
+    maxAttempts: 1,
+    ...{ requestVersion: version, binding },
+    async fetch(request) {
+      const body = await request.clone().text()
+      const answered = await service.app.fetch(request)
+      const { pathname: path } = new URL(request.url)
+      const answer = await answered.clone().text()
+      exchanges.push({ path, headers: request.headers, body, status: answered.status, answer })
+      return answered
+    },
+  })
+  expectOk(await agent.attest())
+  return exchanges.flatMap(messagesIn)
+}
+
+const messages = [
+  ...(await record(1, 'quote')),
+  ...(await record(2, 'quote')),
+  ...(await record(2, 'certify')),
+]
+
+/** Values in a message by their paths, as deep as its objects go. */
+function pathsIn(value: Json, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [path]
+  return Object.entries(value).flatMap(([name, one]) => pathsIn(one, [...path, name]))
+}
+
+describe('the OpenAPI document', () => {
+  test('is one to a validator that nobody here wrote', async () => {
+    const { valid, errors } = await new Validator().validate(describeApi())
+    expect(errors).toBeUndefined()
+    expect(valid).toBe(true)
+  })
+
+  test('is refused by it where it is none', async () => {
+    const { paths, ...rest } = describeApi()
+    const spoilt = { ...rest, paths: { ...paths, '/certs': { get: { responses: 1 } } } }
+    expect((await new Validator().validate(spoilt)).valid).toBe(false)
+  })
+
+  test('is what the service answers with, and stands in the docs', async () => {
+    const text = `${JSON.stringify(describeApi(), null, 2)}\n`
+    expect(readFileSync('docs/openapi.json', 'utf8'), 'npm run openapi').toBe(text)
+    expect(await readOk(await service.request('/openapi.json'))).toEqual(JSON.parse(text))
+  })
+
+  test('has each route of agents, and no other', () => {
+    const routes = service.app.routes.filter(({ path, method }) => {
+      return OF_AGENTS.test(path) && method !== 'ALL'
+    })
+    const served = routes.map(({ path, method }) => `${method} ${path}`)
+    const told = Object.entries(describeApi().paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(told.sort()).toEqual([...new Set(served)].sort())
+  })
+
+  test.each(['/certs', '/.well-known/openid-configuration'])('tells of %s', async (path) => {
+    const name = path === '/certs' ? 'VerifierCertificates' : 'VerifierMetadata'
+    expectOfForm([name, await readOk(await service.request(path))])
+  })
+})
+
+test('the exchange in the docs has messages of the document, and members that they have', () => {
+  const page = readFileSync('docs/agent-exchange.md', 'utf8')
+  const shown = [...page.matchAll(/^`(\w+)`\n\n```json\n([\s\S]*?)\n```$/gm)]
+  expect(shown.length).toBeGreaterThan(15)
+  for (const [, name = '', text = ''] of shown) {
+    const told = new Set(pathsIn(JSON.parse(text)).map((path) => path.join('.')))
+    const real = messages.filter(([known]) => known === name)
+    const known = new Set(real.flatMap(([, one]) => pathsIn(one).map((path) => path.join('.'))))
+    const optional = [...told].filter((path) => !known.has(path))
+    expect(
+      optional.filter((path) => !/\.(?:aik_cert|logs|pcrs)$/.test(path)),
+      name,
+    ).toEqual([])
+  }
+})
+
+describe('messages of the simulator', () => {
+  test('are as the document says', () => {
+    for (const message of messages) expectOfForm(message)
+    expect(new Set(messages.map(([name]) => name)).size).toBeGreaterThan(15)
+  })
+
+  test('with another type in the place of a value that is told of are not', () => {
+    const names = new Map(messages)
+    for (const [name, message] of names) {
+      const refused = pathsIn(message).filter((path) => {
+        const changed = structuredClone(message)
+        const holder = path.slice(0, -1).reduce((at: Json, part) => at[part], changed)
+        holder[path.at(-1) ?? ''] = { another: ['type'] }
+        return !validatorOf(name)(changed)
+      })
+      expect(refused.length, name).toBeGreaterThan(0)
+    }
+  })
+
+  test('without a member that is asked for are not', () => {
+    const schemas: Readonly<Record<string, Json>> = describeApi().components.schemas
+    let tried = 0
+    for (const [name, message] of new Map(messages)) {
+      for (const member of schemas[name].required ?? []) {
+        const { [member]: _, ...rest } = message
+        expect(validatorOf(name)(rest), `${name} without ${member}`).toBe(false)
+        tried += 1
+      }
+    }
+    expect(tried).toBeGreaterThan(40)
+  })
+})
