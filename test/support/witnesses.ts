@@ -7,6 +7,9 @@ export const WITNESSES = {
   postgres: 'PostgreSQL: Debian package postgresql',
   pgbouncer: 'PgBouncer: Debian packages pgbouncer and postgresql',
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
+  agent:
+    "a vendor's agent: the folder agent beside the vectors; Debian packages swtpm and python3-cryptography",
+  compiler: 'a compiler of C++: Debian package g++',
   systemd: 'systemd, which reads the unit: Debian package systemd',
   tar: 'GNU tar and gzip: Debian packages tar and gzip',
   openssl: 'OpenSSL: Debian package openssl',

@@ -12,6 +12,8 @@ export type WorkerToRun = {
   readonly bindings: Readonly<Record<string, string>>
   /** PostgreSQL, behind the binding HYPERDRIVE. */
   readonly databaseUrl: string
+  /** Of loopback, where its own URL has to be known before it runs; any free one unless told. */
+  readonly port?: number
   /** File with certificates that it is to trust besides those it has. */
   readonly caFile?: string
 }
@@ -20,7 +22,7 @@ export type WorkerToRun = {
 export const COMPATIBILITY_DATE = '2026-10-23'
 
 export async function runWorker(input: WorkerToRun): Promise<RunningWorker> {
-  const { script, bindings, databaseUrl, caFile } = input
+  const { script, bindings, databaseUrl, port, caFile } = input
   const database = new URL(databaseUrl)
   // The local Hyperdrive wants one even where the server does not.
   if (database.password === '') database.password = 'unused'
@@ -34,6 +36,7 @@ export async function runWorker(input: WorkerToRun): Promise<RunningWorker> {
       compatibilityFlags: ['nodejs_compat'],
       bindings: { ...bindings },
       hyperdrives: { HYPERDRIVE: database.toString() },
+      ...(port === undefined ? {} : { port }),
     }),
   )
   const url = await runtime.ready
