@@ -1,3 +1,5 @@
+import type { Place } from './place.ts'
+
 /**
  * How every room says that something an outsider sent is not acceptable.
  *
@@ -10,8 +12,16 @@ export type Result<T, F extends Failure> = Ok<T> | Err<F>
 export type Ok<T> = { readonly ok: true; readonly value: T }
 export type Err<F extends Failure> = { readonly ok: false; readonly failure: F }
 
-/** `reason` is stable and unique over all rooms; the other members help whoever debugs. */
-export type Failure = { readonly reason: string }
+/**
+ * `reason` is stable and unique over all rooms. `Place` says where, as far as whoever refuses knows
+ * it; what else a failure has helps whoever debugs.
+ */
+export type Failure = { readonly reason: string } & Place & {
+    /** What would have been right, in words or as a short value; never a secret. */
+    readonly expected?: string
+    /** What was there instead: for logs and traces, and never told to who sent it. */
+    readonly found?: string
+  }
 
 export function ok<T>(value: T): Ok<T> {
   return { ok: true, value }

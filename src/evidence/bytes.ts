@@ -15,6 +15,10 @@ export type ParseFailure = {
   readonly field: string
   /** Offset in the outermost input at which the reader stood. */
   readonly offset: number
+  /** Of a boot log: the number of the event that was being read. */
+  readonly event?: number
+  /** Of an event in a boot log: its PCR. */
+  readonly pcrs?: readonly [number]
 }
 
 /** Never leaves this file: `parse` turns it into a `Result`. */
@@ -143,8 +147,9 @@ export class ByteReader {
     if (this.remaining > 0) this.fail('trailing_bytes', field)
   }
 
-  fail(reason: ParseFailure['reason'], field: string): never {
-    throw new Malformed(reason, field, this.offset)
+  /** `offset`: where the fault is, if not where the reader stands. */
+  fail(reason: ParseFailure['reason'], field: string, offset = this.offset): never {
+    throw new Malformed(reason, field, offset)
   }
 
   #capped(value: number, max: number, field: string): number {

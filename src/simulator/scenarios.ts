@@ -24,8 +24,8 @@ const EXPECTED = {
   replayed: { verdict: 'trusted', reasons: [], refusal: 'nonce_spent', decision: true },
   forged: refused('token_key_unknown'),
   unsigned: refused('token_draft'),
-  logRewritten: refused('InvalidParameter', ['log_pcr_mismatch']),
-  eventRewritten: refused('InvalidParameter', ['log_event_digest_mismatch']),
+  logRewritten: refused('log_pcr_mismatch', ['log_pcr_mismatch']),
+  eventRewritten: refused('log_event_digest_mismatch', ['log_event_digest_mismatch']),
   expired: { verdict: 'stale', reasons: [], refusal: undefined, decision: false },
 } as const satisfies Readonly<Record<string, ScenarioExpectation>>
 

@@ -1,3 +1,4 @@
+import { inMember } from '../base/located.ts'
 import { err, type Failure, ok, type Result } from '../base/result.ts'
 import { BUILT_IN_KINDS, type BuiltInFailure } from './kinds/built-in.ts'
 import {
@@ -15,9 +16,11 @@ import {
 } from './protocol/attest-message.ts'
 import { encodeChallenge, encodeReport } from './protocol/protocol.ts'
 import type { ProtocolFailure } from './protocol/protocol-failure.ts'
+import type { RequestData } from './protocol/request-data.ts'
 import { verifyRequestSignature } from './protocol/request-jws.ts'
 import { requireBoundKey } from './protocol/request-keys.ts'
 import {
+  type ContextFailure,
   openServiceContext,
   type SpendContext,
   sealServiceContext,
@@ -208,7 +211,7 @@ async function proveRequest<F extends Failure>(
   const { keys, now, trace } = input
   const { serviceContext: text, challenge } = request
   const context = await takeStep(trace, 'service_context', () =>
-    openServiceContext({ text, challenge, keys, now }),
+    aboutContext(request, openServiceContext({ text, challenge, keys, now })),
   )
   if (!context.ok) return context
   const requestKey = await importRequestKey(request)
@@ -218,6 +221,16 @@ async function proveRequest<F extends Failure>(
   )
   if (!signature.ok) return signature
   return ok({ context: context.value, requestKey: requestKey.value })
+}
+
+/** Of the two members that have to fit each other, the challenge is at fault where the other is good. */
+function aboutContext<T>(
+  { member }: RequestData,
+  context: Result<T, ContextFailure>,
+): Result<T, ContextFailure> {
+  if (context.ok) return context
+  const isChallenge = context.failure.reason === 'context_challenge_mismatch'
+  return inMember(`${member}.${isChallenge ? 'challenge' : 'service_context'}`, context)
 }
 
 function refuse<F extends Failure>(

@@ -93,7 +93,7 @@ export class StandInService {
       const device = nameDevice(Buffer.from(provenAik.deviceKey).toString('base64'))
       this.refusals.set(device, [...(this.refusals.get(device) ?? []), answered.failure.reason])
     }
-    const error = toWireError(answered.failure)
+    const error = toWireError(answered.failure, 'req_stand_in')
     return Response.json(error.body, { status: error.status })
   }
 

@@ -3,11 +3,7 @@ import { SIPA } from './sipa-names.ts'
 import type { WindowsEvent } from './windows.ts'
 
 /** A value with its place, by which Windows' order of boot applications is told. */
-export type Measured = {
-  readonly pcr: number
-  readonly sequence: number
-  readonly element: SipaElement
-}
+export type Measured = { readonly event: WindowsEvent; readonly element: SipaElement }
 
 /**
  * The settings of one boot, by event id. Windows measures a setting once per boot application
@@ -32,7 +28,7 @@ export function collectSettings(events: readonly WindowsEvent[]): BootSettings {
   const elamDrivers: Measured[] = []
   const visit = (event: WindowsEvent, elements: readonly SipaElement[]) => {
     for (const element of elements) {
-      const measured = { pcr: event.pcr, sequence: event.sequence, element }
+      const measured = { event, element }
       if (!element.measured) continue
       if (element.id === SIPA.trustBoundary) visit(event, element.children)
       else if (element.id === SIPA.loadedModuleAggregation) modules.push(measured)
@@ -57,7 +53,7 @@ export function measurementsOf(
   pcr?: number,
 ): readonly Measured[] {
   const all = settings.values.get(id) ?? []
-  return pcr === undefined ? all : all.filter((measured) => measured.pcr === pcr)
+  return pcr === undefined ? all : all.filter(({ event }) => event.pcr === pcr)
 }
 
 /** Whether each measurement says yes: one application that says no decides. `undefined`: none. */

@@ -2,6 +2,7 @@ import { digest } from '../../base/digest.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
+import { atEvent, insideEvent } from './at-event.ts'
 import { coversData, measurementTest, SEPARATOR } from './coverage.ts'
 import { EV } from './event-types.ts'
 import type { LogFailure } from './failure.ts'
@@ -70,12 +71,12 @@ export function readSecureBoot(
     if (event.pcr !== SECURE_BOOT_PCR || event.type === EV.noAction) continue
     firmwareDebugged ||= isDebugger(event)
     if (isSeparator(event)) {
-      if (closed) return err({ reason: 'log_separator_duplicate', ...placeOf(event) })
+      if (closed) return err({ reason: 'log_separator_duplicate', ...atEvent(event) })
       closed = true
     } else if (event.type === EV.separator) {
-      return err({ reason: 'log_event_unexpected', type: event.type, ...placeOf(event) })
+      return err({ reason: 'log_event_unexpected', type: event.type, ...atEvent(event) })
     } else if (event.type === EV.efiVariableDriverConfig) {
-      if (closed) return err({ reason: 'log_variable_after_separator', ...placeOf(event) })
+      if (closed) return err({ reason: 'log_variable_after_separator', ...atEvent(event) })
       const added = addVariable(variables, event, verified)
       if (!added.ok) return added
     } else if (!closed && !isAction(event)) {
@@ -83,11 +84,11 @@ export function readSecureBoot(
     }
   }
   if ((variables.size > 0 || unexplained !== undefined) && !closed) {
-    return err({ reason: 'log_separator_missing', pcr: SECURE_BOOT_PCR })
+    return err({ reason: 'log_separator_missing', pcrs: [SECURE_BOOT_PCR] })
   }
   if (unexplained !== undefined && !REQUIRED_VARIABLES.every((name) => variables.has(name))) {
     const { type } = unexplained
-    return err({ reason: 'log_event_unexpected', type, ...placeOf(unexplained) })
+    return err({ reason: 'log_event_unexpected', type, ...atEvent(unexplained) })
   }
   const enabled = readEnabled(variables.get(SECURE_BOOT_VARIABLE))
   if (!enabled.ok) return enabled
@@ -102,13 +103,13 @@ function addVariable(
   verified: VerifiedLog,
 ): Result<undefined, LogFailure | ParseFailure> {
   if (!coversData(event, verified.bank)) {
-    return err({ reason: 'log_event_digest_mismatch', ...placeOf(event) })
+    return err({ reason: 'log_event_digest_mismatch', ...atEvent(event) })
   }
   const parsed = parseUefiVariable(event.data)
-  if (!parsed.ok) return parsed
+  if (!parsed.ok) return err(insideEvent(parsed.failure, event))
   const name = `${parsed.value.vendor}/${parsed.value.name}`
   if (variables.has(name)) {
-    return err({ reason: 'log_variable_duplicate', name, ...placeOf(event) })
+    return err({ reason: 'log_variable_duplicate', name, ...atEvent(event) })
   }
   variables.set(name, { event, variable: parsed.value })
   return ok(undefined)
@@ -124,7 +125,7 @@ function readEnabled(
     return err({
       reason: 'log_secure_boot_invalid',
       bytes: data.length,
-      ...placeOf(measured.event),
+      ...atEvent(measured.event),
     })
   }
   return ok({ enabled: data[0] === 1 })
@@ -137,8 +138,4 @@ function hashKeys(variables: ReadonlyMap<string, MeasuredVariable>): SecureBootS
     if (measured !== undefined) keys[key] = toBase64Url(digest('sha256', measured.variable.data))
   }
   return keys
-}
-
-function placeOf({ pcr, sequence }: TcgEvent) {
-  return { pcr, sequence }
 }

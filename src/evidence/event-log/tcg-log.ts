@@ -1,5 +1,5 @@
 import { DIGEST_BYTES, type HashAlgorithm } from '../../base/digest.ts'
-import type { Result } from '../../base/result.ts'
+import { err, type Result } from '../../base/result.ts'
 import { ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import { hashAlgorithmOf } from '../tpm/algorithms.ts'
 import { EV, eventTypeName } from './event-types.ts'
@@ -38,7 +38,10 @@ export type TcgEvent = {
   readonly type: number
   readonly typeName: string
   readonly digests: ReadonlyMap<HashAlgorithm, Uint8Array>
+  /** A view of the log's bytes. */
   readonly data: Uint8Array
+  /** Where `data` begins in the log. */
+  readonly offset: number
 }
 
 /** PCR number of Windows' informational TrustPoint event, which extends nothing. */
@@ -67,25 +70,51 @@ type ReadEvent = (reader: ByteReader, sequence: number) => TcgEvent
  * (TCG PC Client Platform Firmware Profile §10). Input and output are unverified.
  *
  * An event that the end of the log cuts off is `truncated`. Padding is not stripped: none of the
- * real logs has any, and bytes that mean nothing would have to be guessed at.
+ * real logs has any, and bytes that mean nothing would have to be guessed at. It is `trailing_bytes`
+ * after the last event, as is what is too short to be one.
  */
 export function parseTcgLog(bytes: Uint8Array): Result<TcgLog, ParseFailure> {
-  return parse('TCG_EVENT_LOG', bytes, MAX_LOG_BYTES, readLog)
+  const progress: Progress = { start: 0 }
+  const log = parse('TCG_EVENT_LOG', bytes, MAX_LOG_BYTES, (reader) => readLog(reader, progress))
+  return log.ok ? log : err(blameEvent(log.failure, bytes, progress))
 }
 
-function readLog(reader: ByteReader): TcgLog {
+/** The event that is being read, and where in the log it begins. */
+type Progress = { event?: number; start: number }
+
+/** PCR, type, one SHA-1 digest and the length of no data. */
+const SMALLEST_EVENT_BYTES = 32
+
+function blameEvent(
+  failure: ParseFailure,
+  bytes: Uint8Array,
+  { event, start }: Progress,
+): ParseFailure {
+  if (event === undefined) return failure
+  const rest = bytes.subarray(start)
+  const isPadding = rest.every((byte) => byte === rest[0]) && (rest[0] === 0 || rest[0] === 0xff)
+  const isTooShort = failure.reason === 'truncated' && rest.length < SMALLEST_EVENT_BYTES
+  if (event === 0 || !(isTooShort || isPadding)) return { ...failure, event }
+  const { structure } = failure
+  return { reason: 'trailing_bytes', structure, field: structure, offset: start, event: event - 1 }
+}
+
+function readLog(reader: ByteReader, progress: Progress): TcgLog {
+  progress.event = 0
   const first = readSha1Event(reader, 0)
   const declared = first.type === EV.noAction ? readSpecId(reader, first) : undefined
   const events: TcgEvent[] = declared === undefined ? [first] : []
   const readEvent = declared === undefined ? readSha1Event : agileEventReader(declared)
   for (let sequence = 1; reader.remaining > 0; sequence++) {
+    progress.event = sequence
+    progress.start = reader.offset
     reader.capped(sequence + 1, MAX_LOG_EVENTS, 'events')
     events.push(readEvent(reader, sequence))
   }
   return {
     format: declared === undefined ? 'sha1' : 'crypto-agile',
     algorithms: declared === undefined ? ['sha1'] : knownAlgorithms(declared),
-    startupLocality: findStartupLocality(reader, events),
+    startupLocality: findStartupLocality(reader, events, progress),
     events,
   }
 }
@@ -97,7 +126,8 @@ function readSha1Event(reader: ByteReader, sequence: number): TcgEvent {
   checkPcr(reader, pcr, type)
   const digests = new Map([['sha1' as const, reader.bytes(DIGEST_BYTES.sha1, 'digest')]])
   const data = reader.sized32le(MAX_EVENT_BYTES, 'event')
-  return { sequence, pcr, type, typeName: eventTypeName(type), digests, data }
+  const offset = reader.offset - data.length
+  return { sequence, pcr, type, typeName: eventTypeName(type), digests, data, offset }
 }
 
 /**
@@ -115,7 +145,8 @@ function agileEventReader(declared: ReadonlyMap<number, Declared>): ReadEvent {
     checkPcr(reader, pcr, type)
     const digests = readDigests(reader, declared)
     const data = reader.sized32le(MAX_EVENT_BYTES, 'event')
-    return { sequence, pcr, type, typeName: eventTypeName(type), digests, data }
+    const offset = reader.offset - data.length
+    return { sequence, pcr, type, typeName: eventTypeName(type), digests, data, offset }
   }
 }
 
@@ -147,9 +178,9 @@ function readDigests(
 function readSpecId(outer: ByteReader, event: TcgEvent): ReadonlyMap<number, Declared> | undefined {
   const signature = textOf(event.data.subarray(0, SIGNATURE_BYTES))
   if (!signature.startsWith('Spec ID Event') || SHA1_HEADERS.has(signature)) return undefined
-  if (signature !== CRYPTO_AGILE) outer.fail('unexpected_value', 'signature')
+  if (signature !== CRYPTO_AGILE) outer.fail('unexpected_value', 'signature', event.offset)
 
-  const reader = new ByteReader(event.data, outer.offset - event.data.length)
+  const reader = new ByteReader(event.data, event.offset)
   reader.bytes(SIGNATURE_BYTES, 'signature')
   reader.u32le('platformClass')
   reader.u8('specVersionMinor')
@@ -189,21 +220,26 @@ function knownAlgorithms(declared: ReadonlyMap<number, Declared>): readonly Hash
  * extend PCR 0 says it: _TPM_Hash_Start before TPM2_Startup sets PCR 0 to 4, and what follows extends
  * that (TPM 2.0 Part 1 §34, PFP §10.4.5.3). Where both are there, the explicit one counts.
  */
-function findStartupLocality(reader: ByteReader, events: readonly TcgEvent[]): number {
+function findStartupLocality(
+  reader: ByteReader,
+  events: readonly TcgEvent[],
+  progress: Progress,
+): number {
   let found: number | undefined
   let implied = 0
   let extended = false
-  for (const { pcr, type, data } of events) {
+  for (const { pcr, type, data, sequence, offset } of events) {
     if (type !== EV.noAction) {
       if (pcr === 0 && !extended && type === EV.efiHcrtmEvent) implied = HCRTM_LOCALITY
       extended ||= pcr === 0
     } else if (textOf(data.subarray(0, SIGNATURE_BYTES)) === STARTUP_LOCALITY) {
       const locality = data[SIGNATURE_BYTES]
       const wellFormed = data.length === SIGNATURE_BYTES + 1 && pcr === 0
-      if (!wellFormed || extended || found !== undefined || locality === undefined) {
-        return reader.fail('unexpected_value', 'startupLocality')
+      const isFirst = !extended && found === undefined
+      if (!wellFormed || !isFirst || !STARTUP_LOCALITIES.has(locality ?? NaN)) {
+        Object.assign(progress, { event: sequence, start: 0 } satisfies Progress)
+        reader.fail('unexpected_value', 'startupLocality', offset)
       }
-      if (!STARTUP_LOCALITIES.has(locality)) reader.fail('unexpected_value', 'startupLocality')
       found = locality
     }
   }

@@ -1,6 +1,7 @@
 import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
+import { atEvent, insideEvent } from './at-event.ts'
 import type { BootClaims } from './boot-claims.ts'
 import {
   type BootSettings,
@@ -66,15 +67,17 @@ export function readIdentityKey(
   id: typeof SIPA.vsmIdksInfo | typeof SIPA.vsmIdkInfo,
 ): ReadResult<RsaPublicKey | undefined> {
   let found: RsaPublicKey | undefined
-  for (const { pcr, elements } of events) {
-    if (pcr !== 12) continue
-    for (const { children } of elements.filter((element) => element.id === SIPA.trustBoundary)) {
+  for (const event of events) {
+    if (event.pcr !== 12) continue
+    for (const { children } of event.elements.filter(
+      (element) => element.id === SIPA.trustBoundary,
+    )) {
       for (const { data } of children.filter((element) => element.id === id)) {
         const key = parseIdentityKey(data)
-        if (!key.ok) return key
+        if (!key.ok) return err(insideEvent(key.failure, event, data))
         if (found !== undefined && (found.n !== key.value.n || found.e !== key.value.e)) {
           const claim = id === SIPA.vsmIdksInfo ? 'idks' : 'idk'
-          return err({ reason: 'log_claim_conflict', claim })
+          return err({ reason: 'log_claim_conflict', claim, ...atEvent(event) })
         }
         found = key.value
       }
@@ -172,9 +175,12 @@ function onlyValue(
   id: number,
   claim: string,
 ): Result<number | undefined, LogFailure> {
-  const [first, ...others] = numbersOf(settings, id)
-  if (others.some((other) => other !== first)) return err({ reason: 'log_claim_conflict', claim })
-  return ok(first)
+  const [first, ...others] = measurementsOf(settings, id)
+  if (first === undefined) return ok(undefined)
+  const value = numberOf(first.element.data)
+  const other = others.find(({ element }) => numberOf(element.data) !== value)
+  if (other === undefined) return ok(value)
+  return err({ reason: 'log_claim_conflict', claim, ...atEvent(other.event) })
 }
 
 /**
@@ -188,18 +194,18 @@ function readVersions(settings: BootSettings): BootClaims {
   const manager = versions[0]
   if (manager === undefined) return {}
   const transfer = measurementsOf(settings, SIPA.transferControl, 12).find(
-    ({ sequence, element }) =>
-      sequence >= manager.sequence && [1, 2].includes(numberOf(element.data)),
+    ({ event, element }) =>
+      event.sequence >= manager.event.sequence && [1, 2].includes(numberOf(element.data)),
   )
   const module = settings.modules.find(
-    ({ pcr, sequence, element }) =>
+    ({ event, element }) =>
       transfer !== undefined &&
-      pcr === 13 &&
-      sequence > transfer.sequence &&
+      event.pcr === 13 &&
+      event.sequence > transfer.event.sequence &&
       childOf(element, SIPA.moduleSvn) !== undefined,
   )
   const started = versions.find(
-    ({ sequence }) => module !== undefined && sequence > module.sequence,
+    ({ event }) => module !== undefined && event.sequence > module.event.sequence,
   )
   return {
     bootMgrSvn: numberOf(manager.element.data),
@@ -210,15 +216,15 @@ function readVersions(settings: BootSettings): BootClaims {
 /** Raw payloads, base64url, each parsed before it is passed on. Windows measures them in PCR 13. */
 function readPolicyContent(settings: BootSettings): ReadResult<BootClaims> {
   const policies = measurementsOf(settings, SIPA.siPolicy, 13)
-  for (const { element } of policies) {
+  for (const { event, element } of policies) {
     const parsed = parseSiPolicy(element.data)
-    if (!parsed.ok) return parsed
+    if (!parsed.ok) return err(insideEvent(parsed.failure, event, element.data))
   }
   const lists: { bootRevListInfo?: string; osRevListInfo?: string } = {}
   for (const [claim, id] of REVOCATION_LISTS) {
-    for (const { element } of measurementsOf(settings, id, 13)) {
+    for (const { event, element } of measurementsOf(settings, id, 13)) {
       const parsed = parseRevocationList(element.data)
-      if (!parsed.ok) return parsed
+      if (!parsed.ok) return err(insideEvent(parsed.failure, event, element.data))
       lists[claim] ??= toBase64Url(element.data)
     }
   }

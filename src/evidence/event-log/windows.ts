@@ -1,5 +1,6 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
+import { atEvent, insideEvent } from './at-event.ts'
 import { coversData, measurementTest, SEPARATOR } from './coverage.ts'
 import { EV } from './event-types.ts'
 import type { LogFailure } from './failure.ts'
@@ -9,9 +10,7 @@ import { SIPA } from './sipa-names.ts'
 import type { TcgEvent } from './tcg-log.ts'
 
 /** One tagged event that Windows' loaders measured before they handed over; verified. */
-export type WindowsEvent = {
-  readonly sequence: number
-  readonly pcr: number
+export type WindowsEvent = Pick<TcgEvent, 'sequence' | 'pcr' | 'offset' | 'data'> & {
   readonly elements: readonly SipaElement[]
 }
 
@@ -47,22 +46,26 @@ export function readWindowsEvents(
   const closed = new Set<number>()
   const events: WindowsEvent[] = []
   for (const event of extending) {
-    const { pcr, sequence, type } = event
+    const { pcr, sequence, type, offset, data } = event
     if (isSeparator(event)) {
-      if (closed.has(pcr)) return err({ reason: 'log_separator_duplicate', pcr, sequence })
+      if (closed.has(pcr)) {
+        return err({ reason: 'log_separator_duplicate', ...atEvent(event) })
+      }
       closed.add(pcr)
     } else if (!closed.has(pcr)) {
-      if (type !== EV.eventTag) return err({ reason: 'log_event_unexpected', type, pcr, sequence })
-      if (!coversData(event, verified.bank)) {
-        return err({ reason: 'log_event_digest_mismatch', pcr, sequence })
+      if (type !== EV.eventTag) {
+        return err({ reason: 'log_event_unexpected', type, ...atEvent(event) })
       }
-      const elements = parseSipaElements(event.data)
-      if (!elements.ok) return elements
-      events.push({ sequence, pcr, elements: elements.value })
+      if (!coversData(event, verified.bank)) {
+        return err({ reason: 'log_event_digest_mismatch', ...atEvent(event) })
+      }
+      const elements = parseSipaElements(data)
+      if (!elements.ok) return err(insideEvent(elements.failure, event))
+      events.push({ sequence, pcr, offset, data, elements: elements.value })
     }
   }
   const open = WINDOWS_PCRS.find((pcr) => !closed.has(pcr))
-  return open === undefined ? ok(events) : err({ reason: 'log_separator_missing', pcr: open })
+  return open === undefined ? ok(events) : err({ reason: 'log_separator_missing', pcrs: [open] })
 }
 
 /**

@@ -52,7 +52,7 @@ export function attestTpmRoutes(services: TpmServices): Hono<HttpEnv> {
     if (relays.size === 0) return answerHere(c, unread)
     const message = readAttestMessage(unread)
     if (!message.ok) {
-      const { status, body: error } = toWireError(message.failure)
+      const { status, body: error } = toWireError(message.failure, c.get('requestId'))
       return c.json(error, status)
     }
     return relayed.take(
@@ -82,7 +82,7 @@ async function verify(
   if (answer.ok) return c.json({ data: answer.value.data })
   const { failure } = answer
   if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
-  const { status, body } = toWireError(failure)
+  const { status, body } = toWireError(failure, c.get('requestId'))
   return c.json(body, status)
 }
 
@@ -102,7 +102,7 @@ async function relay(
       ? answerHere(c, message)
       : c.json({ data: toBase64Url(toUtf8(value.answer)) })
   }
-  const { status, body } = toRelayWireError(relayed.failure)
+  const { status, body } = toRelayWireError(relayed.failure, c.get('requestId'))
   const { retryAfterSeconds } = relayed.failure
   if (status === 503 && retryAfterSeconds !== undefined) {
     c.header('retry-after', String(retryAfterSeconds))

@@ -25,5 +25,6 @@ const CODE_OF: Readonly<Record<AzureErrorCode, string>> = {
 /** Answers in the form of Azure's errors. */
 export function answerAzureError(c: HttpContext, code: AzureErrorCode, message: string): Response {
   const status = code === 'verifier_busy' ? 503 : statusOf(code)
-  return c.json({ error: { code: CODE_OF[code], message } }, status)
+  const innererror = { code, request_id: c.get('requestId') }
+  return c.json({ error: { code: CODE_OF[code], message, innererror } }, status)
 }

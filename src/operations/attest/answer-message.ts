@@ -1,4 +1,5 @@
 import { deviceIdOf } from '../../access/device-id.ts'
+import { placeOf } from '../../base/located.ts'
 import type { Result } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
 import type { AikTrust } from '../../verifier/kinds/tpm/attestation-key.ts'
@@ -74,7 +75,8 @@ async function noteEvidenceRefusal(
   const { reason, provenAik, trace, digests } = refusal
   const deviceId = provenAik && deviceIdOf(provenAik.deviceKey)
   const now = dependencies.clock()
-  noteRefusal(dependencies, { stage: 'evidence', reason, deviceId, requestId, now })
+  const where = placeOf(refusal)
+  noteRefusal(dependencies, { stage: 'evidence', reason, where, deviceId, requestId, now })
   // That an authority cannot be had says nothing about the device.
   if (deviceId === undefined || reason === 'certificate_issuer_unavailable') return
   await keepRefusal(dependencies, {
@@ -82,7 +84,7 @@ async function noteEvidenceRefusal(
     deviceId,
     now,
     isVouched: provenAik?.isVouched === true,
-    reasons: [{ code: reason, ...('pcrs' in refusal && { pcrs: refusal.pcrs }) }],
+    reasons: [{ code: reason, ...where }],
     digests,
     trace: trace.map(({ step, outcome, detail }) => ({ step, outcome, detail })),
     issuer: dependencies.verifier.config.issuer,

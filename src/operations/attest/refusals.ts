@@ -1,6 +1,8 @@
 import type { DeviceId } from '../../access/device-id.ts'
+import { describePlace } from '../../base/located.ts'
 import type { LogBudget } from '../../base/log-budget.ts'
 import type { Metrics } from '../../base/metrics.ts'
+import type { ToldPlace } from '../../base/place.ts'
 import { type RefusalToRecord, STRANGERS } from '../../store/devices/recording.ts'
 import type { Store } from '../../store/store.ts'
 import { newAttestationId } from './attestation-id.ts'
@@ -20,6 +22,8 @@ export type RefusalDependencies = {
 export type Refusal = {
   readonly stage: keyof typeof EVENTS
   readonly reason: string
+  /** Where in what was sent, for whoever wrote the agent. */
+  readonly where?: ToldPlace | undefined
   /** The device whose key was proven before the refusal; nobody else's attempts are attributable. */
   readonly deviceId: DeviceId | undefined
   readonly requestId: string
@@ -37,10 +41,15 @@ const EVENTS = { submission: 'attestation_refused', evidence: 'evidence_refused'
 /** Counts a refusal, and writes a line of it while the budget of its reason lasts. */
 export function noteRefusal(
   { metrics, logBudget }: Pick<RefusalDependencies, 'metrics' | 'logBudget'>,
-  { stage, reason, deviceId, requestId, now }: Refusal,
+  { stage, reason, where, deviceId, requestId, now }: Refusal,
 ): void {
   metrics.refusals.labels(stage, reason).inc()
-  const fields = { request_id: requestId, device_id: deviceId, reason }
+  const fields = {
+    request_id: requestId,
+    device_id: deviceId,
+    reason,
+    where: where && describePlace(where),
+  }
   logBudget.write('info', EVENTS[stage], reason, fields, now)
 }
 

@@ -34,7 +34,7 @@ export type EvidenceKind<F extends Failure = Failure> = {
   /** Under these names digests of its evidence are kept. */
   readonly parts: readonly string[]
   readonly claims: KindClaims
-  /** What an agent is told, for each of its reasons; `defineKind` asks for all of them. */
+  /** What an agent is told of each of its reasons; `defineKind` asks for all of them. */
   readonly answers: Readonly<Record<string, WireAnswer>>
   /** Reads its evidence out of a request and verifies nothing; `undefined` if there is none. */
   readonly read: (parts: RequestParts<F>) => ReadEvidence<F> | undefined

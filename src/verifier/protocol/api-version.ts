@@ -7,11 +7,18 @@ export const API_VERSION_REASONS = ['api_version_missing', 'api_version_unsuppor
 
 export type ApiVersion = (typeof API_VERSIONS)[number]
 
-export type ApiVersionFailure = { readonly reason: (typeof API_VERSION_REASONS)[number] }
+export type ApiVersionFailure = {
+  readonly reason: (typeof API_VERSION_REASONS)[number]
+  readonly member: 'api-version'
+}
+
+const MEMBER = { member: 'api-version' } as const
 
 /** Checks the query parameter of `POST /attest/Tpm`. */
 export function readApiVersion(value: string | undefined): Result<ApiVersion, ApiVersionFailure> {
-  if (value === undefined || value === '') return err({ reason: 'api_version_missing' })
+  if (value === undefined || value === '') {
+    return err({ reason: 'api_version_missing', ...MEMBER })
+  }
   const known = API_VERSIONS.find((version) => version === value)
-  return known === undefined ? err({ reason: 'api_version_unsupported' }) : ok(known)
+  return known === undefined ? err({ reason: 'api_version_unsupported', ...MEMBER }) : ok(known)
 }

@@ -45,7 +45,9 @@ export function readRequestOfKinds<F extends Failure>(
       const type = message.string('att_type', MAX_TYPE_CHARS)
       const data = message.object('att_data')
       const bound = kinds.find(({ requestType }) => requestType === type)
-      const { name, boundMember } = bound ?? message.fail('message_member_invalid', 'att_type')
+      const known = kinds.map(({ requestType }) => requestType).join(', ')
+      const { name, boundMember } =
+        bound ?? message.fail('message_member_invalid', 'att_type', known)
       const signed = boundMember === undefined ? data : data.object(boundMember)
       // Beside it nothing would stand in what the report is made over.
       if (signed !== data) data.refuseMisplaced(...COMMON_MEMBERS)
@@ -55,10 +57,11 @@ export function readRequestOfKinds<F extends Failure>(
       })
       // The key of the request may be bound by nothing else.
       if (!evidence.some(({ kind }) => kind === name)) {
-        message.fail('message_member_missing', 'att_data')
+        message.fail('message_member_missing', 'att_data', `evidence of the type ${type}`)
       }
       return {
         version,
+        member: signed.path,
         serviceContext: signed.string('service_context', MAX_SERVICE_CONTEXT_CHARS),
         challenge: signed.bytes('challenge', MAX_CHALLENGE_BYTES),
         rpData: signed.optionalBytes('rp_data', MAX_RP_DATA_BYTES),

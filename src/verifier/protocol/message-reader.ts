@@ -12,6 +12,7 @@ import {
   type JsonStringNode,
   readJsonTree,
 } from '../../base/json/tree.ts'
+import { inMember } from '../../base/located.ts'
 import { type Err, err, type Failure, ok, type Result } from '../../base/result.ts'
 import { MAX_JSON_DEPTH, MAX_JSON_VALUES } from '../limits.ts'
 
@@ -29,6 +30,7 @@ export const MESSAGE_REASONS = [
 export type MessageFailure = {
   readonly reason: (typeof MESSAGE_REASONS)[number]
   readonly member: string
+  readonly expected?: string
 }
 
 /** Gives the value of a result, or ends the reading with its failure. */
@@ -51,10 +53,10 @@ export function readMessage<T, F extends Failure = never>(
     repeatedMembers: 'refuse',
     deferLongStringChecks: owed,
   })
-  if (!tree.ok) return tree
+  if (!tree.ok) return inMember(name, tree)
   const result = readRoot(tree.value.root, { name, text, owed }, read)
   for (const string of owed) {
-    if (!isLegalString(text, string)) return err(describeIllegal(string))
+    if (!isLegalString(text, string)) return inMember(name, err(describeIllegal(string)))
   }
   return result
 }
@@ -79,7 +81,7 @@ function readRoot<T, F extends Failure>(
   } catch (error) {
     if (error === REFUSED && refused !== undefined) return refused
     if (!(error instanceof Misshapen)) throw error
-    return err({ reason: error.reason, member: error.member })
+    return err(error.failure)
   }
 }
 
@@ -91,13 +93,11 @@ const REFUSED = Symbol('refused')
 
 /** Never leaves this file: `readMessage` turns it into a `Result`. */
 class Misshapen extends Error {
-  readonly reason: MessageFailure['reason']
-  readonly member: string
+  readonly failure: MessageFailure
 
-  constructor(reason: MessageFailure['reason'], member: string) {
-    super(reason)
-    this.reason = reason
-    this.member = member
+  constructor(failure: MessageFailure) {
+    super(failure.reason)
+    this.failure = failure
   }
 }
 
@@ -116,7 +116,10 @@ export class MessageReader {
   }
 
   static over(node: JsonNode, path: string, source: Source): MessageReader {
-    if (node.kind !== 'object') throw new Misshapen('message_member_invalid', path)
+    if (node.kind !== 'object') {
+      const expected = 'a JSON object'
+      throw new Misshapen({ reason: 'message_member_invalid', member: path, expected })
+    }
     return new MessageReader(source, node, node.members, path)
   }
 
@@ -126,6 +129,11 @@ export class MessageReader {
    */
   get text(): string {
     return this.#source.text.slice(this.#node.start, this.#node.end)
+  }
+
+  /** Where this object stands in the message, such as `request.att_data`. */
+  get path(): string {
+    return this.#path
   }
 
   has(name: string): boolean {
@@ -145,7 +153,7 @@ export class MessageReader {
   }
 
   object(name: string): MessageReader {
-    return MessageReader.over(this.#required(name), this.#at(name), this.#source)
+    return MessageReader.over(this.#required(name), this.at(name), this.#source)
   }
 
   optionalObject(name: string): MessageReader | undefined {
@@ -153,11 +161,8 @@ export class MessageReader {
   }
 
   objects(name: string, max: number): readonly MessageReader[] {
-    const json = this.#required(name)
-    if (json.kind !== 'array') this.fail('message_member_invalid', name)
-    if (json.items.length > max) this.fail('message_member_too_long', name)
-    return json.items.map((item, index) =>
-      MessageReader.over(item, `${this.#at(name)}[${index}]`, this.#source),
+    return this.#items(name, max).map((item, index) =>
+      MessageReader.over(item, `${this.at(name)}[${index}]`, this.#source),
     )
   }
 
@@ -176,8 +181,19 @@ export class MessageReader {
   /** BASE64URL without padding (RFC 7515 §2), of at least one byte. */
   bytes(name: string, maxBytes: number): Uint8Array {
     const bytes = this.optionalBytes(name, maxBytes)
-    if (bytes === undefined) this.fail('message_member_missing', name)
+    if (bytes === undefined) this.fail('message_member_missing', name, 'at least one byte')
     return bytes
+  }
+
+  /** The same, of exactly so many bytes: a digest written in hexadecimal is not one, however long. */
+  fixedBytes(name: string, size: number): Uint8Array {
+    const node = this.#required(name)
+    const { value } = this.#string(node, name)
+    const bytes = value.length > 2 * size ? undefined : this.#bytes(node, name, 2 * size)
+    if (bytes?.length === size) return bytes
+    const isHex = value.length === 2 * size && /^[0-9a-f]+$/i.test(value)
+    const form = describeBytes(`exactly ${size} bytes (${Math.ceil((size * 4) / 3)} characters)`)
+    this.fail('message_member_invalid', name, isHex ? `${form}, not hexadecimal` : form)
   }
 
   /** An empty string is nothing: clients send it for a log or certificate that they do not have. */
@@ -190,13 +206,10 @@ export class MessageReader {
   /** Each as `bytes` has it; none where the member is absent. */
   optionalByteStrings(name: string, max: number, maxBytes: number): readonly Uint8Array[] {
     if (!this.has(name)) return []
-    const json = this.#required(name)
-    if (json.kind !== 'array') this.fail('message_member_invalid', name)
-    if (json.items.length > max) this.fail('message_member_too_long', name)
-    return json.items.map((item, index) => {
+    return this.#items(name, max).map((item, index) => {
       const bytes = this.#bytes(item, `${name}[${index}]`, maxBytes)
-      if (bytes.length === 0) this.fail('message_member_invalid', `${name}[${index}]`)
-      return bytes
+      if (bytes.length > 0) return bytes
+      return this.fail('message_member_invalid', `${name}[${index}]`, 'at least one byte')
     })
   }
 
@@ -204,9 +217,13 @@ export class MessageReader {
   encodedText(name: string, limits: { readonly chars: number; readonly bytes: number }): string {
     const string = this.#string(this.#required(name), name, limits.chars)
     const encoded = toBase64UrlAlphabet(string.value)
-    if (bytesInBase64Url(encoded) > limits.bytes) this.fail('message_too_large', name)
+    if (bytesInBase64Url(encoded) > limits.bytes) {
+      this.fail('message_too_large', name, `at most ${limits.bytes} bytes`)
+    }
     const text = textFromBase64Url(encoded)
-    if (text === undefined) this.fail('message_encoding_invalid', name)
+    if (text === undefined) {
+      this.fail('message_encoding_invalid', name, 'JSON in UTF-8, encoded as base64')
+    }
     this.#source.owed.delete(string)
     return text
   }
@@ -214,36 +231,61 @@ export class MessageReader {
   /** An integer from 0 to `max`. */
   integer(name: string, max: number): number {
     const json = this.#required(name)
-    if (json.kind !== 'number' || !Number.isInteger(json.value) || json.value < 0) {
-      this.fail('message_member_invalid', name)
+    const isInteger = json.kind === 'number' && Number.isInteger(json.value)
+    if (!isInteger || json.value < 0 || json.value > max) {
+      this.fail('message_member_invalid', name, `a whole number from 0 to ${max}`)
     }
-    if (json.value > max) this.fail('message_member_invalid', name)
     return json.value
   }
 
-  fail(reason: MessageFailure['reason'], name: string): never {
-    throw new Misshapen(reason, this.#at(name))
+  /** `expected`: what the member should have been, in a few words. */
+  fail(reason: MessageFailure['reason'], name: string, expected?: string): never {
+    throw new Misshapen({
+      reason,
+      member: this.at(name),
+      ...(expected !== undefined && { expected }),
+    })
+  }
+
+  /** The path of one of its members, whether it is there or not. */
+  at(name: string): string {
+    return `${this.#path}.${name}`
   }
 
   #required(name: string): JsonNode {
     return this.#members.get(name)?.node ?? this.fail('message_member_missing', name)
   }
 
-  #string(node: JsonNode, name: string, maxChars: number): JsonStringNode {
-    if (node.kind !== 'string') this.fail('message_member_invalid', name)
-    if (node.value.length > maxChars) this.fail('message_member_too_long', name)
+  #items(name: string, max: number): readonly JsonNode[] {
+    const json = this.#required(name)
+    if (json.kind !== 'array') this.fail('message_member_invalid', name, 'a JSON array')
+    if (json.items.length > max) {
+      this.fail('message_member_too_long', name, `at most ${max} items`)
+    }
+    return json.items
+  }
+
+  #string(node: JsonNode, name: string, maxChars = Number.POSITIVE_INFINITY): JsonStringNode {
+    if (node.kind !== 'string') this.fail('message_member_invalid', name, 'a JSON string')
+    if (node.value.length > maxChars) {
+      this.fail('message_member_too_long', name, `at most ${maxChars} characters`)
+    }
     return node
   }
 
   #bytes(node: JsonNode, name: string, maxBytes: number): Uint8Array {
-    const string = this.#string(node, name, Math.ceil((maxBytes * 4) / 3))
+    const string = this.#string(node, name)
+    if (bytesInBase64Url(string.value) > maxBytes) {
+      this.fail('message_member_too_long', name, describeBytes(`at most ${maxBytes} bytes`))
+    }
     const bytes = fromBase64Url(string.value)
-    if (bytes === undefined) this.fail('message_member_invalid', name)
+    if (bytes === undefined) this.fail('message_member_invalid', name, describeBytes('bytes'))
     this.#source.owed.delete(string)
     return bytes
   }
+}
 
-  #at(name: string): string {
-    return `${this.#path}.${name}`
-  }
+/** RFC 4648 §5, as RFC 7515 §2 writes it. */
+function describeBytes(what: string): string {
+  return `${what} in base64url without padding`
 }

@@ -26,7 +26,8 @@ export function readAgentMessage(body: string): Result<AgentMessage, MessageFail
 function openEnvelope(body: string): Result<string, MessageFailure | JsonFailure> {
   // A UTF-16 unit takes at least one byte of UTF-8, so the first test spares the counting.
   if (body.length > MAX_ENVELOPE_BYTES || Buffer.byteLength(body) > MAX_ENVELOPE_BYTES) {
-    return err({ reason: 'message_too_large', member: 'body' })
+    const expected = `at most ${MAX_ENVELOPE_BYTES} bytes`
+    return err({ reason: 'message_too_large', member: 'body', expected })
   }
   const limits = { chars: MAX_ENVELOPE_BYTES, bytes: MAX_MESSAGE_BYTES }
   return readMessage('body', body, (message) => message.encodedText('data', limits))
@@ -37,13 +38,13 @@ function readInnerMessage(inner: string): Result<AgentMessage, MessageFailure | 
     message.optionalObject('metadata')
     const payload = message.object('payload')
     if (payload.has('type') === payload.has('request')) {
-      payload.fail('message_member_invalid', 'type')
+      payload.fail('message_member_invalid', 'type', 'either type or request, and not both')
     }
     if (payload.has('request')) {
       return { kind: 'request', request: payload.string('request', MAX_MESSAGE_BYTES) }
     }
     if (payload.string('type', INIT_TYPE.length) !== INIT_TYPE) {
-      payload.fail('message_member_invalid', 'type')
+      payload.fail('message_member_invalid', 'type', INIT_TYPE)
     }
     return { kind: 'init' }
   })

@@ -1,11 +1,11 @@
+import { aboutMember } from '../../base/located.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import type { TpmKey } from '../../evidence/tpm/key.ts'
+import type { TpmKey, TpmKeyFailure } from '../../evidence/tpm/key.ts'
 import type { MessageReader } from './message-reader.ts'
 
 export const JWK_REASONS = ['jwk_private', 'jwk_not_rsa'] as const
 
-/** `key` names the key in the message, such as `request_key`. */
-export type JwkFailure = { readonly reason: (typeof JWK_REASONS)[number]; readonly key: string }
+export type JwkFailure = { readonly reason: (typeof JWK_REASONS)[number]; readonly member: string }
 
 /** RFC 7518 §6: `k` is a symmetric key, the others are private. */
 export const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
@@ -16,8 +16,9 @@ export const MAX_MEMBER_CHARS = 1_024
  * Reads the public members of a JWK. Whether they make a usable key is for `importTpmKey`; a private
  * key is refused here, because its owner must not go on using it.
  */
-export function readPublicJwk(reader: MessageReader, key: string): Result<JsonWebKey, JwkFailure> {
-  if (SECRET_MEMBERS.some((name) => reader.has(name))) return err({ reason: 'jwk_private', key })
+export function readPublicJwk(reader: MessageReader): Result<JsonWebKey, JwkFailure> {
+  const secret = SECRET_MEMBERS.find((name) => reader.has(name))
+  if (secret !== undefined) return err({ reason: 'jwk_private', member: reader.at(secret) })
   const jwk: JsonWebKey = { kty: reader.string('kty', MAX_MEMBER_CHARS) }
   for (const name of PUBLIC_MEMBERS) {
     const value = reader.optionalString(name, MAX_MEMBER_CHARS)
@@ -27,9 +28,17 @@ export function readPublicJwk(reader: MessageReader, key: string): Result<JsonWe
 }
 
 /** As `readPublicJwk`, for the keys that the protocol wants to be RSA: all but the AIK. */
-export function readRsaJwk(reader: MessageReader, key: string): Result<JsonWebKey, JwkFailure> {
-  const jwk = readPublicJwk(reader, key)
-  return jwk.ok && jwk.value.kty !== 'RSA' ? err({ reason: 'jwk_not_rsa', key }) : jwk
+export function readRsaJwk(reader: MessageReader): Result<JsonWebKey, JwkFailure> {
+  const jwk = readPublicJwk(reader)
+  if (!jwk.ok || jwk.value.kty === 'RSA') return jwk
+  return err({ reason: 'jwk_not_rsa', member: reader.at('kty') })
+}
+
+/** The failure of a key that was read at `path` as a JWK, about the member of it that is at fault. */
+export function aboutJwk<F extends TpmKeyFailure>(failure: F, path: string): F {
+  const { detail } = failure
+  const isMember = ['kty', ...PUBLIC_MEMBERS].some((name) => name === detail)
+  return aboutMember(failure, isMember ? `${path}.${detail}` : path)
 }
 
 /** Whether two keys are one. An imported key has one spelling only, so texts can be compared. */

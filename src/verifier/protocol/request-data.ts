@@ -15,6 +15,8 @@ export type RequestData = {
   readonly requestKey: RequestKey
   /** Keys that share the token with the request key; at most two. */
   readonly otherKeys: readonly OtherKey[]
+  /** Path of the object that holds `challenge` and `service_context`, for refusals. */
+  readonly member: string
 }
 
 /** The key that signed the request. */
@@ -22,6 +24,8 @@ export type RequestKey = {
   readonly jwk: JsonWebKey
   /** The `jwk` member exactly as on the wire: a quote may bind this text. */
   readonly jwkText: string
+  /** Path of the JWK, for refusals. */
+  readonly member: string
   readonly binding: RequestKeyBinding
 }
 
@@ -36,6 +40,8 @@ export type RequestKeyBinding =
 
 export type OtherKey = {
   readonly jwk: JsonWebKey
+  /** Path of the JWK, for refusals. */
+  readonly member: string
   /** Absent: a key that nothing but the request's signature vouches for. */
   readonly certification: KeyCertification | undefined
 }
@@ -45,4 +51,6 @@ export type KeyCertification = {
   readonly publicArea: Uint8Array
   readonly certification: Uint8Array
   readonly signature: Uint8Array
+  /** Path of the object that holds the three, for refusals. */
+  readonly member: string
 }

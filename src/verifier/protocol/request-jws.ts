@@ -14,7 +14,10 @@ export const REQUEST_JWS_REASONS = [
   'request_signature_invalid',
 ] as const
 
-export type RequestJwsFailure = { readonly reason: (typeof REQUEST_JWS_REASONS)[number] }
+export type RequestJwsFailure = {
+  readonly reason: (typeof REQUEST_JWS_REASONS)[number]
+  readonly member: string
+}
 
 export type RequestVersion = 1 | 2
 
@@ -27,6 +30,9 @@ export type RequestJws = {
   readonly signature: Uint8Array<ArrayBuffer>
 }
 
+/** Paths of the JWS and of its header, for refusals. */
+const REQUEST = 'request'
+const HEADER = 'request.header'
 const ALGORITHM = 'PS256'
 /** What a request key is imported for. */
 export const REQUEST_KEY_USE = { name: 'RSA-PSS', hash: 'SHA-256' } as const
@@ -45,32 +51,40 @@ export function readRequestJws(
 ): Result<RequestJws, RequestJwsFailure | MessageFailure | JsonFailure> {
   const [header, body, signature, ...rest] = compact.split('.', 4)
   if (header === undefined || body === undefined || signature === undefined || rest.length > 0) {
-    return err({ reason: 'request_jws_malformed' })
+    return err({ reason: 'request_jws_malformed', member: REQUEST })
   }
   const isTooLarge =
     bytesInBase64Url(header) > MAX_JWS_HEADER_BYTES || bytesInBase64Url(body) > MAX_MESSAGE_BYTES
-  if (isTooLarge) return err({ reason: 'message_too_large', member: 'request' })
+  if (isTooLarge) {
+    const expected = `at most ${MAX_JWS_HEADER_BYTES} bytes of header and ${MAX_MESSAGE_BYTES} of payload`
+    return err({ reason: 'message_too_large', member: REQUEST, expected })
+  }
   const headerText = textFromBase64Url(header)
   const payload = textFromBase64Url(body)
   const signatureBytes = fromBase64Url(signature)
   if (headerText === undefined || payload === undefined || signatureBytes === undefined) {
     const areBytes = [header, body, signature].every((part) => fromBase64Url(part) !== undefined)
+    const expected = 'header and payload in UTF-8'
     return areBytes
-      ? err({ reason: 'message_encoding_invalid', member: 'request' })
-      : err({ reason: 'request_jws_malformed' })
+      ? err({ reason: 'message_encoding_invalid', member: REQUEST, expected })
+      : err({ reason: 'request_jws_malformed', member: REQUEST })
   }
-  const fields = readMessage('request.header', headerText, (message) => ({
+  const fields = readMessage(HEADER, headerText, (message) => ({
     algorithm: message.string('alg', MAX_HEADER_VALUE_CHARS),
     type: message.string('typ', MAX_HEADER_VALUE_CHARS),
     critical: message.has('crit'),
   }))
   if (!fields.ok) return fields
   const { algorithm, type, critical } = fields.value
-  if (algorithm !== ALGORITHM) return err({ reason: 'request_algorithm_unsupported' })
+  if (algorithm !== ALGORITHM) {
+    return err({ reason: 'request_algorithm_unsupported', member: `${HEADER}.alg` })
+  }
   // RFC 7515 §4.1.11: an extension that is not understood makes the JWS invalid; none is.
-  if (critical) return err({ reason: 'request_header_critical' })
+  if (critical) return err({ reason: 'request_header_critical', member: `${HEADER}.crit` })
   const version = VERSIONS.get(type)
-  if (version === undefined) return err({ reason: 'request_type_unknown' })
+  if (version === undefined) {
+    return err({ reason: 'request_type_unknown', member: `${HEADER}.typ` })
+  }
   return ok({ compact, version, payload, signature: signatureBytes })
 }
 
@@ -83,5 +97,5 @@ export async function verifyRequestSignature(
   const verificationKey = await key.verificationKey(REQUEST_KEY_USE)
   const signed = { compact, signature, key: verificationKey, algorithm: ALGORITHM } as const
   const isValid = await verifyJwsSignature(signed)
-  return isValid ? ok(true) : err({ reason: 'request_signature_invalid' })
+  return isValid ? ok(true) : err({ reason: 'request_signature_invalid', member: REQUEST })
 }

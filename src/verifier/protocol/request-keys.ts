@@ -18,7 +18,7 @@ export const REQUEST_KEY_REASONS = [
 ] as const
 
 export type RequestKeyFailure =
-  | { readonly reason: (typeof REQUEST_KEY_REASONS)[number] }
+  | { readonly reason: (typeof REQUEST_KEY_REASONS)[number]; readonly member: string }
   | JwkFailure
 
 /** The keys of a request and what they say to be bound by. Unverified. */
@@ -45,8 +45,9 @@ export function readKeysV1(
   const key = signed.object('attest_key')
   return {
     requestKey: {
-      jwk: accept(readRsaJwk(key, 'attest_key')),
+      jwk: accept(readRsaJwk(key)),
       jwkText: key.text,
+      member: key.path,
       binding: { kind: isReportBound ? 'enclave_report' : 'none' },
     },
     otherKeys: [],
@@ -69,12 +70,12 @@ export function readKeysV2(signed: MessageReader, accept: Accept<RequestKeyFailu
  * version 1, unless the configuration accepts them: then their tokens confirm no key.
  */
 export function requireBoundKey(
-  { binding }: RequestKey,
+  { binding, member }: RequestKey,
   legacyUnboundRequestKey: 'refuse' | 'accept',
 ): Result<true, RequestKeyFailure> {
   return binding.kind !== 'none' || legacyUnboundRequestKey === 'accept'
     ? ok(true)
-    : err({ reason: 'legacy_request_key_unbound' })
+    : err({ reason: 'legacy_request_key_unbound', member })
 }
 
 /**
@@ -83,32 +84,41 @@ export function requireBoundKey(
  */
 function readRequestKey(reader: MessageReader, accept: Accept<RequestKeyFailure>): RequestKey {
   const jwk = reader.object('jwk')
+  const member = reader.at('info')
   const info = reader.optionalObject('info')
   const quoted = info?.has('tpm_quote') === true
   const certified = info?.has('tpm_certify') === true
   if (info === undefined || !(quoted || certified)) {
-    return accept(err({ reason: 'request_key_unbound' }))
+    return accept(err({ reason: 'request_key_unbound', member }))
   }
-  if (quoted && certified) return accept(err({ reason: 'request_key_binding_ambiguous' }))
+  if (quoted && certified) {
+    return accept(err({ reason: 'request_key_binding_ambiguous', member }))
+  }
   const binding: RequestKeyBinding = quoted
     ? readQuoteBinding(info.object('tpm_quote'))
     : { kind: 'tpm_certify', certification: readCertification(info.object('tpm_certify')) }
-  return { jwk: accept(readRsaJwk(jwk, 'request_key')), jwkText: jwk.text, binding }
+  return { jwk: accept(readRsaJwk(jwk)), jwkText: jwk.text, member: jwk.path, binding }
 }
 
 function readQuoteBinding(reader: MessageReader): RequestKeyBinding {
   const hashName = reader.string('hash_alg', MAX_NAME_CHARS)
   const hash = QUOTE_HASHES.get(hashName)
-  if (hash === undefined) reader.fail('message_member_invalid', 'hash_alg')
+  if (hash === undefined) {
+    reader.fail('message_member_invalid', 'hash_alg', [...QUOTE_HASHES.keys()].join(', '))
+  }
   return { kind: 'tpm_quote', hash, hashName }
 }
 
 function readOtherKey(reader: MessageReader, accept: Accept<RequestKeyFailure>): OtherKey {
   const info = reader.optionalObject('info')
   // Only the request key can be in the quote, and an unknown binding must not look like none.
-  if (info && !info.has('tpm_certify')) reader.fail('message_member_invalid', 'info')
+  if (info && !info.has('tpm_certify')) {
+    reader.fail('message_member_invalid', 'info', 'no info, or one with tpm_certify')
+  }
+  const jwk = reader.object('jwk')
   return {
-    jwk: accept(readRsaJwk(reader.object('jwk'), 'other_keys')),
+    jwk: accept(readRsaJwk(jwk)),
+    member: jwk.path,
     certification: info && readCertification(info.object('tpm_certify')),
   }
 }
@@ -118,5 +128,6 @@ function readCertification(reader: MessageReader): KeyCertification {
     publicArea: reader.bytes('public', MAX_TPM_STRUCTURE_BYTES),
     certification: reader.bytes('certification', MAX_TPM_STRUCTURE_BYTES),
     signature: reader.bytes('signature', MAX_TPM_STRUCTURE_BYTES),
+    member: reader.path,
   }
 }

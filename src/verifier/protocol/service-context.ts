@@ -14,7 +14,10 @@ export const CONTEXT_REASONS = [
   'context_spent',
 ] as const
 
-export type ContextFailure = { readonly reason: (typeof CONTEXT_REASONS)[number] }
+export type ContextFailure = {
+  readonly reason: (typeof CONTEXT_REASONS)[number]
+  readonly member?: string
+}
 
 /** A device that uses up service contexts faster than it may attest. */
 export const CONTEXT_LIMIT_REASONS = ['context_rate_limited'] as const

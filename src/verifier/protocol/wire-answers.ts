@@ -1,9 +1,31 @@
-import type { ParseFailure } from '../../evidence/bytes.ts'
+import { type Explanation, explainInWords } from '../../base/explanation.ts'
+import { placeOf } from '../../base/located.ts'
+import type { ToldPlace } from '../../base/place.ts'
+import type { Failure } from '../../base/result.ts'
 
-/** An error in the form of Azure Attestation's REST interface. */
+/**
+ * An error in the form of Azure Attestation's REST interface, with `innererror` of Microsoft's REST API
+ * guidelines (section "Error condition responses"): `code` there is the exact reason.
+ */
 export type WireError = {
   readonly status: 400 | 429 | 503
-  readonly body: { readonly error: { readonly code: WireCode; readonly message: string } }
+  readonly body: {
+    readonly error: {
+      readonly code: WireCode
+      readonly message: string
+      readonly innererror: InnerError
+    }
+  }
+}
+
+export type InnerError = {
+  /** A reason of the catalogue, or the coarse code that stands for several. */
+  readonly code: string
+  readonly where?: ToldPlace
+  /** What would have been right, in words or as a short value. */
+  readonly expected?: string
+  /** Under which the log has the attempt. */
+  readonly request_id: string
 }
 
 /** Codes of Azure Attestation that apply to its TPM protocol. */
@@ -13,52 +35,61 @@ export type WireCode =
   | 'TooManyRequests'
   | 'ServiceUnavailable'
 
-/** All that an agent is told. The whole reason is in the verifier's trace. */
-export const ANSWERS = {
-  apiVersion: invalid('The api-version query parameter is missing or not supported.'),
-  tooLarge: invalid('The request is too large.'),
-  malformed: invalid('The request is malformed.'),
-  challenge: invalid('The service context is not valid or has expired. Ask for a new challenge.'),
-  spent: invalid('The service context has been used. Ask for a new challenge.'),
-  limited: {
-    status: 429,
-    body: { error: { code: 'TooManyRequests', message: 'The device attests too often.' } },
-  },
-  signature: invalid('The signature of the request is not valid.'),
-  key: invalid('A key in the request is not acceptable.'),
-  keyBinding: invalid('A key in the request is not bound to the TPM.'),
-  legacy: invalid('A basic request of version 1 does not bind its key. Send attReqV2, or vbs.'),
-  quote: invalid('The TPM quote is not valid.'),
-  log: invalid('The boot log does not agree with the TPM quote.'),
-  enclave: invalid('The enclave report is not valid.'),
-  certificate: policy('The attestation key is not certified by a trusted authority.'),
-  unavailable: {
-    status: 503,
-    body: {
-      error: {
-        code: 'ServiceUnavailable',
-        message:
-          'The authority of the attestation key cannot be had at the moment. Try again later.',
-      },
-    },
-  },
-} as const
+/** How an agent is to take a refusal: what Azure has codes for. */
+const FORMS = {
+  invalid: { status: 400, code: 'InvalidParameter' },
+  policy: { status: 400, code: 'PolicyEvaluationError' },
+  limited: { status: 429, code: 'TooManyRequests' },
+  unavailable: { status: 503, code: 'ServiceUnavailable' },
+} as const satisfies Record<string, { status: WireError['status']; code: WireCode }>
 
-/** The name of an answer. */
-export type WireAnswer = keyof typeof ANSWERS
+/** Codes that stand for several reasons, since which of them it was would help an attacker. */
+export const COARSE_CODES = {
+  context_refused: {
+    cause: 'The service context is not one that this service has sealed.',
+    change: 'Send back the service_context of the answer to the initial message as it came.',
+    why: 'which of them it was would tell who makes one up how near he has come',
+  },
+} as const satisfies Readonly<Record<string, Explanation & { readonly why: string }>>
 
-/** For the faults of any binary structure. */
-export const PARSE_ANSWERS: Readonly<Record<ParseFailure['reason'], WireAnswer>> = {
-  truncated: 'malformed',
-  trailing_bytes: 'malformed',
-  length_over_limit: 'tooLarge',
-  unexpected_value: 'malformed',
+/** What an agent is told of one reason, and what the catalogue says of it. */
+export type WireAnswer = Explanation & {
+  readonly form: keyof typeof FORMS
+  /** What would have been right, where the failure itself says nothing. */
+  readonly expected?: string
+  /** The code that is told instead. Then neither place nor expectation is told. */
+  readonly coarse?: keyof typeof COARSE_CODES
 }
 
-function invalid(message: string): WireError {
-  return { status: 400, body: { error: { code: 'InvalidParameter', message } } }
+/** Of a request that is not as it has to be. */
+export function invalid(cause: string, change: string, expected?: string): WireAnswer {
+  return { form: 'invalid', cause, change, ...(expected !== undefined && { expected }) }
 }
 
-function policy(message: string): WireError {
-  return { status: 400, body: { error: { code: 'PolicyEvaluationError', message } } }
+/** Of a key that the service may not trust as it is configured. */
+export function untrusted(cause: string, change: string, expected?: string): WireAnswer {
+  return { form: 'policy', cause, change, ...(expected !== undefined && { expected }) }
+}
+
+/** What an agent is told of a failure. `requestId` names the attempt in the log. */
+export function writeWireError(failure: Failure, answer: WireAnswer, requestId: string): WireError {
+  const { form, coarse } = answer
+  const { status, code } = FORMS[form]
+  const message = explainInWords(coarse === undefined ? answer : COARSE_CODES[coarse])
+  const innererror = { ...describeFailure(failure, answer), request_id: requestId }
+  return { status, body: { error: { code, message, innererror } } }
+}
+
+function describeFailure(
+  failure: Failure,
+  { coarse, expected: usual }: WireAnswer,
+): Omit<InnerError, 'request_id'> {
+  if (coarse !== undefined) return { code: coarse }
+  const where = placeOf(failure)
+  const expected = failure.expected ?? usual
+  return {
+    code: failure.reason,
+    ...(where !== undefined && { where }),
+    ...(expected !== undefined && { expected }),
+  }
 }

@@ -1,10 +1,11 @@
 import { digest } from '../../base/digest.ts'
 import { toBase64Url } from '../../base/encoding.ts'
-import { type Failure, ok, type Result } from '../../base/result.ts'
+import { err, type Failure, ok, type Result } from '../../base/result.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../evidence/tpm/key.ts'
 import type { Attester, EvidenceKind, Findings, VerificationRun } from '../kinds/kind.ts'
 import type { AttestRequest } from '../protocol/attest-request.ts'
 import type { ProtocolFailure } from '../protocol/protocol-failure.ts'
+import { aboutJwk } from '../protocol/public-jwk.ts'
 import type { RequestData, RequestKeyBinding } from '../protocol/request-data.ts'
 import { REQUEST_KEY_USE } from '../protocol/request-jws.ts'
 
@@ -53,10 +54,12 @@ function absent({ claims }: Pick<EvidenceKind, 'claims'>): Result<Findings, neve
 }
 
 /** The key of a request, usable. */
-export function importRequestKey({
+export async function importRequestKey({
   requestKey,
 }: RequestData): Promise<Result<TpmKey, TpmKeyFailure>> {
-  return importTpmKey(requestKey.jwk, REQUEST_KEY_USE)
+  const { jwk, member } = requestKey
+  const key = await importTpmKey(jwk, REQUEST_KEY_USE)
+  return key.ok ? key : err(aboutJwk(key.failure, member))
 }
 
 /** Names the parts of the evidence for the record, without keeping them. */

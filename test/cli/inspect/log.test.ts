@@ -166,7 +166,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     const log = vector('windows/evidence/good-1.log0.bin')
     await inspectRefused('truncated', 'log', file('cut.log', log.subarray(0, log.length - 1)))
     await inspectRefused(
-      'truncated',
+      'trailing_bytes',
       'log',
       file('more.log', Buffer.concat([log, Buffer.alloc(1)])),
     )

@@ -63,13 +63,14 @@ function claimOf(
   const good = others.map(({ id, width, value }) => element(id, width, value))
   const own = value === undefined ? [] : [element(row.id, row.width, value)]
   const group = (parts: readonly Uint8Array[]) => {
-    const data = bytes(...parts)
-    return expectOk(parseSipaElements(bytes(u32(TRUST_BOUNDARY), u32(data.length), data)))
+    const inside = bytes(...parts)
+    const data = bytes(u32(TRUST_BOUNDARY), u32(inside.length), inside)
+    return { data, offset: 0, elements: expectOk(parseSipaElements(data)) }
   }
   const claims = expectOk(
     readWindowsClaims([
-      { pcr: 12, sequence: 1, elements: group(good) },
-      ...(own.length > 0 ? [{ pcr, sequence: 2, elements: group(own) }] : []),
+      { pcr: 12, sequence: 1, ...group(good) },
+      ...(own.length > 0 ? [{ pcr, sequence: 2, ...group(own) }] : []),
     ]),
   )
   return Object.entries(claims).find(([name]) => name === row.claim)?.[1]

@@ -193,7 +193,7 @@ describeVectors('claims of real machines', () => {
   test('arch-linux-workstation: a SecureBoot variable of no bytes is neither on nor off', () => {
     const verified = verifiedVector('eventlog/go-tpm-tools/arch-linux-workstation.bin')
     const failure = expectRefusal(readBootClaims(verified), 'log_secure_boot_invalid')
-    expect(failure).toMatchObject({ bytes: 0, pcr: 7 })
+    expect(failure).toMatchObject({ bytes: 0, pcrs: [7] })
   })
 
   test('linux_tpm12: variables hashed without their names are not believed', () => {
@@ -217,7 +217,11 @@ describeVectors('claims of real machines', () => {
       const events = event === undefined ? [] : log.events.with(index, { ...event, data })
       const verified = expectOk(verifyReplay({ log: { ...log, events }, pcrs }))
       const failure = expectRefusal(readBootClaims(verified), 'log_event_digest_mismatch')
-      expect(failure).toMatchObject({ pcr: 12, sequence: event?.sequence })
+      expect(failure).toMatchObject({
+        pcrs: [12],
+        event: event?.sequence,
+        offset: event?.offset,
+      })
     }
   })
 

@@ -114,7 +114,7 @@ describe('Secure Boot', () => {
       readBootClaims(proven(parsed([secureBoot(1)]))),
       'log_separator_missing',
     )
-    expect(failure).toMatchObject({ pcr: 7 })
+    expect(failure).toMatchObject({ pcrs: [7] })
   })
 
   test('ATTACK: PCR 7 closed twice', () => {

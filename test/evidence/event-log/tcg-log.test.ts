@@ -112,18 +112,47 @@ describeVectors('boot logs of real machines', () => {
   ])('%s cut anywhere is refused, except between two events', (path) => {
     const raw = vector(path)
     const whole = expectOk(parseTcgLog(raw))
+    const ends = whole.events.map(({ offset, data }) => offset + data.length)
     let accepted = 0
     for (let length = 0; length < raw.length; length++) {
       const result = parseTcgLog(raw.subarray(0, length))
+      const end = ends.findLast((one) => one <= length)
       if (result.ok) accepted++
-      else if (result.failure.reason !== 'truncated') expectRefusal(result, 'truncated')
+      // What is too short for an event, or all zeros, is no beginning of one.
+      else if (end === undefined || result.failure.reason === 'truncated') {
+        if (result.failure.reason !== 'trailing_bytes') expectRefusal(result, 'truncated')
+      } else {
+        const failure = expectRefusal(result, 'trailing_bytes')
+        const event = whole.events[ends.indexOf(end)]?.sequence
+        expect(failure).toMatchObject({ offset: end, event })
+      }
     }
     expect(accepted).toBe(whole.events.length - (whole.format === 'sha1' ? 1 : 0))
   })
 
   test('one byte after the last event is refused', () => {
     const raw = vector('windows/logs/windows_event_log')
-    expectRefusal(parseTcgLog(bytes(raw, Buffer.from([0]))), 'truncated')
+    const last = expectOk(parseTcgLog(raw)).events.at(-1)
+    const place = { event: last?.sequence, offset: raw.length, structure: 'TCG_EVENT_LOG' }
+    const failure = expectRefusal(parseTcgLog(bytes(raw, Buffer.from([0]))), 'trailing_bytes')
+    expect(failure).toMatchObject(place)
+  })
+
+  test.each([0x00, 0xff])('a buffer that was filled up with byte %i is refused as such', (byte) => {
+    const raw = vector('eventlog/go-tpm-tools/arch-linux-workstation.bin')
+    const padded = bytes(raw, Buffer.alloc(4096, byte))
+    const failure = expectRefusal(parseTcgLog(padded), 'trailing_bytes')
+    expect(failure.offset).toBe(raw.length)
+  })
+
+  test('an event that is damaged is named by its number, and the fault by its offset', () => {
+    const raw = vector('eventlog/go-tpm-tools/arch-linux-workstation.bin')
+    const event = expectOk(parseTcgLog(raw)).events.find(({ sequence }) => sequence === 21)
+    const changed = Buffer.from(raw)
+    const offset = (event?.offset ?? 0) - 4
+    changed.writeUInt32LE(0x7fff_ffff, offset)
+    const failure = expectRefusal(parseTcgLog(changed), 'length_over_limit')
+    expect(failure).toMatchObject({ event: 21, field: 'event', offset: offset + 4 })
   })
 
   test('real logs with any bytes changed are read or refused, never more', () => {

@@ -40,14 +40,14 @@ describe('the WBCL separator', () => {
         readBootClaims(proven(parsed(events))),
         'log_separator_duplicate',
       )
-      expect(failure).toMatchObject({ pcr })
+      expect(failure).toMatchObject({ pcrs: [pcr] })
     }
   })
 
   test.each([12, 13, 14])('ATTACK: PCR %i never closed', (pcr) => {
     const events = [off, ...wbclAll.filter((separator) => separator.pcr !== pcr)]
     const failure = expectRefusal(readBootClaims(proven(parsed(events))), 'log_separator_missing')
-    expect(failure).toMatchObject({ pcr })
+    expect(failure).toMatchObject({ pcrs: [pcr] })
   })
 
   test('ATTACK: a Windows log that closes none of its PCRs', () => {

@@ -30,12 +30,19 @@ function envelope(message: unknown) {
 }
 
 /** An error in Azure's form. */
-async function expectError(answer: Response, status: number, code: string): Promise<string> {
+async function expectError(answer: Response, status: number, code: string): Promise<AzureError> {
   expect(answer.status).toBe(status)
   expect(answer.headers.get('content-type')).toBe('application/json')
-  const body = (await answer.json()) as { error: { code: string; message: string } }
-  expect(body).toEqual({ error: { code, message: expect.any(String) } })
-  return body.error.message
+  const { error } = (await answer.json()) as { error: AzureError }
+  const innererror = { code: expect.any(String), request_id: answer.headers.get('x-request-id') }
+  expect(error).toMatchObject({ code, message: expect.any(String), innererror })
+  expect(Object.keys(error)).toEqual(['code', 'message', 'innererror'])
+  return error
+}
+
+type AzureError = {
+  readonly message: string
+  readonly innererror: { readonly code: string; readonly where?: { readonly member?: string } }
 }
 
 test('the first message is answered by a challenge, and nothing is stored', async () => {
@@ -76,20 +83,29 @@ test.each(['/certs', '/.well-known/openid-configuration', '/.well-known/jwks.jso
 )
 
 describe('a message that is refused', () => {
-  const cases: readonly [string, string, unknown, object?][] = [
-    ['without api-version', '/attest/Tpm', INIT],
-    ['with an unknown api-version', '/attest/Tpm?api-version=2019-01-01', INIT],
-    ['with no data', PATH, {}],
-    ['with data that is no text', PATH, { data: 1 }],
-    ['with data that is not base64url', PATH, { data: '!' }],
-    ['with data that is not JSON', PATH, { data: toBase64Url(toUtf8('{')) }],
-    ['with an unknown payload', PATH, envelope({ payload: { type: 'other' } })],
-    ['with a request that is no JWS', PATH, envelope({ payload: { request: 'a.b' } })],
-    ['that is a list', PATH, []],
+  const other = '/attest/Tpm?api-version=2019-01-01'
+  const request = { payload: { request: 'a.b' } }
+  const cases: readonly [string, string, unknown, string, string][] = [
+    ['without api-version', '/attest/Tpm', INIT, 'api_version_missing', 'api-version'],
+    ['with an unknown api-version', other, INIT, 'api_version_unsupported', 'api-version'],
+    ['with no data', PATH, {}, 'message_member_missing', 'body.data'],
+    ['with data that is no text', PATH, { data: 1 }, 'message_member_invalid', 'body.data'],
+    ['of no base64url', PATH, { data: '!' }, 'message_encoding_invalid', 'body.data'],
+    ['of no JSON', PATH, { data: toBase64Url(toUtf8('{')) }, 'json_malformed', 'message'],
+    [
+      'with an unknown payload',
+      PATH,
+      envelope({ payload: { type: 'others!' } }),
+      'message_member_invalid',
+      'message.payload.type',
+    ],
+    ['with a request that is no JWS', PATH, envelope(request), 'request_jws_malformed', 'request'],
+    ['that is a list', PATH, [], 'message_member_invalid', 'body'],
   ]
-  test.each(cases)('%s', async (_name, path, message) => {
+  test.each(cases)('%s', async (_name, path, message, code, member) => {
     const before = await everythingStored(service.query)
-    await expectError(await service.post(path, message), 400, 'InvalidParameter')
+    const error = await expectError(await service.post(path, message), 400, 'InvalidParameter')
+    expect(error.innererror).toMatchObject({ code, where: { member } })
     expect(await everythingStored(service.query)).toEqual(before)
   })
 
@@ -119,7 +135,7 @@ describe('evidence that is refused', () => {
       await service.agentOf(tampered).obtainToken('AQID'),
       'agent_request_refused',
     )
-    expect(failure).toMatchObject({ status: 400, code: 'InvalidParameter' })
+    expect(failure).toMatchObject({ status: 400, code: 'log_pcr_mismatch' })
     const admin = await service.as('admin.read')
     const path = `/v1/devices/${bad.deviceId}`
     const { attestations } = await readOk(
@@ -152,7 +168,14 @@ describe('evidence that is refused', () => {
         device_id: bad.deviceId,
         known_or_vouched: false,
         stage: 'evidence',
-        reasons: [{ code: 'log_pcr_mismatch', pcrs: [7], device_id: bad.deviceId }],
+        reasons: [
+          {
+            code: 'log_pcr_mismatch',
+            pcrs: [7],
+            member: expect.stringMatching(/\.current_attestation\.logs\[0\]\.log$/),
+            device_id: bad.deviceId,
+          },
+        ],
         issuer: service.url,
       },
     ])

@@ -83,7 +83,7 @@ describe('a provider that answers', () => {
     const service = await serve([provider.url, 'built-in'])
     provider.setPolicy('version=1.2; authorizationrules {}; issuancerules {};')
     const failure = expectRefusal(await service.agentOf(device).attest(), 'agent_request_refused')
-    expect(failure).toMatchObject({ step: 'request', status: 400, code: 'PolicyEvaluationError' })
+    expect(failure).toMatchObject({ step: 'request', status: 400, code: 'provider_refused' })
     expect(failure).toHaveProperty('detail', expect.not.stringContaining('Enclave'))
   })
 })

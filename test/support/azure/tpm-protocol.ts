@@ -97,7 +97,7 @@ export async function createTpmProtocol(input: {
 const spendContext: SpendContext = async () => ok(true)
 
 function refuseEvidence(failure: VerifierFailure): Answer {
-  const { code } = toWireError(failure).body.error
+  const { code } = toWireError(failure, 'req').body.error
   if (code === 'TooManyRequests' || code === 'ServiceUnavailable') {
     throw new TypeError('nothing is limited here, and nothing is fetched')
   }

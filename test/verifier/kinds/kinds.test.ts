@@ -106,8 +106,11 @@ describe('a kind of evidence that only a list names', () => {
     if (refused.ok) return
     expect(refused.failure.provenAik?.isVouched).toBe(false)
     expect(refused.failure.trace.at(-1)).toMatchObject({ step: 'toy_report', outcome: 'failed' })
-    const { body } = createWireErrors(kinds)(refused.failure)
-    expect(body.error.message).toBe('The enclave report is not valid.')
+    const { body } = createWireErrors(kinds)(refused.failure, 'req_1')
+    expect(body.error).toMatchObject({
+      message: 'The toy is not as it was. Send it unchanged.',
+      innererror: { code: 'toy_report_forged', request_id: 'req_1' },
+    })
   })
 
   test.each([
@@ -176,7 +179,8 @@ describe('a list of kinds', () => {
     const toWire = createWireErrors(kinds)
     for (const { answers } of kinds) {
       for (const reason of Object.keys(answers)) {
-        expect(toWire({ reason } as Parameters<typeof toWire>[0]).status).toBeGreaterThan(399)
+        const failure = { reason } as Parameters<typeof toWire>[0]
+        expect(toWire(failure, 'req_1').status).toBeGreaterThan(399)
       }
     }
   })

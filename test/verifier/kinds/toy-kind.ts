@@ -1,9 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { digest, equalBytes } from '../../../src/base/digest.ts'
 import { toUtf8 } from '../../../src/base/encoding.ts'
+import { inMember } from '../../../src/base/located.ts'
 import { err, ok } from '../../../src/base/result.ts'
 import { type ParseFailure, parse } from '../../../src/evidence/bytes.ts'
 import { defineKind } from '../../../src/verifier/kinds/kind.ts'
+import { invalid } from '../../../src/verifier/protocol/wire-answers.ts'
 import { takeStep } from '../../../src/verifier/steps/trace.ts'
 
 export type ToyFailure = { readonly reason: 'toy_report_forged' } | ParseFailure
@@ -25,16 +27,15 @@ export const toyKind = defineKind<ToyFailure>({
   steps: ['toy_report'],
   parts: ['toy_report'],
   claims: { azure: [], own: ['toyLevel', 'toyReportPresent'], absent: { toyReportPresent: false } },
-  answers: { toy_report_forged: 'enclave' },
+  answers: { toy_report_forged: invalid('The toy is not as it was.', 'Send it unchanged.') },
   read({ type, data, signed, accept }) {
     if (type !== 'toy') return undefined
     const bytes = data.bytes('toy_report', MAX_REPORT_BYTES)
-    const report = accept(
-      parse('TOY_REPORT', bytes, MAX_REPORT_BYTES, (reader) => ({
-        level: reader.u8('level'),
-        mac: reader.bytes(MAC_BYTES, 'mac'),
-      })),
-    )
+    const parsed = parse('TOY_REPORT', bytes, MAX_REPORT_BYTES, (reader) => ({
+      level: reader.u8('level'),
+      mac: reader.bytes(MAC_BYTES, 'mac'),
+    }))
+    const report = accept(inMember(data.at('toy_report'), parsed))
     const { text } = signed
     return {
       kind: 'toy',

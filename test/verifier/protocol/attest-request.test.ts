@@ -266,7 +266,9 @@ describe('keys', () => {
     const requestKey = edited(2, (data) => {
       data.request_key.jwk[name] = 'AQAB'
     })
-    expect(expectRefusal(requestKey, 'jwk_private')).toMatchObject({ key: 'request_key' })
+    expect(expectRefusal(requestKey, 'jwk_private')).toMatchObject({
+      member: `request.att_data.request_key.jwk.${name}`,
+    })
     const attestKey = edited(1, (data) => {
       data.attest_key[name] = []
     })
@@ -274,7 +276,9 @@ describe('keys', () => {
     const aik = edited(2, (data) => {
       current(data).aik_pub[name] = 'AQAB'
     })
-    expect(expectRefusal(aik, 'jwk_private')).toMatchObject({ key: 'aik_pub' })
+    expect(expectRefusal(aik, 'jwk_private')).toMatchObject({
+      member: `request.att_data.tpm_att_data.current_attestation.aik_pub.${name}`,
+    })
   })
 
   test.each(['EC', 'OKP', 'oct', 'rsa'])('a request key of type %s', (kty) => {

@@ -1,47 +1,79 @@
-import { expect, test } from 'vitest'
-import { PARSE_REASONS } from '../../../src/evidence/bytes.ts'
-import { LOG_REASONS } from '../../../src/evidence/event-log/failure.ts'
-import { QUOTE_REASONS } from '../../../src/evidence/tpm/quote.ts'
-import { REPORT_REASONS } from '../../../src/evidence/vbs/report.ts'
-import { AIK_REASONS } from '../../../src/verifier/kinds/tpm/attestation-key.ts'
-import { toWireError } from '../../../src/verifier/protocol/errors.ts'
-import { CONTEXT_REASONS } from '../../../src/verifier/protocol/service-context.ts'
+import { describe, expect, test } from 'vitest'
+import { BUILT_IN_KINDS, type BuiltInFailure } from '../../../src/verifier/kinds/built-in.ts'
+import { listAnswers, toWireError } from '../../../src/verifier/protocol/errors.ts'
+import type { ProtocolFailure } from '../../../src/verifier/protocol/protocol-failure.ts'
+import { COARSE_CODES } from '../../../src/verifier/protocol/wire-answers.ts'
 import { ISSUER_REASONS } from '../../../src/verifier/steps/certified-path.ts'
-import type { VerifierFailure } from '../../../src/verifier/verifier.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 
-const answer = (reason: VerifierFailure['reason']) => toWireError({ reason } as VerifierFailure)
+type AnyFailure = ProtocolFailure | BuiltInFailure
 
-test('every kind of refusal has an answer of Azure form without the reason in it', () => {
-  const reasons = [
-    ...[...QUOTE_REASONS, ...LOG_REASONS, ...REPORT_REASONS, ...CONTEXT_REASONS],
-    ...[...PARSE_REASONS, ...AIK_REASONS],
-  ]
-  for (const reason of reasons) {
+const REQUEST_ID = 'req_1'
+const answers = listAnswers(BUILT_IN_KINDS)
+const reasons = Object.keys(answers)
+
+/** As much of a failure as answers are made of. */
+const failure = (reason: string, place: object = {}) => ({ reason, ...place }) as AnyFailure
+const answer = (reason: string, place?: object) => toWireError(failure(reason, place), REQUEST_ID)
+const innerOf = (reason: string, place?: object) => answer(reason, place).body.error.innererror
+
+describe('an answer to a refusal', () => {
+  test.each(reasons)('%s: has the form of Azure and says what to change', (reason) => {
     const { status, body } = answer(reason)
-    expect(status).toBe(400)
     expect(Object.keys(body)).toEqual(['error'])
-    expect(['InvalidParameter', 'PolicyEvaluationError']).toContain(body.error.code)
-    expect(JSON.stringify(body)).not.toContain(reason)
-  }
-})
+    const { code, message, innererror } = body.error
+    const codes = { 400: /^(InvalidParameter|PolicyEvaluationError)$/ } as const
+    if (status === 400) expect(code).toMatch(codes[400])
+    expect(message.split('. ').length).toBeGreaterThan(1)
+    expect(innererror.request_id).toBe(REQUEST_ID)
+  })
 
-test('an agent learns when to ask for a new challenge, and when its key is not certified', () => {
-  expect(answer('context_expired').body.error.message).toContain('new challenge')
-  expect(answer('aik_not_certified').body.error.code).toBe('PolicyEvaluationError')
-  expect(answer('api_version_unsupported').body.error.code).toBe('InvalidParameter')
-})
+  test('has the exact reason as its code, but for those that are merged', () => {
+    const merged = reasons.filter((reason) => innerOf(reason).code !== reason)
+    expect(merged.sort()).toEqual(['context_foreign', 'context_forged', 'context_malformed'])
+    const told = merged.map((reason) => answer(reason))
+    expect(new Set(told.map((one) => JSON.stringify(one))).size).toBe(1)
+    expect(told[0]?.body.error.innererror).toEqual({
+      code: 'context_refused',
+      request_id: REQUEST_ID,
+    })
+    expect(Object.keys(COARSE_CODES)).toEqual(['context_refused'])
+  })
 
-test('refusals of one kind look alike', () => {
-  expect(answer('context_forged')).toEqual(answer('context_expired'))
-  expect(answer('quote_nonce_mismatch')).toEqual(answer('quote_signature_invalid'))
-})
+  test('of a merged code tells neither place nor expectation', () => {
+    const place = { member: 'request.att_data.service_context', offset: 3, expected: 'a secret' }
+    expect(answer('context_forged', place)).toEqual(answer('context_foreign'))
+  })
 
-test('an authority that cannot be had is no fault of the request', () => {
-  for (const reason of ISSUER_REASONS) {
-    const { status, body } = answer(reason)
-    expect([status, body.error.code]).toEqual([503, 'ServiceUnavailable'])
-  }
+  test('says where, and what would have been right', () => {
+    const place = { member: 'a.b', structure: 'TPMS_ATTEST', field: 'magic', offset: 4 }
+    const inner = innerOf('unexpected_value', { ...place, expected: 'ff544347' })
+    expect(inner).toEqual({
+      code: 'unexpected_value',
+      where: { member: 'a.b', structure: 'TPMS_ATTEST.magic', offset: 4 },
+      expected: 'ff544347',
+      request_id: REQUEST_ID,
+    })
+  })
+
+  test('ATTACK: what a failure found stays here', () => {
+    const text = JSON.stringify(answer('quote_nonce_mismatch', { found: 'f00d' }))
+    expect(text).not.toContain('f00d')
+  })
+
+  test('tells an agent when to ask for a new challenge, and when its key is not certified', () => {
+    expect(answer('context_expired').body.error.message).toContain('new challenge')
+    expect(answer('aik_not_certified').body.error.code).toBe('PolicyEvaluationError')
+    expect(answer('api_version_unsupported').body.error.code).toBe('InvalidParameter')
+    expect(answer('context_rate_limited').status).toBe(429)
+  })
+
+  test('is no fault of the request where an authority cannot be had', () => {
+    for (const reason of ISSUER_REASONS) {
+      const { status, body } = answer(reason)
+      expect([status, body.error.code]).toEqual([503, 'ServiceUnavailable'])
+    }
+  })
 })
 
 describeVectors('error bodies of Azure', () => {

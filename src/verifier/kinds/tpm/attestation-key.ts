@@ -1,3 +1,4 @@
+import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { TpmKey } from '../../../evidence/tpm/key.ts'
 import { aikPubHash, importTpmKey, type TpmKeyFailure } from '../../../evidence/tpm/key.ts'
@@ -12,7 +13,7 @@ import {
   isEnrolledHere,
   verifyEnrolledKey,
 } from '../../enrolment/enrolled-key.ts'
-import { isSameKey } from '../../protocol/public-jwk.ts'
+import { aboutJwk, isSameKey } from '../../protocol/public-jwk.ts'
 import {
   type CertifiedPath,
   findCertifiedPath,
@@ -29,7 +30,7 @@ export const AIK_REASONS = [
 ] as const
 
 export type AikFailure =
-  | { readonly reason: (typeof AIK_REASONS)[number] }
+  | { readonly reason: (typeof AIK_REASONS)[number]; readonly member: string }
   | TpmKeyFailure
   | CertificateFailure
   | PathFailure
@@ -48,6 +49,8 @@ export type Aik = {
   readonly certificate: Certificate | undefined
   /** Of authorities, as the agent sent them. */
   readonly chain: readonly Certificate[]
+  /** Path of the certificate, whether there is one or not, for refusals. */
+  readonly certificateMember: string
 }
 
 /** Whom to believe about attestation keys. */
@@ -74,35 +77,40 @@ export function namesAikPurpose(certificate: Certificate | undefined): boolean {
 
 /** Takes the AIK from its JWK or its certificate; where both came, they must name one key. */
 export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, AikFailure>> {
+  const { member } = evidence
+  const inCertificate = `${member}.aik_cert`
   const certificate =
-    evidence.certificate === undefined ? undefined : parseCertificate(evidence.certificate)
+    evidence.certificate && inMember(inCertificate, parseCertificate(evidence.certificate))
   if (certificate?.ok === false) return certificate
-  const certified = certificate && (await importSpki(certificate.value.spki))
+  const certified = certificate && inMember(inCertificate, await importSpki(certificate.value.spki))
   if (certified?.ok === false) return certified
   const jwk = evidence.publicKey ?? certified?.value
-  if (jwk === undefined) return err({ reason: 'aik_missing' })
+  if (jwk === undefined) return err({ reason: 'aik_missing', member: `${member}.aik_pub` })
   const key = await importTpmKey(jwk)
-  if (!key.ok) return key
+  if (!key.ok) return err(aboutJwk(key.failure, `${member}.aik_pub`))
   if (certified !== undefined) {
     const other = await importTpmKey(certified.value)
     if (!other.ok) return other
-    if (!isSameKey(key.value, other.value)) return err({ reason: 'aik_certificate_key_mismatch' })
+    if (!isSameKey(key.value, other.value)) {
+      return err({ reason: 'aik_certificate_key_mismatch', member: inCertificate })
+    }
   }
   const hash = await aikPubHash(key.value)
   if (!hash.ok) return hash
-  const chain = readChain(evidence.chain ?? [])
+  const chain = readChain(evidence.chain ?? [], `${member}.aik_cert_chain`)
   if (!chain.ok) return chain
-  const named = { key: key.value, hash: hash.value }
+  const named = { key: key.value, hash: hash.value, certificateMember: inCertificate }
   return ok({ ...named, certificate: certificate?.value, chain: chain.value })
 }
 
 function readChain(
   chain: readonly Uint8Array[],
+  member: string,
 ): Result<readonly Certificate[], CertificateFailure> {
   const certificates: Certificate[] = []
-  for (const der of chain) {
+  for (const [index, der] of chain.entries()) {
     const certificate = parseCertificate(der)
-    if (!certificate.ok) return certificate
+    if (!certificate.ok) return inMember(`${member}[${index}]`, certificate)
     certificates.push(certificate.value)
   }
   return ok(certificates)
@@ -119,7 +127,7 @@ export async function validateAik(
   now: Date,
 ): Promise<Result<CertifiedPath | undefined, AikFailure>> {
   const { isRequired = hasAnchors(trust) } = trust
-  const path = await findPath(aik, trust, now)
+  const path = inMember(aik.certificateMember, await findPath(aik, trust, now))
   if (path.ok || path.failure.reason === 'certificate_issuer_unavailable') return path
   return isRequired ? path : ok(undefined)
 }
@@ -130,7 +138,9 @@ async function findPath(
   now: Date,
 ): Promise<Result<CertifiedPath, AikFailure>> {
   const { certificate: leaf, chain } = aik
-  if (leaf === undefined) return err({ reason: 'aik_not_certified' })
+  if (leaf === undefined) {
+    return err({ reason: 'aik_not_certified', member: aik.certificateMember })
+  }
   const { enrolment, laxAnchors = new Set() } = trust
   if (enrolment !== undefined && isEnrolledHere(leaf, enrolment)) {
     return verifyEnrolledKey(leaf, enrolment, now)

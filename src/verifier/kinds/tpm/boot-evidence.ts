@@ -1,3 +1,4 @@
+import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import {
   type BootClaims,
@@ -5,50 +6,30 @@ import {
   readBootClaims,
 } from '../../../evidence/event-log/claims.ts'
 import type { ClockInfo } from '../../../evidence/tpm/attest.ts'
-import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
-import { type QuoteFailure, type VerifiedQuote, verifyQuote } from '../../../evidence/tpm/quote.ts'
+import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
 import { isSameKey } from '../../protocol/public-jwk.ts'
 import { type Aik, type AikFailure, resolveAik } from './attestation-key.ts'
 import { type BootLogFailure, proveBootLogs } from './boot-log-proof.ts'
 import type { BootEvidence } from './tpm-evidence.ts'
+import { verifyStatement } from './verify-statement.ts'
 
 export const RESUME_REASONS = ['resume_aik_mismatch', 'resume_boot_unlinked'] as const
 
-export type ResumeFailure = { readonly reason: (typeof RESUME_REASONS)[number] }
+export type ResumeFailure = {
+  readonly reason: (typeof RESUME_REASONS)[number]
+  readonly member: string
+}
 
 /** What was measured in one session of the TPM, proven by a quote. */
 export type ProvenBoot = BootMeasurements & { readonly clock: ClockInfo }
 
 /** Verifies the fresh quote. Success proves that the AK's holder answered our challenge. */
-export async function verifyFreshQuote(
+export function verifyFreshQuote(
   evidence: BootEvidence,
   aik: Aik,
   qualifyingData: Uint8Array,
 ): Promise<Result<VerifiedQuote, QuoteFailure | BootLogFailure>> {
-  const { quote, signature, pcrs } = evidence.statement
-  const signed = { attest: quote, signature, pcrs, key: aik.key, qualifyingData }
-  const verified = await verifyQuote(signed)
-  return verified.ok ? requireQuotedOrder(verified.value, pcrs) : verified
-}
-
-/**
- * Azure Attestation's protocol has the values in the order of the quote: an agent that came to send them
- * otherwise would be refused there. `pcrs` of the failure are in the right order.
- */
-function requireQuotedOrder(
-  quote: VerifiedQuote,
-  supplied: readonly PcrBank[],
-): Result<VerifiedQuote, BootLogFailure> {
-  const given = supplied.filter(({ values }) => values.size > 0)
-  const turned = quote.pcrs.find((bank, position) => !isSameOrder(bank, given[position]))
-  if (turned === undefined) return ok(quote)
-  return err({ reason: 'boot_pcr_order_wrong', pcrs: [...turned.values.keys()] })
-}
-
-function isSameOrder(quoted: PcrBank, given: PcrBank | undefined): boolean {
-  if (given?.algorithm !== quoted.algorithm) return false
-  const order = [...given.values.keys()]
-  return [...quoted.values.keys()].every((index, position) => order[position] === index)
+  return verifyStatement(evidence.statement, aik, { qualifyingData })
 }
 
 /** Proves a session's logs by its verified quote and reads what they measured. */
@@ -57,8 +38,9 @@ export function readProvenBoot(
   quote: VerifiedQuote,
 ): Result<ProvenBoot, BootLogFailure> {
   const log = proveBootLogs(evidence.logs, quote.pcrs)
-  if (!log.ok) return log
-  const measured = readBootClaims(log.value)
+  // What the quote leaves out is no fault of the log.
+  if (!log.ok) return inMember(evidence.statement.members.quote, log)
+  const measured = inMember(evidence.logs.members.srtm, readBootClaims(log.value))
   return measured.ok ? ok({ ...measured.value, clock: quote.attest.clockInfo }) : measured
 }
 
@@ -77,21 +59,16 @@ export async function joinBootBeforeHibernation(
 ): Promise<Result<ProvenBoot, ResumeFailure | QuoteFailure | AikFailure | BootLogFailure>> {
   const bootAik = await resolveAik(evidence.aik)
   if (!bootAik.ok) return bootAik
-  if (!isSameKey(bootAik.value.key, aik.key)) return err({ reason: 'resume_aik_mismatch' })
-  const { quote, signature, pcrs } = evidence.statement
-  const verified = await verifyQuote({
-    attest: quote,
-    signature,
-    pcrs,
-    key: aik.key,
-    acceptAnyNonce: true,
-  })
+  if (!isSameKey(bootAik.value.key, aik.key)) {
+    return err({ reason: 'resume_aik_mismatch', member: `${evidence.aik.member}.aik_pub` })
+  }
+  const verified = await verifyStatement(evidence.statement, aik, { acceptAnyNonce: true })
   if (!verified.ok) return verified
-  const ordered = requireQuotedOrder(verified.value, pcrs)
-  if (!ordered.ok) return ordered
-  const boot = readProvenBoot(evidence, ordered.value)
+  const boot = readProvenBoot(evidence, verified.value)
   if (!boot.ok) return boot
-  if (!isSameColdBoot(boot.value, resumed)) return err({ reason: 'resume_boot_unlinked' })
+  if (!isSameColdBoot(boot.value, resumed)) {
+    return err({ reason: 'resume_boot_unlinked', member: evidence.statement.members.quote })
+  }
   return ok(joinMeasurements(boot.value, resumed))
 }
 

@@ -1,6 +1,8 @@
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../../base/digest.ts'
+import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { ParseFailure } from '../../../evidence/bytes.ts'
+import { atEvent } from '../../../evidence/event-log/at-event.ts'
 import { EV } from '../../../evidence/event-log/event-types.ts'
 import type { LogFailure } from '../../../evidence/event-log/failure.ts'
 import { type VerifiedLog, verifyReplay } from '../../../evidence/event-log/replay.ts'
@@ -52,18 +54,20 @@ export function proveBootLogs(
   logs: BootLogs,
   quoted: readonly PcrBank[],
 ): Result<VerifiedLog, BootLogFailure> {
-  const srtm = parseTcgLog(logs.srtm)
+  const { members } = logs
+  const srtm = inMember(members.srtm, parseTcgLog(logs.srtm))
   if (!srtm.ok) return srtm
   const bank = chooseBank(quoted, srtm.value)
   if (!bank.ok) return bank
   if (logs.drtm !== undefined) {
-    const drtm = parseTcgLog(logs.drtm)
+    const drtm = inMember(members.drtm, parseTcgLog(logs.drtm))
     if (!drtm.ok) return drtm
     const proven = proveDrtmLog(drtm.value, keepPcrs(bank.value, isDynamic))
-    if (!proven.ok) return proven
+    if (!proven.ok) return inMember(members.drtm, proven)
   }
   const covered = (pcr: number) => pcr <= LAST_STATIC_PCR && !(logs.hasIma && pcr === IMA_PCR)
-  return verifyReplay({ log: srtm.value, pcrs: keepPcrs(bank.value, covered) })
+  const replayed = verifyReplay({ log: srtm.value, pcrs: keepPcrs(bank.value, covered) })
+  return inMember(members.srtm, replayed)
 }
 
 function chooseBank(quoted: readonly PcrBank[], log: TcgLog): Result<PcrBank, BootLogFailure> {
@@ -86,7 +90,7 @@ function proveDrtmLog(log: TcgLog, bank: PcrBank): Result<true, BootLogFailure> 
     if (event.type === EV.noAction) continue
     const measured = event.digests.get(bank.algorithm)
     if (!isDynamic(event.pcr) || measured === undefined) {
-      return err({ reason: 'drtm_log_foreign_pcr', pcrs: [event.pcr] })
+      return err({ reason: 'drtm_log_foreign_pcr', ...atEvent(event) })
     }
     const before = values.get(event.pcr) ?? new Uint8Array(DIGEST_BYTES[bank.algorithm])
     values.set(event.pcr, digest(bank.algorithm, before, measured))

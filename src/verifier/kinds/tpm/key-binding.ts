@@ -1,16 +1,21 @@
 import { digest } from '../../../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../../../base/encoding.ts'
-import { err, ok, type Result } from '../../../base/result.ts'
+import { inMember } from '../../../base/located.ts'
+import { err, type Failure, ok, type Result } from '../../../base/result.ts'
 import { hashAlgorithmId } from '../../../evidence/tpm/algorithms.ts'
-import { type CertifyFailure, verifyCertification } from '../../../evidence/tpm/certify.ts'
+import {
+  type CERTIFY_REASONS,
+  type CertifyFailure,
+  verifyCertification,
+} from '../../../evidence/tpm/certify.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../../evidence/tpm/key.ts'
-import { isSameKey } from '../../protocol/public-jwk.ts'
+import { aboutJwk, isSameKey } from '../../protocol/public-jwk.ts'
 import type { KeyCertification, RequestData } from '../../protocol/request-data.ts'
 
 export const CERTIFIED_KEY_REASONS = ['certified_key_mismatch'] as const
 
 export type KeyBindingFailure =
-  | { readonly reason: (typeof CERTIFIED_KEY_REASONS)[number] }
+  | { readonly reason: (typeof CERTIFIED_KEY_REASONS)[number]; readonly member: string }
   | CertifyFailure
   | TpmKeyFailure
 
@@ -65,7 +70,7 @@ export async function verifyKeyBindings(
   const otherKeys: TokenKey[] = []
   for (const other of request.otherKeys) {
     const key = await importTpmKey(other.jwk)
-    if (!key.ok) return key
+    if (!key.ok) return err(aboutJwk(key.failure, other.member))
     if (other.certification === undefined) {
       otherKeys.push({ jwk: key.value.jwk })
       continue
@@ -96,7 +101,7 @@ async function verifyCertifiedKey(input: {
   readonly aik: TpmKey
   readonly challenge: Uint8Array
 }): Promise<Result<CertifiedKeyInfo, KeyBindingFailure>> {
-  const { certification, signature, publicArea } = input.certification
+  const { certification, signature, publicArea, member } = input.certification
   const certified = await verifyCertification({
     certification,
     signature,
@@ -104,16 +109,50 @@ async function verifyCertifiedKey(input: {
     key: input.aik,
     qualifyingData: input.challenge,
   })
-  if (!certified.ok) return certified
+  if (!certified.ok) return inMember(`${member}.${partOf(certified.failure)}`, certified)
   const area = certified.value.publicArea
-  const key = await importTpmKey(area.jwk)
+  const key = inMember(`${member}.public`, await importTpmKey(area.jwk))
   if (!key.ok) return key
   // The TPM vouches for the key in the public area; the request must be about that one.
-  if (!isSameKey(key.value, input.key)) return err({ reason: 'certified_key_mismatch' })
+  if (!isSameKey(key.value, input.key)) {
+    return err({ reason: 'certified_key_mismatch', member: `${member}.public` })
+  }
   const info = {
     name_alg: hashAlgorithmId(area.nameAlgorithm),
     obj_attr: area.attributes.raw,
     auth_policy: toBase64Url(area.authPolicy),
   }
   return ok({ tpm_certify: info })
+}
+
+type CertificationPart = 'public' | 'certification' | 'signature'
+
+const PART_OF: Readonly<Record<(typeof CERTIFY_REASONS)[number], CertificationPart>> = {
+  certify_type_wrong: 'certification',
+  certify_signature_algorithm_refused: 'signature',
+  certify_signature_invalid: 'signature',
+  certify_nonce_mismatch: 'certification',
+  certify_name_mismatch: 'public',
+  certify_attributes_missing: 'public',
+}
+
+const PART_OF_STRUCTURE: Readonly<Record<string, CertificationPart>> = {
+  TPMT_PUBLIC: 'public',
+  TPMT_SIGNATURE: 'signature',
+}
+
+/** The member of `tpm_certify` that a refusal is about. */
+function partOf({
+  reason,
+  structure = '',
+}: Failure & Pick<CertifyFailure, 'reason'>): CertificationPart {
+  return isCertifyReason(reason)
+    ? PART_OF[reason]
+    : (PART_OF_STRUCTURE[structure] ?? 'certification')
+}
+
+function isCertifyReason(
+  reason: CertifyFailure['reason'],
+): reason is (typeof CERTIFY_REASONS)[number] {
+  return Object.hasOwn(PART_OF, reason)
 }

@@ -10,7 +10,8 @@ import type { AikEvidence } from './tpm-evidence.ts'
 export function readAik(reader: MessageReader, accept: Accept<JwkFailure>): AikEvidence {
   const publicKey = reader.optionalObject('aik_pub')
   return {
-    publicKey: publicKey && accept(readPublicJwk(publicKey, 'aik_pub')),
+    member: reader.path,
+    publicKey: publicKey && accept(readPublicJwk(publicKey)),
     certificate: reader.optionalBytes('aik_cert', MAX_CERTIFICATE_BYTES),
     chain: reader.optionalByteStrings(
       'aik_cert_chain',

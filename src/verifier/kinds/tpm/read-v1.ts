@@ -1,3 +1,4 @@
+import { inMember } from '../../../base/located.ts'
 import type { ParseFailure } from '../../../evidence/bytes.ts'
 import { parseTpmsAttest } from '../../../evidence/tpm/attest.ts'
 import { keepSelectedPcrs } from '../../../evidence/tpm/pcr.ts'
@@ -24,32 +25,48 @@ export function readTpmV1(
   const aik = readAik(tpm, accept)
   const log = (name: string) => tpm.optionalBytes(name, MAX_LOG_BYTES)
   const statement = (name: string) => readStatement(tpm, name, accept)
-  const session = (name: string, srtm: Uint8Array, drtm: Uint8Array | undefined): BootEvidence => ({
-    aik,
-    logs: { srtm, drtm, hasIma: false },
-    statement: statement(name),
-  })
+  const session = (
+    name: string,
+    kind: 'boot' | 'resume',
+    [srtm, drtm]: readonly [Uint8Array, Uint8Array | undefined],
+  ): BootEvidence => {
+    const members = { srtm: tpm.at(`srtm_${kind}_log`), drtm: tpm.at(`drtm_${kind}_log`) }
+    return { aik, logs: { srtm, drtm, hasIma: false, members }, statement: statement(name) }
+  }
   const bootLog = tpm.bytes('srtm_boot_log', MAX_LOG_BYTES)
   const bootDrtm = log('drtm_boot_log')
   const resumeLog = log('srtm_resume_log')
   const resumeDrtm = log('drtm_resume_log')
   if (resumeLog === undefined) {
-    if (resumeDrtm !== undefined) tpm.fail('message_member_missing', 'srtm_resume_log')
+    if (resumeDrtm !== undefined) {
+      tpm.fail(
+        'message_member_missing',
+        'srtm_resume_log',
+        'the log that drtm_resume_log belongs to',
+      )
+    }
     if (tpm.has('boot_claim')) statement('boot_claim')
-    return { current: session('current_claim', bootLog, bootDrtm), beforeHibernation: undefined }
+    const current = session('current_claim', 'boot', [bootLog, bootDrtm])
+    return { current, beforeHibernation: undefined }
   }
   return {
-    current: session('current_claim', resumeLog, resumeDrtm),
-    beforeHibernation: session('boot_claim', bootLog, bootDrtm),
+    current: session('current_claim', 'resume', [resumeLog, resumeDrtm]),
+    beforeHibernation: session('boot_claim', 'boot', [bootLog, bootDrtm]),
   }
 }
 
 /** NCRYPT_TPM_PLATFORM_ATTESTATION_STATEMENT, as NCryptCreateClaim returns it. */
 function readStatement(tpm: MessageReader, name: string, accept: Accept<ParseFailure>): QuotedPcrs {
   const bytes = tpm.bytes(name, MAX_PLATFORM_STATEMENT_BYTES)
-  const { quote, signature, pcrs } = accept(parsePlatformStatement(bytes))
-  const { attested } = accept(parseTpmsAttest(quote))
+  const member = tpm.at(name)
+  const { quote, signature, pcrs } = accept(inMember(member, parsePlatformStatement(bytes)))
+  const start = {
+    quote: quote.byteOffset - bytes.byteOffset,
+    signature: signature.byteOffset - bytes.byteOffset,
+  }
+  const { attested } = accept(inMember(member, parseTpmsAttest(quote), start.quote))
   // The statement lists all PCRs, whatever its quote covers; what it does not cover is not evidence.
   const selections = attested.kind === 'quote' ? attested.selections : []
-  return { quote, signature, pcrs: keepSelectedPcrs([pcrs], selections) }
+  const members = { quote: member, signature: member, pcrs: member, start }
+  return { quote, signature, pcrs: keepSelectedPcrs([pcrs], selections), members }
 }

@@ -39,6 +39,11 @@ function readBootEvidence(reader: MessageReader, accept: Accept<JwkFailure>): Bo
       quote: reader.bytes('quote', MAX_TPM_STRUCTURE_BYTES),
       signature: reader.bytes('signature', MAX_TPM_STRUCTURE_BYTES),
       pcrs: reader.objects('pcrs', MAX_PCR_BANKS).map(readBank),
+      members: {
+        quote: reader.at('quote'),
+        signature: reader.at('signature'),
+        pcrs: reader.at('pcrs'),
+      },
     },
   }
 }
@@ -51,29 +56,33 @@ function readBootEvidence(reader: MessageReader, accept: Accept<JwkFailure>): Bo
 function readLogs(reader: MessageReader): BootLogs {
   const logs = reader.objects('logs', MAX_LOGS).map((log) => {
     const type = log.string('type', MAX_NAME_CHARS)
-    if (type !== 'TCG' && type !== 'IMA') log.fail('message_member_invalid', 'type')
-    return { type, bytes: log.bytes('log', MAX_LOG_BYTES) }
+    if (type !== 'TCG' && type !== 'IMA') log.fail('message_member_invalid', 'type', 'TCG or IMA')
+    return { type, bytes: log.bytes('log', MAX_LOG_BYTES), member: log.at('log') }
   })
   const [srtm, drtm, ...more] = logs.filter((log) => log.type === 'TCG')
-  if (srtm === undefined) reader.fail('message_member_missing', 'logs')
-  if (more.length > 0) reader.fail('message_member_too_long', 'logs')
+  if (srtm === undefined) reader.fail('message_member_missing', 'logs', 'a log of type TCG')
+  if (more.length > 0) {
+    reader.fail('message_member_too_long', 'logs', 'at most two logs of type TCG')
+  }
   return {
     srtm: srtm.bytes,
     drtm: drtm?.bytes,
     hasIma: logs.some((log) => log.type === 'IMA'),
+    members: { srtm: srtm.member, drtm: drtm?.member ?? '' },
   }
 }
 
 function readBank(reader: MessageReader): PcrBank {
   const algorithm = hashAlgorithmOf(reader.integer('algorithm', MAX_TPM_ALG_ID))
-  if (algorithm === undefined) reader.fail('message_member_invalid', 'algorithm')
+  if (algorithm === undefined) {
+    const expected = 'the TPM_ALG_ID of a hash: 4, 11, 12 or 13'
+    reader.fail('message_member_invalid', 'algorithm', expected)
+  }
   const values = new Map<number, Uint8Array>()
   for (const value of reader.objects('values', MAX_PCRS)) {
     const index = value.integer('index', MAX_PCRS - 1)
-    if (values.has(index)) value.fail('message_member_invalid', 'index')
-    const bytes = value.bytes('digest', DIGEST_BYTES[algorithm])
-    if (bytes.length !== DIGEST_BYTES[algorithm]) value.fail('message_member_invalid', 'digest')
-    values.set(index, bytes)
+    if (values.has(index)) value.fail('message_member_invalid', 'index', 'each index once')
+    values.set(index, value.fixedBytes('digest', DIGEST_BYTES[algorithm]))
   }
   return { algorithm, values }
 }

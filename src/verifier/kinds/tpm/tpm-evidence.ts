@@ -22,6 +22,8 @@ export type AikEvidence = {
   readonly certificate: Uint8Array | undefined
   /** DER of certificates above that one, in any order: an agent that has them may spare us a fetch. */
   readonly chain?: readonly Uint8Array[]
+  /** Path of the object whose `aik_pub`, `aik_cert` and `aik_cert_chain` these are, for refusals. */
+  readonly member: string
 }
 
 export type BootLogs = {
@@ -31,6 +33,8 @@ export type BootLogs = {
   readonly drtm: Uint8Array | undefined
   /** An IMA log came along. It is not read. */
   readonly hasIma: boolean
+  /** Where the logs stand in the message, for refusals. */
+  readonly members: { readonly srtm: string; readonly drtm: string }
 }
 
 /** `quote` is a TPMS_ATTEST, `signature` a TPMT_SIGNATURE over it. */
@@ -38,4 +42,14 @@ export type QuotedPcrs = {
   readonly quote: Uint8Array
   readonly signature: Uint8Array
   readonly pcrs: readonly PcrBank[]
+  /** Where each of the three stands in the message, for refusals. */
+  readonly members: StatementMembers
+}
+
+/** Paths. In version 1 one member holds all three, and `start` says where in its bytes they begin. */
+export type StatementMembers = {
+  readonly quote: string
+  readonly signature: string
+  readonly pcrs: string
+  readonly start?: { readonly quote: number; readonly signature: number }
 }

@@ -1,4 +1,5 @@
 import { toBase64Url } from '../../../base/encoding.ts'
+import { inMember } from '../../../base/located.ts'
 import { ok, type Result } from '../../../base/result.ts'
 import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
 import type { ContextFailure, ContextLimitFailure } from '../../protocol/service-context.ts'
@@ -91,14 +92,15 @@ export async function verifyTpm(
  * Only now, when a key answered the challenge that an anchor vouches for or none is asked for: nobody
  * else can use up the context of an agent.
  */
-function spend(
+async function spend(
   { request, context, spendContext }: VerificationRun,
   aik: Aik,
   isVouchedFor: boolean,
 ) {
   const contextId = toBase64Url(request.challenge)
   const { expiresAt } = context
-  return spendContext({ contextId, expiresAt, deviceKey: aik.hash, isVouchedFor })
+  const spent = await spendContext({ contextId, expiresAt, deviceKey: aik.hash, isVouchedFor })
+  return inMember(`${request.member}.service_context`, spent)
 }
 
 /** What is left once the AK has proven itself and the context is used up. */

@@ -1,5 +1,6 @@
 import { digestText, equalBytes } from '../../../base/digest.ts'
 import { toBase64Url } from '../../../base/encoding.ts'
+import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { ParseFailure } from '../../../evidence/bytes.ts'
 import type { RsaPublicKey } from '../../../evidence/event-log/claims.ts'
@@ -10,13 +11,14 @@ import {
   verifyVbsReport,
 } from '../../../evidence/vbs/report.ts'
 import { MAX_ENCLAVE_REPORT_BYTES } from '../../limits.ts'
+import { invalid } from '../../protocol/wire-answers.ts'
 import { takeStep } from '../../steps/trace.ts'
 import { defineKind, type Findings, type RequestParts, type VerificationRun } from '../kind.ts'
 
 export const ENCLAVE_REASONS = ['enclave_signer_unknown', 'enclave_data_mismatch'] as const
 
 export type EnclaveFailure =
-  | { readonly reason: (typeof ENCLAVE_REASONS)[number] }
+  | { readonly reason: (typeof ENCLAVE_REASONS)[number]; readonly member?: string }
   | ReportFailure
   | ParseFailure
 
@@ -26,6 +28,8 @@ export type EnclaveEvidence = {
   readonly report: Uint8Array
   /** The `report_signed` member exactly as on the wire, which the report must be bound to. */
   readonly boundText: string
+  /** Where the report stands in the message, for refusals. */
+  readonly member: string
 }
 
 const REQUEST_TYPE = 'vbs'
@@ -57,10 +61,27 @@ export const vbsKind = defineKind<EnclaveFailure>({
     absent: { vbsReportPresent: false },
   },
   answers: {
-    enclave_signer_unknown: 'enclave',
-    enclave_data_mismatch: 'enclave',
-    report_key_refused: 'enclave',
-    report_signature_invalid: 'enclave',
+    enclave_signer_unknown: invalid(
+      'The boot log names no key that enclave reports are signed with.',
+      'Turn virtualization-based security on and restart, or send a request of the type basic.',
+      'VSM_IDKS_INFO in a TRUSTBOUNDARY of PCR 12',
+    ),
+    enclave_data_mismatch: invalid(
+      'The enclave report was not made over this request.',
+      'Give EnclaveGetAttestationReport the SHA-512 of the text of report_signed exactly as it is ' +
+        'sent, braces included.',
+      'EnclaveData: SHA-512(UTF8(report_signed))',
+    ),
+    report_key_refused: invalid(
+      'The key in the boot log that enclave reports are signed with cannot be used.',
+      'Update Windows and restart.',
+      'an RSA key of 2048 to 4096 bits',
+    ),
+    report_signature_invalid: invalid(
+      'The enclave report is not signed by the key in the boot log.',
+      'Send the report as the enclave got it since this boot, and the log of this boot.',
+      'RSASSA-PSS with SHA-256 by the identity signing key (IDKS) of this boot',
+    ),
   },
   read(parts) {
     const evidence = readEnclaveEvidence(parts)
@@ -87,7 +108,11 @@ function readEnclaveEvidence({
     version === 1
       ? ([data, 'vsm_report'] as const)
       : ([data.object('vsm_report').object('enclave'), 'report'] as const)
-  return { report: holder.bytes(member, MAX_ENCLAVE_REPORT_BYTES), boundText: signed.text }
+  return {
+    report: holder.bytes(member, MAX_ENCLAVE_REPORT_BYTES),
+    boundText: signed.text,
+    member: holder.at(member),
+  }
 }
 
 async function verify(
@@ -95,7 +120,9 @@ async function verify(
   { findings, trace }: VerificationRun,
 ): Promise<Result<Findings, EnclaveFailure>> {
   const signer = findings.find(({ enclaveSigner }) => enclaveSigner !== undefined)?.enclaveSigner
-  const verified = await takeStep(trace, STEP, () => verifyEnclave(evidence, signer))
+  const verified = await takeStep(trace, STEP, async () =>
+    inMember(evidence.member, await verifyEnclave(evidence, signer)),
+  )
   return verified.ok ? ok({ claims: claimsOf(verified.value.report.identity) }) : verified
 }
 

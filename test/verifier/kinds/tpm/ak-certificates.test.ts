@@ -188,7 +188,7 @@ describeMicrosoftChains('attestation keys that Microsoft certified for Windows d
     readTrustAnchors(readMicrosoftPem('microsoft-tpm-root-2014') + readMicrosoftPem(`${name}-ca`))
   const aikOf = async (name: string) => {
     const { der } = readMicrosoft(`${name}-aik`)
-    return expectOk(await resolveAik({ certificate: der, publicKey: undefined }))
+    return expectOk(await resolveAik({ certificate: der, publicKey: undefined, member: 'test' }))
   }
 
   test.each(MICROSOFT_CHAINS)('%s is vouched for by the root', async (name) => {

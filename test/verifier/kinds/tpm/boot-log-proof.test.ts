@@ -20,7 +20,7 @@ let srtm: BootLogs
 
 beforeAll(async () => {
   log = (await recordBoot(independentKeys())).bootLog
-  srtm = { srtm: log.bytes, drtm: undefined, hasIma: false }
+  srtm = { srtm: log.bytes, drtm: undefined, hasIma: false, members: { srtm: 'log', drtm: 'drtm' } }
 })
 
 /** All 24 PCRs of a bank after the boot, some of them changed. */
