@@ -38,6 +38,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'explain a token, boot log, TPM quote or enclave report',
     load: () => import('./inspect/inspect.ts'),
   },
+  vectors: {
+    summary: 'write the golden vectors that agents are held against',
+    load: () => import('./vectors/vectors.ts'),
+  },
   clients: {
     summary: 'create, list, rotate or disable API clients',
     load: () => import('./clients/clients.ts'),

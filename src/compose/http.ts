@@ -1,4 +1,4 @@
-import type { HttpServices } from '../http/app.ts'
+import { createApp, type HttpServices } from '../http/app.ts'
 import type { StoreUse } from '../store/store.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
@@ -15,4 +15,12 @@ export function httpServices(services: Services): HttpServices {
     admin: adminServices(forUse('administration')),
     health: forUse('decisions'),
   }
+}
+
+/** Answers requests in this process, without a socket. */
+export function createAnswerer(
+  services: Services,
+): (request: Request) => Response | Promise<Response> {
+  const app = createApp(httpServices(services))
+  return (request) => app.fetch(request)
 }

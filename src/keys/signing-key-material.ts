@@ -31,20 +31,30 @@ const PARAMETERS = {
 /** The parts of a public JWK that make the key; the rest is said when it is published. */
 type PublicJwk = { readonly [member in 'kty' | 'n' | 'e' | 'crv' | 'x' | 'y']?: string }
 
-/** Makes a key of a use, its private half sealed with the first of `sealingKeys`, ready to be stored. */
-export async function createSigningKey(input: {
+export type SigningKeyInput = {
   readonly use: SigningKeyUse
   /** Common name of the certificate, for the uses that have one. */
   readonly issuer: string
   readonly sealingKeys: PurposeKeys
   readonly signsFrom: Date
   readonly now: Date
-}): Promise<NewSigningKey> {
-  const { use, issuer, sealingKeys, signsFrom, now } = input
-  const algorithm = ALGORITHMS[use]
-  const keys = await crypto.subtle.generateKey(PARAMETERS[algorithm], true, ['sign', 'verify'])
-  const publicJwk = publicPartOf(await crypto.subtle.exportKey('jwk', keys.publicKey))
+}
+
+/** Makes a key of a use, its private half sealed with the first of `sealingKeys`, ready to be stored. */
+export async function createSigningKey(input: SigningKeyInput): Promise<NewSigningKey> {
+  const parameters = PARAMETERS[ALGORITHMS[input.use]]
+  const keys = await crypto.subtle.generateKey(parameters, true, ['sign', 'verify'])
   const serial = crypto.getRandomValues(new Uint8Array(16))
+  return sealSigningKey({ ...input, keys, serial })
+}
+
+/** The same of a key pair that is there, which fits the use. `serial`: 16 bytes, for its certificate. */
+export async function sealSigningKey(
+  input: SigningKeyInput & { readonly keys: CryptoKeyPair; readonly serial: Uint8Array },
+): Promise<NewSigningKey> {
+  const { use, issuer, sealingKeys, signsFrom, now, keys, serial } = input
+  const algorithm = ALGORITHMS[use]
+  const publicJwk = publicPartOf(await crypto.subtle.exportKey('jwk', keys.publicKey))
   const certificate = await certify(use, { commonName: issuer, keys, serial, now })
   const kid = await keyIdOf(publicJwk, certificate)
   const plaintext = new Uint8Array(await crypto.subtle.exportKey('pkcs8', keys.privateKey))

@@ -198,6 +198,7 @@ export class AttestationAgent {
       url: `${this.#client.baseUrl}${SUBMISSION_PATH}`,
       nonce: input.nonce,
       now: this.#options.now?.() ?? new Date(),
+      chance: this.device.chance,
     })
     const answer = await this.#client.post({
       step,

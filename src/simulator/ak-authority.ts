@@ -4,6 +4,7 @@ import * as pkijs from 'pkijs'
 import { digest } from '../base/digest.ts'
 import { toBase64, toHex } from '../base/encoding.ts'
 import type { AttestationKeyIssuer, EndorsementKeyIssuer } from './virtual-device.ts'
+import { toWebKey } from './web-key.ts'
 
 /** A certificate authority for the keys of virtual devices. */
 export type AkAuthority = {
@@ -43,14 +44,22 @@ const KEY_USAGE = {
 const DAY_MS = 86_400_000
 const LIFETIME_DAYS = { root: 3650, leaf: 365 } as const
 
-/** Makes a new authority with a self-signed root that is valid from a day before `now`. */
-export async function createAkAuthority(now: Date): Promise<AkAuthority> {
+/**
+ * Makes a new authority with a self-signed root that is valid from a day before `now`. With a key,
+ * which is RSA, it makes the same certificates each time.
+ */
+export async function createAkAuthority(now: Date, key?: KeyObject): Promise<AkAuthority> {
   const engine = new pkijs.CryptoEngine({ name: 'node', crypto })
-  const keys = await crypto.subtle.generateKey(SIGNING, false, ['sign', 'verify'])
-  let serial = 1
+  const keys =
+    key === undefined
+      ? await crypto.subtle.generateKey(SIGNING, false, ['sign', 'verify'])
+      : { privateKey: await toWebKey(key, 'RS256'), publicKey: await importPublicKey(key) }
+  let issued = 0
   const sign = async (certificate: pkijs.Certificate, days: number): Promise<Uint8Array> => {
+    issued += 1
     certificate.version = 2
-    certificate.serialNumber = new asn1js.Integer({ value: serial++ })
+    certificate.serialNumber =
+      key === undefined ? new asn1js.Integer({ value: issued }) : serialOf(certificate)
     certificate.notBefore.value = new Date(now.getTime() - DAY_MS)
     certificate.notAfter.value = new Date(now.getTime() + days * DAY_MS)
     setName(certificate.issuer, ROOT_NAME)
@@ -109,6 +118,19 @@ export async function createAkAuthority(now: Date): Promise<AkAuthority> {
         names: [tpmModel()],
       }),
   }
+}
+
+/** The same for the same key, whatever was certified before. */
+function serialOf(certificate: pkijs.Certificate): asn1js.Integer {
+  const bytes = digestKey(certificate).slice(0, 8)
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
+  return new asn1js.Integer({ valueHex: bytes.buffer })
+}
+
+function importPublicKey(key: KeyObject): Promise<CryptoKey> {
+  const { kty, n, e } = key.export({ format: 'jwk' }) as JsonWebKey
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+  return crypto.subtle.importKey('jwk', { kty, n, e } as JsonWebKey, algorithm, true, ['verify'])
 }
 
 /** The otherName of a GeneralName, RFC 5280 §4.2.1.6: the type, and in [0] what it says. */

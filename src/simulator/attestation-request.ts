@@ -1,10 +1,9 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { CompactSign } from 'jose'
 import { digest } from '../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../base/encoding.ts'
+import { signPs256 } from './compact-jws.ts'
 import { TPM_ALG } from './tpm-encoding.ts'
 import { reportEnclave, type VirtualDevice } from './virtual-device.ts'
-import { toWebKey } from './web-key.ts'
 
 const QUOTED_BANK = 'sha256'
 const REQUEST_TYPES = { 1: 'attReq', 2: 'attReqV2' } as const
@@ -23,14 +22,35 @@ export type AttestationRequestOptions = {
   readonly binding?: 'quote' | 'certify'
   /** Holds the request back from the enclave: a `basic` request of a device that has one. */
   readonly withoutEnclave?: boolean
+  readonly tamper?: RequestTampering
 }
+
+/** What a forger, or a mistaken agent, makes of a request on its way, from the inside out. */
+export type RequestTampering = {
+  /** What is signed by the enclave's report, before that is made over it. */
+  readonly data?: (data: RequestData) => object
+  readonly report?: (report: Uint8Array) => Uint8Array
+  /** The JSON that is signed by the request key. */
+  readonly payload?: (text: string) => string
+  readonly header?: (header: { readonly alg: string; readonly typ: string }) => object
+  /** Signs in place of the request key. */
+  readonly key?: KeyObject
+}
+
+/** What a request says, of either version, as it is made. */
+export type RequestData = ReturnType<typeof listDataV1> | ReturnType<typeof listDataV2>
 
 /** Azure Attestation's request message: a compact JWS, PS256, signed by the request key. */
 export async function makeAttestationRequest(options: AttestationRequestOptions): Promise<string> {
-  const payload = toUtf8(await composePayload(options))
-  return await new CompactSign(payload)
-    .setProtectedHeader({ alg: 'PS256', typ: REQUEST_TYPES[options.version] })
-    .sign(await toWebKey(options.device.requestKey, 'PS256'))
+  const { device, version, tamper = {} } = options
+  const header = { alg: 'PS256', typ: REQUEST_TYPES[version] }
+  const payload = await composePayload(options)
+  return signPs256({
+    header: tamper.header?.(header) ?? header,
+    payload: toUtf8(tamper.payload?.(payload) ?? payload),
+    key: tamper.key ?? device.requestKey,
+    chance: device.chance,
+  })
 }
 
 /**
@@ -38,13 +58,15 @@ export async function makeAttestationRequest(options: AttestationRequestOptions)
  * is put together here and never written twice.
  */
 async function composePayload(options: AttestationRequestOptions): Promise<string> {
-  const data = JSON.stringify(options.version === 1 ? listDataV1(options) : listDataV2(options))
-  const report = options.withoutEnclave
+  const { device, version, tamper = {} } = options
+  const listed = version === 1 ? listDataV1(options) : listDataV2(options)
+  const data = JSON.stringify(tamper.data?.(listed) ?? listed)
+  const made = options.withoutEnclave
     ? null
-    : await reportEnclave(options.device, digest('sha512', toUtf8(data)))
-  if (report === null) return `{"att_type":"basic","att_data":${data}}`
-  const encoded = toBase64Url(report)
-  const vsm = JSON.stringify(options.version === 1 ? encoded : { enclave: { report: encoded } })
+    : await reportEnclave(device, digest('sha512', toUtf8(data)))
+  if (made === null) return `{"att_type":"basic","att_data":${data}}`
+  const encoded = toBase64Url(tamper.report?.(made) ?? made)
+  const vsm = JSON.stringify(version === 1 ? encoded : { enclave: { report: encoded } })
   return `{"att_type":"vbs","att_data":{"report_signed":${data},"vsm_report":${vsm}}}`
 }
 

@@ -1,7 +1,8 @@
-import { type KeyObject, randomUUID } from 'node:crypto'
-import { SignJWT } from 'jose'
+import type { KeyObject } from 'node:crypto'
+import { toUtf8 } from '../base/encoding.ts'
 import { publicJwk } from './attestation-request.ts'
-import { toWebKey } from './web-key.ts'
+import { CHANCE, type Chance } from './chance.ts'
+import { signPs256 } from './compact-jws.ts'
 
 /** A proof of possession of `key` for one request (RFC 9449 §4.2), with the service's nonce. */
 export async function makeDpopProof(input: {
@@ -11,10 +12,12 @@ export async function makeDpopProof(input: {
   readonly url: string
   readonly nonce: string
   readonly now: Date
+  readonly chance?: Chance
 }): Promise<string> {
-  const { key, method, url, nonce, now } = input
-  return await new SignJWT({ jti: randomUUID(), htm: method, htu: url, nonce })
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'PS256', jwk: publicJwk(key) })
-    .setIssuedAt(now)
-    .sign(await toWebKey(key, 'PS256'))
+  const { key, method, url, nonce, now, chance = CHANCE } = input
+  const jti = Buffer.from(chance.bytes(16)).toString('base64url')
+  const iat = Math.floor(now.getTime() / 1000)
+  const claims = { jti, htm: method, htu: url, nonce, iat }
+  const header = { typ: 'dpop+jwt', alg: 'PS256', jwk: publicJwk(key) }
+  return signPs256({ header, payload: toUtf8(JSON.stringify(claims)), key, chance })
 }

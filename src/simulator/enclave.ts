@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { ByteWriter, toUtf16 } from './byte-writer.ts'
-import { toWebKey } from './web-key.ts'
+import { CHANCE, type Chance } from './chance.ts'
 
 /** ENCLAVE_IDENTITY (ntenclv.h): what the secure kernel says of a running enclave. */
 export type EnclaveIdentity = {
@@ -32,7 +32,6 @@ export type EnclaveModule = {
 const ENCLAVE_TYPE_VBS = 0x10
 const REPORT_VERSION = 1
 const SCHEME_SHA256_RSA_PSS_SHA256 = 1
-const PSS = { name: 'RSA-PSS', saltLength: 32 } as const
 const VARDATA_MODULE = 1
 const MODULE_FIXED_BYTES = 108
 const REPORT_FIXED_BYTES = 224
@@ -49,11 +48,12 @@ export async function makeEnclaveReport(input: {
   readonly modules: readonly EnclaveModule[]
   /** 64 bytes that the enclave wants to have signed. */
   readonly enclaveData: Uint8Array
+  readonly chance?: Chance
 }): Promise<Uint8Array> {
   if (input.enclaveData.length !== 64) throw new TypeError('EnclaveData has 64 bytes')
   const statement = encodeStatement(input.identity, input.modules, input.enclaveData)
-  const key = await toWebKey(input.signingKey, 'PS256')
-  const signature = new Uint8Array(await crypto.subtle.sign(PSS, key, new Uint8Array(statement)))
+  const { signingKey, chance = CHANCE } = input
+  const signature = await chance.signPss(signingKey, statement)
   return new ByteWriter()
     .u32le(PACKAGE_HEADER_BYTES + statement.length + signature.length)
     .u32le(REPORT_VERSION)

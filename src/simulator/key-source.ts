@@ -12,7 +12,7 @@ import { toBase64Url } from '../base/encoding.ts'
 export type KeySource = () => Promise<KeyObject>
 
 const generateRsa = promisify(generateKeyPair)
-const PUBLIC_EXPONENT = 65537n
+export const PUBLIC_EXPONENT = 65537n
 const PRIME_BITS = 1024
 
 /** Independent keys, each generated for itself: some 20 a second on one core. */
@@ -58,7 +58,7 @@ async function generateRsaPrime(taken: readonly bigint[]): Promise<bigint> {
 }
 
 /** RFC 8017 §3.2: the private key with its CRT values, as a JWK (RFC 7518 §6.3.2). */
-function assembleRsaKey(p: bigint, q: bigint): KeyObject {
+export function assembleRsaKey(p: bigint, q: bigint): KeyObject {
   const values = {
     n: p * q,
     e: PUBLIC_EXPONENT,
@@ -78,7 +78,7 @@ function assembleRsaKey(p: bigint, q: bigint): KeyObject {
 }
 
 /** The inverse of `value` modulo `modulus`, by the extended Euclidean algorithm. */
-function invert(value: bigint, modulus: bigint): bigint {
+export function invert(value: bigint, modulus: bigint): bigint {
   let [r, nextR] = [modulus, value % modulus]
   let [t, nextT] = [0n, 1n]
   while (nextR !== 0n) {

@@ -1,6 +1,7 @@
-import { createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { DIGEST_BYTES, digest } from '../base/digest.ts'
 import { activateCredential } from './activate-credential.ts'
+import { CHANCE, type Chance } from './chance.ts'
 import {
   type AttestContext,
   encodeCertify,
@@ -36,6 +37,7 @@ export type SoftTpmOptions = {
   readonly restartCount: number
   /** Locality at which the measurements began; 3 for a machine with a hardware root of trust. */
   readonly startupLocality: number
+  readonly chance?: Chance
 }
 
 /**
@@ -48,19 +50,21 @@ export class SoftTpm {
   readonly #pcrs: Record<SoftTpmBank, Uint8Array[]>
   readonly #parent: Uint8Array
   readonly #options: SoftTpmOptions
-  #clock = BigInt(90_000_000 + randomBytes(4).readUInt32BE())
+  #clock: bigint
   /** TPMT_PUBLIC of the attestation key. */
   readonly attestationKeyPublic: Uint8Array
 
   constructor(options: SoftTpmOptions) {
     this.#options = options
+    const { chance = CHANCE } = options
+    this.#clock = BigInt(90_000_000 + Buffer.from(chance.bytes(4)).readUInt32BE())
     this.#key = options.attestationKey
     this.#kind = options.attestationKey.asymmetricKeyType === 'rsa' ? 'rsassa' : 'ecdsa'
     this.#pcrs = {
       sha1: ALL_PCRS.map((index) => this.#resetValue(index, 'sha1')),
       sha256: ALL_PCRS.map((index) => this.#resetValue(index, 'sha256')),
     }
-    this.#parent = qualifiedNameOf(Uint8Array.of(0x40, 0, 0, 1), randomBytes(34))
+    this.#parent = qualifiedNameOf(Uint8Array.of(0x40, 0, 0, 1), chance.bytes(34))
     this.attestationKeyPublic = encodeTpmPublic(this.#key, true)
   }
 

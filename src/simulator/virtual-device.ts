@@ -3,6 +3,7 @@ import { digest } from '../base/digest.ts'
 import { toBase32, toBase64 } from '../base/encoding.ts'
 import { type BootLog, bootWindows } from './boot-log.ts'
 import { type BootState, HEALTHY_BOOT } from './boot-state.ts'
+import { CHANCE, type Chance } from './chance.ts'
 import { type EnclaveIdentity, makeEnclaveReport } from './enclave.ts'
 import type { KeySource } from './key-source.ts'
 import { SoftTpm } from './soft-tpm.ts'
@@ -34,6 +35,7 @@ export type VirtualDeviceOptions = {
   readonly issuer?: AttestationKeyIssuer
   /** A boot that another device wrote down: this one starts in the same way and logs the same. */
   readonly recordedBoot?: RecordedBoot
+  readonly chance?: Chance
 }
 
 /** A boot that many devices can repeat, to spare the making of its keys and its log. */
@@ -68,10 +70,11 @@ export type VirtualDevice = {
   readonly deviceId: string
   /** Base64 of the SHA-256 of the attestation key's SubjectPublicKeyInfo. */
   readonly deviceKey: string
+  readonly chance: Chance
 }
 
 export async function startVirtualDevice(options: VirtualDeviceOptions): Promise<VirtualDevice> {
-  const { name, keys } = options
+  const { name, keys, chance = CHANCE } = options
   const attestationKey = options.attestationKey ?? (await keys())
   const requestKey = await keys()
   const boot = options.recordedBoot ?? (await recordBoot(keys, options.boot))
@@ -83,6 +86,7 @@ export async function startVirtualDevice(options: VirtualDeviceOptions): Promise
     resetCount: boot.state.bootCounter,
     restartCount: 0,
     startupLocality: boot.bootLog.startupLocality,
+    chance,
   })
   for (const event of boot.bootLog.events) tpm.extend(event.pcr, event.digests)
   const key = digestKey(attestationKey)
@@ -99,6 +103,7 @@ export async function startVirtualDevice(options: VirtualDeviceOptions): Promise
     enclave: withEnclave ? { ...CURRENT_ENCLAVE, ...options.enclave } : null,
     deviceId: `dev_${toBase32(key)}`,
     deviceKey: toBase64(key),
+    chance,
   }
 }
 
@@ -123,6 +128,7 @@ export async function reportEnclave(
     identity: device.enclave,
     modules: listEnclaveModules(device.enclave),
     enclaveData,
+    chance: device.chance,
   })
 }
 

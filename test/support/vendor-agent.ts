@@ -11,9 +11,10 @@ import { VECTORS_FOLDER } from './vectors-folder.ts'
  * An agent that nobody here wrote: in Python, by an engineer who had the documentation alone, with
  * Debian's swtpm and cryptography. It is kept beside the project and never changed to make it pass.
  */
-const FOLDER = resolve(VECTORS_FOLDER, '../agent')
-const SCRIPT = resolve(FOLDER, 'run.sh')
-const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
+export const VENDOR_FOLDER = resolve(VECTORS_FOLDER, '../agent')
+const SCRIPT = resolve(VENDOR_FOLDER, 'run.sh')
+/** An interpreter that has python3-cryptography. */
+export const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
 /** What it asks of its client: it lists its enclave, and asks for decisions. */
 const SCOPES = ['access.evaluate', 'admin.read', 'admin.write'] as const
 

@@ -6,6 +6,7 @@ export const EDGE_TESTS = [
   'test/evidence/*.test.ts',
   'test/policy/language/evaluation.test.ts',
   'test/simulator/**/*.test.ts',
+  'test/cli/vectors/replay.test.ts',
 ] as const
 
 /** The vectors that these tests read. */

@@ -33,6 +33,8 @@ function connectEach(store: Store, { serve, isServing }: Serving): Store {
     get(target, name, receiver) {
       const member: unknown = Reflect.get(target, name, receiver)
       if (typeof member !== 'function') return member
+      // A connection is of a request, and not of a use.
+      if (name === 'forUse') return () => receiver
       return (...args: unknown[]) => {
         const call = () => Reflect.apply(member, target, args)
         return isServing() ? call() : serve(call)
