@@ -54,7 +54,11 @@ function prepareReleases(input: {
   readonly replaysAtMost: number
 }): ReleaseServices {
   const { store, rules, clock, random, replaysAtMost } = input
-  const previews = { store, rules, clock, requiresHardware: input.requiresHardware }
+  // They go through the whole fleet: no list keeps them waiting, and they keep no administrator.
+  const previews = {
+    store: store.forUse('jobs'),
+    ...{ rules, clock, requiresHardware: input.requiresHardware },
+  }
   const preview = onePreviewAtATime((asked: Parameters<typeof previewDocument>[1]) => {
     return previewDocument(previews, asked)
   })

@@ -65,7 +65,7 @@ export const MAX_ATTESTATION_VALIDITY_SECONDS = 2_592_000
 const LEAST_SIGNING_KEY_DAYS = 30
 
 /** One for each use of the store: decisions, recordings, administration and jobs. */
-const LEAST_CONNECTIONS = 4
+const LEAST_CONNECTIONS = 5
 
 const settings = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),

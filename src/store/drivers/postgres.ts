@@ -4,6 +4,7 @@ import { createStore } from '../create-store.ts'
 import { coalesceReads } from '../devices/coalesced-reads.ts'
 import type { Store } from '../store.ts'
 import { type LimitedPool, openLimitedPool } from './limited-pool.ts'
+import { limitLists } from './list-places.ts'
 import {
   STATEMENT_LIMITS,
   STORE_USES,
@@ -39,15 +40,15 @@ export type PostgresPlace = {
 export function openPostgresStore(input: PostgresPlace): Store {
   const { url, poolSize, prepared = true, pooled = false, limits = STATEMENT_LIMITS } = input
   const connections = shareConnections(poolSize)
-  const opened: [StoreUse, LimitedPool][] = []
+  const used: [StoreUse, LimitedPool][] = []
   const close = async () => {
-    await Promise.all(opened.map(([, pool]) => pool.close()))
+    await Promise.all(used.map(([, pool]) => pool.close()))
   }
-  const pools = () => Object.fromEntries(opened.map(([use, pool]) => [use, pool.state()]))
+  const pools = () => Object.fromEntries(used.map(([use, pool]) => [use, pool.state()]))
   const onLost = onlyOnce(input.onNamesLost)
   const openUse = (use: StoreUse): Store => {
     const pool = openLimitedPool({ url, most: connections[use], limits: limits[use], pooled })
-    opened.push([use, pool])
+    used.push([use, pool])
     const store = createStore({
       // Of a pool Drizzle uses this one method, unless it is told to begin a transaction.
       db: drizzle(withStatementNames(pool, { prepared, onLost }) as pg.Pool),
@@ -55,7 +56,9 @@ export function openPostgresStore(input: PostgresPlace): Store {
       close,
       forUse: (other) => stores[other],
     })
-    return { ...store, ...coalesceReads(store), pools }
+    const opened = { ...store, ...coalesceReads(store), pools }
+    if (use !== 'administration') return opened
+    return { ...opened, ...limitLists(store, connections.administration - 1) }
   }
   const stores = Object.fromEntries(STORE_USES.map((use) => [use, openUse(use)])) as Record<
     StoreUse,

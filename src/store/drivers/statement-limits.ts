@@ -37,11 +37,13 @@ export const WAITING_MOST = 512
 
 /**
  * How many of `total` connections each use has: a fifth is for administration and a fifth for jobs,
- * and decisions and recordings share the rest. Each has one at least, so that fewer than four are four.
+ * and decisions and recordings share the rest. Each has one at least, and administration two, one of which no
+ * list takes (`limitLists`): so fewer than five are five.
  */
 export function shareConnections(total: number): Readonly<Record<StoreUse, number>> {
-  const fifth = Math.max(1, Math.floor(total / 5))
-  const rest = Math.max(2, total - 2 * fifth)
+  const fifth = Math.floor(total / 5)
+  const [administration, jobs] = [Math.max(2, fifth), Math.max(1, fifth)]
+  const rest = Math.max(2, total - administration - jobs)
   const decisions = Math.floor(rest / 2)
-  return { decisions, recordings: rest - decisions, administration: fifth, jobs: fifth }
+  return { decisions, recordings: rest - decisions, administration, jobs }
 }

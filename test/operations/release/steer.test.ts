@@ -208,14 +208,16 @@ describe('a preview', () => {
     await steering(store, rollout.rolloutId, 'revert')
     const begun = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
-    const releases = releasesOn({
+    const slow: Store = {
       ...store,
+      forUse: () => slow,
       async fleetPage(query) {
         begun.resolve()
         await goOn.promise
         return store.fleetPage(query)
       },
-    })
+    }
+    const releases = releasesOn(slow)
     const first = release(releases, requestOf({ way: { kind: 'at_once' } }))
     await begun.promise
     const other = await release(releases, requestOf({ way: { kind: 'at_once' } }))
