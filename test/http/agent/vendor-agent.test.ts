@@ -5,6 +5,7 @@ import { RECOMMENDED_POLICY } from '../../../src/azure/provider-policy/recommend
 import { createLog } from '../../../src/base/log.ts'
 import { type NodeService, startNodeService } from '../../../src/compose/node-service.ts'
 import { readNodeConfig } from '../../../src/config/node-config.ts'
+import { describeApi } from '../../../src/http/openapi/document.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { expectOfForm, messagesIn } from '../../support/api-messages.ts'
@@ -24,6 +25,7 @@ import { buildWorkerOnce } from '../../support/wrangler.ts'
 
 /** Four TPMs, ten attestations, on a machine that may be busy with other tests. */
 const STORY_MS = 300_000
+const START_MS = 180_000
 
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64')
 const log = createLog({ level: 'silent', write: () => {}, clock: () => new Date() })
@@ -59,7 +61,7 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
       url = `http://127.0.0.1:${port}`
       service = await serve({ PUBLIC_URL: url })
       proxy = await startRecordingProxy(port, service.url)
-    })
+    }, START_MS)
     afterAll(async () => {
       await proxy?.close()
       await service?.close()
@@ -99,7 +101,7 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
       service = await serve(azure.environment([provider.url]))
       const hash = provider.attestationPolicyHash()
       await pin(service, { issuer: provider.url, hash })
-    })
+    }, START_MS)
     afterAll(async () => {
       await service?.close()
       await azure?.close()
@@ -123,7 +125,7 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
       const script = readFileSync((await built).script, 'utf8')
       const bindings = { SECRET_KEY, PUBLIC_URL, LOG_LEVEL: 'silent' }
       worker = await runWorker({ script, bindings, databaseUrl: postgres.url, port })
-    }, 120_000)
+    }, START_MS)
     afterAll(async () => {
       await worker?.close()
       await postgres?.stop()
@@ -131,7 +133,8 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
 
     test('has healthy devices trusted, and tampered ones not', { timeout: STORY_MS }, async () => {
       // The first request makes the documents that a service begins with.
-      await fetch(`${worker.url}/readyz`)
+      const described = await fetch(`${worker.url}/openapi.json`)
+      expect(await described.text()).toBe(JSON.stringify(describeApi()))
       const store = openPostgresStore({ url: postgres.url, poolSize: 1 })
       const client = await createVendorClient(store)
       await store.close()
