@@ -1,4 +1,5 @@
 import { inject } from 'vitest'
+import type { ToldPlace } from '../../src/base/place.ts'
 import type { VectorExchange } from '../../src/cli/vectors/exchange.ts'
 import type { VectorValue } from '../../src/cli/vectors/values.ts'
 import { listAgentVectors } from './agent-vectors-folder.ts'
@@ -20,7 +21,7 @@ export type RunFile = {
 export type RefusedFile = {
   readonly name: string
   readonly changed: string
-  readonly refused: { readonly status: number; readonly code: string }
+  readonly refused: { readonly status: number; readonly code: string; readonly where?: ToldPlace }
   readonly exchanges: readonly VectorExchange[]
 }
 
@@ -45,4 +46,14 @@ export function readValue({ values }: RunFile, name: string): Buffer {
   const value = values.find((one) => one.name === name)
   if (value === undefined) throw new TypeError(`no ${name} in the run`)
   return 'hex' in value ? Buffer.from(value.hex, 'hex') : Buffer.from(value.text)
+}
+
+/** What an answer says of a refusal: in Azure's form, or in a problem document (RFC 9457). */
+export function readRefusal(body: unknown): { readonly code: unknown; readonly where: unknown } {
+  const { error, code } = body as {
+    readonly code?: unknown
+    readonly error?: { readonly innererror?: { readonly code?: unknown; readonly where?: unknown } }
+  }
+  const inner = error?.innererror
+  return inner === undefined ? { code, where: undefined } : { code: inner.code, where: inner.where }
 }

@@ -29,8 +29,8 @@ The keys in them are known to everybody. No setting of yours is read, no databas
         progress.show(`${renderBar(made, all)}  ${made}/${all} files`)
       }).finally(progress.end)
       const target = resolve(folder)
-      const differing = await compare(target, files)
-      if (!check) await write(target, files)
+      const differing = await compareFiles(target, files)
+      if (!check) await writeFiles(target, files)
       if (json) printJson({ folder: target, files: files.size, differing })
       else printText(describe(target, { files: files.size, differing, check }))
       return check && differing.length > 0 ? EXIT.differs : EXIT.done
@@ -40,7 +40,8 @@ The keys in them are known to everybody. No setting of yours is read, no databas
   },
 })
 
-async function compare(
+/** Paths of the files that a folder has not, or has with another text. */
+export async function compareFiles(
   folder: string,
   files: ReadonlyMap<string, string>,
 ): Promise<readonly string[]> {
@@ -52,7 +53,11 @@ async function compare(
   return differing.sort()
 }
 
-async function write(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
+/** Writes files by their paths below a folder, which is made if need be. */
+export async function writeFiles(
+  folder: string,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
   for (const [path, content] of files) {
     const file = join(folder, path)
     await mkdir(dirname(file), { recursive: true })

@@ -90,8 +90,8 @@ async function describeRefusal(
   service: FixedService,
   { plan, runs }: { readonly plan: RefusalPlan; readonly runs: ReadonlyMap<string, GoodRun> },
 ): Promise<object> {
-  const { name, changed, status, code } = plan
+  const { name, changed, status, code, where } = plan
   const bench = new RefusalBench(service, runs, name)
   await plan.send(bench)
-  return { name, changed, refused: { status, code }, exchanges: bench.recorder.exchanges }
+  return { name, changed, refused: { status, code, where }, exchanges: bench.recorder.exchanges }
 }

@@ -7,6 +7,7 @@ import {
   type RunFile,
   readAgentVectors,
   readFolder,
+  readRefusal,
 } from '../../support/agent-vectors.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 
@@ -58,31 +59,13 @@ describe('the service', () => {
     }
   })
 
-  test.each(refused)('refuses $name with its status and code', async ({ refused, exchanges }) => {
-    const before = await countRefusals(service)
-    for (const exchange of exchanges) {
+  test.each(refused)('refuses $name with its status, code and place', async (file) => {
+    for (const exchange of file.exchanges) {
       expect(await ask(service, exchange), exchange.step).toEqual(exchange.answer)
     }
-    const answer = exchanges.at(-1)?.answer
-    expect(answer?.status).toBe(refused.status)
-    expect(codesOf(answer?.body, await countRefusals(service), before)).toContain(refused.code)
+    const { status, code, where } = file.refused
+    const answer = file.exchanges.at(-1)?.answer
+    expect(answer?.status).toBe(status)
+    expect(readRefusal(answer?.body)).toEqual({ code, where })
   })
 })
-
-type Counts = ReadonlyMap<string, number>
-
-/** What the service says of itself: the reasons of refused attempts, as its metrics count them. */
-async function countRefusals({ services }: FixedService): Promise<Counts> {
-  const { values } = await services.metrics.refusals.get()
-  return new Map(values.map(({ labels, value }) => [String(labels.reason), value]))
-}
-
-/** The code in the answer, and the reason that was counted for it. */
-function codesOf(body: unknown, after: Counts, before: Counts): readonly unknown[] {
-  const { code, error } = body as {
-    code?: string
-    error?: { innererror?: { code?: string } }
-  }
-  const counted = [...after].filter(([reason, count]) => count > (before.get(reason) ?? 0))
-  return [code, error?.innererror?.code, ...counted.map(([reason]) => reason)]
-}

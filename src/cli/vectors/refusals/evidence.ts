@@ -5,7 +5,7 @@ import type { SoftTpmBank } from '../../../simulator/soft-tpm.ts'
 import { TPM_ALG } from '../../../simulator/tpm-encoding.ts'
 import type { VirtualDevice } from '../../../simulator/virtual-device.ts'
 import { keysOfDevice, startFixedDevice } from '../fixed-device.ts'
-import type { RefusalPlan } from './plan.ts'
+import { CURRENT, type RefusalPlan, SIGNED } from './plan.ts'
 
 /** `current_attestation` of version 2. */
 type CurrentAttestation = Extract<
@@ -72,6 +72,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-with-size',
     changed: 'quote is a TPM2B_ATTEST, with a size before it, and not a TPMS_ATTEST.',
     ...{ status: 400, code: 'unexpected_value' },
+    where: { member: `${CURRENT}.quote`, offset: 4, structure: 'TPMS_ATTEST.magic' },
     send: (bench) =>
       bench.request({ tamper: withEvidence(({ quote }) => ({ quote: sized(quote) })) }),
   },
@@ -79,6 +80,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-signature-bare',
     changed: 'signature is the RSA signature alone, without the four bytes and the size before it.',
     ...{ status: 400, code: 'unexpected_value' },
+    where: { member: `${CURRENT}.signature`, offset: 2, structure: 'TPMT_SIGNATURE.sigAlg' },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ signature }) => {
@@ -90,6 +92,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-signature',
     changed: 'One bit of the signature over the quote is another one.',
     ...{ status: 400, code: 'quote_signature_invalid' },
+    where: { member: `${CURRENT}.signature` },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ signature }) => {
@@ -103,6 +106,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-nonce-text',
     changed: 'qualifying_data is made with the text of the challenge and not with its octets.',
     ...{ status: 400, code: 'quote_nonce_mismatch' },
+    where: { member: `${CURRENT}.quote` },
     async send(bench) {
       const { challenge, serviceContext } = await bench.open()
       const asText = toUtf8(toBase64Url(challenge))
@@ -116,6 +120,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'pcr-value',
     changed: 'The value of PCR 7 is not the one that was quoted.',
     ...{ status: 400, code: 'quote_digest_mismatch' },
+    where: { member: `${CURRENT}.pcrs` },
     send: (bench) =>
       bench.request({
         tamper: withPcrs(({ index, digest }) => {
@@ -127,13 +132,15 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'pcr-left-out',
     changed: 'PCR 7 is quoted, and its value is not sent.',
     ...{ status: 400, code: 'quote_pcr_missing' },
+    where: { member: `${CURRENT}.pcrs`, pcrs: [7] },
     send: (bench) =>
       bench.request({ tamper: withPcrs((value) => (value.index === 7 ? undefined : value)) }),
   },
   {
     name: 'pcr-in-hex',
     changed: 'The values of the PCRs are in hex and not in base64url.',
-    ...{ status: 400, code: 'message_member_too_long' },
+    ...{ status: 400, code: 'message_member_invalid' },
+    where: { member: `${CURRENT}.pcrs[0].values[0].digest` },
     send: (bench) =>
       bench.request({
         tamper: withPcrs(({ index, digest }) => ({ index, digest: toHex(fromText(digest)) })),
@@ -143,6 +150,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'pcrs-not-quoted',
     changed: 'The quote covers PCRs 0 to 7 only.',
     ...{ status: 400, code: 'boot_pcr_not_quoted' },
+    where: { member: `${CURRENT}.quote`, pcrs: [11, 12, 13, 14] },
     async send(bench) {
       const device = await bench.device()
       const indexes = [0, 1, 2, 3, 4, 5, 6, 7]
@@ -153,12 +161,14 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'certificate-missing',
     changed: 'The attestation key comes without a certificate.',
     ...{ status: 400, code: 'aik_not_certified' },
+    where: { member: `${CURRENT}.aik_cert` },
     send: (bench) => bench.request({ tamper: withEvidence(() => ({ aik_cert: undefined })) }),
   },
   {
     name: 'certificate-of-another-key',
     changed: 'aik_cert certifies another key than aik_pub.',
     ...{ status: 400, code: 'aik_certificate_key_mismatch' },
+    where: { member: `${CURRENT}.aik_cert` },
     async send(bench) {
       const other = await startFixedDevice('v2-basic', { issuer: bench.service.authority.issue })
       const aik_cert = toBase64Url(other.attestationCertificate ?? new Uint8Array())
@@ -169,6 +179,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'request-key-unbound',
     changed: 'request_key says neither tpm_quote nor tpm_certify.',
     ...{ status: 400, code: 'request_key_unbound' },
+    where: { member: `${SIGNED}.request_key.info` },
     send: (bench) =>
       bench.request({
         tamper: {
@@ -184,6 +195,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'certified-key-is-another',
     changed: 'tpm_certify is about another key than the one that signs the request.',
     ...{ status: 400, code: 'certified_key_mismatch' },
+    where: { member: `${SIGNED}.request_key.info.tpm_certify.public` },
     async send(bench) {
       const device = await bench.device()
       const other = keysOfDevice('v2-basic').request
@@ -213,6 +225,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'enclave-data',
     changed: 'report_signed has a space that was not there when the report was made over it.',
     ...{ status: 400, code: 'enclave_data_mismatch' },
+    where: { member: 'request.att_data.vsm_report.enclave.report' },
     async send(bench) {
       const device = await bench.deviceAfter()
       const payload = (text: string) => text.replace('"report_signed":{', '"report_signed":{ ')
@@ -223,6 +236,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'enclave-signature',
     changed: 'One bit of the signature of the enclave report is another one.',
     ...{ status: 400, code: 'report_signature_invalid' },
+    where: { member: 'request.att_data.vsm_report.enclave.report' },
     async send(bench) {
       const report = (made: Uint8Array) => {
         const bytes = Uint8Array.from(made)
