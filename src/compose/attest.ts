@@ -27,6 +27,7 @@ import type { RulesReader } from '../operations/release/rules-in-force.ts'
 import type { Store } from '../store/store.ts'
 import type { AikTrust } from '../verifier/kinds/tpm/attestation-key.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
+import { developerMode } from './developer-mode.ts'
 import type { KeyServices } from './keys.ts'
 
 /** What attestation and enrolment work with, besides what all use cases share. */
@@ -66,6 +67,7 @@ type AttestInput = {
   readonly random: (length: number) => Uint8Array
   /** Tells processes apart that work on one database. */
   readonly processId: string
+  readonly isDeveloperMode: boolean
 }
 
 const MAX_SPENT_NONCES = 50_000
@@ -120,7 +122,7 @@ function enrolmentServices(
 }
 
 async function builtInVerifier(
-  { config, keys, rules, store, clock }: AttestInput,
+  { config, keys, rules, store, clock, isDeveloperMode }: AttestInput,
   shared: { readonly enrolment: EnrolmentServices; readonly issuerDirectory: IssuerDirectory },
 ): Promise<AttestServices['verifier']> {
   const { enrolment, issuerDirectory } = shared
@@ -137,6 +139,7 @@ async function builtInVerifier(
       challengeLifetimeMs: config.challengeTtlSeconds * 1000,
       tokenLifetimeMs: BUILT_IN_TOKEN_LIFETIME_MS,
     },
+    developer: isDeveloperMode ? developerMode(rules) : undefined,
     keys: async () => ({
       serviceContext: keys.sealing.serviceContext,
       tokenSigning: await keys.tokenSigningKey(),

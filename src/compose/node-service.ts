@@ -50,6 +50,8 @@ export type NodeServiceOptions = {
   readonly log?: Log
   readonly requestTimeoutMs?: number
   readonly simulatedHardware?: object
+  /** Whether refusals tell agents all that was compared: for a service that nobody relies on. */
+  readonly developer?: boolean
   /** In place of those that the store has for PostgreSQL. */
   readonly statementLimits?: Readonly<Record<StoreUse, StatementLimits>>
   /** Ends a start that still waits for its database. */
@@ -127,13 +129,13 @@ const WAITING = {
 }
 
 async function openServices(start: Start): Promise<Services> {
-  const { config, log, clock, secrets, simulatedHardware } = start
+  const { config, log, clock, secrets, simulatedHardware, developer } = start
   const store = await openOwnStore(start)
   try {
     if (store.place.kind === 'postgres') await claimPublicUrl({ store, config, clock })
     await makePartitions({ store, clock, log })
     const services = await createServices({
-      ...{ config, log, store, secrets, clock, simulatedHardware, writeDecision },
+      ...{ config, log, store, secrets, clock, simulatedHardware, developer, writeDecision },
     })
     await reviewUnproven(services)
     // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).

@@ -16,6 +16,7 @@ import {
 import { type ClientUses, createClientUses } from '../keys/client-uses.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
+import { createRecentRefusals, type RecentRefusals } from '../operations/attest/recent-refusals.ts'
 import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
 import { createQuestionRecord, type QuestionRecord } from '../operations/decide/question-record.ts'
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
@@ -25,6 +26,7 @@ import type { Store } from '../store/store.ts'
 import { type AttestServices, createAttestServices } from './attest.ts'
 import { beginMetrics } from './begin-metrics.ts'
 import { prepareBreakGlass, type VerifyBreakGlass } from './break-glass.ts'
+import { beginDeveloperMode } from './developer-mode.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 import { createKeyServices, type KeyServices } from './keys.ts'
 
@@ -54,6 +56,10 @@ export type Services = KeyServices &
     readonly clientRefusals: DeviceLimiter
     /** For what anybody can bring about. */
     readonly logBudget: LogBudget
+    /** What this process refused last, by the id of the request. */
+    readonly recentRefusals: RecentRefusals
+    /** Whether refusals tell agents all that was compared. */
+    readonly isDeveloperMode: boolean
     /** By URL, one for each Azure provider among the configured verifiers. */
     readonly relays: ReadonlyMap<string, AzureRelay>
     /** Of the same providers. */
@@ -82,6 +88,8 @@ export type ServicesInput = {
    * that the service can be tried out. Whoever leaves it out begins with none.
    */
   readonly simulatedHardware?: object | undefined
+  /** Whether refusals tell agents all that was compared: for a service that nobody relies on. */
+  readonly developer?: boolean | undefined
 }
 
 export async function createServices(input: ServicesInput): Promise<Services> {
@@ -128,7 +136,9 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const azure = connectProviders(config, clock)
   const clientUses = createClientUses()
   const processId = toBase32(random(10))
-  const shared = { config, log, store, clock, random, logBudget, rules, processId }
+  const isDeveloperMode = input.developer === true
+  if (isDeveloperMode) await beginDeveloperMode(rules, log)
+  const shared = { config, log, store, clock, random, logBudget, rules, processId, isDeveloperMode }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
   const metrics = beginMetrics({ verifiers: azure.states, pools: store.pools })
@@ -150,6 +160,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     clients: createClientDirectory(decisions, clock, clientUses.note),
     clientUses,
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
+    recentRefusals: createRecentRefusals(),
     relays: azure.relays,
     keySets: azure.keySets,
     verifierStates: azure.states,

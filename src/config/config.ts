@@ -31,6 +31,11 @@ export type ConfigFailure = {
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
 
+/** Whether a host, as HOST or a URL names it, is this machine to itself alone. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.includes(host.replace(/^\[(.*)\]$/, '$1'))
+}
+
 /** A user without a host before the path is good for a Unix socket (`?host=/run/postgresql`). */
 function isDatabaseUrl(text: string): boolean {
   return URL.canParse(text.replace('@/', '@localhost/'))
@@ -232,7 +237,7 @@ function describeMistake(issue: z.core.$ZodIssue): string {
 function contradictions(given: Environment): string[] {
   const found: string[] = []
   const host = given.HOST ?? LOOPBACK[0] ?? ''
-  if (given.PUBLIC_URL === undefined && !LOOPBACK.includes(host)) {
+  if (given.PUBLIC_URL === undefined && !isLoopback(host)) {
     found.push(`PUBLIC_URL: is needed when HOST (${host}) is not a loopback address`)
   }
   for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS']) {

@@ -17,7 +17,6 @@ import {
 import { encodeChallenge, encodeReport } from './protocol/protocol.ts'
 import type { ProtocolFailure } from './protocol/protocol-failure.ts'
 import type { RequestData } from './protocol/request-data.ts'
-import { verifyRequestSignature } from './protocol/request-jws.ts'
 import { requireBoundKey } from './protocol/request-keys.ts'
 import {
   type ContextFailure,
@@ -27,11 +26,11 @@ import {
 } from './protocol/service-context.ts'
 import type { CertifiedPath } from './steps/certified-path.ts'
 import { issueToken, type TokenSigningKey } from './steps/issue-token.ts'
-import { type TraceStep, takeStep, type VerifierTrace } from './steps/trace.ts'
+import { beginTrace, type Trace, takeStep, type VerifierTrace } from './steps/trace.ts'
 import {
   digestEvidence,
   type EvidenceDigests,
-  importRequestKey,
+  proveRequestKey,
   type VerifiedEvidence,
   verifyEvidence,
 } from './steps/verify-evidence.ts'
@@ -94,10 +93,15 @@ export type AttestInput = {
   readonly spendContext: SpendContext
   readonly now: Date
   readonly random: RandomBytes
+  /** Whether the trace holds the values that were compared, which are evidence: for developers alone. */
+  readonly tracesValues?: boolean | undefined
 }
 
 /** All that comes before a token. */
-export type RequestInput = Pick<AttestInput, 'trustInForce' | 'spendContext' | 'now'> & {
+export type RequestInput = Pick<
+  AttestInput,
+  'trustInForce' | 'spendContext' | 'now' | 'tracesValues'
+> & {
   readonly keys: VerifierKeys['serviceContext']
   readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
 }
@@ -139,8 +143,8 @@ export function createVerifier<F extends Failure>(kinds: readonly EvidenceKind<F
     const { request } = read
     const bound = requireBoundKey(request.requestKey, input.config.legacyUnboundRequestKey)
     if (!bound.ok) return refuse(bound.failure)
-    const trace: TraceStep[] = []
-    const record = { trace, digests: digestEvidence(request) }
+    const trace = beginTrace({ withValues: input.tracesValues === true })
+    const record = { trace: trace.steps, digests: digestEvidence(request) }
     const proven = await proveRequest(read, { ...input, trace })
     if (!proven.ok) return refuse(proven.failure, record)
     const { spendContext, now } = input
@@ -206,7 +210,7 @@ async function writeReport(
 /** That a request answers a challenge of ours, and that whoever holds its key sent it. */
 async function proveRequest<F extends Failure>(
   { jws, request }: ReadRequest<F>,
-  input: Pick<RequestInput, 'keys' | 'now'> & { readonly trace: TraceStep[] },
+  input: Pick<RequestInput, 'keys' | 'now'> & { readonly trace: Trace },
 ): Promise<Result<Pick<VerificationRun, 'context' | 'requestKey'>, ProtocolFailure>> {
   const { keys, now, trace } = input
   const { serviceContext: text, challenge } = request
@@ -214,12 +218,8 @@ async function proveRequest<F extends Failure>(
     aboutContext(request, openServiceContext({ text, challenge, keys, now })),
   )
   if (!context.ok) return context
-  const requestKey = await importRequestKey(request)
+  const requestKey = await takeStep(trace, 'request_signature', () => proveRequestKey(jws, request))
   if (!requestKey.ok) return requestKey
-  const signature = await takeStep(trace, 'request_signature', () =>
-    verifyRequestSignature(jws, requestKey.value),
-  )
-  if (!signature.ok) return signature
   return ok({ context: context.value, requestKey: requestKey.value })
 }
 

@@ -72,6 +72,8 @@ export type TestServiceOptions = {
   readonly wrap?: (store: Store) => Store
   /** Takes the lines of the log of decisions, which else go to `logs`. */
   readonly writeDecision?: (line: string) => boolean
+  /** As `serve --developer` starts it. */
+  readonly developer?: boolean
   /** Puts other services in the place of some. */
   readonly alter?: (services: Services) => Services
   /** The same of what the routes of administrators work with. */
@@ -125,6 +127,7 @@ export async function createTestService(options: TestServiceOptions): Promise<Te
     clock: clock.now,
     simulatedHardware,
     writeDecision: options.writeDecision,
+    developer: options.developer,
   }
   const services = alter(await createServices(input))
   const http = httpServices(services)

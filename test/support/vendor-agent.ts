@@ -2,8 +2,10 @@ import { execFile, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
 import type { Store } from '../../src/store/store.ts'
+import type { Json } from './json.ts'
 import { describeWith } from './left-out.ts'
 import { VECTORS_FOLDER } from './vectors-folder.ts'
 
@@ -58,4 +60,12 @@ export function runVendorAgent(url: string, { id, secret }: VendorClient): Promi
       done({ status: child.exitCode ?? -1, lines, complaints: stderr })
     })
   })
+}
+
+/** Runs a program with its modules at hand, for messages of its making: `input` in, JSON out. */
+export async function askVendorAgent(program: string, input: unknown): Promise<Json> {
+  const env = { ...process.env, PYTHONPATH: VENDOR_FOLDER, PYTHONDONTWRITEBYTECODE: '1' }
+  const args = ['-c', program, JSON.stringify(input)]
+  const { stdout } = await promisify(execFile)(PYTHON, args, { env, maxBuffer: 64 * 1024 * 1024 })
+  return JSON.parse(stdout)
 }

@@ -10,6 +10,7 @@ import { recordBoot } from '../../src/simulator/virtual-device.ts'
 import { BUILT_IN_KINDS } from '../../src/verifier/kinds/built-in.ts'
 import { readAttestRequest } from '../../src/verifier/protocol/attest-request.ts'
 import { openServiceContext } from '../../src/verifier/protocol/service-context.ts'
+import { beginTrace } from '../../src/verifier/steps/trace.ts'
 import { importRequestKey, verifyEvidence } from '../../src/verifier/steps/verify-evidence.ts'
 import { expectOk } from '../support/refusal.ts'
 import { describeSwtpm, type Swtpm, type SwtpmAk, startSwtpm } from '../support/swtpm.ts'
@@ -108,7 +109,7 @@ describeSwtpm('parts that a TPM signed, exchanged for those of another', () => {
       spendContext: async () => ok(true),
       trust: verifier.config.trust,
       now: NOW,
-      trace: [],
+      trace: beginTrace(),
       findings: [],
       provenAik: undefined,
     })

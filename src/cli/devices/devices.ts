@@ -20,10 +20,12 @@ import {
 } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { readTextFile } from '../framework/read-file.ts'
+import { readSettings } from '../framework/settings.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { relabel, setAttribute } from './attributes.ts'
 import { EXPORT_FORMATS, exportDevices } from './export.ts'
 import { FILTERS, searchOf } from './filters.ts'
+import { findRefusal, SECRET_VARIABLE } from './find-refusal.ts'
 import { importFile } from './import.ts'
 import { listDevices } from './list.ts'
 import { listRefused } from './refused.ts'
@@ -89,14 +91,24 @@ devices import reads.`,
     refused: verb({
       summary: 'list refused attempts of whichever device, the newest first',
       about: `Among them are those of devices whose first attestation was refused. Of devices that nobody knows
-or vouches for the newest hundred of a week are kept.`,
+or vouches for the newest hundred of a week are kept.
+
+With --request a running service is asked what it refused under that X-Request-ID, which anybody may
+have sent and which is in no database. Each process of the service remembers its own.`,
       database: 'existing',
       options: {
         since: preset(moment('TIME', 'since when, or so long ago'), '7d'),
         limit: limit(50, 200),
+        request: text('ID', 'ask the service about this request instead'),
+        url: text('URL', 'where the service is, with --request (PUBLIC_URL)'),
+        client: text('ID', `an API client with admin.read; its secret is in ${SECRET_VARIABLE}`),
       },
       json: 'the attempts, as the administration API shows them',
-      run: (values) => (store) => listRefused(store, values),
+      async run({ request: requestId, url, client, ...values }) {
+        if (requestId === undefined) return (store) => listRefused(store, values)
+        const service = url?.replace(/\/+$/, '') ?? (await readSettings(values)).publicUrl
+        return findRefusal({ requestId, url: service, client, json: values.json })
+      },
     }),
     label: verb({
       summary: 'add labels to devices, or take them away',

@@ -1,3 +1,4 @@
+import { type Comparison, comparisonsOf } from '../../base/comparison.ts'
 import type { Failure } from '../../base/result.ts'
 import { EXIT } from './command.ts'
 import { fields } from './fields.ts'
@@ -10,22 +11,43 @@ export type Finding = {
   readonly reason?: string
   /** What the refusal says of the place, by reason. */
   readonly where?: Readonly<Record<string, unknown>>
+  /** The values that differ, where the refusal comes of a comparison. */
+  readonly compared?: readonly Comparison[]
   /** Things that do not refuse by themselves, in words. */
   readonly remarks: readonly string[]
   readonly [member: string]: unknown
 }
 
 /** What the verbs that print a finding say of themselves. */
-export const FINDING_JSON = 'verified, reason, where, remarks, and what was read'
+export const FINDING_JSON = 'verified, reason, where, compared, remarks, and what was read'
 export const FINDING_EXITS = { refused: 'refused, with the reason' } as const
 
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
 
 /** Verified or refused, with what the failure says about the place. */
-export function verdictOf(outcome: Outcome): Pick<Finding, 'verified' | 'reason' | 'where'> {
+export function verdictOf(
+  outcome: Outcome,
+): Pick<Finding, 'verified' | 'reason' | 'where' | 'compared'> {
   if (outcome.ok) return { verified: true }
-  const { reason, ...where } = outcome.failure
-  return { verified: false, reason, ...(Object.keys(where).length > 0 && { where }) }
+  const { reason, compared: _, ...where }: Failure & { compared?: unknown } = outcome.failure
+  const compared = comparisonsOf(outcome.failure)
+  return {
+    verified: false,
+    reason,
+    ...(Object.keys(where).length > 0 && { where }),
+    ...(compared.length > 0 && { compared }),
+  }
+}
+
+/** A line for each comparison, or one of its own for each value where they differ. */
+export function explainCompared(compared: readonly Comparison[], indent = '  '): string {
+  return compared
+    .map(({ what, expected, found }) =>
+      expected === found
+        ? `${indent}${what}: ${found}\n`
+        : `${indent}${what}\n${indent}  expected ${expected}\n${indent}  found    ${found}\n`,
+    )
+    .join('')
 }
 
 /** Prints a finding and gives the exit status. `text` explains what was read. */
@@ -36,8 +58,11 @@ export function report(finding: Finding, options: { json: boolean; text: string 
 }
 
 /** What matters first, because what was read can be long. */
-function explain({ verified, reason, where, remarks }: Finding, text: string): string {
-  const head = verified ? 'VERIFIED\n' : `REFUSED  ${reason ?? ''}\n${fields(where ?? {})}`
+function explain(finding: Finding, text: string): string {
+  const { verified, reason, where, compared, remarks } = finding
+  const head = verified
+    ? 'VERIFIED\n'
+    : `REFUSED  ${reason ?? ''}\n${fields(where ?? {})}${explainCompared(compared ?? [])}`
   const remarked = remarks.map((remark) => `Remark: ${remark}\n`).join('')
   if (text === '') return head + remarked
   return `${head}${remarked}\n${verified ? '' : 'What it says, not believed:\n'}${text}`

@@ -1,8 +1,19 @@
+import type { Compared } from '../../base/comparison.ts'
+
 /** Refusals that only an inspection makes; all others are those of the evidence room. */
-export const INSPECTION_REASONS = ['token_nonce_differs', 'pcr_file_malformed'] as const
+export const INSPECTION_REASONS = [
+  'token_nonce_differs',
+  'pcr_file_malformed',
+  'request_challenge_differs',
+  'request_device_key_differs',
+] as const
 
 export type InspectionFailure =
   /** The token's nonce is not the one of `--nonce`, or it has none. */
   | { readonly reason: 'token_nonce_differs' }
+  /** The request answers another challenge than the one of `--challenge`. */
+  | ({ readonly reason: 'request_challenge_differs' } & Compared)
+  /** The request is of another attestation key than `--device-key` names. */
+  | ({ readonly reason: 'request_device_key_differs' } & Compared)
   /** `--pcrs` is no JSON of PCR values; `at` says where, such as `sha256 7`. */
   | { readonly reason: 'pcr_file_malformed'; readonly at: string }

@@ -2,9 +2,16 @@ import { group } from '../framework/command.ts'
 import { inspectLog } from './log.ts'
 import { inspectQuote } from './quote.ts'
 import { inspectReport } from './report.ts'
+import { inspectRequest } from './request.ts'
 import { inspectToken } from './token.ts'
 
 export const command = group({
   about: 'Reads a piece of evidence, says what is in it, and whether it can be verified.',
-  verbs: { token: inspectToken, log: inspectLog, quote: inspectQuote, report: inspectReport },
+  verbs: {
+    request: inspectRequest,
+    token: inspectToken,
+    log: inspectLog,
+    quote: inspectQuote,
+    report: inspectReport,
+  },
 })

@@ -1,11 +1,14 @@
 import { equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { toHex } from '../../base/encoding.ts'
 import { ok } from '../../base/result.ts'
-import { type BootClaims, readBootClaims } from '../../evidence/event-log/claims.ts'
+import type { BootClaims } from '../../evidence/event-log/claims.ts'
 import { describeEvents, type EventDescription } from '../../evidence/event-log/describe.ts'
-import { initialPcr, replayLog, verifyReplay } from '../../evidence/event-log/replay.ts'
+import { initialPcr, replayLog } from '../../evidence/event-log/replay.ts'
 import { parseTcgLog, type TcgLog } from '../../evidence/event-log/tcg-log.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
+import { readMeasuredBoot } from '../../verifier/kinds/tpm/boot-evidence.ts'
+import { IMA_PCR } from '../../verifier/kinds/tpm/boot-log-proof.ts'
+import type { BootLogs } from '../../verifier/kinds/tpm/tpm-evidence.ts'
 import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
 import {
@@ -15,9 +18,11 @@ import {
   report,
   verdictOf,
 } from '../framework/finding.ts'
-import { oneOf, required, text } from '../framework/options.ts'
+import { flag, oneOf, required, text } from '../framework/options.ts'
 import { readBytes } from '../framework/read-file.ts'
 import { renderTable } from '../framework/table.ts'
+import { UsageError } from '../framework/usage-error.ts'
+import { ownPcrs, PLACES } from './boot-log.ts'
 import { BANKS, PCR_FILE_HELP, readPcrFile } from './pcr-file.ts'
 
 type Replay = {
@@ -30,72 +35,83 @@ type Replay = {
 
 export const inspectLog = verb({
   summary: 'a TCG boot log: its claims, the PCR values it replays to, and its events',
+  about: `What the service would refuse is refused, for the same reason: it goes by one bank, the strongest
+that was both quoted and logged (SHA-1 does not count), and wants PCRs 0 to 7 and 11 to 14.`,
   arguments: { file: required(text('FILE', 'the log')) },
   options: {
     pcrs: text('FILE', PCR_FILE_HELP),
-    bank: oneOf('BANK', 'replay this bank only, such as sha256', BANKS),
+    bank: oneOf('BANK', 'look at this bank only, such as sha256', BANKS),
+    drtm: text('FILE', 'the log of a dynamic launch that was sent with it, with --pcrs'),
+    ima: flag('an IMA log was sent with it, which extends PCR 10'),
   },
   json: FINDING_JSON,
   exits: FINDING_EXITS,
-  run({ file, pcrs, bank, json }) {
-    const bytes = readBytes(file)
+  run({ file, pcrs, bank, drtm, ima, json }) {
+    if (drtm !== undefined && pcrs === undefined) {
+      throw new UsageError('--drtm is held against PCR values: say --pcrs, too')
+    }
+    const launch = drtm === undefined ? undefined : readBytes(drtm)
+    const members = PLACES.logs
+    const logs: BootLogs = { srtm: readBytes(file), drtm: launch, hasIma: ima, members }
     const given = pcrs === undefined ? ok(undefined) : readPcrFile(pcrs, bank)
-    const log = parseTcgLog(bytes)
+    const log = parseTcgLog(logs.srtm)
     const refused = [log, given].find((one) => !one.ok)
     const finding: Finding =
       log.ok && given.ok
-        ? describe(log.value, given.value, bank)
+        ? describe(logs, log.value, { given: given.value, bank })
         : { ...verdictOf(refused ?? ok(undefined)), remarks: [] }
     return report(finding, { json, text: explain(finding) })
   },
 })
 
 function describe(
+  logs: BootLogs,
   log: TcgLog,
-  given: readonly PcrBank[] | undefined,
-  bank: HashAlgorithm | undefined,
+  {
+    given,
+    bank,
+  }: {
+    readonly given: readonly PcrBank[] | undefined
+    readonly bank: HashAlgorithm | undefined
+  },
 ): Finding {
-  const banks = given ?? (bank ? [bank] : log.algorithms).map((name) => replayLog(log, name))
-  const outcomes = banks.map((pcrs) => verifyReplay({ log, pcrs }))
-  const outcome = outcomes.find((one) => !one.ok) ?? ok(undefined)
-  const best = strongest(outcomes.flatMap((one) => (one.ok ? [one.value] : [])))
-  const measured = best && readBootClaims(best)
+  const own = (bank === undefined ? log.algorithms : [bank]).map((name) => ownPcrs(log, name))
+  const banks = given ?? own
+  const measured = readMeasuredBoot(logs, banks, PLACES.pcrs)
+  const isCompared = (pcr: number) => given !== undefined && !(logs.hasIma && pcr === IMA_PCR)
   const remarks: string[] = []
   if (given === undefined) {
     remarks.push(
       'no PCR values were given (--pcrs), so nothing proves that this log is what was measured',
     )
   }
-  if (measured?.ok === false) {
-    remarks.push(`no claims can be read from this log: ${measured.failure.reason}`)
-  }
   return {
-    ...verdictOf(outcome),
+    ...nameEvent(verdictOf(measured), log),
     format: log.format,
     banks: log.algorithms,
     startup_locality: log.startupLocality,
-    claims: measured?.ok ? measured.value.claims : {},
-    ...(measured?.ok === false && { claims_refused: measured.failure }),
-    identity_signing_key: measured?.ok ? measured.value.idks : undefined,
-    replay: banks.flatMap((pcrs) => compare(log, pcrs, given !== undefined)),
+    claims: measured.ok ? measured.value.claims : {},
+    identity_signing_key: measured.ok ? measured.value.idks : undefined,
+    replay: banks.flatMap((pcrs) => compare(log, pcrs, isCompared)),
     events: describeEvents(log),
     remarks,
   }
 }
 
-/** Claims are read in the strongest bank that was proven. */
-function strongest<T extends { readonly bank: HashAlgorithm }>(logs: readonly T[]): T | undefined {
-  const order: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256', 'sha1']
-  return order.flatMap((bank) => logs.filter((log) => log.bank === bank))[0]
+/** The event that is refused by its type, too, and not by a number. */
+function nameEvent(verdict: ReturnType<typeof verdictOf>, { events }: TcgLog) {
+  const { where } = verdict
+  const event = events.find(({ sequence }) => sequence === where?.event)
+  return event === undefined ? verdict : { ...verdict, where: { ...where, type: event.typeName } }
 }
 
-function compare(log: TcgLog, pcrs: PcrBank, isGiven: boolean): Replay[] {
+function compare(log: TcgLog, pcrs: PcrBank, isCompared: (pcr: number) => boolean): Replay[] {
   const bank = pcrs.algorithm
   const replayed = replayLog(log, bank).values
   const indexes = [...new Set([...pcrs.values.keys(), ...replayed.keys()])].sort((a, b) => a - b)
   return indexes.map((pcr) => {
     const computed = replayed.get(pcr) ?? initialPcr(log, bank, pcr)
-    const given = isGiven ? pcrs.values.get(pcr) : undefined
+    const given = isCompared(pcr) ? pcrs.values.get(pcr) : undefined
     if (given === undefined) return { bank, pcr, computed: toHex(computed), result: 'not compared' }
     const result = equalBytes(computed, given) ? 'match' : 'mismatch'
     return { bank, pcr, computed: toHex(computed), given: toHex(given), result }

@@ -1,4 +1,5 @@
 import { toBase64Url, toHex } from '../../base/encoding.ts'
+import { parseTcgLog } from '../../evidence/event-log/tcg-log.ts'
 import { readReportKey } from '../../evidence/vbs/idks.ts'
 import {
   isDebuggable,
@@ -6,6 +7,7 @@ import {
   type VbsReport,
   verifyVbsReport,
 } from '../../evidence/vbs/report.ts'
+import { readMeasuredBoot } from '../../verifier/kinds/tpm/boot-evidence.ts'
 import { verb } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
 import {
@@ -19,20 +21,22 @@ import { required, text } from '../framework/options.ts'
 import { readBytes } from '../framework/read-file.ts'
 import { renderTable } from '../framework/table.ts'
 import { UsageError } from '../framework/usage-error.ts'
+import { ownPcrs, PLACES } from './boot-log.ts'
 
 export const inspectReport = verb({
   summary: 'a VBS enclave report: the identity of the enclave and its modules',
   arguments: { file: required(text('FILE', 'the report')) },
   options: {
-    key: required(text('FILE', 'the key: PEM, a DER certificate, or the IDKS of a boot log')),
+    key: required(
+      text('FILE', 'the key: PEM, a DER certificate, a boot log, or the IDKS that one holds'),
+    ),
   },
   json: FINDING_JSON,
   exits: FINDING_EXITS,
   async run({ file, key: keyFile, json }) {
     const bytes = readBytes(file)
-    const key = readReportKey(readBytes(keyFile))
-    if (!key.ok) throw new UsageError(`${keyFile} is no usable key: ${key.failure.reason}`)
-    const outcome = await verifyVbsReport({ package: bytes, key: key.value })
+    const key = readKey(keyFile)
+    const outcome = await verifyVbsReport({ package: bytes, key })
     const parsed = parseVbsReport(bytes)
     const finding: Finding = {
       ...verdictOf(outcome),
@@ -42,6 +46,25 @@ export const inspectReport = verb({
     return report(finding, { json, text: explain(finding) })
   },
 })
+
+/** Of a log the key that the service would take from it, were its PCRs quoted. */
+function readKey(path: string): JsonWebKey {
+  const bytes = readBytes(path)
+  const key = readReportKey(bytes)
+  if (key.ok) return key.value
+  const log = parseTcgLog(bytes)
+  if (!log.ok) throw new UsageError(`${path} is no usable key: ${key.failure.reason}`)
+  const pcrs = log.value.algorithms.map((bank) => ownPcrs(log.value, bank))
+  const logs = { srtm: bytes, drtm: undefined, hasIma: false, members: PLACES.logs }
+  const boot = readMeasuredBoot(logs, pcrs, PLACES.pcrs)
+  if (!boot.ok) {
+    throw new UsageError(
+      `${path} is a boot log that the service refuses: ${boot.failure.reason} (inspect log says more)`,
+    )
+  }
+  if (boot.value.idks !== undefined) return boot.value.idks
+  throw new UsageError(`${path} is a boot log that measures no identity signing key (IDKS)`)
+}
 
 function describe({ enclaveData, identity, modules }: VbsReport) {
   return {

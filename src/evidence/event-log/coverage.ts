@@ -1,3 +1,4 @@
+import { type Comparison, comparison } from '../../base/comparison.ts'
 import { digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import type { TcgEvent } from './tcg-log.ts'
 
@@ -9,6 +10,12 @@ import type { TcgEvent } from './tcg-log.ts'
 export function coversData(event: TcgEvent, bank: HashAlgorithm): boolean {
   const proven = event.digests.get(bank)
   return proven !== undefined && equalBytes(proven, digest(bank, event.data))
+}
+
+/** What the data of an event that its digest does not cover was held against. */
+export function compareCoverage(event: TcgEvent, bank: HashAlgorithm): readonly Comparison[] {
+  const proven = event.digests.get(bank) ?? 'a digest, and the event has none of this bank'
+  return [comparison(`${bank} of the event's data`, proven, digest(bank, event.data))]
 }
 
 /** Data of the separators that close a phase of the boot. */

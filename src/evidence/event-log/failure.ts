@@ -1,3 +1,5 @@
+import type { Compared } from '../../base/comparison.ts'
+
 /** Why a boot log that can be parsed proves nothing, or less than it says. */
 export const LOG_REASONS = [
   'log_pcr_mismatch',
@@ -21,11 +23,11 @@ export type AtEvent = {
 
 export type LogFailure =
   /** The log does not replay to these PCRs, or they were extended outside it. */
-  | { readonly reason: 'log_pcr_mismatch'; readonly pcrs: readonly number[] }
+  | ({ readonly reason: 'log_pcr_mismatch'; readonly pcrs: readonly number[] } & Compared)
   /** Events of these PCRs carry no digest of the asked bank: nothing can be said about them. */
   | { readonly reason: 'log_bank_missing'; readonly bank: string; readonly pcrs: readonly number[] }
   /** The event's data is not what was extended: the data may have been swapped. */
-  | ({ readonly reason: 'log_event_digest_mismatch' } & AtEvent)
+  | ({ readonly reason: 'log_event_digest_mismatch' } & AtEvent & Compared)
   /** An event of a type that has no business where it stands: the type may have been swapped. */
   | ({ readonly reason: 'log_event_unexpected'; readonly type: number } & AtEvent)
   | { readonly reason: 'log_separator_missing'; readonly pcrs: readonly [number] }

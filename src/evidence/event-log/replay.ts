@@ -1,3 +1,4 @@
+import { comparison } from '../../base/comparison.ts'
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { PcrBank } from '../tpm/pcr.ts'
@@ -48,12 +49,17 @@ export function verifyReplay(input: {
   if (gaps.length > 0 || !log.algorithms.includes(bank)) {
     return err({ reason: 'log_bank_missing', bank, pcrs: gaps.sort(ascending) })
   }
-  const wrong: number[] = []
+  const wrong: { pcr: number; expected: Uint8Array; actual: Uint8Array }[] = []
   for (const [pcr, expected] of pcrs.values) {
     const actual = values.get(pcr) ?? initialPcr(log, bank, pcr)
-    if (!equalBytes(actual, expected)) wrong.push(pcr)
+    if (!equalBytes(actual, expected)) wrong.push({ pcr, expected, actual })
   }
-  if (wrong.length > 0) return err({ reason: 'log_pcr_mismatch', pcrs: wrong.sort(ascending) })
+  if (wrong.length > 0) {
+    wrong.sort((a, b) => a.pcr - b.pcr)
+    const compared = () =>
+      wrong.map(({ pcr, expected, actual }) => comparison(`${bank} PCR ${pcr}`, expected, actual))
+    return err({ reason: 'log_pcr_mismatch', pcrs: wrong.map(({ pcr }) => pcr), compared })
+  }
   return ok({ [replayed]: true, log, bank, provenPcrs: new Set(pcrs.values.keys()) })
 }
 

@@ -3,7 +3,7 @@ import { toBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { atEvent, insideEvent } from './at-event.ts'
-import { coversData, measurementTest, SEPARATOR } from './coverage.ts'
+import { compareCoverage, coversData, measurementTest, SEPARATOR } from './coverage.ts'
 import { EV } from './event-types.ts'
 import type { LogFailure } from './failure.ts'
 import type { VerifiedLog } from './replay.ts'
@@ -103,7 +103,8 @@ function addVariable(
   verified: VerifiedLog,
 ): Result<undefined, LogFailure | ParseFailure> {
   if (!coversData(event, verified.bank)) {
-    return err({ reason: 'log_event_digest_mismatch', ...atEvent(event) })
+    const compared = () => compareCoverage(event, verified.bank)
+    return err({ reason: 'log_event_digest_mismatch', ...atEvent(event), compared })
   }
   const parsed = parseUefiVariable(event.data)
   if (!parsed.ok) return err(insideEvent(parsed.failure, event))

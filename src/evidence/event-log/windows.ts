@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { atEvent, insideEvent } from './at-event.ts'
-import { coversData, measurementTest, SEPARATOR } from './coverage.ts'
+import { compareCoverage, coversData, measurementTest, SEPARATOR } from './coverage.ts'
 import { EV } from './event-types.ts'
 import type { LogFailure } from './failure.ts'
 import type { VerifiedLog } from './replay.ts'
@@ -57,7 +57,8 @@ export function readWindowsEvents(
         return err({ reason: 'log_event_unexpected', type, ...atEvent(event) })
       }
       if (!coversData(event, verified.bank)) {
-        return err({ reason: 'log_event_digest_mismatch', ...atEvent(event) })
+        const compared = () => compareCoverage(event, verified.bank)
+        return err({ reason: 'log_event_digest_mismatch', ...atEvent(event), compared })
       }
       const elements = parseSipaElements(data)
       if (!elements.ok) return err(insideEvent(elements.failure, event))

@@ -1,13 +1,15 @@
+import { type Compared, comparison } from '../../base/comparison.ts'
 import { equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { type CertifyInfo, parseTpmsAttest, type TpmsAttest } from './attest.ts'
-import { type Freshness, isFresh } from './freshness.ts'
+import { compareNonce, type Freshness, isFresh } from './freshness.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from './key.ts'
 import type { TpmObjectAttribute } from './object-attributes.ts'
 import { parseTpmPublic, type TpmPublic } from './public-area.ts'
 import {
   acceptsSignatureHash,
+  compareSigner,
   parseTpmtSignature,
   type SignatureTolerance,
   verifyTpmtSignature,
@@ -32,12 +34,12 @@ export type CertifyFailure =
       readonly scheme: string
       readonly hash: HashAlgorithm
     }
-  | {
+  | ({
       readonly reason:
         | 'certify_signature_invalid'
         | 'certify_nonce_mismatch'
         | 'certify_name_mismatch'
-    }
+    } & Compared)
   | {
       readonly reason: 'certify_attributes_missing'
       readonly missing: readonly TpmObjectAttribute[]
@@ -88,10 +90,18 @@ export async function verifyCertification(
   if (!key.ok) return key
   const message = input.certification
   const signed = { ...input, key: key.value, signature: signature.value, message }
-  if (!(await verifyTpmtSignature(signed))) return err({ reason: 'certify_signature_invalid' })
-  if (!isFresh(rest.extraData, input)) return err({ reason: 'certify_nonce_mismatch' })
-  if (!equalBytes(attested.name, publicArea.value.name)) {
-    return err({ reason: 'certify_name_mismatch' })
+  if (!(await verifyTpmtSignature(signed))) {
+    const compared = () => compareSigner(key.value, signature.value)
+    return err({ reason: 'certify_signature_invalid', compared })
+  }
+  if (!isFresh(rest.extraData, input)) {
+    const compared = () => compareNonce(rest.extraData, input)
+    return err({ reason: 'certify_nonce_mismatch', compared })
+  }
+  const { name } = publicArea.value
+  if (!equalBytes(attested.name, name)) {
+    const compared = () => [comparison('Name of the public area', attested.name, name)]
+    return err({ reason: 'certify_name_mismatch', compared })
   }
   const missing = REQUIRED.filter((attribute) => !publicArea.value.attributes[attribute])
   if (missing.length > 0) return err({ reason: 'certify_attributes_missing', missing })

@@ -1,12 +1,14 @@
+import { type Compared, comparison } from '../../base/comparison.ts'
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../bytes.ts'
 import { parseTpmsAttest, type QuoteInfo, type TpmsAttest } from './attest.ts'
-import { type Freshness, isFresh } from './freshness.ts'
+import { compareNonce, type Freshness, isFresh } from './freshness.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from './key.ts'
 import type { PcrBank, PcrSelection } from './pcr.ts'
 import {
   acceptsSignatureHash,
+  compareSigner,
   parseTpmtSignature,
   type SignatureTolerance,
   verifyTpmtSignature,
@@ -35,10 +37,12 @@ export type QuoteFailure =
       readonly scheme: string
       readonly hash: HashAlgorithm
     }
-  | {
-      readonly reason: 'quote_signature_invalid' | 'quote_nonce_mismatch' | 'quote_selects_nothing'
-    }
-  | { readonly reason: 'quote_digest_mismatch'; readonly selections: readonly PcrSelection[] }
+  | { readonly reason: 'quote_selects_nothing' }
+  | ({ readonly reason: 'quote_signature_invalid' | 'quote_nonce_mismatch' } & Compared)
+  | ({
+      readonly reason: 'quote_digest_mismatch'
+      readonly selections: readonly PcrSelection[]
+    } & Compared)
   | {
       readonly reason: Extract<(typeof QUOTE_REASONS)[number], `quote_pcr_${string}`>
       readonly algorithm: HashAlgorithm
@@ -81,8 +85,11 @@ export async function verifyQuote(
   const { attested } = attest
   const pcrs = matchPcrs(attested, input.pcrs)
   if (!pcrs.ok) return pcrs
-  if (!equalBytes(attested.pcrDigest, digestPcrs(hash, pcrs.value))) {
-    return err({ reason: 'quote_digest_mismatch', selections: attested.selections })
+  const sent = digestPcrs(hash, pcrs.value)
+  if (!equalBytes(attested.pcrDigest, sent)) {
+    const { selections, pcrDigest } = attested
+    const compared = () => [comparison('digest of the PCR values', pcrDigest, sent)]
+    return err({ reason: 'quote_digest_mismatch', selections, compared })
   }
   return ok({ attest, pcrs: pcrs.value } as VerifiedQuote)
 }
@@ -109,8 +116,14 @@ export async function verifyQuoteSignature(
   const key = await importTpmKey(input.key)
   if (!key.ok) return key
   const signed = { ...input, key: key.value, signature: signature.value, message: input.attest }
-  if (!(await verifyTpmtSignature(signed))) return err({ reason: 'quote_signature_invalid' })
-  if (!isFresh(rest.extraData, input)) return err({ reason: 'quote_nonce_mismatch' })
+  if (!(await verifyTpmtSignature(signed))) {
+    const compared = () => compareSigner(key.value, signature.value)
+    return err({ reason: 'quote_signature_invalid', compared })
+  }
+  if (!isFresh(rest.extraData, input)) {
+    const compared = () => compareNonce(rest.extraData, input)
+    return err({ reason: 'quote_nonce_mismatch', compared })
+  }
   return ok({ attest: { ...rest, attested }, hash })
 }
 

@@ -1,3 +1,4 @@
+import { type Comparison, comparison, showKey } from '../../base/comparison.ts'
 import { DIGEST_BYTES, type HashAlgorithm } from '../../base/digest.ts'
 import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
@@ -46,6 +47,12 @@ export type SignatureTolerance = {
 /** Whether the hash of a signature is one that may be relied on. */
 export function acceptsSignatureHash(hash: HashAlgorithm, tolerance: SignatureTolerance): boolean {
   return hash !== 'sha1' || tolerance.acceptSha1Signature === true
+}
+
+/** What a signature that is not by `key` was held against. */
+export function compareSigner(key: TpmKey, { scheme, hash }: TpmtSignature): readonly Comparison[] {
+  const expected = `${scheme} with ${hash} by ${showKey(key.jwk)}`
+  return [comparison('signature', expected, 'by another key, or over other bytes')]
 }
 
 /**

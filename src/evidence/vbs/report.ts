@@ -1,3 +1,4 @@
+import { type Compared, type Comparison, comparison, showKey } from '../../base/comparison.ts'
 import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
 import {
@@ -15,7 +16,9 @@ import {
 /** Why a well-formed report is not believed. */
 export const REPORT_REASONS = ['report_key_refused', 'report_signature_invalid'] as const
 
-export type ReportFailure = { readonly reason: (typeof REPORT_REASONS)[number] }
+export type ReportFailure =
+  | { readonly reason: 'report_key_refused' }
+  | ({ readonly reason: 'report_signature_invalid' } & Compared)
 
 /** ENCLAVE_IDENTITY (ntenclv.h). The owner id is the host's word, not an identity. */
 export type EnclaveIdentity = {
@@ -118,8 +121,16 @@ export async function verifyVbsReport(input: {
   const { signature, statement } = report.value
   const scheme = { name: 'RSA-PSS', saltLength: 32 } as const
   const valid = await verifySignature({ scheme, key: key.value, signature, message: statement })
-  if (!valid) return err({ reason: 'report_signature_invalid' })
+  if (!valid) {
+    const compared = () => compareSigner(input.key)
+    return err({ reason: 'report_signature_invalid', compared })
+  }
   return ok({ report: report.value } as VerifiedVbsReport)
+}
+
+function compareSigner(key: JsonWebKey): readonly Comparison[] {
+  const expected = `RSA-PSS with SHA-256 by the identity signing key ${showKey(key)}`
+  return [comparison('signature', expected, 'by another key, or over other bytes')]
 }
 
 /** ENCLAVE_FLAG_FULL_DEBUG_ENABLED, _DYNAMIC_DEBUG_ENABLED, _DYNAMIC_DEBUG_ACTIVE: any of them. */

@@ -48,6 +48,7 @@ export const devicesQuery = z.object({
 })
 
 export const refusalsQuery = z.object({
+  request_id: z.string().min(1).max(200).optional(),
   since: moment.optional(),
   limit: rows,
   before: z
@@ -97,9 +98,11 @@ function searchOf({
   return { ...others, labels: label, attestedBefore, attestedAfter }
 }
 
-async function listRefusals(c: HttpContext, { store, clock }: AdminServices): Promise<Response> {
+async function listRefusals(c: HttpContext, services: AdminServices): Promise<Response> {
+  const { store, clock } = services
   const query = parseForm(refusalsQuery, c.req.query())
   if (!query.ok) return answerFailure(c, query.failure)
+  if (query.value.request_id !== undefined) return findRefusal(c, services, query.value.request_id)
   const { limit, before } = query.value
   const { since = new Date(clock().getTime() - REFUSALS_LOOKED_BACK_MS) } = query.value
   const { refusals, nextBefore } = await store.listRefusals({ since, limit, before })
@@ -107,5 +110,17 @@ async function listRefusals(c: HttpContext, { store, clock }: AdminServices): Pr
     refusals: refusals.map(showRefusal),
     since,
     next_before: nextBefore && formatPosition(nextBefore.at, nextBefore.attestationId),
+  })
+}
+
+/** By the id of its request an attempt is found in the memory of the process that refused it. */
+function findRefusal(c: HttpContext, services: AdminServices, requestId: string): Response {
+  const { recentRefusals, processId } = services
+  return c.json({
+    refusals: recentRefusals.find(requestId),
+    process: processId,
+    remembered_since: recentRefusals.since(),
+    detail:
+      'each process remembers what it refused last itself; the line with this request_id in the log of the service is what lasts',
   })
 }

@@ -1,4 +1,5 @@
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
+import type { RecentRefusals } from '../../operations/attest/recent-refusals.ts'
 import type { ExplainDependencies } from '../../operations/decide/explain-question.ts'
 import type { PreviewDependencies } from '../../operations/release/preview.ts'
 import type { SecondDependencies } from '../../operations/release/second-administrator.ts'
@@ -38,6 +39,10 @@ export type AdminServices = ClientServices & {
     | 'signOutDevice'
   >
   readonly rules: ExplainDependencies['rules']
+  /** What this process refused last. */
+  readonly recentRefusals: Pick<RecentRefusals, 'find' | 'since'>
+  /** Tells processes apart that work on one database. */
+  readonly processId: string
   readonly releases: SteerDependencies
   readonly previews: PreviewDependencies
   readonly second: SecondDependencies

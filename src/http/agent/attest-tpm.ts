@@ -1,11 +1,13 @@
 import { Hono } from 'hono'
 import { toRelayWireError } from '../../azure/wire.ts'
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import type { Failure } from '../../base/result.ts'
 import {
   type AnsweringDependencies,
   answerMessage,
   type UnreadMessage,
 } from '../../operations/attest/answer-message.ts'
+import { noteRefusal } from '../../operations/attest/refusals.ts'
 import { type RelayDependencies, relayMessage } from '../../operations/attest/relay-message.ts'
 import { MAX_ENVELOPE_BYTES } from '../../verifier/limits.ts'
 import { type AttestMessage, readAttestMessage } from '../../verifier/protocol/attest-message.ts'
@@ -15,6 +17,8 @@ import {
   listCertificates,
   type PublishedCertificate,
 } from '../../verifier/protocol/metadata.ts'
+import type { WireError } from '../../verifier/protocol/wire-answers.ts'
+import type { VerifierTrace } from '../../verifier/steps/trace.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerAzureError } from '../errors/azure-error.ts'
 import { answerPublic } from '../public-document.ts'
@@ -47,12 +51,18 @@ export function attestTpmRoutes(services: TpmServices): Hono<HttpEnv> {
 
   app.post('/attest/Tpm', async (c) => {
     const body = await readJsonText(c, MAX_ENVELOPE_BYTES)
-    if (!body.ok) return answerAzureError(c, body.failure.reason, body.failure.detail)
+    if (!body.ok) {
+      remember(c, services, body.failure)
+      return answerAzureError(c, body.failure.reason, body.failure.detail)
+    }
     const unread = { body: body.value, apiVersion: c.req.query('api-version') }
     if (relays.size === 0) return answerHere(c, unread)
     const message = readAttestMessage(unread)
     if (!message.ok) {
-      const { status, body: error } = toWireError(message.failure, c.get('requestId'))
+      const [requestId, now] = [c.get('requestId'), services.clock()]
+      const { failure } = message
+      noteRefusal(services, { stage: 'evidence', failure, deviceId: undefined, requestId, now })
+      const { status, body: error } = toWireError(failure, requestId)
       return c.json(error, status)
     }
     return relayed.take(
@@ -73,6 +83,16 @@ function answerBusy(c: HttpContext): Response {
   return answerAzureError(c, 'verifier_busy', 'Too many requests are being verified.')
 }
 
+/** What no verifier here has refused: an administrator finds it by the id of the request all the same. */
+function remember(
+  c: HttpContext,
+  { recentRefusals, clock }: Pick<TpmServices, 'recentRefusals' | 'clock'>,
+  failure: Failure,
+): void {
+  const [requestId, now] = [c.get('requestId'), clock()]
+  recentRefusals.note({ stage: 'evidence', failure, deviceId: undefined, requestId, now })
+}
+
 async function verify(
   c: HttpContext,
   services: TpmServices,
@@ -83,7 +103,12 @@ async function verify(
   const { failure } = answer
   if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
   const { status, body } = toWireError(failure, c.get('requestId'))
-  return c.json(body, status)
+  return c.json(failure.told === undefined ? body : withTrace(body, failure.told), status)
+}
+
+/** What developers are told besides. */
+function withTrace({ error }: WireError['body'], trace: VerifierTrace) {
+  return { error: { ...error, innererror: { ...error.innererror, trace } } }
 }
 
 async function relay(
@@ -102,6 +127,7 @@ async function relay(
       ? answerHere(c, message)
       : c.json({ data: toBase64Url(toUtf8(value.answer)) })
   }
+  remember(c, services, relayed.failure)
   const { status, body } = toRelayWireError(relayed.failure, c.get('requestId'))
   const { retryAfterSeconds } = relayed.failure
   if (status === 503 && retryAfterSeconds !== undefined) {

@@ -31,7 +31,11 @@ export function attestationRoutes(services: SubmissionServices): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post(PATH, async (c) => {
     const submission = await readSubmission(c, services)
     if (!submission.ok) {
-      return answerProblem(c, submission.failure.reason, submission.failure.detail)
+      const { failure } = submission
+      const [requestId, now] = [c.get('requestId'), services.clock()]
+      const refusal = { stage: 'submission', failure, deviceId: undefined, requestId, now }
+      services.recentRefusals.note(refusal)
+      return answerProblem(c, failure.reason, failure.detail)
     }
     return places.take(
       () => answerSubmission(c, services, submission.value),

@@ -7,6 +7,8 @@ import type { Metrics } from '../../base/metrics.ts'
 import { activateEnrolment } from '../../operations/attest/activate-enrolment.ts'
 import { beginEnrolment } from '../../operations/attest/begin-enrolment.ts'
 import type { EnrolmentServices } from '../../operations/attest/enrolment-services.ts'
+import type { RecentRefusals } from '../../operations/attest/recent-refusals.ts'
+import { noteRefusal } from '../../operations/attest/refusals.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem } from '../errors/problem.ts'
@@ -20,6 +22,7 @@ export type EnrolmentRouteServices = {
   readonly metrics: Pick<Metrics, 'refusals'>
   readonly log: Log
   readonly logBudget: LogBudget
+  readonly recentRefusals: Pick<RecentRefusals, 'note'>
   readonly clock: () => Date
 }
 
@@ -113,10 +116,8 @@ function refuse(
   services: EnrolmentRouteServices,
   failure: EnrolmentFailure,
 ): Response {
-  const { reason } = failure
-  services.metrics.refusals.labels('enrolment', reason).inc()
-  const fields = { request_id: c.get('requestId'), reason }
-  services.logBudget.write('info', 'enrolment_refused', reason, fields, services.clock())
+  const [requestId, now] = [c.get('requestId'), services.clock()]
+  noteRefusal(services, { stage: 'enrolment', failure, deviceId: undefined, requestId, now })
   const { code, detail, retryAfterSeconds } = toEnrolmentProblem(failure)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   return answerProblem(c, code, detail)

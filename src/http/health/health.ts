@@ -13,6 +13,8 @@ export type HealthServices = {
   readonly verifierStates: () => Readonly<Record<string, boolean>>
   /** Set when the process is on its way down and should get no more requests. */
   readonly lifecycle: { readonly draining: boolean }
+  /** Whether refusals tell agents all that was compared, which nobody should rely on. */
+  readonly isDeveloperMode: boolean
 }
 
 /** What orchestrators and Prometheus ask. None of it names a device or a client. */
@@ -20,7 +22,8 @@ export function healthRoutes(services: HealthServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
 
   /** The process runs. Says nothing about what it depends on, so that a restart is never its cure. */
-  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  const alive = { status: 'ok', ...(services.isDeveloperMode && { developer: true }) }
+  app.get('/healthz', (c) => c.json(alive))
 
   /**
    * The process can answer: it is not on its way down, and the database answers. A verifier that is

@@ -1,10 +1,11 @@
 import { deviceIdOf } from '../../access/device-id.ts'
 import { placeOf } from '../../base/located.ts'
-import type { Result } from '../../base/result.ts'
+import { err, type Result } from '../../base/result.ts'
 import type { Store } from '../../store/store.ts'
 import type { AikTrust } from '../../verifier/kinds/tpm/attestation-key.ts'
 import type { AttestMessage } from '../../verifier/protocol/attest-message.ts'
 import type { SpendContext } from '../../verifier/protocol/service-context.ts'
+import type { VerifierTrace } from '../../verifier/steps/trace.ts'
 import {
   type AttestAnswer,
   type AttestRefusal,
@@ -26,10 +27,21 @@ export type AnsweringDependencies = RefusalDependencies & {
     readonly trustInForce: () => Promise<AikTrust>
     /** Uses up the service context that a message answers. */
     readonly spendContext: SpendContext
+    /** Absent: agents are told no trace, and no values are kept for one. */
+    readonly developer?: DeveloperMode | undefined
   }
   readonly issuerDirectory: Pick<IssuerDirectory, 'keep'>
   readonly clock: () => Date
 }
+
+/** For whoever develops an agent: a refusal tells all that was compared. */
+export type DeveloperMode = {
+  /** Not while any document in force lists trust anchors: then devices are no longer made up. */
+  readonly isAllowed: () => Promise<boolean>
+}
+
+/** A refusal, with the trace if the agent may be told it. */
+export type AnsweredRefusal = AttestRefusal & { readonly told?: VerifierTrace }
 
 /** A message as it came: the HTTP body, and the query parameter `api-version`. Not even read. */
 export type UnreadMessage = { readonly body: string; readonly apiVersion: string | undefined }
@@ -45,22 +57,28 @@ export async function answerMessage(
   dependencies: AnsweringDependencies,
   message: AttestMessage | UnreadMessage,
   requestId: string,
-): Promise<Result<AttestAnswer, AttestRefusal>> {
+): Promise<Result<AttestAnswer, AnsweredRefusal>> {
   const { verifier, issuerDirectory, clock, random } = dependencies
-  const { config, trustInForce, spendContext } = verifier
+  const { config, trustInForce, spendContext, developer } = verifier
+  const isTold = developer !== undefined && (await developer.isAllowed())
   const input = {
     keys: await verifier.keys(),
     config,
     trustInForce,
     spendContext,
+    tracesValues: isTold,
     now: clock(),
     random,
   }
   const answered = await ('body' in message
     ? handleAttestMessage({ ...input, message: message.body, apiVersion: message.apiVersion })
     : answerAttestMessage(message, input))
-  if (!answered.ok) await noteEvidenceRefusal(dependencies, answered.failure, requestId)
-  else if (answered.value.kind === 'report' && answered.value.path !== undefined) {
+  if (!answered.ok) {
+    const { failure } = answered
+    await noteEvidenceRefusal(dependencies, failure, requestId)
+    return isTold ? err({ ...failure, told: failure.trace }) : answered
+  }
+  if (answered.value.kind === 'report' && answered.value.path !== undefined) {
     await issuerDirectory.keep(answered.value.path)
   }
   return answered
@@ -75,8 +93,8 @@ async function noteEvidenceRefusal(
   const { reason, provenAik, trace, digests } = refusal
   const deviceId = provenAik && deviceIdOf(provenAik.deviceKey)
   const now = dependencies.clock()
-  const where = placeOf(refusal)
-  noteRefusal(dependencies, { stage: 'evidence', reason, where, deviceId, requestId, now })
+  const failure = refusal
+  noteRefusal(dependencies, { stage: 'evidence', failure, deviceId, requestId, now, trace })
   // That an authority cannot be had says nothing about the device.
   if (deviceId === undefined || reason === 'certificate_issuer_unavailable') return
   await keepRefusal(dependencies, {
@@ -84,7 +102,7 @@ async function noteEvidenceRefusal(
     deviceId,
     now,
     isVouched: provenAik?.isVouched === true,
-    reasons: [{ code: reason, ...where }],
+    reasons: [{ code: reason, ...placeOf(refusal) }],
     digests,
     trace: trace.map(({ step, outcome, detail }) => ({ step, outcome, detail })),
     issuer: dependencies.verifier.config.issuer,

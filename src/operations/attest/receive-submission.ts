@@ -183,7 +183,7 @@ async function refuse(
   }
   if (reason === 'policy_not_pinned') warnOfPolicy(dependencies, failure, refused)
   const deviceId = device?.deviceId
-  const refusal = { stage: 'submission', reason, deviceId, requestId, now } as const
+  const refusal = { stage: 'submission', failure, deviceId, requestId, now } as const
   noteRefusal(dependencies, refusal)
   if (reason === 'enrolment_full') warnOfBudget(dependencies, deviceId, refused)
   // What was overtaken is in the history already, as accepted.

@@ -1,17 +1,20 @@
 import type { DeviceId } from '../../access/device-id.ts'
-import { describePlace } from '../../base/located.ts'
+import { describePlace, placeOf } from '../../base/located.ts'
 import type { LogBudget } from '../../base/log-budget.ts'
 import type { Metrics } from '../../base/metrics.ts'
-import type { ToldPlace } from '../../base/place.ts'
+import type { Failure } from '../../base/result.ts'
 import { type RefusalToRecord, STRANGERS } from '../../store/devices/recording.ts'
 import type { Store } from '../../store/store.ts'
+import type { VerifierTrace } from '../../verifier/steps/trace.ts'
 import { newAttestationId } from './attestation-id.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
+import type { RecentRefusals } from './recent-refusals.ts'
 
 export type RefusalDependencies = {
   readonly store: Pick<Store, 'recordRefusal' | 'recordStranger'>
   readonly metrics: Pick<Metrics, 'refusals' | 'refusalsNotKept'>
   readonly logBudget: LogBudget
+  readonly recentRefusals: Pick<RecentRefusals, 'note'>
   /** How many refused attempts of one device are kept in a minute. */
   readonly refusalLimiter: DeviceLimiter
   /** Fresh random bytes. */
@@ -21,13 +24,13 @@ export type RefusalDependencies = {
 /** An attempt that was refused. */
 export type Refusal = {
   readonly stage: keyof typeof EVENTS
-  readonly reason: string
-  /** Where in what was sent, for whoever wrote the agent. */
-  readonly where?: ToldPlace | undefined
+  readonly failure: Failure
   /** The device whose key was proven before the refusal; nobody else's attempts are attributable. */
   readonly deviceId: DeviceId | undefined
   readonly requestId: string
   readonly now: Date
+  /** The steps that were taken before it. */
+  readonly trace?: VerifierTrace
 }
 
 /** What an administrator finds of a refused attempt beside the attempt itself. Never evidence. */
@@ -36,14 +39,31 @@ export type RefusalRecord = Pick<
   'isVouched' | 'reasons' | 'digests' | 'trace' | 'issuer' | 'attestationPolicyHash'
 >
 
-const EVENTS = { submission: 'attestation_refused', evidence: 'evidence_refused' } as const
+const EVENTS = {
+  submission: 'attestation_refused',
+  evidence: 'evidence_refused',
+  enrolment: 'enrolment_refused',
+} as const
 
-/** Counts a refusal, and writes a line of it while the budget of its reason lasts. */
+/**
+ * Counts a refusal, remembers it for whoever asks by the id of its request, and writes a line of it
+ * while the budget of its reason lasts.
+ */
 export function noteRefusal(
-  { metrics, logBudget }: Pick<RefusalDependencies, 'metrics' | 'logBudget'>,
-  { stage, reason, where, deviceId, requestId, now }: Refusal,
+  {
+    metrics,
+    logBudget,
+    recentRefusals,
+  }: Pick<RefusalDependencies, 'logBudget' | 'recentRefusals'> & {
+    readonly metrics: Pick<Metrics, 'refusals'>
+  },
+  refusal: Refusal,
 ): void {
+  const { stage, failure, deviceId, requestId, now } = refusal
+  const { reason } = failure
   metrics.refusals.labels(stage, reason).inc()
+  recentRefusals.note(refusal)
+  const where = placeOf(failure)
   const fields = {
     request_id: requestId,
     device_id: deviceId,
@@ -65,7 +85,9 @@ export async function keepRefusal(
     stage,
     now,
     ...refusal
-  }: Pick<Refusal, 'stage' | 'now'> & RefusalRecord & { readonly deviceId: DeviceId },
+  }: Pick<Refusal, 'now'> & { readonly stage: 'submission' | 'evidence' } & RefusalRecord & {
+      readonly deviceId: DeviceId
+    },
 ): Promise<void> {
   if (refusalLimiter.charge(refusal.deviceId, now) > 0) return
   const attempt = {

@@ -8,7 +8,7 @@ import type { RequestVersion } from '../protocol/request-jws.ts'
 import type { ServiceContext, SpendContext } from '../protocol/service-context.ts'
 import type { WireAnswer } from '../protocol/wire-answers.ts'
 import type { CertifiedPath } from '../steps/certified-path.ts'
-import type { TraceStep } from '../steps/trace.ts'
+import type { Trace } from '../steps/trace.ts'
 import type { AikTrust } from './tpm/attestation-key.ts'
 import type { BoundKeys } from './tpm/key-binding.ts'
 
@@ -82,7 +82,7 @@ export type VerificationRun = {
   readonly spendContext: SpendContext
   readonly trust: AikTrust
   readonly now: Date
-  readonly trace: TraceStep[]
+  readonly trace: Trace
   /** What kinds before this one in the list have found. */
   readonly findings: Findings[]
   /** Set as soon as a key answered our challenge, whatever fails after that. */

@@ -1,3 +1,4 @@
+import { type Compared, comparison, showKey } from '../../base/comparison.ts'
 import { bytesInBase64Url, fromBase64Url, textFromBase64Url } from '../../base/encoding.ts'
 import type { JsonFailure } from '../../base/json/tree.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -14,10 +15,10 @@ export const REQUEST_JWS_REASONS = [
   'request_signature_invalid',
 ] as const
 
-export type RequestJwsFailure = {
-  readonly reason: (typeof REQUEST_JWS_REASONS)[number]
-  readonly member: string
-}
+export type RequestJwsFailure = { readonly member: string } & (
+  | { readonly reason: Exclude<(typeof REQUEST_JWS_REASONS)[number], 'request_signature_invalid'> }
+  | ({ readonly reason: 'request_signature_invalid' } & Compared)
+)
 
 export type RequestVersion = 1 | 2
 
@@ -97,5 +98,13 @@ export async function verifyRequestSignature(
   const verificationKey = await key.verificationKey(REQUEST_KEY_USE)
   const signed = { compact, signature, key: verificationKey, algorithm: ALGORITHM } as const
   const isValid = await verifyJwsSignature(signed)
-  return isValid ? ok(true) : err({ reason: 'request_signature_invalid', member: REQUEST })
+  if (isValid) return ok(true)
+  const compared = () => [
+    comparison(
+      'signature',
+      `${ALGORITHM} (salt of 32 bytes) by ${showKey(key.jwk)}`,
+      'by another key, or over other bytes',
+    ),
+  ]
+  return err({ reason: 'request_signature_invalid', member: REQUEST, compared })
 }

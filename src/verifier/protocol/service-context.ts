@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
+import { type Compared, comparison } from '../../base/comparison.ts'
 import { digest, equalBytes } from '../../base/digest.ts'
 import { textFromBase64Url, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -14,10 +15,10 @@ export const CONTEXT_REASONS = [
   'context_spent',
 ] as const
 
-export type ContextFailure = {
-  readonly reason: (typeof CONTEXT_REASONS)[number]
-  readonly member?: string
-}
+export type ContextFailure = { readonly member?: string } & (
+  | { readonly reason: Exclude<(typeof CONTEXT_REASONS)[number], 'context_challenge_mismatch'> }
+  | ({ readonly reason: 'context_challenge_mismatch' } & Compared)
+)
 
 /** A device that uses up service contexts faster than it may attest. */
 export const CONTEXT_LIMIT_REASONS = ['context_rate_limited'] as const
@@ -103,7 +104,10 @@ export function openServiceContext(input: {
   const expiresAt = new Date(Number(plain.readBigUInt64BE(CHALLENGE_BYTES)))
   if (input.now.getTime() >= expiresAt.getTime()) return err({ reason: 'context_expired' })
   const challenge = plain.subarray(0, CHALLENGE_BYTES)
-  if (!equalBytes(challenge, input.challenge)) return err({ reason: 'context_challenge_mismatch' })
+  if (!equalBytes(challenge, input.challenge)) {
+    const compared = () => [comparison('challenge', challenge, input.challenge)]
+    return err({ reason: 'context_challenge_mismatch', compared })
+  }
   return ok({ challenge, expiresAt })
 }
 
@@ -111,6 +115,16 @@ export function openServiceContext(input: {
 export function isSealedBy(text: string, keys: readonly Uint8Array[]): boolean {
   const name = readEnvelope(text)?.name
   return name !== undefined && keys.some((key) => protectionKeyOf(key).name === name)
+}
+
+/** Whether a text has the form of a service context, ours or Azure Attestation's. */
+export function hasContextForm(text: string): boolean {
+  const json = text.length > MAX_SERVICE_CONTEXT_CHARS ? undefined : textFromBase64Url(text)
+  if (json === undefined) return false
+  return readMessage('service_context', json, (message) => {
+    message.string('ProtectionKeyName', 2 * KEY_BYTES)
+    message.bytes('ProtectedContext', MAX_SERVICE_CONTEXT_CHARS)
+  }).ok
 }
 
 type Envelope = { readonly name: string; readonly sealed: Uint8Array }

@@ -7,7 +7,13 @@ import type { AttestRequest } from '../protocol/attest-request.ts'
 import type { ProtocolFailure } from '../protocol/protocol-failure.ts'
 import { aboutJwk } from '../protocol/public-jwk.ts'
 import type { RequestData, RequestKeyBinding } from '../protocol/request-data.ts'
-import { REQUEST_KEY_USE } from '../protocol/request-jws.ts'
+import {
+  REQUEST_KEY_USE,
+  type RequestJws,
+  type RequestJwsFailure,
+  verifyRequestSignature,
+} from '../protocol/request-jws.ts'
+import { endWith } from './trace.ts'
 
 /** Everything that a token states, every part of it verified; whether it is good is not judged. */
 export type VerifiedEvidence = {
@@ -32,10 +38,13 @@ export async function verifyEvidence<F extends Failure>(
   run: VerificationRun,
 ): Promise<Result<VerifiedEvidence, F | ProtocolFailure>> {
   const claims: Record<string, unknown> = {}
-  for (const kind of kinds) {
+  for (const [index, kind] of kinds.entries()) {
     const read = evidence.find((one) => one.kind === kind.name)
     const found = read === undefined ? absent(kind) : await read.verify(run)
-    if (!found.ok) return found
+    if (!found.ok) {
+      const others = kinds.slice(index + 1).map(({ name }) => name)
+      return endWith(run.trace, found, () => walkOthers(evidence, others, run))
+    }
     run.findings.push(found.value)
     for (const name of [...kind.claims.azure, ...kind.claims.own]) {
       const value = found.value.claims[name]
@@ -49,6 +58,16 @@ export async function verifyEvidence<F extends Failure>(
   return ok({ attester, requestKey: { key: requestKey, boundBy }, claims, rpData: request.rpData })
 }
 
+/** Goes on with kinds that need no more than what the one that was refused has found all the same. */
+async function walkOthers<F extends Failure>(
+  evidence: AttestRequest<F>['evidence'],
+  kinds: readonly string[],
+  run: VerificationRun,
+): Promise<void> {
+  if (run.findings.length === 0) return
+  for (const { kind, verify } of evidence) if (kinds.includes(kind)) await verify(run)
+}
+
 function absent({ claims }: Pick<EvidenceKind, 'claims'>): Result<Findings, never> {
   return ok({ claims: claims.absent ?? {} })
 }
@@ -60,6 +79,17 @@ export async function importRequestKey({
   const { jwk, member } = requestKey
   const key = await importTpmKey(jwk, REQUEST_KEY_USE)
   return key.ok ? key : err(aboutJwk(key.failure, member))
+}
+
+/** The key of a request, whose holder signed it. */
+export async function proveRequestKey(
+  jws: RequestJws,
+  request: RequestData,
+): Promise<Result<TpmKey, TpmKeyFailure | RequestJwsFailure>> {
+  const key = await importRequestKey(request)
+  if (!key.ok) return key
+  const signature = await verifyRequestSignature(jws, key.value)
+  return signature.ok ? key : signature
 }
 
 /** Names the parts of the evidence for the record, without keeping them. */

@@ -8,7 +8,7 @@ import {
   firmwareSeparator,
   secureBoot,
 } from '../../evidence/event-log/support.ts'
-import { googleQuotes, physicalQuote, shieldedVmQuote } from '../../evidence/tpm/real-quotes.ts'
+import { googleQuotes, physicalQuote } from '../../evidence/tpm/real-quotes.ts'
 import { describeVectors, vector, vectorJson } from '../../support/vectors.ts'
 import { file, inspect, inspectRefused, inspectVerified, pathOf, pcrFile } from './inspection.ts'
 
@@ -51,51 +51,58 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     expect(finding.identity_signing_key).toBeUndefined()
   })
 
-  test('good-1 replays; failed-1 does not, in PCR 0 alone', async () => {
-    const good = await physicalQuote('good-1', '365954f0')
-    const goodPath = pathOf('windows/evidence/good-1.log0.bin')
-    await inspectVerified('log', goodPath, '--pcrs', pcrFile('good', good.pcrs))
+  test('good-1 and failed-1 differ in PCR 0 alone, and neither has what the service wants', async () => {
+    const pathOfLog = (name: string) => pathOf(`windows/evidence/${name}.log0.bin`)
+    for (const [name, differing] of [
+      ['good-1', []],
+      ['failed-1', ['sha256 0']],
+    ] as const) {
+      const { pcrs } = await physicalQuote(name, '365954f0')
+      const args = ['log', pathOfLog(name), '--pcrs', pcrFile(name, pcrs)]
+      const finding = await inspectRefused('boot_pcr_not_quoted', ...args)
+      expect(finding.where).toEqual({ member: '--pcrs', pcrs: [11, 12, 13, 14] })
+      expect(rows(finding, 'mismatch')).toEqual(differing)
+      expect(finding.claims).toEqual({})
+      await inspectVerified('log', pathOfLog(name))
+    }
+  })
 
-    const failed = await physicalQuote('failed-1', '365954f0')
-    const path = pathOf('windows/evidence/failed-1.log0.bin')
-    const args = ['log', path, '--pcrs', pcrFile('failed', failed.pcrs)]
+  test('the log of another boot of latitude-7520 is refused with the values that differ', async () => {
+    const { pcrs } = await physicalQuote('latitude-7520', 'faec24c6')
+    const path = pathOf('windows/evidence/DESKTOP-MIMU51J-EPP-ESET.log0.bin')
+    const args = ['log', path, '--pcrs', pcrFile('latitude', pcrs)]
     const finding = await inspectRefused('log_pcr_mismatch', ...args)
-    expect(finding.where).toEqual({ pcrs: [0] })
-    expect(rows(finding, 'mismatch')).toEqual(['sha256 0'])
-    expect(finding.claims).toEqual({})
+    expect(finding.where).toEqual({ member: 'FILE', pcrs: [12, 13, 14] })
+    expect(rows(finding, 'mismatch')).toEqual(['sha256 12', 'sha256 13', 'sha256 14'])
+    for (const [at, pcr] of [12, 13, 14].entries()) {
+      const quoted = Buffer.from(pcrs[0]?.values.get(pcr) ?? []).toString('hex')
+      expect(finding.compared[at]).toMatchObject({ what: `sha256 PCR ${pcr}`, expected: quoted })
+      expect(finding.compared[at].found).not.toBe(quoted)
+    }
     const { output, status } = await inspect(...args)
-    expect(output).toMatch(/^REFUSED {2}log_pcr_mismatch\n {2}pcrs {2}0\n/)
-    expect(output.match(/MISMATCH: the PCR is [0-9a-f]{64}\n/g)).toHaveLength(1)
+    expect(output).toMatch(
+      /^REFUSED {2}log_pcr_mismatch\n {2}pcrs {4}12, 13, 14\n {2}member {2}FILE\n {2}sha256 PCR 12\n/,
+    )
+    expect(output.match(/MISMATCH: the PCR is [0-9a-f]{64}\n/g)).toHaveLength(3)
     expect(status).toBe(3)
   })
 
-  test('windows_gcp_shielded_vm: Secure Boot on, fourth boot, code integrity, ELAM', async () => {
-    const name = 'eventlog/go-attestation/windows_gcp_shielded_vm'
-    const args = ['log', pathOf(`${name}.eventlog.bin`), '--pcrs']
-    const replayed = new Set([0, 4, 5, 7, 11, 12, 13, 14])
-    const pcrs = shieldedVmQuote().pcrs.map(({ algorithm, values }) => ({
-      algorithm,
-      values: new Map([...values].filter(([pcr]) => replayed.has(pcr))),
-    }))
-    const finding = await inspectVerified(...args, pcrFile('shielded', pcrs))
-    expect(finding.claims).toMatchObject({
-      secureBootEnabled: true,
-      codeIntegrityEnabled: true,
-      bootCounter: 4,
-      bitlockerEnabled: false,
-      elamDrivers: ['Windows Defender'],
-    })
-  })
+  test.each(['windows_gcp_shielded_vm.eventlog.bin', 'option_rom_eventlog'])(
+    '%s has SHA-1 alone, by which the service goes for nothing',
+    async (name) => {
+      const path = pathOf(`eventlog/go-attestation/${name}`)
+      const finding = await inspectRefused('boot_pcr_bank_weak', 'log', path)
+      expect(finding.compared[0].found).toBe('in the quote: sha1; in the log: sha1')
+      expect(finding.events.length).toBeGreaterThan(20)
+    },
+  )
 
-  test('option_rom_eventlog: PCR 0 to 7 replay, Secure Boot on; alone, VBS is claimed too', async () => {
+  test('option_rom_eventlog: PCR 0 to 7 replay', async () => {
     const path = pathOf('eventlog/go-attestation/option_rom_eventlog')
-    const finding = await inspectVerified('log', path, '--pcrs', `${path}.pcrs.json`)
+    const args = ['log', path, '--pcrs', `${path}.pcrs.json`]
+    const finding = await inspectRefused('boot_pcr_bank_weak', ...args)
     expect(rows(finding, 'match')).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((pcr) => `sha1 ${pcr}`))
-    expect(finding.claims.secureBootEnabled).toBe(true)
-    expect(finding.claims).not.toHaveProperty('vbsEnabled')
-
-    const alone = await inspectVerified('log', path)
-    expect(alone.claims.vbsEnabled).toBe(true)
+    const alone = await inspectRefused('boot_pcr_bank_weak', 'log', path)
     expect(alone.remarks.join()).toContain('no PCR values were given')
     expect(rows(alone, 'match')).toEqual([])
     expect(rows(alone, 'not compared').length).toBeGreaterThan(8)
@@ -107,38 +114,55 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     for (const [name, banks] of Object.entries(logs)) {
       const path = pathOf(`eventlog/go-tpm-tools/${name}`)
       const pcrs = file(`${name}.json`, JSON.stringify(banks))
-      const all = await inspectVerified('log', path, '--pcrs', pcrs)
+      // None of them is of a quote over all PCRs that the service wants.
+      const reason = 'sha256' in banks ? 'boot_pcr_not_quoted' : 'boot_pcr_bank_weak'
+      const all = await inspectRefused(reason, 'log', path, '--pcrs', pcrs)
       expect(rows(all, 'mismatch')).toEqual([])
       for (const [bank, values] of Object.entries(banks)) {
-        const one = await inspectVerified('log', path, '--pcrs', pcrs, '--bank', bank)
+        const { output } = await inspect('log', path, '--pcrs', pcrs, '--bank', bank, '--json')
+        const one = JSON.parse(output)
         expect(rows(one, 'match')).toEqual(Object.keys(values).map((pcr) => `${bank} ${pcr}`))
       }
     }
   })
 
-  test('a Secure Boot variable of no bytes is told and gives no claims', async () => {
-    const finding = await inspectVerified(
+  test('a Secure Boot variable of no bytes is refused, as the service refuses it', async () => {
+    const finding = await inspectRefused(
+      'log_secure_boot_invalid',
       'log',
       pathOf('eventlog/go-tpm-tools/arch-linux-workstation.bin'),
     )
     expect(finding.claims).toEqual({})
-    expect(finding.claims_refused).toMatchObject({ reason: 'log_secure_boot_invalid' })
-    expect(finding.remarks.join()).toContain('log_secure_boot_invalid')
+    const { event, pcrs, type, offset } = finding.where
+    expect({ event, pcrs, type }).toEqual({
+      ...{ event: 3, pcrs: [7], type: 'EV_EFI_VARIABLE_DRIVER_CONFIG' },
+    })
+    // The data of the event: the GUID of the variable's vendor comes first. UEFI 2.10 §3.3
+    const log = Buffer.from(vector('eventlog/go-tpm-tools/arch-linux-workstation.bin'))
+    expect(log.subarray(offset, offset + 4).toString('hex')).toBe('61dfe48b')
   })
 
-  test('the log in the attestation of Google Compute Engine replays in every quoted bank', async () => {
+  test('the log in the attestation of Google Compute Engine, beside which IMA extends PCR 10', async () => {
     const { quotes } = googleQuotes()
     const { protobufBytesOnce, readProtobuf } = await import('../../support/protobuf.ts')
     const message = readProtobuf(vector('tpm-quote/go-tpm-tools/gce-cos-85-nonce9009.pb'))
     const path = file('gce.log', protobufBytesOnce(message, 3))
+    const seen = []
     for (const { pcrs } of quotes) {
       const bank = pcrs[0]?.algorithm ?? ''
-      const replayable = pcrs.map(({ algorithm, values }) => ({
-        algorithm,
-        values: new Map([...values].filter(([pcr]) => pcr < 10)),
-      }))
-      await inspectVerified('log', path, '--pcrs', pcrFile(`gce-${bank}`, replayable))
+      const args = ['log', path, '--pcrs', pcrFile(`gce-${bank}`, pcrs)]
+      seen.push(bank)
+      if (bank === 'sha1') {
+        await inspectRefused('boot_pcr_bank_weak', ...args, '--ima')
+        continue
+      }
+      const finding = await inspectVerified(...args, '--ima')
+      expect(finding.claims).toMatchObject({ secureBootEnabled: true })
+      expect(rows(finding, 'not compared')).toEqual([`${bank} 10`])
+      const without = await inspectRefused('log_pcr_mismatch', ...args)
+      expect(without.where).toEqual({ member: 'FILE', pcrs: [10] })
     }
+    expect(seen).toEqual(['sha1', 'sha256', 'sha384'])
   })
 
   test('linux_tpm12: PCR 0 to 7 replay', async () => {
@@ -149,13 +173,15 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
       .map(({ Index, Digest }) => [Index, Digest] as const)
     const pcrs = pcrFile('tpm12', [bankOf('sha1', Object.fromEntries(values), 'base64')])
     const log = file('tpm12.log', Buffer.from(Log.Raw, 'base64'))
-    await inspectVerified('log', log, '--pcrs', pcrs)
+    const finding = await inspectRefused('boot_pcr_bank_weak', 'log', log, '--pcrs', pcrs)
+    expect(rows(finding, 'match')).toHaveLength(values.length)
   })
 
   test('a log that ends early still tells what it has; one of 49 bytes too', async () => {
     const early = await inspectVerified('log', pathOf('eventlog/go-attestation/sb_cert_eventlog'))
     expect(early.events).toHaveLength(14)
-    const short = await inspectVerified(
+    const short = await inspectRefused(
+      'boot_pcr_bank_weak',
       'log',
       pathOf('eventlog/go-attestation/short_no_action_eventlog'),
     )
@@ -186,9 +212,9 @@ describe('inspect log', () => {
   })
 
   test('a bank that the log does not have is refused, and so are PCRs of it', async () => {
-    await inspectRefused('log_bank_missing', 'log', path, '--bank', 'sha384')
+    await inspectRefused('boot_pcr_bank_weak', 'log', path, '--bank', 'sha384')
     const pcrs = pcrFile('other', [{ algorithm: 'sha1', values: new Map([[7, Buffer.alloc(20)]]) }])
-    await inspectRefused('log_bank_missing', 'log', path, '--pcrs', pcrs)
+    await inspectRefused('boot_pcr_bank_weak', 'log', path, '--pcrs', pcrs)
   })
 
   test.each([
@@ -229,6 +255,7 @@ describe('inspect log', () => {
     ['with a file that is not there', [`${path}.no`]],
     ['with a folder', ['.']],
     ['with a bank that there is not', [path, '--bank', 'md5']],
+    ['with the log of a dynamic launch and no PCR values', [path, '--drtm', path]],
     ['with a PCR file that is not there', [path, '--pcrs', `${path}.no`]],
   ])('is wrong usage %s', async (_, args) => {
     await expect(inspect('log', ...args)).rejects.toThrow(UsageError)

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { toHex } from '../../../src/base/encoding.ts'
 import { UsageError } from '../../../src/cli/framework/usage-error.ts'
+import { independentKeys } from '../../../src/simulator/key-source.ts'
+import { reportEnclave, startVirtualDevice } from '../../../src/simulator/virtual-device.ts'
 import { describeVectors, vector } from '../../support/vectors.ts'
 import { file, inspect, inspectRefused, inspectVerified, pathOf } from './inspection.ts'
 
@@ -36,6 +38,14 @@ describeVectors('inspect report: the enclave of SQL Server', () => {
     await inspectVerified('report', pathOf(REPORT), '--key', file('hgs.pem', pem))
   })
 
+  test('with the key that the boot log of another machine measured it is refused', async () => {
+    const log = pathOf('windows/evidence/latitude-7520.log0.bin')
+    const args = ['report', pathOf(REPORT), '--key', log]
+    const finding = await inspectRefused('report_signature_invalid', ...args)
+    const { identity_signing_key: key } = await inspectVerified('log', log)
+    expect(finding.compared[0].expected).toContain(key.n.slice(0, 20))
+  })
+
   test('a flipped byte anywhere in what is signed is refused', async () => {
     const report = vector(REPORT)
     for (let offset = SIGNED.from; offset < SIGNED.to; offset += 61) {
@@ -65,8 +75,18 @@ describeVectors('inspect report: the enclave of SQL Server', () => {
       [pathOf(REPORT)],
       [...KEY],
       [pathOf(REPORT), '--key', file('no.pem', 'hello')],
+      // Logs that measure no such key, or that the service goes by for nothing.
+      [pathOf(REPORT), '--key', pathOf('windows/evidence/DESKTOP-MIMU51J-EPP-ESET.log0.bin')],
+      [pathOf(REPORT), '--key', pathOf('eventlog/go-attestation/option_rom_eventlog')],
       ['nowhere', ...KEY],
     ]
     for (const args of wrong) await expect(inspect('report', ...args)).rejects.toThrow(UsageError)
   })
+})
+
+test('a report of a machine is verified with the boot log of that machine', async () => {
+  const device = await startVirtualDevice({ name: 'one', keys: independentKeys() })
+  const made = await reportEnclave(device, new Uint8Array(64))
+  const path = file('own.report', made ?? expect.fail('the device has an enclave'))
+  await inspectVerified('report', path, '--key', file('own.log', device.bootLog.bytes))
 })

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { comparisonsOf } from '../../../src/base/comparison.ts'
 import { DIGEST_BYTES, digest, type HashAlgorithm } from '../../../src/base/digest.ts'
+import { toHex } from '../../../src/base/encoding.ts'
 import { readBootClaims } from '../../../src/evidence/event-log/claims.ts'
 import { EV } from '../../../src/evidence/event-log/event-types.ts'
-import { replayLog, verifyReplay } from '../../../src/evidence/event-log/replay.ts'
+import { initialPcr, replayLog, verifyReplay } from '../../../src/evidence/event-log/replay.ts'
 import { parseTcgLog } from '../../../src/evidence/event-log/tcg-log.ts'
 import type { PcrBank } from '../../../src/evidence/tpm/pcr.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
@@ -233,7 +235,11 @@ describe('replay', () => {
       values: new Map([5, 3, 0, 1].map((pcr) => [pcr, Buffer.alloc(32, pcr === 1 ? 0 : 7)])),
     }
     const failure = expectRefusal(verifyReplay({ log, pcrs }), 'log_pcr_mismatch')
-    expect(failure).toEqual({ reason: 'log_pcr_mismatch', pcrs: [0, 3, 5] })
+    expect(failure).toMatchObject({ pcrs: [0, 3, 5] })
+    const compared = comparisonsOf(failure)
+    expect(compared.map(({ what }) => what)).toEqual([0, 3, 5].map((pcr) => `sha256 PCR ${pcr}`))
+    const replayed = replayLog(log, 'sha256').values.get(3) ?? initialPcr(log, 'sha256', 3)
+    expect(compared[1]).toMatchObject({ expected: '07'.repeat(32), found: toHex(replayed) })
   })
 
   test('a value of the wrong width is a mismatch', () => {

@@ -1,3 +1,4 @@
+import { type Compared, comparison, showKey } from '../../../base/comparison.ts'
 import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { TpmKey } from '../../../evidence/tpm/key.ts'
@@ -30,7 +31,8 @@ export const AIK_REASONS = [
 ] as const
 
 export type AikFailure =
-  | { readonly reason: (typeof AIK_REASONS)[number]; readonly member: string }
+  | { readonly reason: 'aik_missing' | 'aik_not_certified'; readonly member: string }
+  | ({ readonly reason: 'aik_certificate_key_mismatch'; readonly member: string } & Compared)
   | TpmKeyFailure
   | CertificateFailure
   | PathFailure
@@ -92,7 +94,9 @@ export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, Aik
     const other = await importTpmKey(certified.value)
     if (!other.ok) return other
     if (!isSameKey(key.value, other.value)) {
-      return err({ reason: 'aik_certificate_key_mismatch', member: inCertificate })
+      const [named, sent] = [other.value.jwk, key.value.jwk]
+      const compared = () => [comparison('aik_pub', showKey(named), showKey(sent))]
+      return err({ reason: 'aik_certificate_key_mismatch', member: inCertificate, compared })
     }
   }
   const hash = await aikPubHash(key.value)

@@ -1,3 +1,9 @@
+import {
+  type Compared,
+  type Comparison,
+  comparison,
+  comparisonsOf,
+} from '../../../base/comparison.ts'
 import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
 import {
@@ -6,11 +12,13 @@ import {
   readBootClaims,
 } from '../../../evidence/event-log/claims.ts'
 import type { ClockInfo } from '../../../evidence/tpm/attest.ts'
+import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
 import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
 import { isSameKey } from '../../protocol/public-jwk.ts'
 import { type Aik, type AikFailure, resolveAik } from './attestation-key.ts'
 import { type BootLogFailure, proveBootLogs } from './boot-log-proof.ts'
-import type { BootEvidence } from './tpm-evidence.ts'
+import { compareKeys } from './key-binding.ts'
+import type { BootEvidence, BootLogs } from './tpm-evidence.ts'
 import { verifyStatement } from './verify-statement.ts'
 
 export const RESUME_REASONS = ['resume_aik_mismatch', 'resume_boot_unlinked'] as const
@@ -18,7 +26,7 @@ export const RESUME_REASONS = ['resume_aik_mismatch', 'resume_boot_unlinked'] as
 export type ResumeFailure = {
   readonly reason: (typeof RESUME_REASONS)[number]
   readonly member: string
-}
+} & Compared
 
 /** What was measured in one session of the TPM, proven by a quote. */
 export type ProvenBoot = BootMeasurements & { readonly clock: ClockInfo }
@@ -32,16 +40,38 @@ export function verifyFreshQuote(
   return verifyStatement(evidence.statement, aik, { qualifyingData })
 }
 
+/**
+ * Reads what logs measured, as proven as the PCR values are that they are held against. `quote`: the
+ * member that these came from, since what a quote leaves out is no fault of the log.
+ */
+export function readMeasuredBoot(
+  logs: BootLogs,
+  pcrs: readonly PcrBank[],
+  quote: string,
+): Result<BootMeasurements, BootLogFailure> {
+  const log = proveBootLogs(logs, pcrs)
+  return log.ok ? inMember(logs.members.srtm, readBootClaims(log.value)) : inMember(quote, log)
+}
+
 /** Proves a session's logs by its verified quote and reads what they measured. */
 export function readProvenBoot(
   evidence: BootEvidence,
   quote: VerifiedQuote,
 ): Result<ProvenBoot, BootLogFailure> {
-  const log = proveBootLogs(evidence.logs, quote.pcrs)
-  // What the quote leaves out is no fault of the log.
-  if (!log.ok) return inMember(evidence.statement.members.quote, log)
-  const measured = inMember(evidence.logs.members.srtm, readBootClaims(log.value))
+  const { logs, statement } = evidence
+  const measured = readMeasuredBoot(logs, quote.pcrs, statement.members.quote)
   return measured.ok ? ok({ ...measured.value, clock: quote.attest.clockInfo }) : measured
+}
+
+/** The PCR values that logs replay to. */
+export function comparePcrs(logs: BootLogs, pcrs: readonly PcrBank[]): readonly Comparison[] {
+  const log = proveBootLogs(logs, pcrs)
+  if (!log.ok) return comparisonsOf(log.failure)
+  const { bank, provenPcrs } = log.value
+  const values = pcrs.find(({ algorithm }) => algorithm === bank)?.values ?? new Map()
+  return [...values]
+    .filter(([pcr]) => provenPcrs.has(pcr))
+    .map(([pcr, value]) => comparison(`${bank} PCR ${pcr}`, value, value))
 }
 
 /**
@@ -60,14 +90,18 @@ export async function joinBootBeforeHibernation(
   const bootAik = await resolveAik(evidence.aik)
   if (!bootAik.ok) return bootAik
   if (!isSameKey(bootAik.value.key, aik.key)) {
-    return err({ reason: 'resume_aik_mismatch', member: `${evidence.aik.member}.aik_pub` })
+    const compared = () => [compareKeys('attestation key', aik.key, bootAik.value.key)]
+    const member = `${evidence.aik.member}.aik_pub`
+    return err({ reason: 'resume_aik_mismatch', member, compared })
   }
   const verified = await verifyStatement(evidence.statement, aik, { acceptAnyNonce: true })
   if (!verified.ok) return verified
   const boot = readProvenBoot(evidence, verified.value)
   if (!boot.ok) return boot
   if (!isSameColdBoot(boot.value, resumed)) {
-    return err({ reason: 'resume_boot_unlinked', member: evidence.statement.members.quote })
+    const compared = () => compareSessions(boot.value, resumed)
+    const member = evidence.statement.members.quote
+    return err({ reason: 'resume_boot_unlinked', member, compared })
   }
   return ok(joinMeasurements(boot.value, resumed))
 }
@@ -78,6 +112,17 @@ function isSameColdBoot(boot: ProvenBoot, resumed: ProvenBoot): boolean {
   if (boot.clock.resetCount === resumed.clock.resetCount) return true
   const counter = boot.claims.bootCounter
   return counter !== undefined && counter === resumed.claims.bootCounter
+}
+
+/** What ties a cold boot to a resume: as the resume has it, and as the boot has it. */
+export function compareSessions(boot: ProvenBoot, resumed: ProvenBoot): readonly Comparison[] {
+  const say = (value: unknown) => String(value ?? 'not measured')
+  const most = `at most ${resumed.clock.clock}`
+  return [
+    comparison('clock of the TPM', most, say(boot.clock.clock)),
+    comparison('resets of the TPM', say(resumed.clock.resetCount), say(boot.clock.resetCount)),
+    comparison('bootCounter', say(resumed.claims.bootCounter), say(boot.claims.bootCounter)),
+  ]
 }
 
 /**

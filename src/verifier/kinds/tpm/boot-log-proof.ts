@@ -1,3 +1,4 @@
+import { type Compared, type Comparison, comparison } from '../../../base/comparison.ts'
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../../base/digest.ts'
 import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
@@ -21,14 +22,12 @@ export const DRTM_LOG_REASONS = ['drtm_log_foreign_pcr', 'drtm_log_pcr_mismatch'
 export type BootLogFailure =
   | LogFailure
   | ParseFailure
-  | { readonly reason: 'boot_pcr_bank_weak' }
+  | ({ readonly reason: 'boot_pcr_bank_weak' } & Compared)
   | {
-      readonly reason:
-        | 'boot_pcr_not_quoted'
-        | 'boot_pcr_order_wrong'
-        | (typeof DRTM_LOG_REASONS)[number]
+      readonly reason: 'boot_pcr_not_quoted' | 'boot_pcr_order_wrong' | 'drtm_log_foreign_pcr'
       readonly pcrs: readonly number[]
     }
+  | ({ readonly reason: 'drtm_log_pcr_mismatch'; readonly pcrs: readonly number[] } & Compared)
 
 /** Strongest first. SHA-1 is no basis for claims: colliding boot components can be made. */
 const ACCEPTED_BANKS: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256']
@@ -37,7 +36,8 @@ const ACCEPTED_BANKS: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256']
  * prove nothing about the boot, 17 to 22 belong to the dynamic launch. TCG PC Client PTP §4.6.2
  */
 const LAST_STATIC_PCR = 15
-const IMA_PCR = 10
+/** Which an IMA log extends. */
+export const IMA_PCR = 10
 const FIRST_DYNAMIC_PCR = 17
 const LAST_DYNAMIC_PCR = 22
 
@@ -75,9 +75,20 @@ function chooseBank(quoted: readonly PcrBank[], log: TcgLog): Result<PcrBank, Bo
     (one) => log.algorithms.includes(one) && quoted.some((bank) => bank.algorithm === one),
   )
   const bank = quoted.find((one) => one.algorithm === algorithm)
-  if (bank === undefined) return err({ reason: 'boot_pcr_bank_weak' })
+  if (bank === undefined) {
+    const compared = () => [compareBanks(quoted, log)]
+    return err({ reason: 'boot_pcr_bank_weak', compared })
+  }
   const pcrs = REQUIRED_PCRS.filter((pcr) => !bank.values.has(pcr))
   return pcrs.length === 0 ? ok(bank) : err({ reason: 'boot_pcr_not_quoted', pcrs })
+}
+
+function compareBanks(quoted: readonly PcrBank[], { algorithms }: TcgLog): Comparison {
+  const [inQuote, inLog] = [quoted.map(({ algorithm }) => algorithm), algorithms].map(
+    (names) => names.join(', ') || 'none',
+  )
+  const wanted = `${ACCEPTED_BANKS.join(' or ')}, in the quote and in the log`
+  return comparison('bank', wanted, `in the quote: ${inQuote}; in the log: ${inLog}`)
 }
 
 /**
@@ -101,7 +112,13 @@ function proveDrtmLog(log: TcgLog, bank: PcrBank): Result<true, BootLogFailure> 
     .map(([pcr]) => pcr)
   const unquoted = [...values.keys()].filter((pcr) => !bank.values.has(pcr))
   const wrong = [...pcrs, ...unquoted]
-  return wrong.length === 0 ? ok(true) : err({ reason: 'drtm_log_pcr_mismatch', pcrs: wrong })
+  if (wrong.length === 0) return ok(true)
+  const compared = () =>
+    wrong.map((pcr) => {
+      const quoted = bank.values.get(pcr) ?? 'a quoted value, and there is none'
+      return comparison(`${bank.algorithm} PCR ${pcr}`, quoted, values.get(pcr) ?? zero)
+    })
+  return err({ reason: 'drtm_log_pcr_mismatch', pcrs: wrong, compared })
 }
 
 function isDynamic(pcr: number): boolean {

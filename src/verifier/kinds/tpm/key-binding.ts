@@ -1,21 +1,28 @@
+import { type Compared, type Comparison, comparison, showKey } from '../../../base/comparison.ts'
 import { digest } from '../../../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../../../base/encoding.ts'
 import { inMember } from '../../../base/located.ts'
 import { err, type Failure, ok, type Result } from '../../../base/result.ts'
 import { hashAlgorithmId } from '../../../evidence/tpm/algorithms.ts'
+import { parseTpmsAttest } from '../../../evidence/tpm/attest.ts'
 import {
   type CERTIFY_REASONS,
   type CertifyFailure,
   verifyCertification,
 } from '../../../evidence/tpm/certify.ts'
+import { compareNonce } from '../../../evidence/tpm/freshness.ts'
 import { importTpmKey, type TpmKey, type TpmKeyFailure } from '../../../evidence/tpm/key.ts'
+import { parseTpmPublic } from '../../../evidence/tpm/public-area.ts'
 import { aboutJwk, isSameKey } from '../../protocol/public-jwk.ts'
 import type { KeyCertification, RequestData } from '../../protocol/request-data.ts'
 
 export const CERTIFIED_KEY_REASONS = ['certified_key_mismatch'] as const
 
 export type KeyBindingFailure =
-  | { readonly reason: (typeof CERTIFIED_KEY_REASONS)[number]; readonly member: string }
+  | ({
+      readonly reason: (typeof CERTIFIED_KEY_REASONS)[number]
+      readonly member: string
+    } & Compared)
   | CertifyFailure
   | TpmKeyFailure
 
@@ -52,6 +59,32 @@ export function qualifyingDataOf({ requestKey, challenge }: RequestData): Uint8A
   const { binding, jwkText } = requestKey
   if (binding.kind !== 'tpm_quote') return challenge
   return digest(binding.hash, toUtf8(jwkText), Uint8Array.of(0), challenge)
+}
+
+/** Two keys that have to be one. */
+export function compareKeys(what: string, expected: TpmKey, found: TpmKey): Comparison {
+  return comparison(what, showKey(expected.jwk), showKey(found.jwk))
+}
+
+/** What the TPM certified of the request's keys, and the nonce with it, as they came. */
+export function compareCertifications(request: RequestData): readonly Comparison[] {
+  const { binding, jwk } = request.requestKey
+  const certified = [
+    ...request.otherKeys,
+    ...(binding.kind === 'tpm_certify' ? [{ jwk, certification: binding.certification }] : []),
+  ]
+  return certified.flatMap(({ jwk: key, certification }) => {
+    const attest = certification && parseTpmsAttest(certification.certification)
+    const area = certification && parseTpmPublic(certification.publicArea)
+    if (attest?.ok !== true || area?.ok !== true) return []
+    const { attested, extraData } = attest.value
+    if (attested.kind !== 'certify') return []
+    return [
+      ...compareNonce(extraData, { qualifyingData: request.challenge }),
+      comparison('Name of the public area', attested.name, area.value.name),
+      comparison('key of the request', showKey(key), showKey(area.value.jwk)),
+    ]
+  })
 }
 
 /**
@@ -115,7 +148,8 @@ async function verifyCertifiedKey(input: {
   if (!key.ok) return key
   // The TPM vouches for the key in the public area; the request must be about that one.
   if (!isSameKey(key.value, input.key)) {
-    return err({ reason: 'certified_key_mismatch', member: `${member}.public` })
+    const compared = () => [compareKeys('key of the request', input.key, key.value)]
+    return err({ reason: 'certified_key_mismatch', member: `${member}.public`, compared })
   }
   const info = {
     name_alg: hashAlgorithmId(area.nameAlgorithm),

@@ -1,11 +1,22 @@
 import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
 
+/** The name of the kind. */
+export const TPM_KIND = 'tpm'
+
 /** What a TPM says about its machine. Everything in it is read but unverified. */
 export type TpmEvidence = {
   /** The boot that runs now, or the resume from hibernation that it runs since. */
   readonly current: BootEvidence
   /** The cold boot before the hibernation that `current` resumed from. */
   readonly beforeHibernation: BootEvidence | undefined
+}
+
+/** What the reader of the kind made of the TPM's part of a request. */
+export function tpmEvidenceOf(request: {
+  readonly evidence: readonly { readonly kind: string; readonly content: unknown }[]
+}): TpmEvidence | undefined {
+  const read = request.evidence.find(({ kind }) => kind === TPM_KIND)
+  return read?.content as TpmEvidence | undefined
 }
 
 /** What one session of the TPM, from reset to reset, leaves behind. */

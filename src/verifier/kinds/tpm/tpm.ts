@@ -3,6 +3,7 @@ import { TPM_ANSWERS } from './answers.ts'
 import { TPM_CLAIMS } from './claims.ts'
 import { readTpmV1 } from './read-v1.ts'
 import { readTpmV2 } from './read-v2.ts'
+import { TPM_KIND } from './tpm-evidence.ts'
 import { TPM_STEPS, type TpmFailure, verifyTpm } from './verify.ts'
 
 /**
@@ -10,7 +11,7 @@ import { TPM_STEPS, type TpmFailure, verifyTpm } from './verify.ts'
  * challenge, so it is this kind that says who attests.
  */
 export const tpmKind = defineKind<TpmFailure>({
-  name: 'tpm',
+  name: TPM_KIND,
   requestType: 'basic',
   steps: TPM_STEPS,
   parts: ['quote', 'boot_log'],
@@ -22,7 +23,7 @@ export const tpmKind = defineKind<TpmFailure>({
     const evidence = version === 1 ? readTpmV1(tpm, accept) : readTpmV2(tpm, accept)
     const { statement, logs } = evidence.current
     return {
-      kind: 'tpm',
+      kind: TPM_KIND,
       content: evidence,
       parts: { quote: statement.quote, boot_log: logs.srtm },
       verify: (run) => verifyTpm(evidence, run),

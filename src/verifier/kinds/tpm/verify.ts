@@ -1,23 +1,32 @@
+import { comparison } from '../../../base/comparison.ts'
 import { toBase64Url } from '../../../base/encoding.ts'
 import { inMember } from '../../../base/located.ts'
 import { ok, type Result } from '../../../base/result.ts'
+import { compareNonce } from '../../../evidence/tpm/freshness.ts'
 import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
 import type { ContextFailure, ContextLimitFailure } from '../../protocol/service-context.ts'
 import type { CertifiedPath } from '../../steps/certified-path.ts'
-import { takeStep } from '../../steps/trace.ts'
+import { endWith, takeStep } from '../../steps/trace.ts'
 import type { Findings, VerificationRun } from '../kind.ts'
 import { type Aik, type AikFailure, resolveAik, validateAik } from './attestation-key.ts'
 import {
+  comparePcrs,
   joinBootBeforeHibernation,
   type ProvenBoot,
   type ResumeFailure,
+  readMeasuredBoot,
   readProvenBoot,
   verifyFreshQuote,
 } from './boot-evidence.ts'
 import type { BootLogFailure } from './boot-log-proof.ts'
 import { claimsOfTpm } from './claims.ts'
-import { type KeyBindingFailure, qualifyingDataOf, verifyKeyBindings } from './key-binding.ts'
-import type { TpmEvidence } from './tpm-evidence.ts'
+import {
+  compareCertifications,
+  type KeyBindingFailure,
+  qualifyingDataOf,
+  verifyKeyBindings,
+} from './key-binding.ts'
+import type { BootEvidence, TpmEvidence } from './tpm-evidence.ts'
 
 export type TpmFailure =
   | AikFailure
@@ -62,30 +71,49 @@ export async function verifyTpm(
   run: VerificationRun,
 ): Promise<Result<Findings, TpmFailure>> {
   const { trace, request } = run
-  const aik = await takeStep(trace, 'attestation_key', () => resolveAik(evidence.current.aik))
-  if (!aik.ok) return aik
+  const { current } = evidence
+  const aik = await takeStep(trace, 'attestation_key', () => resolveAik(current.aik))
+  const unproven = () => walkUnprovenLog(current, run)
+  if (!aik.ok) return endWith(trace, aik, unproven)
+  const certificate = () => takeCertificate(aik.value, run)
+  const bindings = () => takeBindings(aik.value, run)
   const proven = (isVouched: boolean) => ({ deviceKey: aik.value.hash, isVouched })
+  const qualifyingData = qualifyingDataOf(request)
   const quote = await takeStep(
     trace,
     'quote',
-    () => verifyFreshQuote(evidence.current, aik.value, qualifyingDataOf(request)),
-    describePcrs,
+    () => verifyFreshQuote(current, aik.value, qualifyingData),
+    { detail: describePcrs, compared: (found) => compareQuote(found, qualifyingData) },
   )
   if (quote.ok || REFUSED_AFTER_NONCE.has(quote.failure.reason)) run.provenAik = proven(false)
-  if (!quote.ok) return quote
-  const path = await takeStep(
-    trace,
-    'attestation_key_certificate',
-    () => validateAik(aik.value, run.trust, run.now),
-    (found) => (found ? 'chained to a trust anchor' : 'no trust anchor, and none is required'),
-  )
-  if (!path.ok) return path
+  if (!quote.ok) return endWith(trace, quote, certificate, bindings, unproven)
+  const path = await certificate()
+  if (!path.ok) return endWith(trace, path, bindings, () => walkLog(current, quote.value, run))
   const isVouched = path.value !== undefined
   const use = await takeStep(trace, 'service_context_use', () => spend(run, aik.value, isVouched))
   // A copy of a message that was answered before proves nobody.
   run.provenAik = use.ok ? proven(isVouched) : undefined
   if (!use.ok) return use
   return verifyContent(evidence, run, { aik: aik.value, quote: quote.value, path: path.value })
+}
+
+function takeCertificate(aik: Aik, { trace, trust, now }: VerificationRun) {
+  return takeStep(trace, 'attestation_key_certificate', () => validateAik(aik, trust, now), {
+    detail: (path) =>
+      path ? 'chained to a trust anchor' : 'no trust anchor, and none is required',
+  })
+}
+
+function takeBindings(aik: Aik, { trace, request, requestKey }: VerificationRun) {
+  return takeStep(trace, 'key_bindings', () => verifyKeyBindings(request, requestKey, aik.key), {
+    compared: () => compareCertifications(request),
+  })
+}
+
+function takeLog(evidence: BootEvidence, quote: VerifiedQuote, { trace }: VerificationRun) {
+  return takeStep(trace, 'boot_log', () => readProvenBoot(evidence, quote), {
+    compared: () => comparePcrs(evidence.logs, quote.pcrs),
+  })
 }
 
 /**
@@ -106,20 +134,19 @@ async function spend(
 /** What is left once the AK has proven itself and the context is used up. */
 async function verifyContent(
   evidence: TpmEvidence,
-  { request, requestKey, trust, trace }: VerificationRun,
+  run: VerificationRun,
   proven: {
     readonly aik: Aik
     readonly quote: VerifiedQuote
     readonly path: CertifiedPath | undefined
   },
 ): Promise<Result<Findings, TpmFailure>> {
+  const { trace, trust } = run
   const { aik, quote, path } = proven
-  const keys = await takeStep(trace, 'key_bindings', () =>
-    verifyKeyBindings(request, requestKey, aik.key),
-  )
-  if (!keys.ok) return keys
-  const { beforeHibernation } = evidence
-  const current = await takeStep(trace, 'boot_log', () => readProvenBoot(evidence.current, quote))
+  const { current: session, beforeHibernation } = evidence
+  const keys = await takeBindings(aik, run)
+  if (!keys.ok) return endWith(trace, keys, () => walkLog(session, quote, run))
+  const current = await takeLog(session, quote, run)
   if (!current.ok) return current
   const boot: Result<ProvenBoot, TpmFailure> =
     beforeHibernation === undefined
@@ -133,6 +160,33 @@ async function verifyContent(
     attester: { hash: aik.hash, path, keys: keys.value },
     enclaveSigner: boot.value.idks,
   })
+}
+
+/** Goes on with the log, and with the key that an enclave's report must be signed with. */
+async function walkLog(evidence: BootEvidence, quote: VerifiedQuote, run: VerificationRun) {
+  const boot = await takeLog(evidence, quote, run)
+  if (boot.ok) run.findings.push({ claims: {}, enclaveSigner: boot.value.idks })
+}
+
+const UNPROVEN = 'it replays to the PCR values that were sent, which the quote does not prove'
+
+/** The same with PCR values that no quote proves, so that the log passes for nothing. */
+async function walkUnprovenLog({ logs, statement }: BootEvidence, run: VerificationRun) {
+  const trace = { ...run.trace, unchecked: { boot_log: UNPROVEN } }
+  const { pcrs, members } = statement
+  const { quote } = members
+  const boot = await takeStep(trace, 'boot_log', () => readMeasuredBoot(logs, pcrs, quote), {
+    compared: () => comparePcrs(logs, pcrs),
+  })
+  if (boot.ok) run.findings.push({ claims: {}, enclaveSigner: boot.value.idks })
+}
+
+function compareQuote({ attest }: VerifiedQuote, qualifyingData: Uint8Array) {
+  const { pcrDigest } = attest.attested
+  return [
+    ...compareNonce(attest.extraData, { qualifyingData }),
+    comparison('digest of the PCR values', pcrDigest, pcrDigest),
+  ]
 }
 
 function describePcrs(quote: VerifiedQuote): string {

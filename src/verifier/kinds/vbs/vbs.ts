@@ -1,3 +1,4 @@
+import { type Compared, type Comparison, comparison, showKey } from '../../../base/comparison.ts'
 import { digestText, equalBytes } from '../../../base/digest.ts'
 import { toBase64Url } from '../../../base/encoding.ts'
 import { inMember } from '../../../base/located.ts'
@@ -18,7 +19,7 @@ import { defineKind, type Findings, type RequestParts, type VerificationRun } fr
 export const ENCLAVE_REASONS = ['enclave_signer_unknown', 'enclave_data_mismatch'] as const
 
 export type EnclaveFailure =
-  | { readonly reason: (typeof ENCLAVE_REASONS)[number]; readonly member?: string }
+  | ({ readonly reason: (typeof ENCLAVE_REASONS)[number]; readonly member?: string } & Compared)
   | ReportFailure
   | ParseFailure
 
@@ -36,6 +37,7 @@ const REQUEST_TYPE = 'vbs'
 const BOUND_MEMBER = 'report_signed'
 const STEP = 'enclave_report'
 const PART = 'enclave_report'
+const SIGNER = 'identity signing key (IDKS)'
 
 /** The report of a VBS enclave, beside the TPM's evidence of the machine that it runs on. */
 export const vbsKind = defineKind<EnclaveFailure>({
@@ -120,8 +122,16 @@ async function verify(
   { findings, trace }: VerificationRun,
 ): Promise<Result<Findings, EnclaveFailure>> {
   const signer = findings.find(({ enclaveSigner }) => enclaveSigner !== undefined)?.enclaveSigner
-  const verified = await takeStep(trace, STEP, async () =>
-    inMember(evidence.member, await verifyEnclave(evidence, signer)),
+  const verified = await takeStep(
+    trace,
+    STEP,
+    async () => inMember(evidence.member, await verifyEnclave(evidence, signer)),
+    {
+      compared: ({ report }) => [
+        ...(signer === undefined ? [] : [comparison(SIGNER, showKey(signer), showKey(signer))]),
+        compareData(evidence, report),
+      ],
+    },
   )
   return verified.ok ? ok({ claims: claimsOf(verified.value.report.identity) }) : verified
 }
@@ -135,14 +145,24 @@ async function verifyEnclave(
   evidence: EnclaveEvidence,
   idks: RsaPublicKey | undefined,
 ): Promise<Result<VerifiedVbsReport, EnclaveFailure>> {
-  if (idks === undefined) return err({ reason: 'enclave_signer_unknown' })
+  if (idks === undefined) {
+    const wanted = 'SIPAEVENT_VSM_IDKS_INFO (0x00050023) in a TRUSTBOUNDARY of PCR 12'
+    const compared = () => [comparison(SIGNER, wanted, 'none in the boot log')]
+    return err({ reason: 'enclave_signer_unknown', compared })
+  }
   const report = await verifyVbsReport({ package: evidence.report, key: idks })
   if (!report.ok) return report
   const bound = digestText('sha512', evidence.boundText)
   if (!equalBytes(report.value.report.enclaveData, bound)) {
-    return err({ reason: 'enclave_data_mismatch' })
+    const compared = () => [compareData(evidence, report.value.report)]
+    return err({ reason: 'enclave_data_mismatch', compared })
   }
   return report
+}
+
+function compareData({ boundText }: EnclaveEvidence, { enclaveData }: VbsReport): Comparison {
+  const bound = digestText('sha512', boundText)
+  return comparison('EnclaveData: SHA-512 of the text of report_signed', bound, enclaveData)
 }
 
 function claimsOf(identity: VbsReport['identity']): Findings['claims'] {

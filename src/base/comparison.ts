@@ -1,0 +1,49 @@
+import { toHex } from './encoding.ts'
+
+/**
+ * Two values that were held against each other. They are evidence, or made of it: for whoever develops
+ * an agent, and never for a log or a database.
+ */
+export type Comparison = {
+  /** What was compared, such as `qualifying data`. */
+  readonly what: string
+  readonly expected: string
+  readonly found: string
+}
+
+/**
+ * Part of a refusal that comes of a comparison. The values are written out when somebody asks, so that
+ * a refusal nobody looks into costs nothing, and so that it can be written as JSON without them.
+ */
+export type Compared = { readonly compared: () => readonly Comparison[] }
+
+const MOST_BYTES = 66
+const KEY_CHARS = 22
+
+/** Bytes are shown in hexadecimal, long ones by their beginning. */
+export function comparison(
+  what: string,
+  expected: Uint8Array | string,
+  found: Uint8Array | string,
+): Comparison {
+  return { what, expected: show(expected), found: show(found) }
+}
+
+function show(value: Uint8Array | string): string {
+  if (typeof value === 'string') return value
+  if (value.length === 0) return 'nothing'
+  if (value.length <= MOST_BYTES) return toHex(value)
+  return `${toHex(value.subarray(0, MOST_BYTES))}… (${value.length} bytes)`
+}
+
+/** A public key by the beginning of its modulus or of its point: enough to tell it from another. */
+export function showKey({ kty, crv, n, x }: JsonWebKey): string {
+  const [name, value = ''] = n === undefined ? ['x', x] : ['n', n]
+  return `${crv ?? kty} ${name}=${value.slice(0, KEY_CHARS)}…`
+}
+
+/** What a refusal compared; nothing where it comes of no comparison. */
+export function comparisonsOf(failure: object): readonly Comparison[] {
+  const { compared }: Partial<Compared> = failure
+  return compared?.() ?? []
+}

@@ -1,0 +1,80 @@
+import type { DeviceId } from '../../access/device-id.ts'
+import { placeOf } from '../../base/located.ts'
+import type { ToldPlace } from '../../base/place.ts'
+import type { Failure } from '../../base/result.ts'
+import type { VerifierTrace } from '../../verifier/steps/trace.ts'
+
+/** A refused attempt as it is remembered: no evidence. */
+export type RecentRefusal = {
+  readonly at: string
+  /** Where it ended: `evidence`, `submission` or `enrolment`. */
+  readonly stage: string
+  readonly reason: string
+  /** Member, offset, event or PCRs of what is wrong, where the refusal names them. */
+  readonly where: ToldPlace
+  /** The device whose key was proven before the refusal. */
+  readonly device_id: string | null
+  readonly trace: VerifierTrace
+}
+
+/**
+ * The refusals that this process met last, for whoever asks about one by the id of its request. They
+ * are in its memory alone, because anybody can bring about as many as he likes: so many of them and so
+ * many bytes, the newest winning.
+ */
+export type RecentRefusals = {
+  readonly note: (refusal: {
+    readonly requestId: string
+    readonly now: Date
+    readonly stage: string
+    readonly failure: Failure
+    readonly deviceId: DeviceId | undefined
+    readonly trace?: VerifierTrace | undefined
+  }) => void
+  /** The newest first: callers may give several requests one id. */
+  readonly find: (requestId: string) => readonly RecentRefusal[]
+  /** When the oldest was noted that is still there; `null` where there is none. */
+  readonly since: () => string | null
+}
+
+const MOST = 2_000
+const MOST_BYTES = 2 * 1024 * 1024
+/** Past this a refusal is remembered without its place and its trace. */
+const MOST_BYTES_OF_ONE = 4_096
+
+type Kept = { readonly requestId: string; readonly at: string; readonly text: string }
+
+/** Each is kept as a text of its own: a name that was cut out of a message would hold all of it. */
+export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {}): RecentRefusals {
+  const kept = new Set<Kept>()
+  let bytes = 0
+  return {
+    note({ requestId, now, stage, failure, deviceId, trace = [] }) {
+      const at = now.toISOString()
+      const refusal = { at, stage, reason: failure.reason, device_id: deviceId ?? null }
+      const steps = trace.map(({ step, outcome, detail }) => ({ step, outcome, detail }))
+      const whole = JSON.stringify({ ...refusal, where: placeOf(failure) ?? {}, trace: steps })
+      const isShort = Buffer.byteLength(whole) <= MOST_BYTES_OF_ONE
+      const text = isShort ? whole : JSON.stringify({ ...refusal, where: {}, trace: [] })
+      const one = { requestId, at, text }
+      kept.add(one)
+      bytes += sizeOf(one)
+      for (const oldest of kept) {
+        if (kept.size <= most && bytes <= mostBytes) break
+        kept.delete(oldest)
+        bytes -= sizeOf(oldest)
+      }
+    },
+    find: (requestId) =>
+      [...kept]
+        .filter((one) => one.requestId === requestId)
+        .map(({ text }): RecentRefusal => JSON.parse(text))
+        .reverse(),
+    since: () => kept.values().next().value?.at ?? null,
+  }
+}
+
+/** As the process holds it: texts of one or of two bytes a character, which is not told apart here. */
+function sizeOf({ requestId, text }: Kept): number {
+  return 2 * (requestId.length + text.length)
+}

@@ -1,0 +1,85 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createRecentRefusals } from '../../../src/operations/attest/recent-refusals.ts'
+import { START } from '../../support/service.ts'
+
+const refusal = (requestId: string, changes: object = {}) => ({
+  requestId,
+  now: START,
+  stage: 'evidence',
+  failure: { reason: 'message_member_missing', member: 'request.att_type' },
+  deviceId: undefined,
+  ...changes,
+})
+
+test('a refusal is found by the id of its request, the newest first', () => {
+  const recent = createRecentRefusals()
+  expect(recent.find('a')).toEqual([])
+  expect(recent.since()).toBeNull()
+  recent.note(refusal('a'))
+  recent.note(refusal('b'))
+  recent.note(refusal('a', { failure: { reason: 'context_expired' }, now: new Date(0) }))
+  expect(recent.find('a').map(({ reason }) => reason)).toEqual([
+    'context_expired',
+    'message_member_missing',
+  ])
+  expect(recent.find('a')[1]).toEqual({
+    at: START.toISOString(),
+    stage: 'evidence',
+    reason: 'message_member_missing',
+    where: { member: 'request.att_type' },
+    device_id: null,
+    trace: [],
+  })
+  expect(recent.since()).toBe(START.toISOString())
+})
+
+test('values that were compared are not remembered, nor anything that is not a place', () => {
+  const recent = createRecentRefusals()
+  const compared = [{ what: 'challenge', expected: 'secret', found: 'secret' }]
+  recent.note(
+    refusal('a', {
+      failure: {
+        reason: 'quote_nonce_mismatch',
+        compared: () => compared,
+        certificate: new Uint8Array(9),
+        pcrs: [7],
+      },
+      trace: [{ step: 'quote', outcome: 'failed', detail: 'quote_nonce_mismatch', compared }],
+    }),
+  )
+  expect(JSON.stringify(recent.find('a'))).not.toContain('secret')
+  expect(recent.find('a')[0]).toMatchObject({
+    where: { pcrs: [7] },
+    trace: [{ step: 'quote', outcome: 'failed', detail: 'quote_nonce_mismatch' }],
+  })
+})
+
+test('a refusal that says too much is remembered without its place', () => {
+  const recent = createRecentRefusals()
+  const failure = { reason: 'json_duplicate_member', member: 'é'.repeat(5_000) }
+  recent.note(refusal('a', { failure }))
+  expect(recent.find('a')).toMatchObject([{ reason: failure.reason, where: {}, trace: [] }])
+})
+
+test('however many come, so many and so many bytes are remembered, and the newest win', () => {
+  const limits = { most: 20, mostBytes: 6_000 }
+  const sizes = fc.array(fc.nat(1_500), { minLength: 1, maxLength: 80 })
+  fc.assert(
+    fc.property(sizes, (lengths) => {
+      const recent = createRecentRefusals(limits)
+      lengths.forEach((length, at) => {
+        const failure = { reason: 'message_member_missing', member: 'm'.repeat(length) }
+        recent.note(refusal(`r${at}`, { failure }))
+      })
+      const kept = lengths.map((_, at) => recent.find(`r${at}`)[0])
+      const found = kept.filter((one) => one !== undefined)
+      expect(found.length).toBeLessThanOrEqual(limits.most)
+      expect(2 * JSON.stringify(found).length).toBeLessThanOrEqual(limits.mostBytes)
+      // What is there is the end of what came, without a gap.
+      expect(kept.slice(-found.length || kept.length).every((one) => one !== undefined)).toBe(
+        found.length > 0,
+      )
+    }),
+  )
+})
