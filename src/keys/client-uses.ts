@@ -8,6 +8,8 @@ export type ClientUses = {
   readonly note: (use: ClientUse) => void
   /** What was noted since the last call. */
   readonly take: () => readonly ClientUse[]
+  /** Of what was taken, what could not be written down: it is taken again. */
+  readonly giveBack: (uses: readonly ClientUse[]) => void
 }
 
 /** Only clients that exist are noted, so this is a matter of administrators and not of strangers. */
@@ -30,6 +32,9 @@ export function createClientUses(): ClientUses {
       const taken = waiting
       waiting = []
       return taken
+    },
+    giveBack(uses) {
+      waiting = [...uses, ...waiting].slice(0, MAX_KEPT)
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Severity } from '../../policy/document/document.ts'
 import { severityAt } from '../../policy/language/evaluate.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import type { OverrideAction } from '../../rollout/override.ts'
-import type { DeviceFilter } from '../../store/devices/device-search.ts'
+import { type DeviceFilter, isBroad } from '../../store/devices/device-search.ts'
 import type { Store } from '../../store/store.ts'
 import { StoreError } from '../../store/store-error.ts'
 import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
@@ -50,7 +50,7 @@ export async function findDevices(
   const { search, limit, cursor } = query
   const now = clock()
   const filter = await filterOf(search, rules, now)
-  const page = await withinTime(store.listDevices({ ...filter, limit, cursor }))
+  const page = await withinTime(store.listDevices({ ...filter, limit, cursor }), isBroad(filter))
   if (!page.ok) return page
   const { devices: recorded, nextCursor } = page.value
   // Where no device is, there may be no policy yet either.
@@ -114,12 +114,18 @@ function isFoundNow(device: AssessedDevice, search: DeviceSearch): boolean {
 /** SQLSTATE `query_canceled`: the server ended the statement, as its `statement_timeout` says. */
 const QUERY_CANCELED = '57014'
 
-/** The answer of the store, unless the database gave it up for the time that it takes. */
-export async function withinTime<T>(answer: Promise<T>): Promise<Result<T, SearchFailure>> {
+/**
+ * The answer of the store. A broad search that the database gave up for the time that it takes is refused, since it
+ * would take as long again; a narrow one must have waited for somebody, so that its fault is the store's.
+ */
+export async function withinTime<T>(
+  answer: Promise<T>,
+  isBroad: boolean,
+): Promise<Result<T, SearchFailure>> {
   try {
     return ok(await answer)
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== QUERY_CANCELED) throw error
+    if (!isBroad || !(error instanceof StoreError) || error.code !== QUERY_CANCELED) throw error
     return err({ reason: 'search_too_broad' })
   }
 }

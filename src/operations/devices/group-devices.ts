@@ -2,6 +2,7 @@ import { err, ok, type Result } from '../../base/result.ts'
 import type { Severity } from '../../policy/document/document.ts'
 import { severityAt } from '../../policy/language/evaluate.ts'
 import type { DeviceGroup } from '../../store/devices/device-reads.ts'
+import { isBroad } from '../../store/devices/device-search.ts'
 import type { Store } from '../../store/store.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 import {
@@ -50,7 +51,8 @@ export async function groupDevices(
   const { search, by } = query
   const filter = await filterOf(search, rules, clock())
   const most = GROUPED_IN_REQUEST + 1
-  const counted = await withinTime(store.groupDevices({ ...filter, by, after: '', most }))
+  const answer = store.groupDevices({ ...filter, by, after: '', most })
+  const counted = await withinTime(answer, isBroad(filter))
   if (!counted.ok) return counted
   const { groups, devices, looked } = counted.value
   if (looked === most) return err({ reason: 'search_too_broad' })

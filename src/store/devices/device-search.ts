@@ -52,6 +52,20 @@ export function planSearch(filter: DeviceFilter): SearchPlan {
   return { driver, rest: and(...rest) }
 }
 
+/** What tells devices apart by their first characters: of eight million, 8 letters or digits leave a few. */
+const TELLING_CHARACTERS = 8
+
+/**
+ * Whether a filter may find so many devices that the database takes long for them. It does not where it names
+ * devices, an owner, or enough of the beginning of an id or a name: what is looked up by that is soon found. It
+ * goes by what `partsOf` puts first.
+ */
+export function isBroad({ search = '', owner, targets }: DeviceFilter): boolean {
+  if (targets !== undefined) return targets.labels.length > 0
+  if (search !== '') return search.replace(/^dev_/i, '').length < TELLING_CHARACTERS
+  return owner === undefined
+}
+
 /** The parts of a filter, those first that are likely to find the fewest devices. */
 function partsOf(filter: DeviceFilter): (SQL | undefined)[] {
   const { search, verdict, enrolment, owner, issuer, targets } = filter

@@ -116,6 +116,31 @@ export function announcementsContract(subject: () => StoreUnderTest): void {
     expect(await told(quarantined, waiting, free)).toEqual([])
   })
 
+  test('a process of the version before, which says no clauses, leaves those that are noted', async () => {
+    const device = await record()
+    const unmet = async () => {
+      const [row] = await subject().query(
+        `select to_jsonb(unmet)::text as unmet from device where device_id = '${device.deviceId}'`,
+      )
+      return JSON.parse(String(row?.unmet))
+    }
+    expect(await announce(changeOf(device, 'trusted', 'untrusted'))).toBe(1)
+    expect(await unmet()).toEqual(['clause'])
+    // Its call, word for word: what it hands over has no member `clauses`.
+    const { revision } = await store().control()
+    const change = {
+      ...{ device_id: device.deviceId, event_id: crypto.randomUUID(), reasons: [] },
+      ...{ previous: 'untrusted', verdict: 'stale' },
+      attestation_id: device.attestation.attestationId,
+    }
+    const [row] = await subject().query(`select told from announce_verdicts(
+      p_changes => '${JSON.stringify([change])}', p_revision => ${revision},
+      p_at => '${at(90).toISOString()}') as told`)
+    expect(row?.told).toBe(1)
+    expect(await announcedVerdict(device)).toBe('stale')
+    expect(await unmet()).toEqual(['clause'])
+  })
+
   test('a device that never attested is told of too', async () => {
     const deviceId = newDeviceId()
     const listed = { keyKind: 'aik', deviceKeyHash: 'hash', ring: 7, attributes: {} } as const
