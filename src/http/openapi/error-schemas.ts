@@ -1,5 +1,16 @@
 import { z } from 'zod'
 
+const count = z.int().min(0)
+const place = z
+  .object({
+    member: z.string().optional().meta({ description: 'Path in the message.' }),
+    event: count.optional().meta({ description: 'Number of the event in the boot log.' }),
+    offset: count.optional().meta({ description: 'From the start of the member.' }),
+    pcrs: z.array(count).optional(),
+    structure: z.string().optional().meta({ description: 'And a field of it, after a dot.' }),
+  })
+  .meta({ description: 'Where in what was sent it is.' })
+
 /** The errors of every surface, by the names that they have in the document. */
 export const ERROR_SCHEMAS = {
   Problem: z
@@ -22,10 +33,12 @@ export const ERROR_SCHEMAS = {
       error: z.object({
         code: z.string(),
         message: z.string(),
-        innererror: z
-          .looseObject({ code: z.string() })
-          .optional()
-          .meta({ description: 'What exactly, and where.' }),
+        innererror: z.object({
+          code: z.string().meta({ description: 'The exact reason: act on this one.' }),
+          where: place.optional(),
+          expected: z.string().optional().meta({ description: 'What would have been right.' }),
+          request_id: z.string(),
+        }),
       }),
     })
     .meta({ description: "The form of Azure's REST interface." }),
