@@ -59,8 +59,6 @@ function prepareReleases(input: {
     store: store.forUse('jobs'),
     ...{ rules, clock, requiresHardware: input.requiresHardware },
   }
-  const preview = onePreviewAtATime((asked: Parameters<typeof previewDocument>[1]) => {
-    return previewDocument(previews, asked)
-  })
+  const preview = onePreviewAtATime(store, (asked) => previewDocument(previews, asked))
   return { previews, releases: { store, rules, clock, random, replaysAtMost, preview } }
 }

@@ -1,4 +1,5 @@
 import type { DocumentHash } from '../base/document-hash.ts'
+import { exceedsBudget, type Losses, type RolloutBudget } from './budget.ts'
 
 /**
  * The life of a change of documents. Pure: what to do next follows from the rollout, its health and
@@ -76,14 +77,6 @@ export type RolloutStage = {
   readonly labels: readonly string[]
 }
 
-/** What may be lost before a rollout halts: more than either is too much. */
-export type RolloutBudget = {
-  /** Devices that the old document allows and the new one denies. */
-  readonly devices: number
-  /** The same as a share of the stage's devices, 0 to 1. */
-  readonly share: number
-}
-
 /** In UTC, so that they mean the same everywhere. Hours from 0 to 24, `to` exclusive. */
 export type WorkingHours = {
   readonly from: number
@@ -93,15 +86,12 @@ export type WorkingHours = {
 }
 
 /** What a check of the stage found: a replay of recorded claims, and what was really asked. */
-export type RolloutHealth = {
+export type RolloutHealth = Losses & {
   /** ISO 8601. */
   readonly at: string
-  /** Devices of the stage that were replayed, out of those that attest and are not held back. */
-  readonly compared: number
+  /** Devices that attest and are not held back; those that could be replayed are `compared`. */
   readonly devices: number
-  /** Devices that would lose, or have lost, what the old document allows them. */
-  readonly newlyDenied: number
-  /** ISO 8601: when they lose it, where that is still to come. */
+  /** ISO 8601: when it is too much, where that is still to come. */
   readonly from?: string
   /** The clauses or causes behind them, most devices first. */
   readonly causes: readonly { readonly cause: string; readonly devices: number }[]
@@ -156,6 +146,15 @@ export function isInStage(
   })
 }
 
+/** What selects the devices of the stage that a rollout is in: a stage holds those before it. */
+export function wholeStage({ plan, stage }: Pick<Rollout, 'plan' | 'stage'>): RolloutStage {
+  const reached = plan.stages.slice(0, stage + 1)
+  return {
+    percent: Math.max(...reached.map(({ percent }) => percent)),
+    labels: [...new Set(reached.flatMap(({ labels }) => labels))],
+  }
+}
+
 /**
  * Since when the new document decides for a device of the stage that the rollout is in: since the
  * first stage that holds it was entered, so that no later one lengthens a grace.
@@ -170,18 +169,6 @@ export function enforcedSince(
   return entered === undefined ? createdAt : new Date(entered)
 }
 
-/** Whether `health` is more than the plan bears. */
-export function exceedsBudget(
-  { budget }: RolloutPlan,
-  { newlyDenied, compared }: Pick<RolloutHealth, 'newlyDenied' | 'compared'>,
-): boolean {
-  if (newlyDenied > budget.devices) return true
-  // One device of three is a third: shares of a handful of devices say nothing.
-  return compared >= MIN_FOR_SHARE && newlyDenied > budget.share * compared
-}
-
-const MIN_FOR_SHARE = 100
-
 /** What follows from a check that was made of this very revision. Too much always halts. */
 export function nextStep(
   rollout: Rollout,
@@ -189,7 +176,7 @@ export function nextStep(
 ): RolloutStep {
   const { state, plan, since } = rollout
   if (!isOpen(state)) return { kind: 'stay', why: 'not_running' }
-  if (health !== null && exceedsBudget(plan, health)) {
+  if (health !== null && exceedsBudget(plan.budget, health, now)) {
     return { kind: 'halt', why: 'budget_exceeded' }
   }
   if (state === 'paused') return { kind: 'stay', why: 'not_running' }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { exceedsBudget } from '../../src/rollout/budget.ts'
 import {
   DEFAULT_PLAN,
-  exceedsBudget,
   followingStep,
   isEnforcing,
   isInStage,
@@ -160,55 +160,6 @@ describe('working hours', () => {
   })
 })
 
-describe('the budget', () => {
-  const exceeds = (newlyDenied: number, compared: number, budget = DEFAULT_PLAN.budget) =>
-    exceedsBudget({ ...DEFAULT_PLAN, budget }, { newlyDenied, compared })
-
-  test('of devices is exceeded by one more, however many were compared', () => {
-    for (const compared of [0, 99, 100_000]) {
-      expect(exceeds(10, compared)).toBe(false)
-      expect(exceeds(11, compared)).toBe(true)
-    }
-  })
-
-  test('of a share is exceeded by more than it', () => {
-    expect(exceeds(1, 100)).toBe(false)
-    expect(exceeds(2, 100)).toBe(true)
-    expect(exceeds(5, 500)).toBe(false)
-    expect(exceeds(6, 500)).toBe(true)
-  })
-
-  test('of a share says nothing about a handful of devices', () => {
-    expect(exceeds(2, 99)).toBe(false)
-    expect(exceeds(3, 3)).toBe(false)
-  })
-
-  test('of nothing bears nothing', () => {
-    const nothing = { devices: 0, share: 0 }
-    expect(exceeds(0, 1000, nothing)).toBe(false)
-    expect(exceeds(1, 1, nothing)).toBe(true)
-  })
-
-  test('that is larger never halts what a smaller one lets go on', () => {
-    const budget = fc.record({
-      devices: fc.nat(50),
-      share: fc.double({ min: 0, max: 1, noNaN: true }),
-    })
-    fc.assert(
-      fc.property(budget, budget, fc.nat(60), fc.nat(500), (a, b, newlyDenied, compared) => {
-        const both = {
-          devices: Math.max(a.devices, b.devices),
-          share: Math.max(a.share, b.share),
-        }
-        if (exceeds(newlyDenied, compared, both)) {
-          expect(exceeds(newlyDenied, compared, a)).toBe(true)
-          expect(exceeds(newlyDenied, compared, b)).toBe(true)
-        }
-      }),
-    )
-  })
-})
-
 describe('a device is in the stage', () => {
   const plan = {
     ...DEFAULT_PLAN,
@@ -346,7 +297,7 @@ describe('a walk', () => {
           rollout = take(rollout, next, now)
           if (next.kind === 'enter') expectNext(before, next)
           visited.add(placeOf(rollout))
-          if (by === 'check' && health !== null && exceedsBudget(plan, health)) {
+          if (by === 'check' && health !== null && exceedsBudget(plan.budget, health, now)) {
             expect(rollout.state).toBe('halted')
           }
         }

@@ -153,6 +153,10 @@ export const ACCEPT_DENIALS = preset(
   '0',
 )
 
+export const ACCEPT_ALL_DENIALS = flag(
+  'DANGER: go back at once, whoever loses access by it, and count nobody first',
+)
+
 /** How many are listed unless `--limit` says otherwise. */
 export function limit(listed: number, most?: number): Option<number> {
   return preset(

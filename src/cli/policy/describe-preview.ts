@@ -61,7 +61,12 @@ function describeTotals(summary: PreviewSummary): string {
   const left = Object.entries(not_compared).filter(([, devices]) => devices > 0)
   const others = left.map(([standing, devices]) => `${count(devices)} ${standing}`).join(', ')
   const title = `Of ${plural(summary.devices, 'device')} ${count(compared)} can be compared${others === '' ? '' : `; not: ${others}`}.`
-  return `${title}\n\n${renderTable(['change', 'devices', 'share'], rows)}`
+  return `${describeEnd(summary)}${title}\n\n${renderTable(['change', 'devices', 'share'], rows)}`
+}
+
+function describeEnd({ ends_rollout: ends }: PreviewSummary): string {
+  if (ends === undefined) return ''
+  return `What is compared is the end of ${ends.rollout_id}, for the devices that its document decides for in stage ${ends.stage + 1}.\n\n`
 }
 
 function describeClauses(title: string, changes: readonly ClauseChange[]): string {

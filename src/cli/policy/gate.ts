@@ -78,6 +78,7 @@ export async function releaseByCommand(store: Store, input: Release): Promise<Re
   )
   if (!released.ok) return toReleased(released.failure, input.document)
   const { newlyDenied, rollout } = released.value
+  if (newlyDenied === null) throw new TypeError('only a way back counts nobody')
   if (rollout === undefined) return { outcome: 'activated', newlyDenied }
   const { rolloutId } = rollout
   return { outcome: 'rollout_started', newlyDenied, rolloutId, rollout }

@@ -1,4 +1,6 @@
+import { ANY_DENIALS } from '../../operations/release/gates.ts'
 import {
+  ACCEPT_ALL_DENIALS,
   ACCEPT_DENIALS,
   duration,
   flag,
@@ -44,6 +46,18 @@ export function readRelease(values: ValuesOf<typeof RELEASE_OPTIONS>) {
     way: { kind: atOnce ? 'at_once' : 'by_size' },
     clock: () => new Date(),
   } as const
+}
+
+/** What takes a document back takes these. */
+export const WAY_BACK_OPTIONS = {
+  acceptDenials: ACCEPT_DENIALS,
+  acceptAllDenials: ACCEPT_ALL_DENIALS,
+  previewMaxAge: PREVIEW_MAX_AGE,
+}
+
+export function readWayBack(values: ValuesOf<typeof WAY_BACK_OPTIONS>) {
+  const { acceptDenials, acceptAllDenials, previewMaxAge: maxAgeMs } = values
+  return { acceptedDenials: acceptAllDenials ? ANY_DENIALS : acceptDenials, maxAgeMs }
 }
 
 /** The exit code of what counts the devices that would lose their access. */

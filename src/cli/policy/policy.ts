@@ -5,16 +5,7 @@ import type { DocumentKind } from '../../rollout/in-force.ts'
 import { group, verb } from '../framework/command.ts'
 import { confirmer } from '../framework/confirm.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
-import {
-  ACCEPT_DENIALS,
-  flag,
-  limit,
-  preset,
-  REASON,
-  required,
-  text,
-  YES,
-} from '../framework/options.ts'
+import { flag, limit, preset, REASON, required, text, YES } from '../framework/options.ts'
 import { listenForStop } from '../framework/signals.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { activateVersion } from './activate.ts'
@@ -33,6 +24,8 @@ import {
   RELEASE_EXITS,
   RELEASE_OPTIONS,
   readRelease,
+  readWayBack,
+  WAY_BACK_OPTIONS,
 } from './options.ts'
 import { printPlan } from './plan.ts'
 import { runPreview } from './preview.ts'
@@ -134,21 +127,17 @@ const activate = verb({
 const rollback = verb({
   summary: 'go back: end the rollout under way, or return to the version before at once',
   about: `The version before comes back for all devices, without a rollout, when a preview that it makes
-finds nobody who would lose access. It goes one version back: any other is for activate.`,
+finds nobody who would lose access. It goes one version back: any other is for activate. A rollout that
+decides for some devices is paused first, and ends when its end takes access from none of them.`,
   database: 'existing',
-  options: {
-    kind: KIND,
-    reason: REASON,
-    acceptDenials: ACCEPT_DENIALS,
-    previewMaxAge: PREVIEW_MAX_AGE,
-  },
+  options: { kind: KIND, reason: REASON, ...WAY_BACK_OPTIONS },
   json: 'what is in force, and the rollout that ended; a preview that it makes is a line before that',
-  exits: { refused: 'devices would lose access', interrupted: 'stopped; nothing changed' },
-  run: ({ acceptDenials, previewMaxAge, ...options }) => {
-    const limits = { acceptedDenials: acceptDenials, maxAgeMs: previewMaxAge }
+  exits: { refused: 'devices would lose access', interrupted: 'stopped; nothing went back' },
+  run: ({ acceptDenials, acceptAllDenials, previewMaxAge, ...options }) => {
+    const accepted = readWayBack({ acceptDenials, acceptAllDenials, previewMaxAge })
     return (store, config) =>
       rollBackByCommand(store, {
-        ...{ ...options, ...limits, clock: () => new Date() },
+        ...{ ...options, ...accepted, clock: () => new Date() },
         requiresHardware: requiresHardware(config),
       })
   },

@@ -1,8 +1,14 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
-import { describeLosses } from '../../base/words.ts'
+import { describeLosses, plural } from '../../base/words.ts'
 import { commandReleases } from '../../compose/release.ts'
-import { type RolledBack, rollBack } from '../../operations/release/roll-back.ts'
+import type { LossesAsked } from '../../operations/release/demand-preview.ts'
+import type { WayBack } from '../../operations/release/gates.ts'
+import {
+  type RollBackFailure,
+  type RolledBack,
+  rollBack,
+} from '../../operations/release/roll-back.ts'
 import { NO_SECOND } from '../../operations/release/second-administrator.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { nameStage } from '../../rollout/rollout.ts'
@@ -34,11 +40,24 @@ export async function rollBackByCommand(
   const { kind } = request
   const random = createRandomSource()
   const { releases } = commandReleases({ store, requiresHardware, clock, random })
-  const returned = await withPreviewProgress(({ onProgress, end }) =>
-    rollBack(releases, {
-      ...request,
-      by: COMMAND_LINE,
-      second: NO_SECOND,
+  const returned = await withShownPreview(json, (told) =>
+    rollBack(releases, { ...request, ...told, by: COMMAND_LINE, second: NO_SECOND }),
+  )
+  if (returned.ok) {
+    if (json) printJson({ kind, outcome: 'rolled_back', ...show(returned.value) })
+    else printText(describe(returned.value))
+    return EXIT.done
+  }
+  return refuseWayBack(returned.failure, kind, json)
+}
+
+/** Prints the preview that counts whom a way back denies, if one is made, after how far it is. */
+export function withShownPreview<T>(
+  json: boolean,
+  run: (told: Pick<LossesAsked, 'onPreview' | 'onProgress' | 'signal'>) => Promise<T>,
+): Promise<T> {
+  return withPreviewProgress(({ onProgress, end }) =>
+    run({
       signal: listenForStop(),
       onProgress,
       onPreview(summary) {
@@ -48,16 +67,16 @@ export async function rollBackByCommand(
       },
     }),
   )
-  if (returned.ok) {
-    if (json) printJson({ kind, outcome: 'rolled_back', ...show(returned.value) })
-    else printText(describe(returned.value))
-    return EXIT.done
-  }
-  const { failure } = returned
+}
+
+/** Says how many devices a way back would deny, which is an answer; any other failure ends the command. */
+export function refuseWayBack(failure: RollBackFailure, kind: DocumentKind, json: boolean): number {
   if (failure.reason !== 'denials_not_accepted') throw new Error(describeFailure(failure))
-  const { newlyDenied } = failure
-  if (json) printJson({ kind, outcome: failure.reason, newly_denied: newlyDenied })
-  else printText(describeRefusal(newlyDenied, (await store.activeDocument(kind))?.previous, kind))
+  const { newlyDenied, back } = failure
+  const paused = back?.paused
+  const told = { newly_denied: newlyDenied, ...(paused !== undefined && { paused }) }
+  if (json) printJson({ kind, outcome: failure.reason, ...told })
+  else printText(describeRefusal(newlyDenied, back, kind))
   return EXIT.refused
 }
 
@@ -65,20 +84,29 @@ function show({ hash, rollout, newlyDenied }: RolledBack): object {
   return { hash, rollout_id: rollout?.rolloutId ?? null, newly_denied: newlyDenied }
 }
 
-function describe({ hash, rollout }: RolledBack): string {
-  const decides = `${shorten(hash)} decides for every device from the next request on.\n`
+function describe({ hash, rollout, newlyDenied }: RolledBack): string {
+  const lost = newlyDenied ? ` ${describeLost(newlyDenied)}` : ''
+  const decides = `${shorten(hash)} decides for every device from the next request on.${lost}\n`
   if (rollout === undefined) return `The version before is in force again: ${decides}`
   const { rolloutId, state } = rollout
   return `${rolloutId} is ${state} in ${nameStage(rollout)}: ${decides}`
 }
 
+function describeLost(newlyDenied: number): string {
+  return `${plural(newlyDenied, 'device')} ${newlyDenied === 1 ? 'loses its' : 'lose their'} access by it.`
+}
+
 function describeRefusal(
   newlyDenied: number,
-  previous: string | null | undefined,
+  back: WayBack | undefined,
   kind: DocumentKind,
 ): string {
-  const version = `${shorten(previous ?? 'VERSION')}${kindOption(kind)}`
-  return `Nothing was changed: ${describeLosses(newlyDenied)}. See which, and why:
+  const version = `${shorten(back?.hash ?? 'VERSION')}${kindOption(kind)}`
+  const nothing =
+    back?.paused === undefined
+      ? 'Nothing was changed'
+      : `${back.paused} is paused and goes no further, and did not end`
+  return `${nothing}: ${describeLosses(newlyDenied)}. See which, and why:
   ${COMMAND} policy preview ${version}
 If that is what you want, say the number: --accept-denials ${newlyDenied}
 `

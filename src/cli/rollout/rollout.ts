@@ -14,7 +14,15 @@ import {
 } from '../framework/options.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { HASH_HELP } from '../policy/find-version.ts'
-import { ANY_KIND, DESPITE, KIND, PREVIEW_MAX_AGE, RELEASE_EXITS } from '../policy/options.ts'
+import {
+  ANY_KIND,
+  DESPITE,
+  KIND,
+  PREVIEW_MAX_AGE,
+  RELEASE_EXITS,
+  readWayBack,
+  WAY_BACK_OPTIONS,
+} from '../policy/options.ts'
 import { endByCommand, listOverrides } from './end-override.ts'
 import { listRollouts } from './list.ts'
 import { createOverride } from './make-override.ts'
@@ -24,6 +32,9 @@ import { startRollout } from './start.ts'
 import { steerByCommand } from './steer.ts'
 
 const ROLLOUT_ID = text('ROLLOUT_ID', 'the rollout: rol_…')
+
+const STEERED = { rolloutId: required(ROLLOUT_ID, `${COMMAND} rollout list shows them`) }
+const STEERED_JSON = 'the rollout, as the administration API shows it, and whether it was changed'
 
 /** For whom an exception is made, and until when. */
 const TARGET_OPTIONS = {
@@ -92,10 +103,24 @@ when more devices lose their access than its budget allows; the old document the
       'promote',
       'go one stage on now, whatever it waits for: DANGER in the enforce pass',
     ),
-    revert: steering(
-      'revert',
-      'end a rollout; one that is done has the document from before it back in force at once',
-    ),
+    revert: verb({
+      summary: 'end a rollout; one that is done has the document from before it back at once',
+      about: `One that decides for some devices already is paused first, so that it goes no further, and ends when
+its end takes access from none of them, or from no more than are accepted.`,
+      database: 'existing',
+      arguments: STEERED,
+      options: { reason: REASON, ...WAY_BACK_OPTIONS },
+      json: `${STEERED_JSON}; a preview that it makes is a line before that`,
+      exits: { refused: 'devices would lose access', interrupted: 'stopped; nothing went back' },
+      run: ({ acceptDenials, acceptAllDenials, previewMaxAge, ...values }) => {
+        const accepted = readWayBack({ acceptDenials, acceptAllDenials, previewMaxAge })
+        return (store, config) =>
+          steerByCommand(store, {
+            ...{ ...values, ...accepted, verb: 'revert' },
+            requiresHardware: requiresHardware(config),
+          })
+      },
+    }),
     pin: verb({
       summary: 'let another version decide for a device or a label',
       database: 'existing',
@@ -140,16 +165,16 @@ when more devices lose their access than its budget allows; the old document the
   },
 })
 
-function steering(name: RolloutVerb, summary: string): Verb {
+function steering(name: Exclude<RolloutVerb, 'revert'>, summary: string): Verb {
   return verb({
     summary,
     database: 'existing',
-    arguments: { rolloutId: required(ROLLOUT_ID, `${COMMAND} rollout list shows them`) },
+    arguments: STEERED,
     options: { reason: REASON },
-    json: 'the rollout, as the administration API shows it, and whether it was changed',
+    json: STEERED_JSON,
     run: (values) => (store, config) =>
       steerByCommand(store, {
-        ...{ ...values, verb: name },
+        ...{ ...values, verb: name, acceptedDenials: 0, maxAgeMs: 0 },
         requiresHardware: requiresHardware(config),
       }),
   })

@@ -1,5 +1,6 @@
 import { COMMAND } from '../../base/command.ts'
 import { percentage, plural } from '../../base/words.ts'
+import type { RolloutBudget } from '../../rollout/budget.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import {
   isOpen,
@@ -70,7 +71,6 @@ function describeRollout(
 ): string {
   const { rolloutId, kind, from, to, state, author, reason, createdAt, note, plan } = rollout
   const { despite } = rollout
-  const { devices, share } = plan.budget
   const facts = {
     rollout: rolloutId,
     kind,
@@ -81,7 +81,7 @@ function describeRollout(
     why: note === reason ? undefined : note,
     despite:
       despite && `released all the same by ${despite.by} at ${despite.at}: ${despite.reason}`,
-    budget: `${plural(devices, 'device')}, ${percentage(share)} of those compared`,
+    budget: describeBudget(plan.budget),
   }
   const parts = [
     fields(facts, ''),
@@ -94,6 +94,14 @@ function describeRollout(
     isOpen(state) ? describeVerbs(rollout) : '',
   ]
   return parts.filter((part) => part !== '').join('\n')
+}
+
+function describeBudget({ devices, share, later = [] }: RolloutBudget): string {
+  const now = `${plural(devices, 'device')}, ${percentage(share)} of those compared`
+  const [first] = later
+  if (first === undefined) return now
+  const more = later.reduce((sum, one) => sum + one.devices, 0)
+  return `${now}; ${plural(more, 'device')} more by the dates that were accepted, the first ${first.at}`
 }
 
 const PASSES: readonly RolloutPass[] = ['audit', 'enforce']

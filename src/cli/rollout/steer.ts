@@ -6,10 +6,12 @@ import { type CommandedRollout, steerRollout } from '../../operations/release/st
 import { nameStage } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
 import { showRollout } from '../../views/show-control.ts'
+import { EXIT } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { describeFailure } from '../policy/describe-failure.ts'
 import { shorten } from '../policy/find-version.ts'
+import { refuseWayBack, withShownPreview } from '../policy/roll-back.ts'
 
 /** Does one thing to a rollout. Asking again for what is done already changes nothing. */
 export async function steerByCommand(
@@ -18,21 +20,33 @@ export async function steerByCommand(
     readonly rolloutId: string
     readonly verb: RolloutVerb
     readonly reason: string
+    /** Of a return: devices that may lose their access by it. */
+    readonly acceptedDenials: number
+    readonly maxAgeMs: number
     readonly requiresHardware: boolean
     readonly json: boolean
   },
 ): Promise<number> {
-  const { rolloutId, verb, reason, requiresHardware, json } = options
+  const { requiresHardware, json, ...asked } = options
+  const { rolloutId, verb } = asked
   const clock = () => new Date()
   const random = createRandomSource()
   const { releases } = commandReleases({ store, requiresHardware, clock, random })
-  const command = { rolloutId, verb, by: COMMAND_LINE, reason, second: NO_SECOND }
-  const steered = await steerRollout(releases, command)
-  if (!steered.ok) throw new Error(`${rolloutId}: ${describeFailure(steered.failure)}`)
+  const steered = await withShownPreview(json, (told) =>
+    steerRollout(releases, { ...asked, ...told, by: COMMAND_LINE, second: NO_SECOND }),
+  )
+  if (!steered.ok) {
+    const { failure } = steered
+    const kind = (await store.rollout(rolloutId))?.kind
+    if (failure.reason === 'denials_not_accepted' && kind !== undefined) {
+      return refuseWayBack(failure, kind, json)
+    }
+    throw new Error(`${rolloutId}: ${describeFailure(failure)}`)
+  }
   const { rollout, changed } = steered.value
   if (json) printJson({ ...showRollout(rollout, clock()), changed })
   else printText(describe(steered.value, verb))
-  return 0
+  return EXIT.done
 }
 
 function describe({ rollout, changed }: CommandedRollout, verb: string): string {

@@ -1,4 +1,5 @@
 import { describeLosses, plural } from '../../base/words.ts'
+import type { PreviewFailure } from '../../operations/release/gates.ts'
 import { MAX_OVERRIDE_MS } from '../../rollout/override.ts'
 import type { HttpContext } from '../environment.ts'
 import { type AdminFailure, answerProblem } from '../errors/problem.ts'
@@ -23,15 +24,13 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       const { findings } = failure
       return answerProblem(c, reason, findings[0]?.message, { findings })
     }
-    case 'preview_missing':
-      return answerProblem(
-        c,
-        reason,
-        `the fleet is too large to be replayed within a request, and there is no preview of this document against what is in force now that is young enough: ${PREVIEW_FIRST}`,
-      )
+    case 'preview_missing': {
+      const detail = `the fleet is too large to be replayed within a request, and there is no preview of this document against what is in force now that is young enough: ${previewFirst(failure)}`
+      return answerProblem(c, reason, detail, membersOf(failure))
+    }
     case 'preview_too_small': {
       const { compared, needed } = failure
-      const detail = `the preview compared ${plural(compared, 'device')}, and ${needed} are needed: ${PREVIEW_FIRST}`
+      const detail = `the preview compared ${plural(compared, 'device')}, and ${needed} are needed: ${previewFirst(failure)}`
       return answerProblem(c, reason, detail, { compared, needed })
     }
     case 'too_many_dates': {
@@ -44,8 +43,8 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
       return answerProblem(
         c,
         reason,
-        `${describeLosses(newlyDenied)}: look at the preview (POST /v1/previews), and if that is what you want, say "accept_denials": ${newlyDenied}`,
-        { newly_denied: newlyDenied, accept_denials: accepted },
+        `${describeLosses(newlyDenied)}${describePaused(failure)}: look at the preview (POST /v1/previews${namesOf(failure)}), and if that is what you want, say "accept_denials": ${newlyDenied}`,
+        { newly_denied: newlyDenied, accept_denials: accepted, ...membersOf(failure) },
       )
     }
     case 'rollout_open': {
@@ -87,3 +86,25 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
 }
 
 const RETRY_AFTER_SECONDS = 5
+
+/** What to do for a preview; of a way back, also what to do where there is no time for one. */
+function previewFirst(failure: PreviewFailure): string {
+  if (failure.back === undefined) return PREVIEW_FIRST
+  return `preview the way back (POST /v1/previews${namesOf(failure)}) and ask again${describePaused(failure)}; in an emergency "accept_all_denials": true goes back without counting anybody`
+}
+
+function namesOf({ back }: PreviewFailure): string {
+  return back === undefined ? '' : ` with {"kind": "${back.kind}", "hash": "${back.hash}"}`
+}
+
+function describePaused({ back }: PreviewFailure): string {
+  return back?.paused === undefined
+    ? ''
+    : `; ${back.paused} is paused and goes no further meanwhile`
+}
+
+function membersOf({ back }: PreviewFailure): Readonly<Record<string, string>> {
+  if (back === undefined) return {}
+  const { kind, hash, paused } = back
+  return { kind, hash, ...(paused !== undefined && { paused }) }
+}

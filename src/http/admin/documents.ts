@@ -8,7 +8,14 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerFailure } from './answer-failure.ts'
-import { readBody, readDocumentBody, reasonText, rolloutName } from './read-body.ts'
+import {
+  acceptedMembers,
+  readAccepted,
+  readBody,
+  readDocumentBody,
+  reasonText,
+  rolloutName,
+} from './read-body.ts'
 import { lintCarried } from './read-document.ts'
 import { answerStarted } from './rollouts.ts'
 import { secondOf } from './second-administrator.ts'
@@ -27,7 +34,7 @@ const releaseBody = z.strictObject({
 
 const rollBackBody = z.strictObject({
   reason: reasonText,
-  accept_denials: z.int().min(0).default(0),
+  ...acceptedMembers,
   /** Hash of the document that is to go: nothing happens if another is in force. */
   expected: z.string().max(64).optional(),
 })
@@ -106,8 +113,9 @@ async function goBack(
 ): Promise<Response> {
   const body = await readBody(c, rollBackBody)
   if (!body.ok) return answerFailure(c, body.failure)
-  const { reason, accept_denials: acceptedDenials, expected } = body.value
+  const { reason, expected } = body.value
   const by = c.get('client').clientId
+  const acceptedDenials = readAccepted(body.value)
   const returned = await rollBack(services.releases, {
     ...{ kind, by, reason, expected, acceptedDenials, maxAgeMs: services.previewMaxAgeMs },
     second: secondOf(c, services, body.value),

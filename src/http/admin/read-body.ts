@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type JsonTree, plainValueOf } from '../../base/json/tree.ts'
 import { ok, type Result } from '../../base/result.ts'
+import { ANY_DENIALS } from '../../operations/release/gates.ts'
 import type { HttpContext } from '../environment.ts'
 import { parseForm, type RequestFailure, readForm, readJsonWithPlaces } from '../read-json.ts'
 
@@ -13,6 +14,21 @@ export const reasonText = z.string().trim().min(1).max(500)
 
 /** `rol_…`, whether or not there is one. */
 export const rolloutName = z.string().min(1).max(64)
+
+/** What is accepted by whoever takes a document back. */
+export const acceptedMembers = {
+  /** How many devices may lose their access by it. */
+  accept_denials: z.int().min(0).default(0),
+  /** DANGER: however many do, and without counting them first. */
+  accept_all_denials: z.boolean().default(false),
+}
+
+export function readAccepted(body: {
+  readonly accept_denials?: number
+  readonly accept_all_denials?: boolean
+}): number {
+  return body.accept_all_denials === true ? ANY_DENIALS : (body.accept_denials ?? 0)
+}
 
 /** A reason and nothing else. */
 export const reasonBody = z.strictObject({ reason: reasonText })

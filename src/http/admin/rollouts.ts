@@ -9,7 +9,15 @@ import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { answerFailure } from './answer-failure.ts'
-import { readBody, readDocumentBody, readLimit, reasonText, rolloutName } from './read-body.ts'
+import {
+  acceptedMembers,
+  readAccepted,
+  readBody,
+  readDocumentBody,
+  readLimit,
+  reasonText,
+  rolloutName,
+} from './read-body.ts'
 import { documentMembers, readDocument } from './read-document.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
@@ -29,6 +37,10 @@ const steerBody = z.strictObject({
   /** Of the rollout as it was seen. */
   revision: z.int().min(1).optional(),
 })
+
+/** The end of a rollout can take access from devices, and says how many. */
+const revertBody = steerBody.extend(acceptedMembers)
+type SteerBody = z.infer<typeof steerBody> & Partial<z.infer<typeof revertBody>>
 
 /** Changes of documents that reach the fleet ring by ring: how they stand, and steering them. */
 export function adminRolloutRoutes(services: AdminServices): Hono<HttpEnv> {
@@ -92,14 +104,17 @@ async function steerOne(
   services: AdminServices,
   verb: (typeof ROLLOUT_VERBS)[number],
 ): Promise<Response> {
-  const body = await readBody(c, steerBody)
+  const schema: z.ZodType<SteerBody> = verb === 'revert' ? revertBody : steerBody
+  const body = await readBody(c, schema)
   if (!body.ok) return answerFailure(c, body.failure)
   const by = c.get('client').clientId
   const rolloutId = c.req.param('id') ?? ''
-  const second = secondOf(c, services, body.value)
+  const { reason, revision } = body.value
   const steered = await steerRollout(services.releases, {
-    ...body.value,
-    ...{ rolloutId, verb, by, second },
+    ...{ rolloutId, verb, by, reason, revision, maxAgeMs: services.previewMaxAgeMs },
+    acceptedDenials: readAccepted(body.value),
+    second: secondOf(c, services, body.value),
+    signal: c.req.raw.signal,
   })
   if (!steered.ok) return answerFailure(c, steered.failure)
   const { rollout, changed } = steered.value

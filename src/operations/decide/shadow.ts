@@ -2,7 +2,8 @@ import type { Documents } from '../../access/assess.ts'
 import { type Decided, decide } from '../../access/decide.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { forgetOldest } from '../../base/forget-oldest.ts'
-import { exceedsBudget, type Rollout } from '../../rollout/rollout.ts'
+import { exceedsBudget } from '../../rollout/budget.ts'
+import type { Rollout } from '../../rollout/rollout.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
 import { haltRollout } from '../release/drive-rollout.ts'
@@ -75,7 +76,8 @@ export function createShadowDecisions(options: {
         if (lost === undefined || tally.devices.size >= MAX_DEVICES) continue
         tally.devices.set(record.deviceId, lost)
         const found = { newlyDenied: tally.devices.size, compared: 0 }
-        if (tally.halt === 'no' && exceedsBudget(rollout.plan, found)) tally.halt = 'wanted'
+        const { budget } = rollout.plan
+        if (tally.halt === 'no' && exceedsBudget(budget, found, now)) tally.halt = 'wanted'
       }
     },
     isDue(now) {

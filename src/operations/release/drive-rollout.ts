@@ -1,4 +1,5 @@
 import { percentage, plural } from '../../base/words.ts'
+import { budgetAt } from '../../rollout/budget.ts'
 import {
   followingStep,
   nameStage,
@@ -66,7 +67,7 @@ export type RolloutVerb = 'pause' | 'resume' | 'promote' | 'revert'
 
 /**
  * What an administrator does to an open rollout. `promote` goes one stage on, whatever it would
- * have waited for. `not_now`: the state does not allow it.
+ * have waited for; `revert` is for `endRollout`, which counts first. `not_now`: the state does not allow it.
  */
 export async function stepByHand(
   store: Steps,
@@ -133,14 +134,14 @@ function standOf({ rolloutId, revision, pass, stage }: Rollout) {
 function describeHalt(rollout: Rollout, health: RolloutHealth): string {
   const causeNames = health.causes.slice(0, 3).map(({ cause, devices }) => `${cause} (${devices})`)
   const lost = describeLost(rollout, health)
-  return `halted in ${nameStage(rollout)}: ${lost}, more than ${describeBudget(rollout)}: ${causeNames.join(', ')}`
+  return `halted in ${nameStage(rollout)}: ${lost}, more than ${describeBudget(rollout, health)}: ${causeNames.join(', ')}`
 }
 
 /** What is accepted is not healthy, and what is only tried denies nobody. */
 function describeStage(rollout: Rollout, health: RolloutHealth): string {
   const place = nameStage(rollout)
   if (health.newlyDenied === 0) return `${place} was healthy: ${describeLost(rollout, health)}`
-  return `${place} kept to ${describeBudget(rollout)}: ${describeLost(rollout, health)}`
+  return `${place} kept to ${describeBudget(rollout, health)}: ${describeLost(rollout, health)}`
 }
 
 function describeLost({ pass }: Rollout, { newlyDenied, compared, from }: RolloutHealth): string {
@@ -152,7 +153,8 @@ function describeLost({ pass }: Rollout, { newlyDenied, compared, from }: Rollou
     : `${who} ${isOne ? 'is' : 'are'} denied that ${isOne ? 'was' : 'were'} allowed before`
 }
 
-function describeBudget({ plan }: Rollout): string {
-  const { devices, share } = plan.budget
+/** What may be lost when it is too much; where it is not, by the last time that was looked at. */
+function describeBudget({ plan }: Rollout, { at, from, later = [] }: RolloutHealth): string {
+  const { devices, share } = budgetAt(plan.budget, new Date(from ?? later.at(-1)?.at ?? at))
   return `the budget of ${plural(devices, 'device')} or ${percentage(share)}`
 }

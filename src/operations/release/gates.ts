@@ -1,6 +1,7 @@
 import type { DocumentHash } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import { readLosses } from '../../replay/preview/summary.ts'
+import { readLaterLosses, readLosses } from '../../replay/preview/summary.ts'
+import type { LaterLoss } from '../../rollout/budget.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 
@@ -20,7 +21,25 @@ export const PREVIEW_REASONS = [
   'denials_not_accepted',
 ] as const
 
-export type PreviewFailure =
+/**
+ * Accepted by whoever goes back in an emergency: however many devices lose their access by it, and without
+ * counting them first. What comes into force for the first time takes a preview whatever is accepted.
+ */
+export const ANY_DENIALS = Number.POSITIVE_INFINITY
+
+export type PreviewFailure = LossesFailure & {
+  /** Of what goes back, and is kept here: what would have to be previewed. */
+  readonly back?: WayBack | undefined
+}
+
+export type WayBack = {
+  readonly kind: DocumentKind
+  readonly hash: DocumentHash
+  /** The rollout that was to end; it goes no further meanwhile. */
+  readonly paused: string | undefined
+}
+
+type LossesFailure =
   | { readonly reason: 'preview_missing' }
   /** Another one is under way. */
   | { readonly reason: 'preview_busy' }
@@ -48,7 +67,11 @@ export type PreviewOnRecord = {
   readonly at: Date
   /** Devices that would lose the access that they have, at once or with their next attestation. */
   readonly newlyDenied: number
+  /** Those of them that would lose it later, by when. */
+  readonly later: readonly LaterLoss[]
   readonly compared: number
+  /** Clauses go by the hour or the day: a date is the first that was looked at of such a step. */
+  readonly isHourly: boolean
   /** Moments to come that clauses of the document name and that were not looked at. */
   readonly leftOut: number
 }
@@ -57,6 +80,8 @@ export type PreviewQuery = {
   readonly kind: DocumentKind
   readonly hash: DocumentHash
   readonly inForce: HashesInForce
+  /** Of the end of this rollout in this stage, and of nothing else. */
+  readonly ending?: { readonly rolloutId: string; readonly stage: number } | undefined
   /** How old a preview may be. */
   readonly maxAgeMs: number
   readonly now: Date
@@ -78,7 +103,8 @@ export async function passPreview(
   const preview = await findPreview(store, query)
   if (preview === undefined) return err({ reason: 'preview_missing' })
   const { newlyDenied, compared } = preview
-  const needed = await neededSample(store, query.now)
+  // The end of a rollout concerns its stage, however few that are.
+  const needed = query.ending === undefined ? await neededSample(store, query.now) : 0
   if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
   if (query.kind === 'policy' && preview.leftOut > 0) {
     return err({ reason: 'too_many_dates', leftOut: preview.leftOut })
@@ -94,25 +120,33 @@ export async function passPreview(
  */
 export async function findPreview(
   store: Pick<Store, 'preview'>,
-  { kind, hash, inForce, maxAgeMs, now }: PreviewQuery,
+  { kind, hash, inForce, ending, maxAgeMs, now }: PreviewQuery,
 ): Promise<PreviewOnRecord | undefined> {
   const preview = await store.preview(kind, hash)
   if (preview === null) return undefined
   const isOfThis =
     preview.hash === hash &&
     preview.policyHash === inForce.policyHash &&
-    preview.referenceValuesHash === inForce.referenceValuesHash
+    preview.referenceValuesHash === inForce.referenceValuesHash &&
+    isOfEnd(preview.summary, ending)
   const ageMs = now.getTime() - preview.at.getTime()
   if (!isOfThis || ageMs > maxAgeMs || ageMs < -CLOCK_SKEW_MS) return undefined
   // What another version has recorded, in words that this one does not know, counts for nothing.
   const newlyDenied = readLosses(preview.summary)
   if (newlyDenied === undefined) return undefined
   const { compared, moments } = Object(preview.summary)
-  const { left_out_of_clauses: leftOut } = Object(moments)
+  const { left_out_of_clauses: leftOut, hourly } = Object(moments)
   return {
-    ...{ at: preview.at, newlyDenied, compared: Number.isSafeInteger(compared) ? compared : 0 },
+    ...{ at: preview.at, newlyDenied, later: readLaterLosses(preview.summary) },
+    compared: Number.isSafeInteger(compared) ? compared : 0,
+    isHourly: hourly === true,
     leftOut: Number.isSafeInteger(leftOut) ? leftOut : 0,
   }
+}
+
+function isOfEnd(summary: unknown, ending: PreviewQuery['ending']): boolean {
+  const { rollout_id, stage } = Object(Object(summary).ends_rollout)
+  return rollout_id === ending?.rolloutId && stage === ending?.stage
 }
 
 /**

@@ -1,9 +1,12 @@
 import { z } from 'zod'
-import { DEFAULT_PLAN, type RolloutBudget, type RolloutPlan } from '../../rollout/rollout.ts'
+import type { Allowance } from '../../rollout/budget.ts'
+import { DEFAULT_PLAN, type RolloutPlan } from '../../rollout/rollout.ts'
+import type { PreviewOnRecord } from './gates.ts'
 
 /** What a plan leaves open follows from the preview. */
 export type PlanRequest = Partial<Omit<RolloutPlan, 'budget'>> & {
-  readonly budget?: Partial<RolloutBudget>
+  /** A member that is named holds for any time, whatever was accepted. */
+  readonly budget?: Partial<Allowance>
 }
 
 const MAX_STAGES = 20
@@ -67,20 +70,51 @@ export function toPlanRequest(body: z.infer<typeof planBody>): PlanRequest {
 
 /** Half as much again as the preview found, so that a device more or less halts nothing. */
 const BUDGET_SLACK = 1.5
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
 
-/** The plan whole: a budget that nobody named allows what was accepted, out of so many compared. */
+/**
+ * The plan whole. A budget that nobody named allows what was accepted, out of so many compared: what the
+ * preview foresees for later from then on, and the rest from the beginning.
+ */
 export function completePlan(
-  plan: PlanRequest,
-  { accepted, compared }: { readonly accepted: number; readonly compared: number },
+  { budget: named = {}, ...plan }: PlanRequest,
+  input: { readonly accepted: number; readonly preview: PreviewOnRecord },
 ): RolloutPlan {
-  const share = compared === 0 ? 0 : (BUDGET_SLACK * accepted) / compared
+  const { accepted, preview } = input
+  const { compared } = preview
+  const allow = (devices: number): Allowance => ({
+    devices,
+    share: compared === 0 ? 0 : Math.min(1, (BUDGET_SLACK * devices) / compared),
+  })
+  const later = preview.later.map((one) => ({
+    ...{ at: earliest(one.at, preview), ...allow(one.devices) },
+    // What is named is for all times.
+    ...(named.devices !== undefined && { devices: 0 }),
+    ...(named.share !== undefined && { share: 0 }),
+  }))
+  const foreseen = preview.later.reduce((sum, { devices }) => sum + devices, 0)
+  const now = allow(Math.max(0, accepted - foreseen))
+  const { devices, share } = DEFAULT_PLAN.budget
   return {
     ...DEFAULT_PLAN,
     ...plan,
     budget: {
-      devices: Math.max(DEFAULT_PLAN.budget.devices, accepted),
-      share: Math.min(1, Math.max(DEFAULT_PLAN.budget.share, share)),
-      ...plan.budget,
+      devices: Math.max(devices, now.devices),
+      share: Math.max(share, now.share),
+      ...named,
+      ...(later.some((one) => one.devices > 0 || one.share > 0) && { later }),
     },
   }
+}
+
+/**
+ * Where clauses go by the hour or the day, a preview looks each hour of a day and then each day, so that
+ * what it finds has begun by so much earlier.
+ */
+function earliest(at: string, { at: made, isHourly }: PreviewOnRecord): string {
+  if (!isHourly) return at
+  const time = Date.parse(at)
+  const stepMs = time - made.getTime() <= DAY_MS ? HOUR_MS : DAY_MS
+  return new Date(time - stepMs).toISOString()
 }

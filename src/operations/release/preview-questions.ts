@@ -1,6 +1,6 @@
 import type { Documents } from '../../access/assess.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import type { Attested } from '../../replay/preview/compare.ts'
+import { type Attested, isAttested } from '../../replay/preview/compare.ts'
 import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { createQuestionReplay } from '../../replay/questions/replay.ts'
 import type { QuestionsSummary } from '../../replay/questions/summary.ts'
@@ -22,11 +22,13 @@ export async function replayQuestions(
     readonly candidate: Documents
     /** What may keep access open for a device. */
     readonly reliefsOf: (record: Attested) => BothReliefs
+    /** Whether what is compared decides for a device. */
+    readonly concerns: (record: Attested) => boolean
     readonly now: Date
     readonly signal?: AbortSignal | undefined
   },
 ): Promise<QuestionsSummary> {
-  const { signal, ...rules } = input
+  const { signal, concerns, ...rules } = input
   const counted = await store.questionTopics()
   const topics = counted.map(({ about, ...topic }) => ({ ...topic, ...about }))
   const replay = createQuestionReplay({ ...rules, topics })
@@ -38,7 +40,11 @@ export async function replayQuestions(
     const batch = questions.slice(first, first + RECORDS_A_READ)
     const ids = [...new Set(batch.map(({ deviceId }) => deviceId))]
     const { records } = await store.trustRecords(ids)
-    await visitInSlices(batch, (one) => replay.add(one, records.get(one.deviceId)))
+    await visitInSlices(batch, (one) => {
+      const record = records.get(one.deviceId)
+      const isLeftOut = record !== undefined && isAttested(record) && !concerns(record)
+      replay.add(one, isLeftOut ? undefined : record)
+    })
   }
   return replay.summary()
 }

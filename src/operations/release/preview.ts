@@ -1,18 +1,16 @@
-import type { Documents } from '../../access/assess.ts'
-import type { Reliefs } from '../../access/relief.ts'
-import { demandHardware } from '../../appraisal/reference-values.ts'
 import { visitInSlices } from '../../base/slices.ts'
-import type { Attested } from '../../replay/preview/compare.ts'
-import type { BothReliefs } from '../../replay/preview/judge.ts'
-import { comingIntoForce, createPreview } from '../../replay/preview/preview.ts'
+import { isAttested } from '../../replay/preview/compare.ts'
+import { createPreview } from '../../replay/preview/preview.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import type { PreviewSummary } from '../../replay/preview/summary.ts'
+import { wholeStage } from '../../rollout/rollout.ts'
 import { readFleet } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { Store } from '../../store/store.ts'
 import type { CheckedDocument } from './check-document.ts'
+import { findCompared, findEnding } from './compared-rules.ts'
 import { replayQuestions } from './preview-questions.ts'
-import type { RulesInForce, RulesReader } from './rules-in-force.ts'
+import type { RulesReader } from './rules-in-force.ts'
 
 /**
  * Devices that are replayed within a request that somebody waits for. Measured, a replay takes 15,000
@@ -52,7 +50,8 @@ export type PreviewProgress = {
  * itself need not be stored.
  * Rejects with the reason of `signal`, and then, as after any fault, nothing is recorded.
  *
- * If another document comes into force meanwhile, the summary says what it was compared with.
+ * Where a rollout decides for some devices, the document that they would go back to is compared with that of the rollout,
+ * for these alone. If another document comes into force meanwhile, the summary says what it was compared with.
  */
 export async function previewDocument(
   { store, rules, requiresHardware, clock }: PreviewDependencies,
@@ -67,23 +66,29 @@ export async function previewDocument(
   const { document, by, onProgress, signal } = input
   signal?.throwIfAborted()
   const rulesInForce = await rules.at(await store.inForce())
-  const { active: inForce } = rulesInForce
-  const candidate = withCandidate(inForce, document, requiresHardware)
-
   const now = clock()
-  const reliefsOf = reliefsUnder(rulesInForce, { inForce, candidate, now })
+  const compared = findCompared(rulesInForce, document, { requiresHardware, now })
+  const { inForce, ending, concerns } = compared
+  const stage = ending && wholeStage(ending)
   const { devices: byVerdict } = await store.counts(now)
-  const total = Object.values(byVerdict).reduce((sum, devices) => sum + devices, 0)
-  const preview = createPreview({ inForce, candidate, now, reliefsOf })
-  const leaveOut = listUnreadClaims([inForce, candidate])
+  const all = Object.values(byVerdict).reduce((sum, devices) => sum + devices, 0)
+  const total = Math.ceil((all * (stage?.percent ?? 100)) / 100)
+  const preview = createPreview({ ...compared, now })
+  const leaveOut = listUnreadClaims([inForce, compared.candidate])
   let devices = 0
-  for await (const batch of readFleet(store, { leaveOut, signal })) {
-    await visitInSlices(batch, preview.add)
+  for await (const batch of readFleet(store, { leaveOut, stage, signal })) {
+    await visitInSlices(batch, (record) => {
+      if (!isAttested(record) || concerns(record)) preview.add(record)
+    })
     devices += batch.length
     onProgress?.({ devices, total: Math.max(total, devices) })
   }
-  const questions = await replayQuestions(store, { inForce, candidate, reliefsOf, now, signal })
-  const summary = { ...preview.summary(), questions }
+  const questions = await replayQuestions(store, { ...compared, now, signal })
+  const summary: PreviewSummary = {
+    ...preview.summary(),
+    questions,
+    ...(ending && { ends_rollout: { rollout_id: ending.rolloutId, stage: ending.stage } }),
+  }
   signal?.throwIfAborted()
   await store.recordPreview({
     kind: document.kind,
@@ -97,40 +102,35 @@ export async function previewDocument(
   return summary
 }
 
-type Compared = { readonly inForce: Documents; readonly candidate: Documents; readonly now: Date }
+type PreviewInput = Parameters<typeof previewDocument>[1]
 
-/** What relieves a device now, and what would if the candidate came into force for it. */
-function reliefsUnder({ rulesFor }: RulesInForce, compared: Compared) {
-  const made = new WeakMap<Reliefs, BothReliefs>()
-  return (record: Attested): BothReliefs => {
-    const before = rulesFor(record, compared.now).reliefs
-    const both = made.get(before) ?? { before, after: comingIntoForce(before, compared) }
-    made.set(before, both)
-    return both
-  }
-}
-
-function withCandidate(
-  inForce: Documents,
-  document: CheckedDocument,
-  requiresHardware: boolean,
-): Documents {
-  if (document.kind === 'policy') return { ...inForce, policy: document.compiled }
-  return { ...inForce, referenceValues: demandHardware(document.compiled, requiresHardware) }
-}
-
-/** At most one replay at a time, as each takes much of a processor. `undefined`: it is not this one. */
-export function onePreviewAtATime<T>(
-  preview: (input: T) => Promise<PreviewSummary>,
-): (input: T) => Promise<PreviewSummary | undefined> {
-  let isBusy = false
+/**
+ * At most one replay at a time, as each takes much of a processor. `undefined`: it is not this one. What the
+ * way back leads to waits for nobody else's: each administrator may have one of these under way besides.
+ */
+export function onePreviewAtATime(
+  store: Pick<Store, 'activeDocument' | 'control'>,
+  preview: (input: PreviewInput) => Promise<PreviewSummary>,
+): (input: PreviewInput) => Promise<PreviewSummary | undefined> {
+  const busy = new Set<string>()
   return async (input) => {
-    if (isBusy) return undefined
-    isBusy = true
+    const turn = (await leadsBack(store, input.document)) ? `way back of ${input.by}` : ''
+    if (busy.has(turn)) return undefined
+    busy.add(turn)
     try {
       return await preview(input)
     } finally {
-      isBusy = false
+      busy.delete(turn)
     }
   }
+}
+
+/** Whether it is the version before, or what devices go back to when the rollout that decides for them ends. */
+async function leadsBack(
+  store: Pick<Store, 'activeDocument' | 'control'>,
+  document: CheckedDocument,
+): Promise<boolean> {
+  const active = await store.activeDocument(document.kind)
+  if (active?.previous === document.compiled.hash) return true
+  return findEnding(await store.control(), document) !== undefined
 }

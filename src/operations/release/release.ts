@@ -1,7 +1,6 @@
 import type { DocumentHash } from '../../base/document-hash.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import type { PreviewSummary } from '../../replay/preview/summary.ts'
-import { isOpen, type Rollout } from '../../rollout/rollout.ts'
+import { isEnforcing, isOpen, type Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
 import {
   bodyOf,
@@ -11,16 +10,15 @@ import {
   withoutErrors,
 } from './check-document.ts'
 import { newControlId } from './control-id.ts'
+import { type DemandDependencies, demandPreview, type LossesAsked } from './demand-preview.ts'
 import {
   isLargeFleet,
   type PreviewFailure,
   type PreviewOnRecord,
-  passPreview,
   pointersOf,
   readInForce,
 } from './gates.ts'
 import { completePlan, type PlanRequest } from './plan-request.ts'
-import type { PreviewProgress, previewDocument } from './preview.ts'
 import type { RulesReader } from './rules-in-force.ts'
 import {
   documentNeedsSecond,
@@ -48,30 +46,21 @@ export type ReleaseFailure =
   /** The last rollout of this very document halted, and nobody has said that it is to come all the same. */
   | { readonly reason: 'document_halted'; readonly rollout: Rollout }
 
-export type ReleaseDependencies = {
+export type ReleaseDependencies = DemandDependencies & {
   readonly store: Pick<
     Store,
     | 'inForce'
     | 'activeDocument'
     | 'control'
     | 'rollout'
-    | 'preview'
-    | 'attestedDevices'
-    | 'countDevices'
     | 'haltedRollouts'
     | 'proposeDocument'
     | 'startRollout'
     | 'activateDocument'
-  >
-  /** `undefined`: another one is under way, and only one may be. */
-  readonly preview: (
-    input: Parameters<typeof previewDocument>[1],
-  ) => Promise<PreviewSummary | undefined>
-  /** The largest fleet that is replayed now if no preview counts; a larger one needs one before. */
-  readonly replaysAtMost: number
+  > &
+    DemandDependencies['store']
   /** Decides by the document from now on: it needs not be compiled again. */
   readonly rules: Pick<RulesReader, 'keep'>
-  readonly clock: () => Date
   readonly random: (length: number) => Uint8Array
 }
 
@@ -80,31 +69,23 @@ export type ReleaseWay =
   | { readonly kind: 'by_size' | 'at_once' }
   | { readonly kind: 'rollout'; readonly plan: PlanRequest }
 
-export type ReleaseRequest = {
+export type ReleaseRequest = LossesAsked & {
   readonly document: LintedDocument
   readonly way: ReleaseWay
-  readonly by: string
   readonly reason: string
   /** Only if this one is in force; without it, whatever is. */
   readonly expected?: string | undefined
-  /** How many devices may lose their access; a number that somebody has read in a preview. */
-  readonly acceptedDenials: number
   /**
    * The halted rollout of this document in spite of which it is released. Where none has halted it
    * says nothing.
    */
   readonly despite?: string | undefined
-  /** How old a preview may be that was made before. */
-  readonly maxAgeMs: number
   readonly second: SecondAdministrator
-  /** Told of the preview, if one is made now. */
-  readonly onPreview?: ((summary: PreviewSummary) => void) | undefined
-  readonly onProgress?: ((progress: PreviewProgress) => void) | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 export type Released = {
-  readonly newlyDenied: number
+  /** Devices that lose their access; `null` where nobody was counted. */
+  readonly newlyDenied: number | null
   /** Absent where the document is in force for every device from the next request on. */
   readonly rollout: Rollout | undefined
 }
@@ -116,7 +97,11 @@ type Change = {
   readonly beside: DocumentHash
   /** The halted rollout in spite of which it comes, '' for none; absent for a return. */
   readonly despite: string | undefined
+  /** It was in force before, and comes back for every device at once. */
+  readonly isWayBack: boolean
 }
+
+type Previewed = Change & { readonly preview: PreviewOnRecord | undefined }
 
 /**
  * The one way for a document into force, whoever asks for it and wherever: no error of lint; no halted
@@ -143,35 +128,35 @@ export async function release(
   }
   const plan = await choosePlan(store, request.way)
   const open = await findOpenRollout(store)
-  // At once it takes the place of a rollout of its own kind, and ends it.
-  if (open !== undefined && (plan !== undefined || open.kind !== kind)) {
+  // At once it takes the place of a rollout of its own kind that decides for nobody yet, and ends it.
+  if (open !== undefined && (plan !== undefined || open.kind !== kind || isEnforcing(open))) {
     return err({ reason: 'rollout_open', rollout: open })
   }
-  const isReturn = !isDangerous(request, active, compiled.hash)
+  const isReturn = !hasBudget(request.way) && !documentNeedsSecond(active, compiled.hash)
   const [halted] = isReturn ? [] : await store.haltedRollouts(kind, compiled.hash)
   if (halted !== undefined && halted.rolloutId !== request.despite) {
     return err({ reason: 'document_halted', rollout: halted })
   }
   // After what can be refused at no cost: consent is used up when it is asked for.
-  const waits = isReturn ? undefined : await request.second.ask(own)
+  const isAlone = isReturn && request.acceptedDenials === 0
+  const waits = isAlone ? undefined : await request.second.ask(own)
   if (waits !== undefined) return err(waits)
   const despite = isReturn ? undefined : (halted?.rolloutId ?? '')
-  const change = { document: checked.value, own, beside, despite }
-  const preview = await demandPreview(dependencies, request, change)
-  if (!preview.ok) return preview
+  const isWayBack = isReturn && plan === undefined
+  const change = { document: checked.value, own, beside, despite, isWayBack }
+  const preview = await demandPreview(dependencies, { ...change, inForce }, request)
+  if (!preview.ok) {
+    const back = isWayBack ? { kind, hash: compiled.hash, paused: undefined } : undefined
+    return err({ ...preview.failure, back })
+  }
   return plan === undefined
     ? activate(dependencies, request, { ...change, preview: preview.value })
     : start(dependencies, request, { ...change, preview: preview.value, plan })
 }
 
 /** A budget of one's own can be as much as there are devices: it says what may be lost too. */
-function isDangerous(
-  { acceptedDenials, way }: ReleaseRequest,
-  active: Parameters<typeof documentNeedsSecond>[0],
-  hash: string,
-): boolean {
-  const hasBudget = way.kind === 'rollout' && Object.keys(way.plan.budget ?? {}).length > 0
-  return acceptedDenials > 0 || hasBudget || documentNeedsSecond(active, hash)
+function hasBudget(way: ReleaseWay): boolean {
+  return way.kind === 'rollout' && Object.keys(way.plan.budget ?? {}).length > 0
 }
 
 async function choosePlan(
@@ -182,46 +167,10 @@ async function choosePlan(
   return way.kind === 'by_size' && (await isLargeFleet(store)) ? {} : undefined
 }
 
-/** The preview that counts: one on record, or one that is made now. */
-async function demandPreview(
-  { store, preview, replaysAtMost, clock }: ReleaseDependencies,
-  request: ReleaseRequest,
-  { document, own, beside }: Change,
-): Promise<Result<PreviewOnRecord, PreviewFailure | { readonly reason: 'superseded' }>> {
-  const { kind, compiled } = document
-  const inForce =
-    kind === 'policy'
-      ? { policyHash: own, referenceValuesHash: beside }
-      : { policyHash: beside, referenceValuesHash: own }
-  const { acceptedDenials, maxAgeMs, by, onPreview, onProgress, signal } = request
-  const now = clock()
-  const query = { kind, hash: compiled.hash, inForce, acceptedDenials, maxAgeMs, now }
-  const passed = await passPreview(store, query)
-  if (passed.ok || isAboutDocument(passed.failure)) return passed
-  const isTooMany =
-    replaysAtMost !== Number.POSITIVE_INFINITY &&
-    (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
-  if (isTooMany) return passed
-  const summary = await preview({ document, by, onProgress, signal })
-  if (summary === undefined) return err({ reason: 'preview_busy' })
-  onPreview?.(summary)
-  const later = clock()
-  // What was made just now is young enough, however long it took.
-  const made = { ...query, maxAgeMs: later.getTime() - now.getTime(), now: later }
-  const again = await passPreview(store, made)
-  const isOfOthers = !again.ok && again.failure.reason === 'preview_missing'
-  return isOfOthers ? err({ reason: 'superseded' }) : again
-}
-
-/** Another preview would find the same. */
-function isAboutDocument({ reason }: PreviewFailure): boolean {
-  return reason === 'denials_not_accepted' || reason === 'too_many_dates'
-}
-
 async function activate(
   { store, rules, clock }: ReleaseDependencies,
   { by: author, reason }: ReleaseRequest,
-  { document, own, beside, despite, preview }: Change & { readonly preview: PreviewOnRecord },
+  { document, own, beside, despite, preview }: Previewed,
 ): Promise<Result<Released, ReleaseFailure>> {
   const { kind, compiled } = document
   const answer = await store.activateDocument({
@@ -231,15 +180,16 @@ async function activate(
   if (answer === 'superseded') return err({ reason: 'superseded' })
   if (answer === 'unchanged') return err({ reason: 'document_in_force' })
   rules.keep(document)
-  return ok({ newlyDenied: preview.newlyDenied, rollout: undefined })
+  return ok({ newlyDenied: preview?.newlyDenied ?? null, rollout: undefined })
 }
 
 async function start(
   { store, rules, clock, random }: ReleaseDependencies,
   { by: author, reason, acceptedDenials }: ReleaseRequest,
-  input: Change & { readonly preview: PreviewOnRecord; readonly plan: PlanRequest },
+  input: Previewed & { readonly plan: PlanRequest },
 ): Promise<Result<Released, ReleaseFailure>> {
   const { document, own: from, beside, despite, preview, plan } = input
+  if (preview === undefined) throw new TypeError('a rollout begins with a preview')
   const { kind, compiled } = document
   const { hash: to } = compiled
   const names = { kind, author, reason, now: clock() }
@@ -247,7 +197,7 @@ async function start(
   const rolloutId = newControlId('rol', random)
   const answer = await store.startRollout({
     ...{ ...names, rolloutId, from, to, beside, despite, note: reason },
-    plan: completePlan(plan, { ...preview, accepted: acceptedDenials }),
+    plan: completePlan(plan, { accepted: acceptedDenials, preview }),
   })
   if (answer !== 'applied') return err(await explain(store, answer))
   rules.keep(document)

@@ -3,7 +3,8 @@ import { err, ok, type Result } from '../../base/result.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { isOpen, type Rollout } from '../../rollout/rollout.ts'
 import { findLinted } from './check-document.ts'
-import { type ReleaseRequest, release } from './release.ts'
+import type { EndRequest } from './end-rollout.ts'
+import { release } from './release.ts'
 import { type SteerDependencies, type SteerFailure, steerRollout } from './steer.ts'
 
 export const ROLL_BACK_REASONS = ['no_version_before', 'already_back'] as const
@@ -15,17 +16,7 @@ export type RollBackFailure =
   | { readonly reason: 'already_back'; readonly rollout: Rollout }
   | SteerFailure
 
-export type RollBackRequest = Pick<
-  ReleaseRequest,
-  | 'by'
-  | 'reason'
-  | 'acceptedDenials'
-  | 'maxAgeMs'
-  | 'second'
-  | 'onPreview'
-  | 'onProgress'
-  | 'signal'
-> & {
+export type RollBackRequest = EndRequest & {
   readonly kind: DocumentKind
   /** Only if this document is in force: who asks twice must not go two versions back. */
   readonly expected?: string | undefined
@@ -36,15 +27,17 @@ export type RolledBack = {
   readonly hash: DocumentHash
   /** The rollout that was ended for it; absent where the version before came into force again. */
   readonly rollout: Rollout | undefined
-  readonly newlyDenied: number
+  /** Devices that lose their access by it; `null` where nobody was counted. */
+  readonly newlyDenied: number | null
 }
 
 /**
  * The way back. While a document is on its way to the fleet, that is the end of its rollout. Else it is
  * the version from before, for all devices at once: through every gate of a release, but with one
- * administrator, as long as its own preview finds nobody who would lose access. The fleet is replayed for
- * it however large it is, so that nothing else has to be asked for first. There is one way back: from
- * the version before there is none further, and none from what a rollout that halted fell back to.
+ * administrator, as long as its own preview finds nobody who would lose access. A fleet that is too large
+ * to be replayed now is refused at once, with what to preview (`back`): who cannot wait for it accepts
+ * `ANY_DENIALS`. There is one way back: from the version before there is none further, and none from what a
+ * rollout that halted fell back to.
  */
 export async function rollBack(
   dependencies: SteerDependencies,
@@ -58,11 +51,11 @@ export async function rollBack(
   const { rollouts } = await store.control()
   const open = rollouts.find((one) => one.kind === kind && isOpen(one.state))
   if (open !== undefined) {
-    const { by, reason, second } = asked
-    const command = { rolloutId: open.rolloutId, verb: 'revert', by, reason, second } as const
+    const command = { ...asked, rolloutId: open.rolloutId, verb: 'revert' } as const
     const steered = await steerRollout(dependencies, command)
     if (!steered.ok) return steered
-    return ok({ hash: open.from, rollout: steered.value.rollout, newlyDenied: 0 })
+    const { rollout, newlyDenied } = steered.value
+    return ok({ hash: open.from, rollout, newlyDenied })
   }
   const fallenBack = (await store.listRollouts(RECENT)).find((one) => {
     return one.from === active.hash && hasFallenBack(one) && one.updatedAt > active.activatedAt
@@ -71,9 +64,9 @@ export async function rollBack(
   if (active.previous === null) return err({ reason: 'no_version_before' })
   const document = await findLinted(store, { kind, hash: active.previous, now: clock() })
   if (!document.ok) return document
-  const anySize = { ...dependencies, replaysAtMost: Number.POSITIVE_INFINITY }
-  const released = await release(anySize, {
-    ...{ ...asked, document: document.value, way: { kind: 'at_once' }, expected: active.hash },
+  const way = { kind: 'at_once' } as const
+  const released = await release(dependencies, {
+    ...{ ...asked, document: document.value, way, expected: active.hash },
   })
   if (!released.ok) return released
   const hash = document.value.checked?.compiled.hash

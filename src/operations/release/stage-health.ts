@@ -3,13 +3,9 @@ import { visitInSlices } from '../../base/slices.ts'
 import type { Attested } from '../../replay/preview/compare.ts'
 import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { comingIntoForce, createPreview } from '../../replay/preview/preview.ts'
-import { countLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
-import {
-  exceedsBudget,
-  type Rollout,
-  type RolloutHealth,
-  type RolloutStage,
-} from '../../rollout/rollout.ts'
+import { countLosses, listLaterLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
+import { findExcess } from '../../rollout/budget.ts'
+import { type Rollout, type RolloutHealth, wholeStage } from '../../rollout/rollout.ts'
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
@@ -24,7 +20,8 @@ const EXAMPLES = 5
 
 /**
  * Checks the stage that a rollout is in: the recorded claims of its devices under both documents, from
- * now to a day ahead, and what processes saw of real questions. The worse of the two counts.
+ * now to a day ahead, and what processes saw of real questions. The worse of the two counts as what is
+ * lost now.
  */
 export async function checkStage(
   store: Pick<Store, 'fleetPage' | 'rolloutObservations'>,
@@ -49,40 +46,26 @@ export async function checkStage(
   const replayed = preview.summary()
   const seen = await store.rolloutObservations(rollout.rolloutId, rollout.revision)
   const asked = seen.reduce((sum, { newlyDenied }) => sum + newlyDenied, 0)
-  const found = describeReplay(replayed)
-  const isAskedWorse = asked > countLosses(replayed)
-  const from = isAskedWorse ? undefined : findBeginning(replayed, rollout)
+  const later = listLaterLosses(replayed)
+  const replayedNow = countLosses(replayed) - replayed.denied_later.devices
+  const isAskedWorse = asked > replayedNow
+  const losses = {
+    compared: replayed.compared,
+    newlyDenied: Math.max(asked, replayedNow) + replayed.denied_later.devices,
+    ...(later.length > 0 && { later }),
+  }
+  const excess = findExcess(rollout.plan.budget, losses, now)
+  const isLater = excess !== undefined && excess > now
   return {
     last: sample.last,
     health: {
+      ...losses,
       at: now.toISOString(),
-      compared: replayed.compared,
       // What an administrator or a first attestation has to settle is nothing to wait for.
       devices: replayed.compared + replayed.not_compared.stale,
-      newlyDenied: Math.max(asked, countLosses(replayed)),
-      ...(from !== undefined && { from }),
-      ...(isAskedWorse ? describeObserved(seen) : found),
+      ...(isLater && { from: excess.toISOString() }),
+      ...(isAskedWorse && !isLater ? describeObserved(seen) : describeReplay(replayed)),
     },
-  }
-}
-
-/** When it is too much, if it is not at once but later: ISO 8601. */
-function findBeginning(summary: PreviewSummary, { plan }: Rollout): string | undefined {
-  const { compared, denied_later } = summary
-  const later = [{ at: undefined, devices: 0 }, ...denied_later.by_date]
-  let newlyDenied = countLosses(summary) - denied_later.devices
-  return later.find(({ devices }) => {
-    newlyDenied += devices
-    return exceedsBudget(plan, { newlyDenied, compared })
-  })?.at
-}
-
-/** A stage holds the devices of those before it. */
-function wholeStage({ plan, stage }: Rollout): RolloutStage {
-  const reached = plan.stages.slice(0, stage + 1)
-  return {
-    percent: Math.max(...reached.map(({ percent }) => percent)),
-    labels: [...new Set(reached.flatMap(({ labels }) => labels))],
   }
 }
 

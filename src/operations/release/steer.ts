@@ -1,11 +1,11 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
 import type { Store } from '../../store/store.ts'
-import { bodyOf, findLinted, type StoredDocumentFailure, withoutErrors } from './check-document.ts'
+import { findLinted, type StoredDocumentFailure } from './check-document.ts'
 import { type RolloutVerb, stepByHand } from './drive-rollout.ts'
+import { type EndDependencies, type Ended, type EndRequest, endRollout } from './end-rollout.ts'
 import { pointersOf, readInForce } from './gates.ts'
-import { type ReleaseDependencies, type ReleaseFailure, release } from './release.ts'
-import type { SecondAdministrator } from './second-administrator.ts'
+import { type ReleaseFailure, release } from './release.ts'
 
 export const ROLLOUT_VERBS = [
   'pause',
@@ -23,26 +23,24 @@ export type SteerFailure =
   | ReleaseFailure
   | StoredDocumentFailure
 
-export type SteerDependencies = Omit<ReleaseDependencies, 'store'> & {
-  readonly store: ReleaseDependencies['store'] &
-    Pick<Store, 'document' | 'listRollouts' | 'stepRollout' | 'recordRolloutHealth'>
+export type SteerDependencies = Omit<EndDependencies, 'store'> & {
+  readonly store: EndDependencies['store'] & Pick<Store, 'listRollouts'>
 }
 
-export type RolloutCommand = {
+/** What is accepted to be lost is for `revert`, the one of them that can take access from somebody by itself. */
+export type RolloutCommand = EndRequest & {
   readonly rolloutId: string
   readonly verb: RolloutVerb
   /** Of the rollout as somebody saw it: a promotion that was asked for twice goes one stage. */
   readonly revision?: number | undefined
-  readonly by: string
-  readonly reason: string
-  /**
-   * A promotion needs one: a document goes further than its plan alone would let it. So does a return
-   * to anything but the document from before.
-   */
-  readonly second: SecondAdministrator
 }
 
-export type CommandedRollout = { readonly rollout: Rollout; readonly changed: boolean }
+export type CommandedRollout = {
+  readonly rollout: Rollout
+  readonly changed: boolean
+  /** Devices that lose their access by a return; `null` where nobody was counted. */
+  readonly newlyDenied: number | null
+}
 
 /** As often as the service can take a step between two looks, and more. */
 const MAX_TRIES = 5
@@ -56,7 +54,7 @@ export async function steerRollout(
   dependencies: SteerDependencies,
   command: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
-  const { store, clock } = dependencies
+  const { store } = dependencies
   const { rolloutId, verb } = command
   let { revision } = command
   if (verb === 'promote') {
@@ -71,20 +69,42 @@ export async function steerRollout(
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const rollout = await store.rollout(rolloutId)
     if (rollout === null) return err({ reason: 'rollout_not_found' })
-    if (revision !== undefined && revision !== rollout.revision) break
-    if (isSteered(rollout, verb)) return ok({ rollout, changed: false })
-    if (verb === 'revert' && rollout.state === 'done')
+    if (revision !== undefined && !isAsSeen(rollout, { revision, verb })) break
+    if (isSteered(rollout, verb)) return ok({ rollout, changed: false, newlyDenied: 0 })
+    if (verb === 'revert' && rollout.state === 'done') {
       return bringBack(dependencies, rollout, command)
-    const answer = await stepByHand(store, rollout, { ...command, now: clock() })
-    if (answer === 'not_now') {
-      return err({ reason: 'rollout_state_refused', state: rollout.state })
     }
-    if (answer === 'applied') {
-      return ok({ rollout: (await store.rollout(rolloutId)) ?? rollout, changed: true })
+    const step = await takeStep(dependencies, rollout, command)
+    if (!step.ok) return step
+    if (step.value !== 'elsewhere') {
+      const now = (await store.rollout(rolloutId)) ?? rollout
+      return ok({ rollout: now, changed: true, ...step.value })
     }
     if (!mayRepeat) break
   }
   return err({ reason: 'superseded' })
+}
+
+/** An end pauses what it counts: whoever asks for the same end again has seen it before that. */
+function isAsSeen(
+  rollout: Rollout,
+  { revision, verb }: { readonly revision: number; readonly verb: RolloutVerb },
+): boolean {
+  const isPaused = verb === 'revert' && rollout.state === 'paused'
+  return revision === rollout.revision || (isPaused && revision === rollout.revision - 1)
+}
+
+async function takeStep(
+  dependencies: SteerDependencies,
+  rollout: Rollout,
+  command: RolloutCommand,
+): Promise<Result<Ended, SteerFailure>> {
+  const { verb } = command
+  if (verb === 'revert') return endRollout(dependencies, rollout, command)
+  const { store, clock } = dependencies
+  const answer = await stepByHand(store, rollout, { ...command, verb, now: clock() })
+  if (answer === 'not_now') return err({ reason: 'rollout_state_refused', state: rollout.state })
+  return ok(answer === 'applied' ? { newlyDenied: 0 } : 'elsewhere')
 }
 
 function isSteered({ state }: Rollout, verb: RolloutVerb): boolean {
@@ -102,43 +122,27 @@ function isSteered({ state }: Rollout, verb: RolloutVerb): boolean {
 }
 
 /**
- * The rollout is over: the document from before it comes into force again, for all devices at once.
- * That needs neither a new preview nor a second administrator where it brings back exactly the two
- * documents that decided until this one came: the preview that the rollout began with is of this very
- * change, read backwards. That is so once: what is in force names only the document from before it,
- * and none after a return. Any other return is a release through every gate.
+ * The rollout is over: the document from before it comes into force again, for all devices at once. That is
+ * a release like any other. The preview that the rollout began with is not of this change read backwards:
+ * devices attest otherwise meanwhile, dates and graces pass, and the new document may allow some that no
+ * other does. Where it is the version before, one administrator may do it, once.
  */
 async function bringBack(
   dependencies: SteerDependencies,
   rollout: Rollout,
-  { by, reason, second }: RolloutCommand,
+  command: RolloutCommand,
 ): Promise<Result<CommandedRollout, SteerFailure>> {
-  const { store, clock, rules } = dependencies
-  const { kind, from, to, beside } = rollout
+  const { store, clock } = dependencies
+  const { kind, from, to } = rollout
   const linted = await findLinted(store, { kind, hash: from, now: clock() })
   if (!linted.ok) return linted
-  const inForce = pointersOf(kind, await readInForce(store))
-  if (inForce.own === from) return ok({ rollout, changed: false })
-  if (inForce.own !== to) return err({ reason: 'superseded' })
-  const active = await store.activeDocument(kind)
-  const isFromBefore = active?.hash === to && active.previous === from
-  if (!isFromBefore || inForce.beside !== beside) {
-    const released = await release(dependencies, {
-      ...{ document: linted.value, way: { kind: 'at_once' }, by, reason, expected: to },
-      ...{ acceptedDenials: 0, maxAgeMs: REVERT_PREVIEW_MAX_AGE_MS, second },
-    })
-    return released.ok ? ok({ rollout, changed: true }) : released
-  }
-  const passed = withoutErrors(linted.value)
-  if (!passed.ok) return passed
-  const checked = passed.value
-  const answer = await store.activateDocument({
-    ...{ kind, hash: from, body: bodyOf(checked), author: by, reason, now: clock() },
-    ...{ expected: to, beside },
+  const { own } = pointersOf(kind, await readInForce(store))
+  if (own === from) return ok({ rollout, changed: false, newlyDenied: 0 })
+  if (own !== to) return err({ reason: 'superseded' })
+  const way = { kind: 'at_once' } as const
+  const released = await release(dependencies, {
+    ...{ ...command, document: linted.value, way, expected: to },
   })
-  if (answer === 'superseded') return err({ reason: 'superseded' })
-  rules.keep(checked)
-  return ok({ rollout, changed: answer === 'applied' })
+  if (!released.ok) return released
+  return ok({ rollout, changed: true, newlyDenied: released.value.newlyDenied })
 }
-
-const REVERT_PREVIEW_MAX_AGE_MS = 3_600_000

@@ -1,7 +1,9 @@
 import type { Standing } from '../../access/verdict.ts'
 import type { Severity } from '../../policy/document/document.ts'
 import type { ClauseStatus } from '../../policy/language/evaluate.ts'
+import type { LaterLoss } from '../../rollout/budget.ts'
 import type { QuestionsSummary } from '../questions/summary.ts'
+import { compareKeys } from './tally.ts'
 
 /**
  * What a document would have changed for the recorded fleet, as it is stored and printed. Shares
@@ -22,6 +24,8 @@ export type PreviewSummary = {
   readonly moments: MomentsLookedAt
   readonly in_force: RuleHashes
   readonly candidate: RuleHashes
+  /** What is compared is the end of this rollout, for the devices that its document decides for in this stage. */
+  readonly ends_rollout?: { readonly rollout_id: string; readonly stage: number }
   readonly devices: number
   readonly compared: number
   /** What decides about these is no clause, so that no document changes it. */
@@ -197,4 +201,32 @@ export function readLosses(stored: unknown): number | undefined {
   const parts = [newly_denied, newly_refused, denied_later, asked, askedLater]
   const losses = parts.reduce((sum, part) => sum + Object(part).devices, 0)
   return version === 2 && Number.isSafeInteger(losses) && losses >= 0 ? losses : undefined
+}
+
+/**
+ * Those of them that come later, by when, the earliest first. What a summary does not list counts from the
+ * last date that it does.
+ */
+export function listLaterLosses({
+  denied_later,
+  questions,
+}: Pick<PreviewSummary, 'denied_later' | 'questions'>): readonly LaterLoss[] {
+  const { by_date, later_dates } = denied_later
+  const last = by_date.at(-1)
+  const { from = null, devices: asked = 0 } = questions?.denied_later ?? {}
+  const losses = [
+    ...by_date,
+    ...(last === undefined ? [] : [{ at: last.at, devices: later_dates }]),
+    ...(from === null ? [] : [{ at: from, devices: asked }]),
+  ]
+  return losses.filter(({ devices }) => devices > 0).sort((a, b) => compareKeys(a.at, b.at))
+}
+
+/** The same of a summary as it was stored, of which `readLosses` makes sense. */
+export function readLaterLosses(stored: unknown): readonly LaterLoss[] {
+  const { denied_later, questions } = Object(stored)
+  const { by_date, later_dates } = Object(denied_later)
+  // Nothing that no date is known of adds to what may be lost.
+  if (!Array.isArray(by_date)) return []
+  return listLaterLosses({ denied_later: { ...denied_later, by_date, later_dates }, questions })
 }

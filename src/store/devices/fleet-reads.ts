@@ -102,7 +102,7 @@ function stageCondition(stage: RolloutStage | undefined): SQL {
 export const FLEET_PAGE_ROWS = 500
 
 /**
- * Every recorded device once, in the order of device ids, in batches, with the memory of two of
+ * Every recorded device once, or every one of a stage, in the order of device ids, in batches, with the memory of two of
  * them: the next is read while one is handled, and a batch is emptied when the next is asked for.
  * No transaction is held open, so each device is as it was when its page was read; one that is
  * recorded meanwhile is among them if its id is still to come. Equal claims are the same object, as
@@ -114,14 +114,16 @@ export async function* readFleet(
   reads: FleetReads,
   options: {
     readonly leaveOut?: readonly ClaimName[]
+    /** Only its devices. */
+    readonly stage?: RolloutStage | undefined
     readonly pageRows?: number
     readonly signal?: AbortSignal | undefined
   } = {},
 ): AsyncGenerator<readonly FleetRecord[], void, void> {
-  const { leaveOut = [], pageRows = FLEET_PAGE_ROWS, signal } = options
+  const { leaveOut = [], stage, pageRows = FLEET_PAGE_ROWS, signal } = options
   const toRecord = createRecordReader()
   const read = (after: string) => {
-    const rows = reads.fleetPage({ after, limit: pageRows, leaveOut })
+    const rows = reads.fleetPage({ after, limit: pageRows, leaveOut, stage })
     // Told to whoever takes the page, which may be never.
     rows.catch(() => {})
     return rows

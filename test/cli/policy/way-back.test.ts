@@ -31,7 +31,8 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   for (const { rolloutId, state } of await store.listRollouts(100)) {
-    if (isOpen(state)) await rollout('revert', rolloutId, '--reason', 'clean up')
+    if (!isOpen(state)) continue
+    await rollout('revert', rolloutId, '--reason', 'clean up', '--accept-all-denials')
   }
   await enforceFleetDocuments(store, new Date())
 })
@@ -95,6 +96,46 @@ describe('policy rollback', () => {
     expect(await inForce()).toBe(now)
     const lines = (await goBack('--json')).stdout.trimEnd().split('\n')
     expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ newly_denied: DEVICES })
+  })
+})
+
+describe('the end of a rollout that decides', () => {
+  const enforce = async () => {
+    const [open] = await store.listRollouts(1)
+    if (open === undefined) throw new Error('no rollout began')
+    const { rolloutId, revision, from } = open
+    const to = { action: 'promoted', state: 'running', pass: 'enforce', stage: 4 } as const
+    const step = { rolloutId, revision, ...to, note: '', health: null, by: 'test' }
+    expect(await store.stepRollout({ ...step, now: new Date() })).toBe('applied')
+    return { rolloutId, from }
+  }
+
+  test('says whom it would deny, and pauses the rollout until that is accepted', async () => {
+    await apply(save(STRICT).file, '--at-once', ...ALL)
+    await apply(save().file)
+    const { rolloutId, from } = await enforce()
+    const first = await goBack()
+    expect(first.stdout).toContain(`What is compared is the end of ${rolloutId}`)
+    for (const refused of [first, await rollout('revert', rolloutId, '--reason', 'x')]) {
+      expect(refused.code).toBe(3)
+      expect(refused.stdout).toContain(
+        `${rolloutId} is paused and goes no further, and did not end: 110 devices would be denied that are allowed now.`,
+      )
+      expect(refused.stdout).toContain(`policy preview ${from.slice(0, 12)}`)
+    }
+    expect(await store.rollout(rolloutId)).toMatchObject({ state: 'paused' })
+    const { code, stdout } = await goBack(...ALL)
+    expect(code).toBe(0)
+    expect(stdout).toContain(`${rolloutId} is reverted in enforce stage 5 of 5`)
+    expect(stdout).toContain('110 devices lose their access by it.')
+  })
+
+  test('counts nobody where somebody says so', async () => {
+    await apply(save(STRICT).file, '--at-once', ...ALL)
+    await apply(save().file)
+    await enforce()
+    const { code, stdout } = await goBack('--accept-all-denials')
+    expect({ code, lines: stdout.trimEnd().split('\n').length }).toEqual({ code: 0, lines: 1 })
   })
 })
 

@@ -33,8 +33,11 @@ afterAll(() => database.close())
 
 beforeEach(async () => {
   for (const { rolloutId, state } of await store.listRollouts(10)) {
-    if (state !== 'running') continue
-    await post(`/v1/rollouts/${rolloutId}/revert`, { reason: 'clean up' })
+    if (state !== 'running' && state !== 'paused') continue
+    const all = { reason: 'clean up', accept_all_denials: true }
+    for (const headers of [first, second]) {
+      await post(`/v1/rollouts/${rolloutId}/revert`, all, headers)
+    }
   }
   await enforceFleetDocuments(store, clock.now())
 })
@@ -67,10 +70,28 @@ async function releaseAtOnce(document: Json): Promise<void> {
   await readOk(await put(second))
 }
 
+/** Of the version that the way back leads to, which a refusal names. */
+async function previewWayBack(): Promise<Json> {
+  const { kind, hash } = await expectProblem(await goBack(), 409, 'preview_missing')
+  return { hash, ...(await readOk(await post('/v1/previews', { kind, hash }))) }
+}
+
+/** Lets the document of a rollout decide for every device. */
+async function enforce(rolloutId: string): Promise<void> {
+  const { revision = 0 } = (await store.rollout(rolloutId)) ?? {}
+  const to = { action: 'promoted', state: 'running', pass: 'enforce', stage: 4 } as const
+  const step = { rolloutId, revision, ...to, note: '', health: null, by: 'test' }
+  expect(await store.stepRollout({ ...step, now: clock.now() })).toBe('applied')
+}
+
 describe('POST /v1/policy/rollback', () => {
-  test('returns at once, by one administrator, whatever the size of the fleet', async () => {
+  test('returns at once, by one administrator, where a preview is on record', async () => {
     const before = await inForce()
     await releaseAtOnce(newPolicy('attestation.enclaveSvn > 1000'))
+    const told = await expectProblem(await goBack(), 409, 'preview_missing')
+    expect(told).toMatchObject({ kind: 'policy', hash: before })
+    expect(told.detail).toContain(`{"kind": "policy", "hash": "${before}"}`)
+    await previewWayBack()
     expect(await readOk(await goBack())).toEqual({
       ...{ kind: 'policy', hash: before, rollout_id: null, newly_denied: 0 },
     })
@@ -87,10 +108,41 @@ describe('POST /v1/policy/rollback', () => {
     expect(await store.rollout(rollout_id)).toMatchObject({ state: 'reverted' })
   })
 
+  test('of a rollout that decides pauses it, and ends it by a preview of its end', async () => {
+    await releaseAtOnce(newPolicy('attestation.enclaveSvn > 1000'))
+    const strict = await inForce()
+    const { rollout_id } = await release(newPolicy())
+    await enforce(rollout_id)
+    const told = await expectProblem(await goBack(), 409, 'preview_missing')
+    expect(told).toMatchObject({ kind: 'policy', hash: strict, paused: rollout_id })
+    expect(await store.rollout(rollout_id)).toMatchObject({ state: 'paused' })
+    const { hash, newly_denied } = await previewWayBack()
+    expect({ hash, denied: newly_denied.devices }).toEqual({ hash: strict, denied: DEVICES })
+    const refused = await expectProblem(await goBack(), 409, 'denials_not_accepted')
+    expect(refused).toMatchObject({ newly_denied: DEVICES, paused: rollout_id })
+    expect(refused.detail).toContain(`${rollout_id} is paused and goes no further meanwhile`)
+    const path = `/v1/rollouts/${rollout_id}/revert`
+    const body = { reason: 'x', accept_denials: DEVICES }
+    await readOk(await post(path, body), 202)
+    expect(await readOk(await post(path, body, second))).toMatchObject({ state: 'reverted' })
+  })
+
+  test('counts nobody where there is no time for it, and takes two', async () => {
+    await releaseAtOnce(newPolicy('attestation.enclaveSvn > 1000'))
+    const strict = await inForce()
+    await releaseAtOnce(newPolicy())
+    const body = { accept_all_denials: true }
+    await readOk(await goBack(body), 202)
+    expect(await readOk(await goBack(body, second))).toEqual({
+      ...{ kind: 'policy', hash: strict, rollout_id: null, newly_denied: null },
+    })
+  })
+
   test('says how many it would deny, and with a second administrator denies them', async () => {
     await releaseAtOnce(newPolicy('attestation.enclaveSvn > 1000'))
     const strict = await inForce()
     await releaseAtOnce(newPolicy())
+    await previewWayBack()
     const refused = await expectProblem(await goBack(), 409, 'denials_not_accepted')
     expect(refused).toMatchObject({ newly_denied: DEVICES })
     const body = { accept_denials: DEVICES }
@@ -130,6 +182,7 @@ describe('POST /v1/policy/rollback', () => {
       }),
     )
     while (asked < 50) await new Promise((resolve) => setTimeout(resolve, 5))
+    await previewWayBack()
     await readOk(await goBack())
     isOver = true
     await Promise.all(load)

@@ -285,6 +285,9 @@ describe('POST /v1/rollouts/{id}/…', () => {
     const done = await readOk(await steer(rollout, 'promote'))
     expect(done).toMatchObject({ state: 'done', pass: 'enforce' })
     expect(await readOk(await get('/v1/policy'))).toMatchObject({ hash: rollout.to })
+    const told = await problem(await steer(rollout, 'revert'), 409, 'preview_missing')
+    expect(told).toMatchObject({ kind: 'policy', hash: rollout.from })
+    await readOk(await post('/v1/previews', { kind: 'policy', hash: rollout.from }))
     expect(await readOk(await steer(rollout, 'revert'))).toMatchObject({ changed: true })
     expect(await readOk(await get('/v1/policy'))).toMatchObject({
       hash: rollout.from,

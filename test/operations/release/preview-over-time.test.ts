@@ -14,9 +14,12 @@ import type { RulesInForce } from '../../../src/operations/release/rules-in-forc
 import { isBlocking } from '../../../src/policy/language/evaluate.ts'
 import type { PreviewSummary } from '../../../src/replay/preview/summary.ts'
 import type { DocumentKind } from '../../../src/rollout/in-force.ts'
+import { DEFAULT_PLAN } from '../../../src/rollout/rollout.ts'
+import type { Json } from '../../../src/store/json.ts'
+import type { RolloutStepToTake } from '../../../src/store/rules/rollouts.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY, TEXTS } from '../../policy/healthy-device.ts'
-import { enforce } from '../../support/recorded-fleet.ts'
+import { besideOf, enforce } from '../../support/recorded-fleet.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -129,6 +132,8 @@ const scenario = fc.record({
   otherValues: values,
   isPolicy: fc.constantFrom(true, true, true, false),
   devices: fc.array(device, { minLength: 5, maxLength: 5 }),
+  /** When a rollout began to decide for the devices in the field, where its end is what is looked at. */
+  since: fc.integer({ min: 1, max: NOW - 1 }),
 })
 
 let runs = 0
@@ -144,6 +149,7 @@ type Decided = {
 
 async function clear({ database }: World): Promise<void> {
   await database.query('delete from device')
+  await database.query('delete from rollout')
   await database.query('delete from recent_attestation')
   await database.query('delete from active_document')
 }
@@ -151,6 +157,33 @@ async function clear({ database }: World): Promise<void> {
 async function activate(world: World, kind: DocumentKind, body: object, at: number) {
   world.service.clock.set(hours(at))
   return enforce(world.service.services.store, kind, { body: body as never, now: hours(at) })
+}
+
+/** A rollout of a document to the devices in the field, which it decides for from `at` on. */
+async function enforceInField(world: World, kind: DocumentKind, body: object, at: number) {
+  const { store } = world.service.services
+  const { compiled } = expectOk(checkDocument(kind, body))
+  const names = { kind, author: 'test', reason: 'test', now: hours(at) }
+  await store.proposeDocument({ ...names, hash: compiled.hash, body: body as Json })
+  const from = (await store.activeDocument(kind))?.hash ?? compiled.hash
+  const stages = [0, 100].map((percent) => ({ percent, labels: ['field'] }))
+  const plan = { ...DEFAULT_PLAN, stages }
+  const rolloutId = `rol_${runs}`
+  const begun = { ...names, rolloutId, from, to: compiled.hash, plan, note: '' }
+  expect(await store.startRollout({ ...begun, beside: await besideOf(store, kind) })).toBe(
+    'applied',
+  )
+  await stepTo(world, { action: 'promoted', state: 'running', pass: 'enforce', at })
+}
+
+async function stepTo(
+  { service }: World,
+  { at, ...to }: Pick<RolloutStepToTake, 'action' | 'state' | 'pass'> & { readonly at: number },
+): Promise<void> {
+  const { store } = service.services
+  const { revision = 0 } = (await store.rollout(`rol_${runs}`)) ?? {}
+  const step = { rolloutId: `rol_${runs}`, revision, stage: 0, note: '', health: null, by: 'test' }
+  expect(await store.stepRollout({ ...step, ...to, now: hours(at) })).toBe('applied')
 }
 
 /** Before it attests, so that it has its labels and the same ring in both worlds from the first time on. */
@@ -254,7 +287,7 @@ function groupByDate(losses: readonly Loss[]) {
   return dates.map((at) => ({ at, devices: losses.filter((one) => one.at === at).length }))
 }
 
-function expectFigures(
+function expectFiguresNow(
   summary: PreviewSummary,
   courses: readonly (readonly [Course, Course])[],
 ): void {
@@ -265,6 +298,33 @@ function expectFigures(
   expect(summary.newly_denied.devices + summary.newly_refused.devices).toBe(count(true, false))
   expect(summary.newly_allowed.devices).toBe(count(false, true))
   expect(summary.unchanged).toEqual({ granted: count(true, true), denied: count(false, false) })
+}
+
+/**
+ * Of the end of a rollout. A grace of the document that comes back may begin only with the next attestation of
+ * a device, where none was noted before the rollout: then decisions deny it later than the preview says,
+ * or no more. None is denied that it does not foresee, and none earlier.
+ */
+function expectForeseen(
+  summary: PreviewSummary,
+  courses: readonly (readonly [Course, Course])[],
+): void {
+  expectFiguresNow(summary, courses)
+  const lost = firstHours(courses, (before, after) => before.allowed && !after.allowed)
+  const later = lost.filter(({ isNow }) => !isNow)
+  for (const { at } of later) {
+    const until = (losses: readonly { readonly at: string; readonly devices: number }[]) =>
+      losses.filter((one) => one.at <= at).reduce((sum, { devices }) => sum + devices, 0)
+    expect(until(summary.denied_later.by_date)).toBeGreaterThanOrEqual(until(groupByDate(later)))
+  }
+}
+
+function expectFigures(
+  summary: PreviewSummary,
+  courses: readonly (readonly [Course, Course])[],
+): void {
+  expectFiguresNow(summary, courses)
+  const first = courses.map(([before, after]) => [before.decisions[0], after.decisions[0]] as const)
   // What decisions later take away from whom, when and by what.
   const lost = firstHours(courses, (before, after) => before.allowed && !after.allowed)
   const later = lost.filter(({ isNow }) => !isNow)
@@ -289,50 +349,74 @@ function expectFigures(
   }
 }
 
-test('every figure of a preview is what decisions then come to, device by device', async () => {
-  const seen = { now: 0, later: 0, graces: 0 }
-  await fc.assert(
-    fc.asyncProperty(scenario, async (given) => {
-      runs += 1
-      const { inForce, candidate, kept, devices, isPolicy } = given
-      const valuesOf = (one: typeof given.values, name: string) =>
-        JSON.parse(JSON.stringify({ name, enclaves: [agent(one)] }))
-      const before = policyOf(inForce, `in force ${runs}`)
-      const after = policyOf([...inForce.slice(0, kept), ...candidate], `candidate ${runs}`)
-      const firstValues = valuesOf(given.values, `values ${runs}`)
-      const [kind, body] = isPolicy
-        ? (['policy', after] as const)
-        : (['reference-values', valuesOf(given.otherValues, `other values ${runs}`)] as const)
-      const nameOf = (index: number) => `device ${index} of run ${runs}`
-      for (const world of [stays, moves]) {
-        await clear(world)
-        await activate(world, 'reference-values', firstValues, 0)
-        await activate(world, 'policy', before, 0)
-        for (const [index, one] of devices.entries()) {
-          await list(world, nameOf(index), one)
-          for (const [turn, at] of one.attests.entries()) {
-            await attest(world, nameOf(index), one.claims[turn] ?? {}, at)
+/** What is looked at: a document that comes, or the end of a rollout that decides for some devices. */
+const CHANGES = [
+  { what: 'a document that comes', isEnd: false, numRuns: RUNS },
+  { what: 'the end of a rollout', isEnd: true, numRuns: 20 },
+] as const
+
+test.each(CHANGES)(
+  'what a preview says of $what is what decisions then come to, device by device',
+  async ({ isEnd, numRuns }) => {
+    const seen = { now: 0, later: 0, graces: 0 }
+    await fc.assert(
+      fc.asyncProperty(scenario, async (given) => {
+        runs += 1
+        const { inForce, candidate, kept, devices, isPolicy } = given
+        const valuesOf = (one: typeof given.values, name: string) =>
+          JSON.parse(JSON.stringify({ name, enclaves: [agent(one)] }))
+        const before = policyOf(inForce, `in force ${runs}`)
+        const after = policyOf([...inForce.slice(0, kept), ...candidate], `candidate ${runs}`)
+        const firstValues = valuesOf(given.values, `values ${runs}`)
+        const [kind, body] = isPolicy
+          ? (['policy', after] as const)
+          : (['reference-values', valuesOf(given.otherValues, `other values ${runs}`)] as const)
+        const nameOf = (index: number) => `device ${index} of run ${runs}`
+        const attestations = devices
+          .flatMap((one, index) =>
+            one.attests.map((at, turn) => ({ index, at, told: one.claims[turn] })),
+          )
+          .sort((a, b) => a.at - b.at)
+        for (const world of [stays, moves]) {
+          await clear(world)
+          await activate(world, 'reference-values', firstValues, 0)
+          await activate(world, 'policy', before, 0)
+          // What the rollout is to, decides before; and what its end brings back is in force all the time.
+          if (isEnd) await activate(world, kind, body, 0)
+          for (const [index, one] of devices.entries()) await list(world, nameOf(index), one)
+          const begins = () =>
+            enforceInField(world, kind, isPolicy ? before : firstValues, given.since)
+          let hasBegun = !isEnd
+          for (const { index, at, told = {} } of attestations) {
+            if (!hasBegun && at >= given.since) await begins()
+            hasBegun ||= at >= given.since
+            await attest(world, nameOf(index), told, at)
           }
+          if (!hasBegun) await begins()
         }
-      }
-      const summary = await previewed(moves, kind, body)
-      await activate(moves, kind, body, NOW)
-      const courses: (readonly [Course, Course])[] = []
-      for (const [index, one] of devices.entries()) {
-        const name = nameOf(index)
-        courses.push([await follow(stays, name, one), await follow(moves, name, one)])
-      }
-      expectFigures(summary, courses)
-      seen.now += summary.newly_denied.devices
-      seen.later += summary.denied_later.devices
-      seen.graces += summary.clauses.reduce((sum, { in_grace }) => sum + in_grace.devices, 0)
-    }),
-    // The same ones each time, as each takes seconds; others are found with another seed.
-    { numRuns: RUNS, endOnFailure: true, seed: 20_261_127 },
-  )
-  // It compared something.
-  expect(Math.min(seen.now, seen.later, seen.graces)).toBeGreaterThan(0)
-})
+        const summary = await previewed(moves, kind, body)
+        if (isEnd)
+          await stepTo(moves, { action: 'reverted', state: 'reverted', pass: 'enforce', at: NOW })
+        else await activate(moves, kind, body, NOW)
+        const courses: (readonly [Course, Course])[] = []
+        for (const [index, one] of devices.entries()) {
+          const name = nameOf(index)
+          if (isEnd && !one.isInField) continue
+          courses.push([await follow(stays, name, one), await follow(moves, name, one)])
+        }
+        if (isEnd) expectForeseen(summary, courses)
+        else expectFigures(summary, courses)
+        seen.now += summary.newly_denied.devices
+        seen.later += summary.denied_later.devices
+        seen.graces += summary.clauses.reduce((sum, { in_grace }) => sum + in_grace.devices, 0)
+      }),
+      // The same ones each time, as each takes seconds; others are found with another seed.
+      { numRuns, endOnFailure: true, seed: 20_261_127 },
+    )
+    // It compared something.
+    expect(Math.min(seen.now, seen.later, seen.graces)).toBeGreaterThan(0)
+  },
+)
 
 /** What a device proves in each of its attestations, twelve hours apart: whether it meets the clause. */
 const LIVES: Readonly<Record<string, (hour: number) => boolean | undefined>> = {

@@ -80,7 +80,7 @@ type Move = {
   readonly kind: DocumentKind
   readonly hash: string
   readonly before: string | null
-  readonly how: 'first' | 'previewed' | 'rollout' | 'undone' | 'unseen'
+  readonly how: 'first' | 'previewed' | 'rollout' | 'unseen'
   readonly lost: number
   readonly is_unnamed: boolean
   readonly is_return: boolean
@@ -100,14 +100,18 @@ const WITNESS = `
     select coalesce((select despite is null from rollout where state = 'halted' and kind = p_kind
       and to_hash = p_hash order by updated_at desc, rollout_id desc limit 1), false)
   $$;
-  create function lost_of(p_kind text, p_hash text, p_own text, p_beside text) returns integer
-  language sql as $$
+  create table ended (rollout_id text, note text, lost integer);
+  create function lost_by(summary jsonb) returns integer language sql as $$
     select (summary -> 'newly_denied' ->> 'devices')::integer
       + (summary -> 'newly_refused' ->> 'devices')::integer
       + (summary -> 'questions' -> 'newly_denied' ->> 'devices')::integer
       + (summary -> 'denied_later' ->> 'devices')::integer
       + (summary -> 'questions' -> 'denied_later' ->> 'devices')::integer
-    from preview where kind = p_kind and hash = p_hash
+  $$;
+  create function lost_of(p_kind text, p_hash text, p_own text, p_beside text) returns integer
+  language sql as $$
+    select lost_by(summary) from preview where kind = p_kind and hash = p_hash
+      and (summary -> 'ends_rollout') is null
       and policy_hash = case when p_kind = 'policy' then p_own else p_beside end
       and reference_values_hash = case when p_kind = 'policy' then p_beside else p_own end
   $$;
@@ -121,9 +125,6 @@ const WITNESS = `
     select hash into v_beside from active_document where kind <> new.kind;
     v_lost := lost_of(new.kind, new.hash, v_before, v_beside);
     if v_before is null then v_how := 'first';
-    elsif exists (select from rollout where state = 'done' and kind = new.kind
-        and from_hash = new.hash and to_hash = v_before and beside_hash = v_beside) then
-      v_how := 'undone';
     elsif v_lost is not null then v_how := 'previewed';
     elsif exists (select from rollout where state in ('running', 'paused') and kind = new.kind
         and from_hash = v_before and to_hash = new.hash and beside_hash = v_beside) then
@@ -148,12 +149,29 @@ const WITNESS = `
       coalesce(v_previous = new.to_hash, false), is_unnamed(new.kind, new.to_hash));
     return new;
   end $$;
+  create function note_end() returns trigger language plpgsql as $$
+  declare
+    v_beside text;
+  begin
+    select hash into v_beside from active_document where kind <> new.kind;
+    insert into ended values (new.rollout_id, new.note, (
+      select lost_by(summary) from preview
+      where kind = new.kind and hash = new.from_hash
+        and summary -> 'ends_rollout' ->> 'rollout_id' = new.rollout_id
+        and (summary -> 'ends_rollout' ->> 'stage')::integer = new.stage
+        and policy_hash = case when kind = 'policy' then new.to_hash else v_beside end
+        and reference_values_hash = case when kind = 'policy' then v_beside else new.to_hash end));
+    return new;
+  end $$;
+  create trigger note_end after update on rollout for each row
+    when (old.pass = 'enforce' and old.state in ('running', 'paused') and new.state = 'reverted')
+    execute function note_end();
   create trigger note_move after insert or update on active_document
     for each row execute function note_move();
   create trigger note_begun after insert on rollout for each row execute function note_begun();`
 
 /** All that a run leaves behind. */
-const STEERING = ['rollout', 'preview', 'document', 'override', 'audit', 'moved', 'begun']
+const STEERING = ['rollout', 'preview', 'document', 'override', 'audit', 'moved', 'begun', 'ended']
 
 export type ReleaseWorld = {
   readonly query: (text: string) => Promise<readonly Record<string, unknown>[]>
@@ -273,7 +291,8 @@ export async function openReleaseWorld(
     if (rolloutId === undefined) return
     if (by === 'command') {
       const names = { by: 'command line', reason: 'x', second: NO_SECOND }
-      await steerRollout(commands(), { ...names, rolloutId, verb })
+      const losses = { acceptedDenials: 0, maxAgeMs: 3_600_000 }
+      await steerRollout(commands(), { ...names, ...losses, rolloutId, verb })
       return
     }
     const path = `/v1/rollouts/${rolloutId}/${verb}`
@@ -340,6 +359,8 @@ export async function openReleaseWorld(
         'select * from begun where not is_previewed or (is_unnamed and not is_return)',
       )
       expect(begun).toEqual([])
+      // Nobody here accepts anything of a way back: a rollout that decides ends where a count finds nobody.
+      expect(await query('select * from ended where lost is distinct from 0')).toEqual([])
       // What came into force for the second time was in force before: only one start is the first.
       expect(moves.filter(({ how }) => how === 'first').length).toBeLessThanOrEqual(2)
       for (const { kind, hash, how, lost } of moves) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { LintedDocument } from '../../../src/operations/release/check-document.ts'
+import { isOpen } from '../../../src/rollout/rollout.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import { START } from '../../support/service.ts'
@@ -15,7 +16,7 @@ type Gate =
   | 'accepted denials'
   | 'the same document in force'
   | 'the same document beside it'
-  | 'only the state from before comes back by itself'
+  | 'the count before an end'
   | 'the halt of the document'
 
 const without: { gate: Gate | undefined } = { gate: undefined }
@@ -94,12 +95,8 @@ function lie(store: Store): Store {
     },
     async rollout(rolloutId) {
       const rollout = await store.rollout(rolloutId)
-      if (rollout === null || !isOut('only the state from before comes back by itself')) {
-        return rollout
-      }
-      const { policyHash, referenceValuesHash } = await store.inForce()
-      const beside = rollout.kind === 'policy' ? referenceValuesHash : policyHash
-      return { ...rollout, beside }
+      const isLie = rollout !== null && isOpen(rollout.state) && isOut('the count before an end')
+      return isLie ? { ...rollout, pass: 'audit' } : rollout
     },
   }
 }
@@ -220,12 +217,11 @@ describe('the property finds a way where a gate is taken out:', async () => {
       ],
     ],
     [
-      'only the state from before comes back by itself',
+      'the count before an end',
       [
+        [release('policy', 3, { by: 'command', accept: 3 })],
         [release('policy', 1, { way: 'rollout' })],
         [promote],
-        [promote],
-        [release('reference-values', 1)],
         [revert],
       ],
     ],

@@ -1,6 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
 import { commandReleases } from '../../../src/compose/release.ts'
+import { findLinted } from '../../../src/operations/release/check-document.ts'
+import { ANY_DENIALS } from '../../../src/operations/release/gates.ts'
 import { type ReleaseRequest, release } from '../../../src/operations/release/release.ts'
 import { rollBack } from '../../../src/operations/release/roll-back.ts'
 import {
@@ -131,13 +133,51 @@ describe('the way back', () => {
     expectRefusal(await back({ expected: 'f'.repeat(64) }), 'superseded')
   })
 
-  test('is as long as it has to be: fleets that no request replays are replayed for it', async () => {
-    const before = await inForce()
-    expectOk(await releaseOf(newPolicy()))
-    const small = { ...releases, replaysAtMost: 2 }
-    const request = { kind: 'policy', by: 'admin', reason: 'x', acceptedDenials: 0 } as const
-    expectOk(await rollBack(small, { ...request, maxAgeMs: 60_000, second: SECOND_AWAITED }))
-    expect(await inForce()).toBe(before)
+  describe('in a fleet that no request replays', () => {
+    const large = { ...releases, replaysAtMost: 2 }
+    const backAt = (changes: Partial<Parameters<typeof rollBack>[1]> = {}) =>
+      rollBack(large, {
+        ...{ kind: 'policy', by: 'admin', reason: 'x', acceptedDenials: 0, maxAgeMs: 60_000 },
+        ...{ second: SECOND_AWAITED, ...changes },
+      })
+
+    test('is refused at once with what to preview, and goes by that preview', async () => {
+      const before = await inForce()
+      const newer = newPolicy()
+      expectOk(await releaseOf(newer))
+      expect(expectRefusal(await backAt(), 'preview_missing')).toMatchObject({
+        back: { kind: 'policy', hash: before, paused: undefined },
+      })
+      const version = { kind: 'policy', hash: before ?? '', now: START } as const
+      const { checked } = expectOk(await findLinted(store, version))
+      if (checked === undefined) throw new Error('it decided before')
+      expect(await releases.preview({ document: checked, by: 'other' })).toBeDefined()
+      expectRefusal(await backAt({ maxAgeMs: -1 }), 'preview_missing')
+      expectOk(await backAt())
+      expect(await inForce()).toBe(before)
+    })
+
+    test('counts nobody in an emergency, and takes two where two are required', async () => {
+      const strict = newPolicy('attestation.enclaveSvn > 1000')
+      expectOk(await releaseOf(strict, { acceptedDenials: 10 }))
+      expectOk(await releaseOf(newPolicy()))
+      const any = { acceptedDenials: ANY_DENIALS }
+      expectRefusal(await backAt(any), 'second_awaited')
+      expect(expectOk(await backAt({ ...any, second: NO_SECOND }))).toEqual({
+        ...{ hash: strict.hash, rollout: undefined, newlyDenied: null },
+      })
+      expect(await inForce()).toBe(strict.hash)
+    })
+
+    test('but what was not in force before is counted, whatever is accepted', async () => {
+      const changes = { acceptedDenials: ANY_DENIALS }
+      const document = { document: lintedOf(newPolicy(), START), way: { kind: 'at_once' } } as const
+      const released = await release(large, {
+        ...{ ...document, ...changes, by: 'test', reason: 'x', maxAgeMs: 60_000 },
+        second: NO_SECOND,
+      })
+      expectRefusal(released, 'preview_missing')
+    })
   })
 })
 

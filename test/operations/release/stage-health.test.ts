@@ -1,9 +1,15 @@
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
+import { commandReleases } from '../../../src/compose/release.ts'
 import { driveRollout } from '../../../src/operations/release/drive-rollout.ts'
+import { release } from '../../../src/operations/release/release.ts'
+import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import { checkStage } from '../../../src/operations/release/stage-health.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { nextStep, type Rollout, type RolloutPlan } from '../../../src/rollout/rollout.ts'
+import { TEXTS } from '../../policy/healthy-device.ts'
 import { newId } from '../../store/fixtures.ts'
-import { policyWith } from './documents.ts'
+import { expectOk } from '../../support/refusal.ts'
+import { bodyOf, type Document, lintedOf, policyWith } from './documents.ts'
 import { openSmallFleet, PLAN } from './small-fleet.ts'
 
 const fleet = await openSmallFleet()
@@ -11,18 +17,22 @@ const { store, service } = fleet
 afterAll(() => fleet.close())
 const now = () => service.clock.now()
 
-/** A rollout to some new label, the only open one. */
-async function begin(
-  document: Parameters<typeof fleet.start>[0],
-  label: string,
-  changes: Partial<Rollout> & { readonly plan?: RolloutPlan } = {},
-) {
+async function endOpen(): Promise<void> {
   for (const { rolloutId, revision, pass, stage } of (await store.control()).rollouts) {
     await store.stepRollout({
       ...{ rolloutId, revision, pass, stage, action: 'reverted', state: 'reverted' },
       ...{ note: '', health: null, by: 'test', now: now() },
     })
   }
+}
+
+/** A rollout to some new label, the only open one. */
+async function begin(
+  document: Parameters<typeof fleet.start>[0],
+  label: string,
+  changes: Partial<Rollout> & { readonly plan?: RolloutPlan } = {},
+) {
+  await endOpen()
   const plan = { ...PLAN, stages: [{ percent: 0, labels: [label] }] }
   return fleet.start(document, { plan, ...changes })
 }
@@ -94,6 +104,57 @@ test('what is within the budget, or denies already, names none', async () => {
   const health = await check(past)
   expect(health).toMatchObject({ newlyDenied: 4 })
   expect(health).not.toHaveProperty('from')
+})
+
+describe('what was accepted for later', () => {
+  const DAY_MS = 86_400_000
+  const label = newId('label-')
+  const [LATER, NOW] = [14, 11]
+  const { clock, random } = service.services
+  const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
+
+  /** Lets a rollout begin as an administrator does who has read the preview. */
+  async function releaseRead(document: Document): Promise<Rollout> {
+    await endOpen()
+    const stages = [{ percent: 0, labels: [label] }]
+    const way = { kind: 'rollout', plan: { stages } } as const
+    const names = { by: 'test', reason: 'x', maxAgeMs: 60_000, second: NO_SECOND }
+    const request = { ...names, document: lintedOf(document, now()), way }
+    const refused = await release(releases, { ...request, acceptedDenials: 0 })
+    if (refused.ok || refused.failure.reason !== 'denials_not_accepted') {
+      throw new Error('it denies nobody')
+    }
+    const acceptedDenials = refused.failure.newlyDenied
+    const { rollout } = expectOk(await release(releases, { ...request, acceptedDenials }))
+    if (rollout === undefined) throw new Error('it was released at once')
+    return rollout
+  }
+
+  test('lets no device be denied before, and does from then on', async () => {
+    const ids = await fleet.makeDevices(LATER, { labels: [label] })
+    const date = new Date(now().getTime() + 2 * DAY_MS).toISOString()
+    const clauses = [
+      { id: 'later', require: 'attestation.enclavePlatformSvn > 2', enforce_from: date },
+      { id: 'now', require: 'attestation.flightSigningNotEnabled' },
+    ].map((clause) => ({ severity: 'enforce', texts: TEXTS, ...clause }))
+    const all = [...BASELINE_POLICY.clauses, ...clauses]
+    const rollout = await releaseRead(bodyOf('policy', { ...BASELINE_POLICY, clauses: all }))
+    const { budget } = rollout.plan
+    expect(budget).toMatchObject({ devices: 10, later: [{ at: date }] })
+    expect(budget.later?.[0]?.devices).toBeGreaterThanOrEqual(LATER)
+    // A few more than the budget of now come to fail the clause that denies at once.
+    const failing = ids.slice(0, NOW).map((id) => `'${id}'`)
+    await service.query(`update device set claims = claims || '{"flightSigningNotEnabled": false}'
+      where device_id in (${failing})`)
+    const health = await check(rollout)
+    expect(health).toMatchObject({ newlyDenied: NOW })
+    const HALT = { kind: 'halt', why: 'budget_exceeded' }
+    expect(nextStep(rollout, { health, now: now() })).toEqual(HALT)
+    const reached = new Date(Date.parse(date))
+    expect(nextStep(rollout, { health, now: reached })).not.toEqual(HALT)
+    await driveRollout(store, rollout, { health, now: now() })
+    expect((await fleet.rollout(rollout.rolloutId)).note).toContain('the budget of 10 devices')
+  })
 })
 
 test('evidence that only grows old is no loss', async () => {

@@ -1,6 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createRandomSource } from '../../../src/base/random.ts'
 import { commandReleases } from '../../../src/compose/release.ts'
+import { findLinted } from '../../../src/operations/release/check-document.ts'
+import { ANY_DENIALS } from '../../../src/operations/release/gates.ts'
 import { type ReleaseRequest, release } from '../../../src/operations/release/release.ts'
 import {
   NO_SECOND,
@@ -9,6 +11,7 @@ import {
 } from '../../../src/operations/release/second-administrator.ts'
 import { steerRollout } from '../../../src/operations/release/steer.ts'
 import { DEFAULT_PLAN, type Rollout } from '../../../src/rollout/rollout.ts'
+import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { enforceFleetDocuments, recordFleet } from '../../support/recorded-fleet.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
@@ -26,6 +29,8 @@ const releasesOn = (on: Store) => {
   return commandReleases({ store: on, clock: () => START, random, requiresHardware: false })
     .releases
 }
+
+const NO_LOSSES = { acceptedDenials: 0, maxAgeMs: 60_000 }
 
 let documents = 0
 function requestOf(changes: Partial<ReleaseRequest> = {}): ReleaseRequest {
@@ -52,14 +57,21 @@ async function start(changes: Partial<ReleaseRequest> = {}): Promise<Rollout> {
 let rollout: Rollout
 beforeEach(async () => {
   for (const { rolloutId, state } of await store.listRollouts(1000)) {
-    if (state === 'running' || state === 'paused') await steering(store, rolloutId, 'revert')
+    if (state === 'running' || state === 'paused') await endAtOnce(rolloutId)
   }
+  await enforceFleetDocuments(store, START)
   rollout = await start()
 })
 
+const endAtOnce = (rolloutId: string) =>
+  steerRollout(releasesOn(store), {
+    ...{ rolloutId, verb: 'revert', by: 'admin', reason: 'because', second: NO_SECOND },
+    ...{ ...NO_LOSSES, acceptedDenials: ANY_DENIALS },
+  })
+
 const steering = (on: Store, rolloutId: string, verb: 'pause' | 'resume' | 'promote' | 'revert') =>
   steerRollout(releasesOn(on), {
-    ...{ rolloutId, verb, by: 'admin', reason: 'because', second: NO_SECOND },
+    ...{ rolloutId, verb, by: 'admin', reason: 'because', second: NO_SECOND, ...NO_LOSSES },
   })
 
 /** Between what somebody reads and what they write, another process takes a step. */
@@ -140,7 +152,7 @@ describe('what is done', () => {
     )
   const revert = (rolloutId: string, second: SecondAdministrator) =>
     steerRollout(releasesOn(store), {
-      ...{ rolloutId, verb: 'revert', by: 'admin', reason: 'because', second },
+      ...{ rolloutId, verb: 'revert', by: 'admin', reason: 'because', second, ...NO_LOSSES },
     })
 
   test('goes back one step by one administrator, and no further step after step', async () => {
@@ -175,6 +187,184 @@ describe('what is done', () => {
   })
 })
 
+describe('an end', () => {
+  const STRICT = 'attestation.enclaveSvn > 1000'
+  const LOSS = { acceptedDenials: 10, maxAgeMs: 60_000 }
+  const end = (on: Store, changes: Partial<Parameters<typeof steerRollout>[1]> = {}) =>
+    steerRollout(releasesOn(on), {
+      ...{ rolloutId: rollout.rolloutId, verb: 'revert', by: 'admin', reason: 'because' },
+      ...{ ...NO_LOSSES, second: NO_SECOND, ...changes },
+    })
+  /** Fails where a device is read: for what needs no count. */
+  const unread: Store = {
+    ...store,
+    forUse: () => unread,
+    fleetPage: () => Promise.reject(new Error('the fleet was read')),
+  }
+
+  /** What decides for every device, and in its place for those of the stage. */
+  async function enforceOver(require: string, change: object = {}): Promise<void> {
+    await steering(store, rollout.rolloutId, 'revert')
+    const { body } = policyWith(require, change)
+    const document = bodyOf('policy', { ...body, description: `number ${++documents}` })
+    const before = { document: lintedOf(document, START), way: { kind: 'at_once' } } as const
+    expectOk(await release(releasesOn(store), requestOf({ ...before, acceptedDenials: 10 })))
+    rollout = await start()
+    await enterEnforce(4)
+  }
+
+  async function enterEnforce(stage: number): Promise<void> {
+    const { rolloutId, revision } = rollout
+    const to = { action: 'promoted', state: 'running', pass: 'enforce', stage } as const
+    const step = { rolloutId, revision, ...to, note: '', health: null, by: 'test', now: START }
+    expect(await store.stepRollout(step)).toBe('applied')
+    rollout = (await store.rollout(rolloutId)) ?? rollout
+  }
+
+  test('in the audit pass takes access from nobody, and reads no device', async () => {
+    expect(expectOk(await end(unread))).toMatchObject({
+      ...{ changed: true, newlyDenied: 0, rollout: { state: 'reverted' } },
+    })
+  })
+
+  test('in the enforce pass that denies nobody is counted, and takes one administrator', async () => {
+    await enterEnforce(4)
+    await expect(end(unread)).rejects.toThrow('the fleet was read')
+    const second = waitsFor()
+    expect(expectOk(await end(store, { second }))).toMatchObject({
+      ...{ changed: true, newlyDenied: 0, rollout: { state: 'reverted' } },
+    })
+  })
+
+  test('of what alone allows devices asks for their number, and goes no further meanwhile', async () => {
+    await enforceOver(STRICT)
+    const refused = expectRefusal(await end(store), 'denials_not_accepted')
+    expect(refused).toMatchObject({
+      ...{ newlyDenied: 10, accepted: 0 },
+      back: { kind: 'policy', hash: rollout.from, paused: rollout.rolloutId },
+    })
+    expect(await store.rollout(rollout.rolloutId)).toMatchObject({ state: 'paused', stage: 4 })
+    expectRefusal(await end(store, { ...LOSS, acceptedDenials: 9 }), 'denials_not_accepted')
+    expect(expectOk(await end(store, LOSS))).toMatchObject({
+      ...{ changed: true, newlyDenied: 10, rollout: { state: 'reverted' } },
+    })
+  })
+
+  test('takes from nobody what only a date takes: that counts as later', async () => {
+    const date = new Date(START.getTime() + 3 * 86_400_000).toISOString()
+    await enforceOver(STRICT, { enforce_from: date })
+    expect(expectRefusal(await end(store), 'denials_not_accepted')).toMatchObject({
+      newlyDenied: 10,
+    })
+    expect(await store.preview('policy', rollout.from)).toMatchObject({
+      policyHash: rollout.to,
+      summary: {
+        ends_rollout: { rollout_id: rollout.rolloutId, stage: 4 },
+        newly_denied: { devices: 0 },
+        denied_later: { by_date: [{ at: date, devices: 10 }] },
+      },
+    })
+  })
+
+  test('counts the devices of its stage, and no preview of another stage counts for it', async () => {
+    await enforceOver(STRICT)
+    const rings = (await readRings()).filter((ring) => ring < 50).length
+    expect(rings).toBeGreaterThan(0)
+    expect(rings).toBeLessThan(10)
+    const { rolloutId, from } = rollout
+    const recorded = await store.preview('policy', from)
+    await enterEnforce(3)
+    expect(expectRefusal(await end(store), 'denials_not_accepted')).toMatchObject({
+      newlyDenied: rings,
+    })
+    await steering(store, rolloutId, 'resume')
+    rollout = (await store.rollout(rolloutId)) ?? rollout
+    await enterEnforce(4)
+    const small = { ...releasesOn(store), replaysAtMost: 2 }
+    const command = { rolloutId, verb: 'revert', by: 'admin', reason: 'x', ...LOSS } as const
+    const missing = await steerRollout(small, { ...command, second: NO_SECOND })
+    expect(expectRefusal(missing, 'preview_missing')).toMatchObject({
+      back: { hash: from, paused: rolloutId },
+    })
+    expect(recorded).not.toBeNull()
+  })
+
+  test('that cannot wait counts nobody, and takes two where two are required', async () => {
+    await enforceOver(STRICT)
+    const any = { acceptedDenials: ANY_DENIALS }
+    const seen = rollout.revision
+    const first = await end(unread, { ...any, revision: seen, second: waitsFor('alice') })
+    expectRefusal(first, 'second_awaited')
+    // It is paused by now, and the other one asks for the same all the same.
+    const other = await end(unread, { ...any, revision: seen, second: waitsFor('bob') })
+    expect(expectOk(other)).toMatchObject({ newlyDenied: null, rollout: { state: 'reverted' } })
+  })
+
+  test('keeps a halt that came first', async () => {
+    await enforceOver(STRICT)
+    const halt = async () => {
+      const { rolloutId, pass, stage } = rollout
+      const { revision = 0 } = (await store.rollout(rolloutId)) ?? {}
+      const step = { rolloutId, revision, pass, stage, action: 'halted', state: 'halted' } as const
+      return store.stepRollout({ ...step, note: '', health: null, by: 'service', now: START })
+    }
+    const late: Store = {
+      ...store,
+      forUse: () => late,
+      async fleetPage(query) {
+        await halt()
+        return store.fleetPage(query)
+      },
+    }
+    expect(expectOk(await end(late, LOSS))).toMatchObject({
+      ...{ changed: false, rollout: { state: 'halted' } },
+    })
+  })
+
+  test('comes before another document comes into force', async () => {
+    await enforceOver(STRICT)
+    const next = requestOf({ way: { kind: 'at_once' }, acceptedDenials: 10 })
+    expectRefusal(await release(releasesOn(store), next), 'rollout_open')
+    const { kind, from, beside } = rollout
+    const body = { ...policyWith('attestation.enclaveSvn >= 3').body }
+    const document = bodyOf('policy', { ...body, description: `number ${++documents}` })
+    const names = {
+      author: 'test',
+      reason: 'x',
+      now: START,
+      expected: from,
+      beside: beside ?? from,
+    }
+    const input = { kind, hash: document.hash, body: document.body as Json, ...names }
+    expect(await store.activateDocument(input)).toBe('superseded')
+  })
+
+  test('of one that is done is counted too', async () => {
+    await enforceOver(STRICT)
+    const { rolloutId, revision, from, to } = rollout
+    expect(
+      await store.stepRollout({
+        ...{ rolloutId, revision, action: 'done', state: 'done', pass: 'enforce', stage: 4 },
+        ...{ note: '', health: null, by: 'service', now: START },
+      }),
+    ).toBe('applied')
+    expect(expectRefusal(await end(store), 'denials_not_accepted')).toMatchObject({
+      ...{ newlyDenied: 10, back: { hash: from, paused: undefined } },
+    })
+    expect((await store.activeDocument('policy'))?.hash).toBe(to)
+    expect(expectOk(await end(store, LOSS))).toMatchObject({ changed: true, newlyDenied: 10 })
+    expect((await store.activeDocument('policy'))?.hash).toBe(from)
+  })
+
+  const readRings = async () =>
+    (await store.fleetPage({ after: '', limit: 100, leaveOut: [] })).map(({ ring }) => ring)
+  const waitsFor = (by = 'alice') =>
+    secondFor(
+      { store, isDemanded: true, clock: () => START },
+      { request: `end ${rollout.rolloutId}`, body: {}, by },
+    )
+})
+
 describe('the consent of two', () => {
   test('is for the stage that both saw, and is not taken to another', async () => {
     const asked: unknown[] = []
@@ -188,6 +378,7 @@ describe('the consent of two', () => {
     }
     const promoted = await steerRollout(releasesOn(store), {
       ...{ rolloutId: rollout.rolloutId, verb: 'promote', by: 'bob', reason: 'on', second },
+      ...NO_LOSSES,
     })
     expectRefusal(promoted, 'superseded')
     expect(asked).toEqual([rollout.revision])
@@ -198,6 +389,7 @@ describe('the consent of two', () => {
     const second = { isDemanded: true, ask: () => Promise.reject(new Error('asked')) }
     const promoted = await steerRollout(releasesOn(store), {
       ...{ rolloutId: 'rol_nothing', verb: 'promote', by: 'bob', reason: 'on', second },
+      ...NO_LOSSES,
     })
     expectRefusal(promoted, 'rollout_not_found')
   })
@@ -208,12 +400,15 @@ describe('a preview', () => {
     await steering(store, rollout.rolloutId, 'revert')
     const begun = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
+    let hasBegun = false
     const slow: Store = {
       ...store,
       forUse: () => slow,
       async fleetPage(query) {
+        const isFirst = !hasBegun
+        hasBegun = true
         begun.resolve()
-        await goOn.promise
+        if (isFirst) await goOn.promise
         return store.fleetPage(query)
       },
     }
@@ -222,8 +417,15 @@ describe('a preview', () => {
     await begun.promise
     const other = await release(releases, requestOf({ way: { kind: 'at_once' } }))
     expectRefusal(other, 'preview_busy')
+    // The way back waits for nobody's: the version before is counted meanwhile.
+    const { previous } = (await store.activeDocument('policy')) ?? {}
+    const version = { kind: 'policy', hash: previous ?? '', now: START } as const
+    const linted = expectOk(await findLinted(store, version))
+    const wayBack = { document: linted, way: { kind: 'at_once' }, acceptedDenials: 10 } as const
+    const back = release(releases, requestOf(wayBack))
+    expectOk(await back)
     goOn.resolve()
-    expectOk(await first)
+    expectRefusal(await first, 'superseded')
   })
 })
 

@@ -1,0 +1,86 @@
+import { err, ok, type Result } from '../../base/result.ts'
+import type { PreviewSummary } from '../../replay/preview/summary.ts'
+import type { Store } from '../../store/store.ts'
+import type { CheckedDocument } from './check-document.ts'
+import {
+  ANY_DENIALS,
+  type HashesInForce,
+  type PreviewFailure,
+  type PreviewOnRecord,
+  passPreview,
+} from './gates.ts'
+import type { PreviewProgress, previewDocument } from './preview.ts'
+
+export type DemandDependencies = {
+  readonly store: Pick<Store, 'preview' | 'attestedDevices' | 'countDevices'>
+  /** `undefined`: another one is under way, and only one may be. */
+  readonly preview: (
+    input: Parameters<typeof previewDocument>[1],
+  ) => Promise<PreviewSummary | undefined>
+  /** The largest fleet that is replayed now if no preview counts; a larger one needs one before. */
+  readonly replaysAtMost: number
+  readonly clock: () => Date
+}
+
+/** What somebody who changes what decides says of losses, and is told of them. */
+export type LossesAsked = {
+  readonly by: string
+  /** How many devices may lose their access; a number that somebody has read in a preview. */
+  readonly acceptedDenials: number
+  /** How old a preview may be that was made before. */
+  readonly maxAgeMs: number
+  /** Told of the preview, if one is made now. */
+  readonly onPreview?: ((summary: PreviewSummary) => void) | undefined
+  readonly onProgress?: ((progress: PreviewProgress) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export type ChangeToPreview = {
+  readonly document: CheckedDocument
+  /** What is compared with it. */
+  readonly inForce: HashesInForce
+  /** The rollout that the change ends, where that is all of it. */
+  readonly ending?: { readonly rolloutId: string; readonly stage: number } | undefined
+  /** Devices go back to what decided for them before. */
+  readonly isWayBack: boolean
+}
+
+/**
+ * The one gate before a document decides for devices for which another one does: the preview that counts, one
+ * on record or one that is made now, finds no more losses than are accepted. `undefined` where whoever goes
+ * back has accepted any, so that nobody is counted first.
+ */
+export async function demandPreview(
+  { store, preview, replaysAtMost, clock }: DemandDependencies,
+  change: ChangeToPreview,
+  asked: LossesAsked,
+): Promise<
+  Result<PreviewOnRecord | undefined, PreviewFailure | { readonly reason: 'superseded' }>
+> {
+  const { document, inForce, ending, isWayBack } = change
+  const { acceptedDenials, maxAgeMs, by, onPreview, onProgress, signal } = asked
+  if (isWayBack && acceptedDenials === ANY_DENIALS) return ok(undefined)
+  const { kind, compiled } = document
+  const now = clock()
+  const query = { kind, hash: compiled.hash, inForce, ending, acceptedDenials, maxAgeMs, now }
+  const passed = await passPreview(store, query)
+  if (passed.ok || isAboutDocument(passed.failure)) return passed
+  const isTooMany =
+    replaysAtMost !== Number.POSITIVE_INFINITY &&
+    (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
+  if (isTooMany) return passed
+  const summary = await preview({ document, by, onProgress, signal })
+  if (summary === undefined) return err({ reason: 'preview_busy' })
+  onPreview?.(summary)
+  const later = clock()
+  // What was made just now is young enough, however long it took.
+  const made = { ...query, maxAgeMs: later.getTime() - now.getTime(), now: later }
+  const again = await passPreview(store, made)
+  const isOfOthers = !again.ok && again.failure.reason === 'preview_missing'
+  return isOfOthers ? err({ reason: 'superseded' }) : again
+}
+
+/** Another preview would find the same. */
+function isAboutDocument({ reason }: PreviewFailure): boolean {
+  return reason === 'denials_not_accepted' || reason === 'too_many_dates'
+}
