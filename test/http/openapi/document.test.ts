@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, describe, expect, test } from 'vitest'
 import { describeApi } from '../../../src/http/openapi/document.ts'
@@ -110,6 +110,49 @@ test('the exchange in the docs has messages of the document, and members that th
       name,
     ).toEqual([])
   }
+})
+
+/** The golden vectors, as the command writes them. */
+const VECTORS = 'test/cli/vectors/exported'
+
+function readVectors(folder: 'runs' | 'refused'): readonly (readonly [string, Json])[] {
+  return readdirSync(`${VECTORS}/${folder}`).map((name) => {
+    return [name, JSON.parse(readFileSync(`${VECTORS}/${folder}/${name}`, 'utf8'))]
+  })
+}
+
+function exchangeOf({ request, answer }: Json): Exchange {
+  const { pathname: path } = new URL(request.path, service.url)
+  const headers = new Headers(request.headers)
+  const { status, body } = answer
+  return { path, headers, body: request.body, status, answer: JSON.stringify(body) }
+}
+
+describe('the golden vectors', () => {
+  test.each(readVectors('runs'))('%s is as the document says', (_, { exchanges }) => {
+    const found = exchanges.map(exchangeOf).flatMap(messagesIn)
+    expect(found.length).toBeGreaterThan(3)
+    for (const message of found) expectOfForm(message)
+  })
+
+  test.each(readVectors('refused'))('%s is refused as the document says', (_, { exchanges }) => {
+    const { path, answer } = exchangeOf(exchanges.at(-1))
+    expectOfForm([path === '/attest/Tpm' ? 'AzureError' : 'Problem', JSON.parse(answer)])
+  })
+
+  test('those with a member that is wrong are so by the document, too', () => {
+    const wrong = readVectors('refused').filter(([, { refused }]) => {
+      return /^(?:message_member|jwk|request_key)_/.test(refused.code)
+    })
+    expect(wrong.length).toBeGreaterThan(3)
+    for (const [name, { exchanges }] of wrong) {
+      const exchange = exchangeOf(exchanges.at(-1))
+      if (!validatorOf('AgentEnvelope')(JSON.parse(exchange.body))) continue
+      const sent = messagesIn(exchange).filter(([form]) => form !== 'AzureError')
+      const refused = sent.filter(([form, message]) => !validatorOf(form)(message))
+      expect(refused.length, name).toBeGreaterThan(0)
+    }
+  })
 })
 
 describe('messages of the simulator', () => {
