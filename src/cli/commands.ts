@@ -35,7 +35,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./simulate/simulate.ts'),
   },
   inspect: {
-    summary: 'explain a token, boot log, TPM quote or enclave report',
+    summary: 'explain a message of an agent, token, boot log, TPM quote or report',
     load: () => import('./inspect/inspect.ts'),
   },
   vectors: {

@@ -1,4 +1,6 @@
 import type { Log } from '../base/log.ts'
+import type { Config } from '../config/config.ts'
+import { developerContradictions } from '../config/developer.ts'
 import type { DeveloperMode } from '../operations/attest/answer-message.ts'
 import type { RulesReader } from '../operations/release/rules-in-force.ts'
 
@@ -6,10 +8,18 @@ import type { RulesReader } from '../operations/release/rules-in-force.ts'
 const REMEDY = 'start the service without --developer where devices are real'
 
 /**
- * Says at each start that refusals tell what was compared. Throws for the operator where reference values
- * list trust anchors: whoever lists them decides about real devices.
+ * Says at each start that refusals tell what was compared. Throws for the operator where the settings are
+ * those of production, and where reference values list trust anchors: whoever lists them decides about
+ * real devices.
  */
-export async function beginDeveloperMode(rules: Pick<RulesReader, 'recent'>, log: Log) {
+export async function beginDeveloperMode(input: {
+  readonly config: Config
+  readonly rules: Pick<RulesReader, 'recent'>
+  readonly log: Log
+}): Promise<void> {
+  const { config, rules, log } = input
+  const mistakes = developerContradictions(config)
+  if (mistakes.length > 0) throw new Error(mistakes.join('\n'))
   if (!(await developerMode(rules).isAllowed())) {
     throw new Error(
       `--developer: the reference values in force list trust anchors, so that this service decides about real devices; ${REMEDY}`,

@@ -137,7 +137,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const clientUses = createClientUses()
   const processId = toBase32(random(10))
   const isDeveloperMode = input.developer === true
-  if (isDeveloperMode) await beginDeveloperMode(rules, log)
+  if (isDeveloperMode) await beginDeveloperMode({ config, rules, log })
   const shared = { config, log, store, clock, random, logBudget, rules, processId, isDeveloperMode }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })

@@ -31,7 +31,7 @@ export type RecentRefusals = {
     readonly deviceId: DeviceId | undefined
     readonly trace?: VerifierTrace | undefined
   }) => void
-  /** The newest first: callers may give several requests one id. */
+  /** The newest first, and not all where callers gave many requests one id. */
   readonly find: (requestId: string) => readonly RecentRefusal[]
   /** When the oldest was noted that is still there; `null` where there is none. */
   readonly since: () => string | null
@@ -41,6 +41,8 @@ const MOST = 2_000
 const MOST_BYTES = 2 * 1024 * 1024
 /** Past this a refusal is remembered without its place and its trace. */
 const MOST_BYTES_OF_ONE = 4_096
+/** So many of one id are told. */
+const FOUND_MOST = 50
 
 type Kept = { readonly requestId: string; readonly at: string; readonly text: string }
 
@@ -68,6 +70,7 @@ export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {
     find: (requestId) =>
       [...kept]
         .filter((one) => one.requestId === requestId)
+        .slice(-FOUND_MOST)
         .map(({ text }): RecentRefusal => JSON.parse(text))
         .reverse(),
     since: () => kept.values().next().value?.at ?? null,

@@ -87,6 +87,12 @@ describe('a service for whoever develops an agent', () => {
     expect(plain.logs.join('')).not.toContain('developer_mode')
   })
 
+  test('does not start with the settings of production, whoever starts it', async () => {
+    const env = { AK_TRUST_ANCHORS: 'microsoft' }
+    const started = createTestService({ database, developer: true, env })
+    await expect(started).rejects.toThrow(/--developer: AK_TRUST_ANCHORS/)
+  })
+
   test('is over once reference values in force list trust anchors, and does not start then', async () => {
     const own = await openTestDatabase()
     const mine = await createTestService({ database: own, developer: true })

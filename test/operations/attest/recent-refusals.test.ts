@@ -55,6 +55,14 @@ test('values that were compared are not remembered, nor anything that is not a p
   })
 })
 
+test('of an id that was given again and again the newest are told', () => {
+  const recent = createRecentRefusals()
+  for (let at = 0; at < 60; at += 1) recent.note(refusal('a', { now: new Date(at) }))
+  const found = recent.find('a')
+  expect(found).toHaveLength(50)
+  expect(found[0]?.at).toBe(new Date(59).toISOString())
+})
+
 test('a refusal that says too much is remembered without its place', () => {
   const recent = createRecentRefusals()
   const failure = { reason: 'json_duplicate_member', member: 'é'.repeat(5_000) }
