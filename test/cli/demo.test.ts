@@ -35,7 +35,7 @@ describe.concurrent('demo', { timeout: TIMEOUT_MS }, () => {
         '✓ | secure-boot-off | recorded | untrusted | denied | secure_boot_on',
         '✓ | debuggable-enclave | recorded | untrusted | denied | enclave_not_debuggable',
         '✓ | old-enclave | recorded | untrusted | denied | enclave_current',
-        '✓ | tampered-log | log_pcr_mismatch | unknown | denied | log_pcr_mismatch',
+        '✓ | tampered-log | log_pcr_mismatch | unknown | denied | never_attested',
         '✓ | replayed-nonce | nonce_spent | trusted | granted | -',
         '✓ | forged-token | token_key_unknown | unknown | denied | never_attested',
         '✓ | expired | recorded | stale | denied | stale',
