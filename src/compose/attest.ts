@@ -150,6 +150,7 @@ async function builtInVerifier(
       const inForce = trustUnder(await trustNow(), referenceValues, clock())
       return issuerDirectory.supply(inForce)
     },
+    nonceSecrets: config.deviceKey === 'cnf' ? undefined : keys.sealing.nonce,
     spendContext: createContextSpender({
       store,
       limiter: createDeviceLimiter(config.deviceAttestationsPerMinute),

@@ -6,7 +6,11 @@ import { err, ok, type Result } from '../base/result.ts'
 /** Why a nonce is not one of ours, for this device, now. */
 export const NONCE_REASONS = ['nonce_malformed', 'nonce_foreign', 'nonce_expired'] as const
 
-export type NonceFailure = { readonly reason: (typeof NONCE_REASONS)[number] }
+export type NonceFailure = {
+  readonly reason: (typeof NONCE_REASONS)[number]
+  readonly member?: string
+  readonly expected?: string
+}
 
 /** A nonce that we sealed for this device and that has not expired. Not yet spent. */
 export type OpenedNonce = {

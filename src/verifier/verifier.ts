@@ -26,6 +26,7 @@ import {
 } from './protocol/service-context.ts'
 import type { CertifiedPath } from './steps/certified-path.ts'
 import { issueToken, type TokenSigningKey } from './steps/issue-token.ts'
+import { checkOwnNonce } from './steps/own-nonce.ts'
 import { beginTrace, type Trace, takeStep, type VerifierTrace } from './steps/trace.ts'
 import {
   digestEvidence,
@@ -91,6 +92,11 @@ export type AttestInput = {
    */
   readonly trustInForce?: (() => Promise<AikTrust>) | undefined
   readonly spendContext: SpendContext
+  /**
+   * Secrets of the relying party's nonces, where that is this service and devices are known by their
+   * attestation key: then a nonce that was made for a wrong hash of that key is refused.
+   */
+  readonly nonceSecrets?: readonly Uint8Array[] | undefined
   readonly now: Date
   readonly random: RandomBytes
   /** Whether the trace holds the values that were compared, which are evidence: for developers alone. */
@@ -100,7 +106,7 @@ export type AttestInput = {
 /** All that comes before a token. */
 export type RequestInput = Pick<
   AttestInput,
-  'trustInForce' | 'spendContext' | 'now' | 'tracesValues'
+  'trustInForce' | 'spendContext' | 'nonceSecrets' | 'now' | 'tracesValues'
 > & {
   readonly keys: VerifierKeys['serviceContext']
   readonly config: Pick<VerifierConfig, 'trust' | 'legacyUnboundRequestKey'>
@@ -155,6 +161,8 @@ export function createVerifier<F extends Failure>(kinds: readonly EvidenceKind<F
     }
     const evidence = await verifyEvidence(request, kinds, run)
     if (!evidence.ok) return refuse(evidence.failure, { ...record, provenAik: run.provenAik })
+    const nonce = await takeNonce(request, evidence.value, input)
+    if (!nonce.ok) return refuse(nonce.failure, { ...record, provenAik: run.provenAik })
     return ok({ evidence: evidence.value, ...record })
   }
   const answerAttestMessage: Verifier<F>['answerAttestMessage'] = async (message, input) => {
@@ -221,6 +229,16 @@ async function proveRequest<F extends Failure>(
   const requestKey = await takeStep(trace, 'request_signature', () => proveRequestKey(jws, request))
   if (!requestKey.ok) return requestKey
   return ok({ context: context.value, requestKey: requestKey.value })
+}
+
+function takeNonce(
+  { member, rpData }: RequestData,
+  { attester }: VerifiedEvidence,
+  { nonceSecrets: secrets = [], now }: Pick<AttestInput, 'nonceSecrets' | 'now'>,
+) {
+  const { key: attestationKey, hash } = attester
+  const about = { rpData, member: `${member}.rp_data`, attestationKey, hash }
+  return secrets.length === 0 ? ok(true as const) : checkOwnNonce({ ...about, secrets, now })
 }
 
 /** Of the two members that have to fit each other, the challenge is at fault where the other is good. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { fromBase64Url, toBase64Url, toHex } from '../../src/base/encoding.ts'
-import { ok } from '../../src/base/result.ts'
+import { type Failure, ok } from '../../src/base/result.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../src/simulator/virtual-device.ts'
 import {
@@ -95,7 +95,7 @@ async function blame(request: string): Promise<string | undefined> {
     { config, keys, spendContext: async () => ok(true) },
   )
   if (sent.ok) return undefined
-  const { member = `nobody, for ${sent.failure.reason}` } = sent.failure
+  const { reason, member = `nobody, for ${reason}` }: Failure = sent.failure
   return member
 }
 

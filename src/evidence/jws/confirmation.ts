@@ -26,7 +26,12 @@ export const PROOF_REASONS = [
   'proof_nonce_mismatch',
 ] as const
 
-export type ProofFailure = { readonly reason: (typeof PROOF_REASONS)[number] }
+export type ProofFailure = {
+  readonly reason: (typeof PROOF_REASONS)[number]
+  /** The header parameter or claim at fault, such as `dpop.htu`. */
+  readonly member?: string
+  readonly expected?: string
+}
 
 export type ProofExpectation = {
   /** A DPoP proof, RFC 9449 §4.2. */
@@ -71,7 +76,7 @@ export async function verifyConfirmationProof(
     return err({ reason: 'proof_signature_invalid' })
   }
   const { jti } = jws.payload
-  if (!isName(jti)) return err({ reason: 'proof_claims_malformed' })
+  if (!isName(jti)) return refuse('proof_claims_malformed', 'jti', CLAIM_FORMS.jti)
   const mismatch = checkClaims(jws.payload, input)
   return mismatch ?? ok({ jti, thumbprint: confirmation.thumbprint })
 }
@@ -81,16 +86,21 @@ function checkHeader(
   header: JsonObject,
   confirmation: ConfirmationKey,
 ): Result<JwsAlgorithm, ProofFailure> {
-  if (header.typ !== 'dpop+jwt') return err({ reason: 'proof_type_refused' })
-  if (Object.hasOwn(header, 'crit')) return err({ reason: 'proof_critical_header' })
+  if (header.typ !== 'dpop+jwt') return refuse('proof_type_refused', 'typ', 'dpop+jwt')
+  if (Object.hasOwn(header, 'crit')) return refuse('proof_critical_header', 'crit', 'no crit')
   if (isJsonObject(header.jwk) && hasPrivateMembers(header.jwk)) {
-    return err({ reason: 'proof_key_private' })
+    return refuse('proof_key_private', 'jwk', 'public members alone')
   }
   const jwk = readProvableJwk(header.jwk)
-  if (jwk === undefined) return err({ reason: 'proof_key_malformed' })
+  if (jwk === undefined) {
+    return refuse('proof_key_malformed', 'jwk', 'an RSA key of 2048 bits or more, or P-256')
+  }
   const algorithm = ALGORITHMS[jwk.kty].find((known) => known === header.alg)
-  if (algorithm === undefined) return err({ reason: 'proof_algorithm_refused' })
-  return isSameJwk(jwk, confirmation.jwk) ? ok(algorithm) : err({ reason: 'proof_key_mismatch' })
+  if (algorithm === undefined) {
+    return refuse('proof_algorithm_refused', 'alg', ALGORITHMS[jwk.kty].join(' or '))
+  }
+  if (isSameJwk(jwk, confirmation.jwk)) return ok(algorithm)
+  return refuse('proof_key_mismatch', 'jwk', 'the key in cnf of the token')
 }
 
 async function isSignedBy(
@@ -116,13 +126,32 @@ function checkClaims(
   const now = expected.now.getTime() / 1000
   const { maxAgeSeconds, clockSkewSeconds: skew } = expected
   if (typeof htm !== 'string' || typeof htu !== 'string' || !isNumericDate(iat)) {
-    return err({ reason: 'proof_claims_malformed' })
+    const claim = typeof htm !== 'string' ? 'htm' : typeof htu !== 'string' ? 'htu' : 'iat'
+    return refuse('proof_claims_malformed', claim, CLAIM_FORMS[claim])
   }
-  if (htm !== expected.method) return err({ reason: 'proof_method_mismatch' })
-  if (!isSameTarget(htu, expected.url)) return err({ reason: 'proof_url_mismatch' })
-  if (!(iat <= now + skew)) return err({ reason: 'proof_issued_in_future' })
-  if (!(iat >= now - maxAgeSeconds - skew)) return err({ reason: 'proof_too_old' })
-  return nonce === expected.nonce ? undefined : err({ reason: 'proof_nonce_mismatch' })
+  const { method, url } = expected
+  if (htm !== method) return refuse('proof_method_mismatch', 'htm', method)
+  if (!isSameTarget(htu, url)) return refuse('proof_url_mismatch', 'htu', url)
+  if (!(iat <= now + skew)) return refuse('proof_issued_in_future', 'iat', `at most ${now + skew}`)
+  const oldest = now - maxAgeSeconds - skew
+  if (!(iat >= oldest)) return refuse('proof_too_old', 'iat', `at least ${oldest}`)
+  if (nonce === expected.nonce) return undefined
+  return refuse('proof_nonce_mismatch', 'nonce', 'the nonce of the token')
+}
+
+const CLAIM_FORMS = {
+  jti: `text of 1 to ${MAX_NAME_CHARS} characters`,
+  htm: 'text',
+  htu: 'text',
+  iat: 'seconds since 1970',
+} as const
+
+function refuse(
+  reason: ProofFailure['reason'],
+  member: string,
+  expected: string,
+): Err<ProofFailure> {
+  return err({ reason, member: `dpop.${member}`, expected })
 }
 
 /** Nearly every agent writes the URL as it is published, and two of one text need no parsing. */

@@ -9,7 +9,7 @@ import {
 } from '../../operations/attest/receive-submission.ts'
 import type { Submission } from '../../operations/attest/verify-submission.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem } from '../errors/problem.ts'
+import { answerProblem, tellPlace } from '../errors/problem.ts'
 import { type RequestFailure, readJson } from '../read-json.ts'
 import { createPlaces } from './places.ts'
 
@@ -71,13 +71,13 @@ async function answerSubmission(
   if (received.ok) return answerAccepted(c, received.value)
   const { failure } = received
   if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
-  return answerProblem(c, failure.reason, describe(failure.reason, submission))
+  return answerProblem(c, failure.reason, describe(failure.reason, submission), tellPlace(failure))
 }
 
 /** What an agent cannot know by itself: mostly that it, or a proxy, knows us by another name. */
 function describe(reason: string, { url }: Submission): string | undefined {
   if (reason !== 'proof_url_mismatch') return undefined
-  return `htu must be ${url}, which begins with the PUBLIC_URL of the service`
+  return `htu must be ${url}: the URL that the service is known by (PUBLIC_URL) and the path`
 }
 
 function answerAccepted(c: HttpContext, accepted: AcceptedSubmission): Response {

@@ -1,4 +1,6 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { placeOf } from '../../base/located.ts'
+import type { Failure } from '../../base/result.ts'
 import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
 import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
 import type { SearchFailure } from '../../operations/devices/find-devices.ts'
@@ -223,6 +225,13 @@ export function answerProblem(
 function challengeOf(code: ProblemCode): string {
   const error = code.startsWith('proof_') ? 'invalid_dpop_proof' : 'invalid_token'
   return `DPoP error="${error}", algs="PS256 RS256 ES256"`
+}
+
+/** Members of a problem that say where, and what would have been right: what answers of `/attest/Tpm` say. */
+export function tellPlace(failure: Failure): Readonly<Record<string, unknown>> {
+  const where = placeOf(failure)
+  const { expected } = failure
+  return { ...(where !== undefined && { where }), ...(expected !== undefined && { expected }) }
 }
 
 /** How our own API refuses a client: `requireClient` asks for it. */

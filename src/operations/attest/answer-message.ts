@@ -29,6 +29,8 @@ export type AnsweringDependencies = RefusalDependencies & {
     readonly spendContext: SpendContext
     /** Absent: agents are told no trace, and no values are kept for one. */
     readonly developer?: DeveloperMode | undefined
+    /** Of `/v1/challenge`, where devices are known by their attestation key. */
+    readonly nonceSecrets: readonly Uint8Array[] | undefined
   }
   readonly issuerDirectory: Pick<IssuerDirectory, 'keep'>
   readonly clock: () => Date
@@ -59,7 +61,7 @@ export async function answerMessage(
   requestId: string,
 ): Promise<Result<AttestAnswer, AnsweredRefusal>> {
   const { verifier, issuerDirectory, clock, random } = dependencies
-  const { config, trustInForce, spendContext, developer } = verifier
+  const { config, trustInForce, spendContext, nonceSecrets, developer } = verifier
   const isTold = developer !== undefined && (await developer.isAllowed())
   const input = {
     keys: await verifier.keys(),
@@ -67,6 +69,7 @@ export async function answerMessage(
     trustInForce,
     spendContext,
     tracesValues: isTold,
+    nonceSecrets,
     now: clock(),
     random,
   }

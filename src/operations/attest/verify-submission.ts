@@ -4,8 +4,9 @@ import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { type ClaimsFailure, readAttestationClaims } from '../../appraisal/read-claims.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import { digest } from '../../base/digest.ts'
-import { fromBase64, fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { err, ok, type Result } from '../../base/result.ts'
+import { fromBase64, fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { aboutMember, inMember } from '../../base/located.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
 import { type ProofFailure, verifyConfirmationProof } from '../../evidence/jws/confirmation.ts'
 import { bindingOfConfirmation } from '../../evidence/jws/confirmation-binding.ts'
@@ -51,13 +52,15 @@ export const SUBMISSION_REASONS = [
   'token_without_device_key',
 ] as const
 
+type SubmissionReason = (typeof SUBMISSION_REASONS)[number]
+
 export type SubmissionFailure =
   | KeySetsFailure
   | AttestationTokenFailure
   | ClaimsFailure
   | ProofFailure
   | NonceFailure
-  | { readonly reason: (typeof SUBMISSION_REASONS)[number] }
+  | { readonly reason: SubmissionReason; readonly member: string }
 
 /** Not exported, so that no other file can make a `VerifiedSubmission` or a `ProvenDevice`. */
 const proven: unique symbol = Symbol('proven')
@@ -112,16 +115,16 @@ export async function verifySubmission(
   const device = await proveDevice(dependencies, submission, now)
   if (!device.ok) return { ok: false, refused: { failure: device.failure, device: undefined } }
   const { token, deviceKey } = device.value
-  const refuse = (failure: SubmissionFailure) => ({
+  const refusal = (failure: SubmissionFailure) => ({
     ok: false as const,
     refused: { failure, device: device.value },
   })
-  if (token.nonce === undefined) return refuse({ reason: 'token_without_nonce' })
+  if (token.nonce === undefined) return refusal(refuse('token_without_nonce').failure)
   const secrets = dependencies.sealing.nonce
   const nonce = openNonce({ secrets, deviceKey, nonce: token.nonce, now })
-  if (!nonce.ok) return refuse(nonce.failure)
-  const claims = readAttestationClaims(token.payload)
-  if (!claims.ok) return refuse(claims.failure)
+  if (!nonce.ok) return refusal(aboutNonce(nonce.failure, device.value))
+  const claims = inMember(TOKEN, readAttestationClaims(token.payload))
+  if (!claims.ok) return refusal(claims.failure)
   const { nonceId: id, expiresAt } = nonce.value
   return { ok: true, value: { ...device.value, claims: claims.value, nonce: { id, expiresAt } } }
 }
@@ -132,17 +135,17 @@ async function proveDevice(
   now: Date,
 ): Promise<Result<ProvenDevice, SubmissionFailure>> {
   const { config } = dependencies
-  const verified = await verifyToken(dependencies, submission.token, now)
+  const verified = inMember(TOKEN, await verifyToken(dependencies, submission.token, now))
   if (!verified.ok) return verified
   const token = verified.value
   const { confirmation, payload } = token
   // Tokens about enclaves of other kinds and virtual machines verify as well as ours do.
-  if (!canServeDevice(token.kind)) return err({ reason: 'token_kind_refused' })
-  if (confirmation === undefined) return err({ reason: 'token_without_confirmation' })
+  if (!canServeDevice(token.kind)) return refuse('token_kind_refused')
+  if (confirmation === undefined) return refuse('token_without_confirmation')
   if (bindingOfConfirmation(payload, confirmation) === undefined) {
-    return err({ reason: 'token_confirmation_unbound' })
+    return refuse('token_confirmation_unbound')
   }
-  if (submission.proof === undefined) return err({ reason: 'proof_missing' })
+  if (submission.proof === undefined) return refuse('proof_missing')
   const proof = await verifyConfirmationProof({
     proof: submission.proof,
     confirmation,
@@ -153,9 +156,12 @@ async function proveDevice(
     maxAgeSeconds: config.tokenMaxAgeSeconds,
     clockSkewSeconds: config.clockSkewSeconds,
   })
-  if (!proof.ok) return proof
   const deviceKey = deviceKeyOf(payload, config.deviceKey, confirmation)
-  if (deviceKey === undefined) return err({ reason: 'token_without_device_key' })
+  if (!proof.ok) {
+    const { nonce: secrets } = dependencies.sealing
+    return err(blameNonce(proof.failure, { token, deviceKey, secrets, now }))
+  }
+  if (deviceKey === undefined) return refuse('token_without_device_key')
   return ok({
     [proven]: true,
     ...identify(config, token, deviceKey),
@@ -179,6 +185,57 @@ async function verifyToken(
   if (!known.ok) return known
   const options = { issuers: known.value, now, maxAgeSeconds, clockSkewSeconds }
   return verifyAttestationToken(token.value, options)
+}
+
+/** The members of what was handed in, for refusals: of the body, and the header DPoP. */
+const TOKEN = 'token'
+const PROOF = 'dpop'
+const MEMBERS: Readonly<Record<SubmissionReason, string>> = {
+  token_kind_refused: TOKEN,
+  proof_missing: PROOF,
+  token_without_confirmation: `${TOKEN}.cnf`,
+  token_confirmation_unbound: `${TOKEN}.cnf`,
+  token_without_nonce: `${TOKEN}.nonce`,
+  token_without_device_key: `${TOKEN}.aikPubHash`,
+}
+
+function refuse(reason: SubmissionReason): Err<SubmissionFailure> {
+  return err({ reason, member: MEMBERS[reason] })
+}
+
+/**
+ * Where the nonces of proof and token differ, one of them is wrong: it is the token's, and so `rp_data`
+ * of the evidence, if that is none of ours for this device.
+ */
+function blameNonce(
+  failure: ProofFailure,
+  submitted: {
+    readonly token: VerifiedAttestationToken
+    readonly deviceKey: Uint8Array | undefined
+    readonly secrets: PurposeKeys
+    readonly now: Date
+  },
+): SubmissionFailure {
+  const { token, deviceKey, secrets, now } = submitted
+  const { nonce } = token
+  if (failure.reason !== 'proof_nonce_mismatch') return aboutMember(failure, PROOF)
+  if (nonce === undefined) return refuse('token_without_nonce').failure
+  if (deviceKey === undefined) return failure
+  const opened = openNonce({ secrets, deviceKey, nonce, now })
+  if (opened.ok || opened.failure.reason === 'nonce_expired') return failure
+  return { ...opened.failure, ...NONCE_OF_TOKEN }
+}
+
+const NONCE_OF_TOKEN = {
+  member: `${TOKEN}.nonce`,
+  expected: 'rp_data of the request: the nonce of POST /v1/challenge as it is',
+} as const
+
+/** A nonce that is none of ours for this device may be one for a wrong hash of its key. */
+function aboutNonce(failure: NonceFailure, { deviceKey }: ProvenDevice): SubmissionFailure {
+  if (failure.reason !== 'nonce_foreign') return { ...failure, ...NONCE_OF_TOKEN }
+  const expected = `${NONCE_OF_TOKEN.expected}, asked for with device_key ${toBase64(deviceKey)}`
+  return { ...failure, member: NONCE_OF_TOKEN.member, expected }
 }
 
 type Payload = VerifiedAttestationToken['payload']

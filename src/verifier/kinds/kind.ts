@@ -106,6 +106,7 @@ export type Findings = {
 export type Attester = {
   /** SHA-256 of the attestation key's SubjectPublicKeyInfo: the device key. */
   readonly hash: Uint8Array
+  readonly key: TpmKey
   /** How the key's certificate reaches a trust anchor; absent where none vouches for it. */
   readonly path: CertifiedPath | undefined
   /** The keys of the request whose binding was verified. */

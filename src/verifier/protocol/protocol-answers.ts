@@ -116,6 +116,10 @@ export const PROTOCOL_ANSWERS: Readonly<Record<ProtocolFailure['reason'], WireAn
     cause: 'The device attests too often.',
     change: 'Come back after the seconds in Retry-After.',
   },
+  device_key_mishashed: invalid(
+    'The nonce in rp_data was made for a device key that is the hash of something else.',
+    'Ask POST /v1/challenge with the hash of the right bytes, and begin again.',
+  ),
   jwk_private: invalid(
     'A JWK of the request holds a private or symmetric key.',
     'Replace that key, which is no secret any more, and send public members alone.',

@@ -1,6 +1,7 @@
 import type { JsonFailure } from '../../base/json/tree.ts'
 import type { ParseFailure } from '../../evidence/bytes.ts'
 import type { TpmKeyFailure } from '../../evidence/tpm/key.ts'
+import type { DeviceKeyFailure } from '../steps/own-nonce.ts'
 import type { ApiVersionFailure } from './api-version.ts'
 import type { MessageFailure } from './message-reader.ts'
 import type { RequestJwsFailure } from './request-jws.ts'
@@ -16,5 +17,6 @@ export type ProtocolFailure =
   | RequestKeyFailure
   | ContextFailure
   | ContextLimitFailure
+  | DeviceKeyFailure
   | ParseFailure
   | TpmKeyFailure

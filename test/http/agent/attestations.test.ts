@@ -375,7 +375,7 @@ describe('the URL of a proof', () => {
     const { title, detail } = await expectProblem(inside, 401, 'proof_url_mismatch')
     expect(title).toContain('PUBLIC_URL')
     expect(detail).toMatch(
-      /^htu must be https?:\/\/\S+\/v1\/attestations, which begins with the PUBLIC_URL/,
+      /^htu must be https:\/\/trust\.example\/base\/v1\/attestations: .*PUBLIC_URL/,
     )
   })
 })

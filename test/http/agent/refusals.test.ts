@@ -404,7 +404,9 @@ describe.each([
     const before = await everythingStored(service.query)
 
     const answer = await submit(service, sent)
-    await expectProblem(answer, status, code)
+    const problem = await expectProblem(answer, status, code)
+    const member = expect.stringMatching(code.startsWith('proof_') ? /^dpop/ : /^token/)
+    expect(problem.where).toMatchObject({ member })
     noteProduced(code)
     const scheme = code.startsWith('proof_') ? 'invalid_dpop_proof' : 'invalid_token'
     expect(answer.headers.get('www-authenticate')).toBe(

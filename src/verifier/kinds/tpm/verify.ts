@@ -157,7 +157,7 @@ async function verifyContent(
   if (!boot.ok) return boot
   return ok({
     claims: claimsOfTpm({ aik, path, trust, boot: boot.value.claims }),
-    attester: { hash: aik.hash, path, keys: keys.value },
+    attester: { hash: aik.hash, key: aik.key, path, keys: keys.value },
     enclaveSigner: boot.value.idks,
   })
 }
