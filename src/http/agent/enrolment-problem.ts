@@ -8,7 +8,7 @@ type CertificateReason = Extract<EnrolmentFailure['reason'], `certificate_${stri
 type OtherReason = Exclude<EnrolmentFailure['reason'], CertificateReason>
 
 /** The one map from reasons to the wire. Of a certificate the detail says what is wrong with it. */
-const CODES: Readonly<Record<OtherReason, ProblemCode>> = {
+export const ENROLMENT_CODES: Readonly<Record<OtherReason, ProblemCode>> = {
   truncated: 'ak_public_malformed',
   trailing_bytes: 'ak_public_malformed',
   length_over_limit: 'ak_public_malformed',
@@ -43,7 +43,7 @@ export function toEnrolmentProblem(failure: EnrolmentFailure): {
     const { retryAfterSeconds } = failure
     return { code: 'issuer_unavailable', detail: reason, retryAfterSeconds }
   }
-  const code = isCertificateReason(reason) ? 'ek_certificate_refused' : CODES[reason]
+  const code = isCertificateReason(reason) ? 'ek_certificate_refused' : ENROLMENT_CODES[reason]
   const said = 'detail' in failure && failure.detail !== undefined ? `: ${failure.detail}` : ''
   const retryAfterSeconds = 'retryAfterSeconds' in failure ? failure.retryAfterSeconds : undefined
   return { code, detail: `${reason}${said}`, retryAfterSeconds }
