@@ -10,7 +10,6 @@ import { answerUnhandled } from './errors/surface.ts'
 import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
-import { describeApi, type OpenApiDocument } from './openapi/document.ts'
 import { answerPublic } from './public-document.ts'
 
 export type App = Hono<HttpEnv>
@@ -36,10 +35,10 @@ export function createApp(services: HttpServices): App {
   app.route('/', adminRoutes(services.admin))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
-  let api: OpenApiDocument | undefined
-  app.get('/openapi.json', (c) => {
-    api ??= describeApi()
-    return answerPublic(c, api)
+  app.get('/openapi.json', async (c) => {
+    // Few ask for it, and no start has to wait for it.
+    const { describeApi } = await import('./openapi/document.ts')
+    return answerPublic(c, describeApi())
   })
   refuseOtherMethods(app)
 

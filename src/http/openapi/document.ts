@@ -17,6 +17,13 @@ export type OpenApiDocument = {
  * says of form what JSON Schema can say.
  */
 export function describeApi(): OpenApiDocument {
+  document ??= makeDocument()
+  return document
+}
+
+let document: OpenApiDocument | undefined
+
+function makeDocument(): OpenApiDocument {
   return {
     openapi: '3.1.0',
     info: {
