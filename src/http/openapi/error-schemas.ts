@@ -11,6 +11,8 @@ const place = z
   })
   .meta({ description: 'Where in what was sent it is.' })
 
+const expected = z.string().meta({ description: 'What would have been right.' })
+
 /** The errors of every surface, by the names that they have in the document. */
 export const ERROR_SCHEMAS = {
   Problem: z
@@ -23,6 +25,8 @@ export const ERROR_SCHEMAS = {
         .regex(/^[a-z][a-z0-9_]*$/)
         .meta({ description: 'Stable: act on this one.' }),
       detail: z.string().optional(),
+      where: place.optional(),
+      expected: expected.optional(),
       instance: z
         .string()
         .meta({ description: 'urn:countersign:request: and the id of the request.' }),
@@ -36,7 +40,7 @@ export const ERROR_SCHEMAS = {
         innererror: z.object({
           code: z.string().meta({ description: 'The exact reason: act on this one.' }),
           where: place.optional(),
-          expected: z.string().optional().meta({ description: 'What would have been right.' }),
+          expected: expected.optional(),
           request_id: z.string(),
         }),
       }),
