@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { comparisonsOf } from '../../src/base/comparison.ts'
 import { digest } from '../../src/base/digest.ts'
-import { toBase64Url, toUtf8 } from '../../src/base/encoding.ts'
+import { toBase64Url, toHex, toUtf8 } from '../../src/base/encoding.ts'
 import { ok } from '../../src/base/result.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../src/simulator/key-source.ts'
@@ -79,7 +80,10 @@ describe('freshness', () => {
     const fresh = await verifier.challenge()
     const mixed = { challenge: old.challenge, serviceContext: fresh.serviceContext }
     const request = await makeRequest(device, mixed)
-    expectRefusal(await verifier.send({ request }), 'context_challenge_mismatch')
+    const failure = expectRefusal(await verifier.send({ request }), 'context_challenge_mismatch')
+    expect(comparisonsOf(failure)).toEqual([
+      { what: 'challenge', expected: toHex(fresh.challenge), found: toHex(old.challenge) },
+    ])
   })
 
   test('an old quote in a request for a new challenge', async () => {

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { comparisonsOf, showKey } from '../../src/base/comparison.ts'
 import { toBase64Url } from '../../src/base/encoding.ts'
 import { parseTpmsAttest } from '../../src/evidence/tpm/attest.ts'
 import { publicJwk } from '../../src/simulator/attestation-request.ts'
@@ -142,7 +143,9 @@ describe('passing off another boot as the one before', () => {
   test('a clean boot of this machine with another boot counter', async () => {
     const later = await resume({ bootCounter: 57, secureBoot: false })
     const result = await attestV2(later, bootAttestation(booted))
-    expectRefusal(result, 'resume_boot_unlinked')
+    const failure = expectRefusal(result, 'resume_boot_unlinked')
+    const counter = { what: 'bootCounter', expected: '57', found: '42' }
+    expect(comparisonsOf(failure)).toContainEqual(counter)
   })
 
   test('a boot that came after the resume', async () => {
@@ -153,9 +156,12 @@ describe('passing off another boot as the one before', () => {
   test('a boot of another machine', async () => {
     const other = await startVirtualDevice({ name: 'other', keys })
     const result = await attestV2(resumed, bootAttestation(other))
-    expect(expectRefusal(result, 'resume_aik_mismatch')).toMatchObject({
-      provenAik: { deviceKey: expect.anything() },
-    })
+    const failure = expectRefusal(result, 'resume_aik_mismatch')
+    expect(failure).toMatchObject({ provenAik: { deviceKey: expect.anything() } })
+    const [mine, theirs] = [resumed, other].map(({ tpm }) => publicJwk(tpm.attestationKey))
+    expect(comparisonsOf(failure)).toEqual([
+      { what: 'attestation key', expected: showKey(mine ?? {}), found: showKey(theirs ?? {}) },
+    ])
     const renamed = { ...bootAttestation(other), aik_pub: publicJwk(resumed.tpm.attestationKey) }
     expectRefusal(await attestV2(resumed, renamed), 'quote_signature_invalid')
   })

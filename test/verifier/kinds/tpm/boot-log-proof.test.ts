@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { comparisonsOf } from '../../../../src/base/comparison.ts'
 import { digest } from '../../../../src/base/digest.ts'
 import { replayLog } from '../../../../src/evidence/event-log/replay.ts'
 import { parseTcgLog } from '../../../../src/evidence/event-log/tcg-log.ts'
@@ -119,6 +120,10 @@ describe('dynamic launch', () => {
     const otherwise = bankAfterBoot({ ...launched, 18: extended('another authority') })
     const result = expectRefusal(proveBootLogs(drtm(), [otherwise]), 'drtm_log_pcr_mismatch')
     expect(result).toMatchObject({ pcrs: [18] })
+    const [expected, found] = [otherwise, bankAfterBoot(launched)].map(({ values }) =>
+      Buffer.from(values.get(18) ?? []).toString('hex'),
+    )
+    expect(comparisonsOf(result)).toEqual([{ what: 'sha256 PCR 18', expected, found }])
   })
 
   test('a log of a launch whose PCRs were not quoted', () => {
