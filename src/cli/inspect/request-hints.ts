@@ -1,5 +1,6 @@
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
-import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { listMishashed } from '../../evidence/device-key.ts'
 import { parseTpmsAttest } from '../../evidence/tpm/attest.ts'
 import type { Aik } from '../../verifier/kinds/tpm/attestation-key.ts'
 import { qualifyingDataOf } from '../../verifier/kinds/tpm/key-binding.ts'
@@ -50,21 +51,15 @@ function guessNonces({ requestKey, challenge, rpData }: RequestData): readonly G
 /** What a device key is the digest of, where it is not of the SubjectPublicKeyInfo of the key. */
 export async function hintAtDeviceKey(aik: Aik, given: Uint8Array): Promise<readonly string[]> {
   if (equalBytes(aik.hash, given)) return []
-  const { jwk } = aik.key
-  const spki = await aik.key.spkiDer()
-  const modulus = fromBase64Url(jwk.n ?? '')
-  const pem = `-----BEGIN PUBLIC KEY-----\n${lines(spki)}-----END PUBLIC KEY-----\n`
+  const mishashed = listMishashed(aik.key.jwk, await aik.key.spkiDer())
+  const { certificate } = aik
   const guesses: readonly Guess[] = [
-    ['the JWK as RFC 7638 writes it (its thumbprint)', toUtf8(canonicalText(jwk))],
-    ['its SubjectPublicKeyInfo in PEM', toUtf8(pem)],
-    ['its SubjectPublicKeyInfo in base64', toUtf8(lines(spki).replaceAll('\n', ''))],
-    ...(modulus === undefined ? [] : ([['its modulus', modulus]] as const)),
-    ...(aik.certificate === undefined ? [] : ([['its certificate', aik.certificate.der]] as const)),
+    ...mishashed.map(({ what, hash }): Guess => [what, hash]),
+    ...(certificate === undefined
+      ? []
+      : ([['its certificate', digest('sha256', certificate.der)]] as const)),
   ]
-  const meant = find(
-    guesses.map(([what, bytes]) => [what, digest('sha256', bytes)]),
-    given,
-  )
+  const meant = find(guesses, given)
   const wanted = 'it has to be that of the SubjectPublicKeyInfo in DER'
   return meant === undefined ? [] : [`the device key is the SHA-256 of ${meant}: ${wanted}`]
 }
@@ -76,10 +71,4 @@ function find(guesses: readonly Guess[], bytes: Uint8Array): string | undefined 
 /** RFC 7638 §3.2 */
 function canonicalText({ kty, n, e, crv, x, y }: JsonWebKey): string {
   return JSON.stringify(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y })
-}
-
-function lines(der: Uint8Array): string {
-  return Buffer.from(der)
-    .toString('base64')
-    .replaceAll(/.{1,64}/g, '$&\n')
 }

@@ -35,6 +35,9 @@ import { hintAtDeviceKey, hintAtNonce } from './request-hints.ts'
 
 const DEVICE_KEY_BYTES = 32
 
+const NONCE_UNCHECKED =
+  'not checked: rp_data: only the service that made the nonce knows for which device key, and until when'
+
 /** What the request is to be held against, besides what stands in it. */
 type Given = {
   readonly deviceKey: Uint8Array | undefined
@@ -156,6 +159,7 @@ async function walk(read: ReadRequest, { deviceKey, challenge, trust }: Given): 
       ...(evidence ? hintAtNonce(request, evidence.current.statement.quote) : []),
       ...(deviceKey && aik?.ok ? await hintAtDeviceKey(aik.value, deviceKey) : []),
       ...remarksOn(walked.trace),
+      ...(request.rpData === undefined ? [] : [NONCE_UNCHECKED]),
     ],
   }
 }
