@@ -20,6 +20,7 @@ import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { describeMicrosoftChains, readMicrosoftPem } from '../support/microsoft-chains.ts'
 import { describeOpenssl, openssl } from '../support/openssl.ts'
+import { putInForce } from '../support/put-in-force.ts'
 import { expectOk } from '../support/refusal.ts'
 import { makeAnchor, readAnchor, type TestAnchor } from '../support/trust-anchors.ts'
 import { callCommand } from './call-command.ts'
@@ -62,7 +63,7 @@ async function bringIntoForce(kind: 'policy' | 'reference-values', body: Json): 
       ? expectOk(compilePolicy(body)).hash
       : expectOk(parseReferenceValues(body)).hash
   const by = { author: 'test', reason: 'test', now: new Date() }
-  await store.activateDocument({ kind, hash, body, ...by })
+  await putInForce(store, { kind, hash, body, ...by })
 }
 
 const listAnchors = (...trust_anchors: readonly object[]) =>

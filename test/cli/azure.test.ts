@@ -24,6 +24,7 @@ import { type AzureStandIn, startAzure, trustStandIn } from '../support/azure/st
 import { issueCertificate } from '../support/certificates.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
+import { putInForce } from '../support/put-in-force.ts'
 import { enforce, FLEET_VALUES, recordFleet } from '../support/recorded-fleet.ts'
 import { type Called, callCommand } from './call-command.ts'
 
@@ -77,7 +78,7 @@ async function bringIntoForce(body: Json): Promise<void> {
   const now = new Date()
   await ensureDocuments(store, now)
   const by = { author: 'test', reason: 'test' }
-  await store.activateDocument({ kind: 'reference-values', hash, body, now, ...by })
+  await putInForce(store, { kind: 'reference-values', hash, body, now, ...by })
 }
 
 const pin = (hash: string, issuer = provider.url) => ({ issuer, hash })

@@ -18,6 +18,7 @@ import { agent, documentOf } from '../policy/healthy-device.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import { namedHash } from '../support/document-hash.ts'
 import type { Json } from '../support/json.ts'
+import { putInForce } from '../support/put-in-force.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../support/service.ts'
 import { type Called, callCommand } from './call-command.ts'
@@ -55,7 +56,7 @@ function hashOf(kind: DocumentKind, body: Json): DocumentHash {
 
 async function bringIntoForce(kind: DocumentKind, body: Json): Promise<void> {
   const by = { author: 'test', reason: 'test', now: new Date() }
-  await store.activateDocument({ kind, hash: hashOf(kind, body), body, ...by })
+  await putInForce(store, { kind, hash: hashOf(kind, body), body, ...by })
 }
 
 const inForce = async (kind: DocumentKind): Promise<string | undefined> =>

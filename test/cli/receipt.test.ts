@@ -18,6 +18,7 @@ import { leavesOf, otherValue, withChange } from '../access/receipt/receipt-fixt
 import { documentOf } from '../policy/healthy-device.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
+import { putInForce } from '../support/put-in-force.ts'
 import { expectOk, expectRefusal, noteReason } from '../support/refusal.ts'
 import { createTestService, readOk, START, startDevice, testClock } from '../support/service.ts'
 import { attestMinted, newDeviceKey, rememberHealthy } from '../support/submission.ts'
@@ -222,7 +223,7 @@ describe('the inputs of a receipt', () => {
       hash: stricter.hash,
       body: stricter.document as Json,
     } as const
-    expect(await database.store.activateDocument({ ...document, ...names })).toBe('applied')
+    expect(await putInForce(database.store, { ...document, ...names })).toBe('applied')
     const { out } = await exportInputs(path, { request })
     expect(await verify(path, '--inputs', out)).toMatchObject({ code: 0, recomputed: true })
     const active = await service.services.store.activeDocument('policy')

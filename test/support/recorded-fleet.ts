@@ -12,6 +12,7 @@ import type { Store } from '../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../policy/healthy-device.ts'
 import type { Json } from './json.ts'
+import { putInForce } from './put-in-force.ts'
 import { expectOk } from './refusal.ts'
 
 /** Of no service: rings of a fleet that is read and not asked. */
@@ -89,7 +90,7 @@ export async function enforce(
   { body, now }: { readonly body: Json; readonly now: Date },
 ): Promise<DocumentHash> {
   const hash = hashOfDocument(kind, body)
-  await store.activateDocument({ kind, hash, body, author: 'test', reason: 'test', now })
+  await putInForce(store, { kind, hash, body, author: 'test', reason: 'test', now })
   return hash
 }
 

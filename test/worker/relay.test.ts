@@ -17,6 +17,7 @@ import {
   startAzure,
 } from '../support/azure/stand-in.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { putInForce } from '../support/put-in-force.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { startDevice } from '../support/service.ts'
 import { type RunningWorker, runWorker } from '../support/workerd.ts'
@@ -87,7 +88,7 @@ describePostgres('the relay in workerd', () => {
     const { hash } = expectOk(parseReferenceValues(body))
     const store = openPostgresStore({ url: postgres.url, poolSize: 1 })
     const why = { author: 'test', reason: 'test', now: new Date() }
-    await store.activateDocument({ kind: 'reference-values', hash, body: body as Json, ...why })
+    await putInForce(store, { kind: 'reference-values', hash, body: body as Json, ...why })
     await store.close()
   }
 

@@ -127,8 +127,8 @@ const activate = verb({
 const rollback = verb({
   summary: 'go back: end the rollout under way, or return to the version before at once',
   about: `The version before comes back for all devices, without a rollout, when a preview that it makes
-finds nobody who would lose access. It goes one version back: any other is for activate. A rollout that
-decides for some devices is paused first, and ends when its end takes access from none of them.`,
+finds nobody who would lose access. It goes one version back: any other is for activate. A rollout
+that decides for some devices is paused first, and ends when its end takes access from none of them.`,
   database: 'existing',
   options: { kind: KIND, reason: REASON, ...WAY_BACK_OPTIONS },
   json: 'what is in force, and the rollout that ended; a preview that it makes is a line before that',

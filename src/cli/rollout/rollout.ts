@@ -105,8 +105,8 @@ when more devices lose their access than its budget allows; the old document the
     ),
     revert: verb({
       summary: 'end a rollout; one that is done has the document from before it back at once',
-      about: `One that decides for some devices already is paused first, so that it goes no further, and ends when
-its end takes access from none of them, or from no more than are accepted.`,
+      about: `One that decides for some devices already is paused first, so that it goes no further, and
+ends when its end takes access from none of them, or from no more than are accepted.`,
       database: 'existing',
       arguments: STEERED,
       options: { reason: REASON, ...WAY_BACK_OPTIONS },

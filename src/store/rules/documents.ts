@@ -18,7 +18,7 @@ export type StoredDocuments = {
   /**
    * Keeps the document and moves the pointer of its kind to it, with audit row and event, in one
    * statement. `unchanged` if it is the active one already. `superseded`, and nothing is written, if
-   * another than `expected` is active, or than `beside` of the other kind: two who change documents at
+   * another than `expected` is active, or than `beside` of the other kind ('' for none): two who change documents at
    * once must not undo each other, and nothing comes into force beside what it was not compared with.
    * So it is where another rollout of this document was the last to halt than `despite`, which is ''
    * for none and notes there who released it all the same. Open rollouts end.
@@ -26,8 +26,8 @@ export type StoredDocuments = {
    */
   readonly activateDocument: (
     input: DocumentToActivate & {
-      readonly expected?: DocumentHash
-      readonly beside?: DocumentHash
+      readonly expected: DocumentHash | ''
+      readonly beside: DocumentHash | ''
       readonly despite?: string | undefined
     },
   ) => Promise<Activation>

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { sweepFleet } from '../../../src/operations/jobs/sweep.ts'
 import { policyWith } from '../../operations/release/documents.ts'
 import type { Json } from '../../support/json.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import {
   createTestService,
   expectProblem,
@@ -104,7 +105,7 @@ describe('devices are found', () => {
     const names = { author: 'test', reason: 'test', now: clock.now() }
     const policy = policyWith('attestation.bootCounter >= 9000', { severity: 'report' })
     const enforce = (hash: typeof policy.hash, document: object) =>
-      store.activateDocument({ ...names, kind: 'policy', hash, body: document as Json })
+      putInForce(store, { ...names, kind: 'policy', hash, body: document as Json })
     await enforce(policy.hash, body)
     clock.advance(2)
     expect(await ids('clause=added')).toEqual([])

@@ -5,6 +5,7 @@ import { bodyOf } from '../../operations/release/documents.ts'
 import { TEXTS } from '../../policy/healthy-device.ts'
 import { newId } from '../../store/fixtures.ts'
 import type { Json } from '../../support/json.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -26,7 +27,7 @@ async function activate(...clauses: readonly object[]): Promise<void> {
     }),
   })
   const names = { author: 'test', reason: 'test', now: clock.now() }
-  await store.activateDocument({ ...document, body: body as Json, ...names })
+  await putInForce(store, { ...document, body: body as Json, ...names })
   // What was in force is remembered for a second.
   clock.advance(2)
 }

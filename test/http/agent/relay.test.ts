@@ -7,6 +7,7 @@ import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enc
 import type { Json } from '../../../src/store/json.ts'
 import type { StandInProvider } from '../../support/azure/provider.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   createTestService,
@@ -52,7 +53,7 @@ async function pin(service: TestService, ...hashes: readonly string[]): Promise<
   const { hash } = expectOk(parseReferenceValues(body))
   const names = { author: 'test', reason: 'test', now: clock.now() }
   const kind = 'reference-values' as const
-  await service.services.store.activateDocument({ kind, hash, body: body as Json, ...names })
+  await putInForce(service.services.store, { kind, hash, body: body as Json, ...names })
   clock.advance(2)
 }
 

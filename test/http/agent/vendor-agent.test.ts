@@ -12,6 +12,7 @@ import { expectOfForm, messagesIn } from '../../support/api-messages.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
 import { freePort } from '../../support/free-port.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { type RecordingProxy, startRecordingProxy } from '../../support/recording-proxy.ts'
 import { expectOk } from '../../support/refusal.ts'
 import {
@@ -151,5 +152,5 @@ async function pin(
   const body = { enclaves: [], azure_policies: [policy] }
   const { hash } = expectOk(parseReferenceValues(body))
   const why = { author: 'test', reason: 'test', now: new Date() }
-  await store.activateDocument({ kind: 'reference-values', hash, body, ...why })
+  await putInForce(store, { kind: 'reference-values', hash, body, ...why })
 }

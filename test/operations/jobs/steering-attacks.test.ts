@@ -9,6 +9,7 @@ import type { Json as StoredJson } from '../../../src/store/json.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import {
   createTestService,
@@ -58,7 +59,7 @@ async function openFleet(
   const lax = await createTestService({ database, clock, env: unaware })
   const { body, ...document } = bodyOf('reference-values', listSimulatorReferenceValues())
   const names = { author: 'test', reason: 'test', now: clock.now() }
-  await database.store.activateDocument({ ...document, body: body as StoredJson, ...names })
+  await putInForce(database.store, { ...document, body: body as StoredJson, ...names })
   return {
     database,
     clock,

@@ -8,6 +8,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { HEALTHY } from '../../policy/healthy-device.ts'
 import { attestationOf, newDeviceId, newId } from '../../store/fixtures.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import type { TestDatabase } from '../../support/test-database.ts'
 import { bodyOf, type Document } from '../release/documents.ts'
 import { openSmallFleet, type SmallFleet, START } from '../release/small-fleet.ts'
@@ -34,7 +35,7 @@ export async function openSubject(open: () => Promise<TestDatabase>): Promise<Su
   const { service, store } = fleet
   const activate = async ({ body, ...document }: Document) => {
     const names = { author: 'test', reason: 'test', now: service.clock.now() }
-    await store.activateDocument({ ...document, body: body as Json, ...names })
+    await putInForce(store, { ...document, body: body as Json, ...names })
   }
   await activate(bodyOf('policy', BASELINE_POLICY))
   const servicesWith = (changes: Partial<Store>): Services => {

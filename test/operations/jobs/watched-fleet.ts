@@ -9,6 +9,7 @@ import type { Json as StoredJson } from '../../../src/store/json.ts'
 import type { StandInProvider } from '../../support/azure/provider.ts'
 import { startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
 import type { Json } from '../../support/json.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { expectOk } from '../../support/refusal.ts'
 import {
   createTestService,
@@ -124,7 +125,7 @@ async function pinPolicies(
   const { hash } = expectOk(parseReferenceValues(body))
   const names = { author: 'test', reason: 'test', now: services.clock() }
   const document = { kind: 'reference-values', hash, body: body as StoredJson } as const
-  await services.store.activateDocument({ ...document, ...names })
+  await putInForce(services.store, { ...document, ...names })
 }
 
 async function askAbout(through: TestService, device: VirtualDevice): Promise<Json> {

@@ -8,6 +8,7 @@ import {
 import type { Rollout, RolloutState } from '../../../src/rollout/rollout.ts'
 import type { Json } from '../../../src/store/json.ts'
 import { newId } from '../../store/fixtures.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { policyWith } from './documents.ts'
 import { openSmallFleet, PLAN } from './small-fleet.ts'
 
@@ -261,7 +262,7 @@ describe('what a rollout says of itself', () => {
     const rollout = await begin({ stage: 1 })
     const { kind, hash, body } = document()
     const names = { kind, hash, body: body as Json, author: 'test', reason: 'x', now: now() }
-    await store.activateDocument({ ...names, expected: rollout.from })
+    await putInForce(store, { ...names, expected: rollout.from })
     expect((await fleet.rollout(rollout.rolloutId)).note).toBe(
       `ended in audit stage 2 ${PLACE}: another document came into force`,
     )

@@ -15,6 +15,7 @@ import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../../policy/healthy-device.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import { createTestService, readOk, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -199,7 +200,7 @@ async function readRollout(store: Store, rolloutId: string): Promise<Rollout> {
 async function activate(store: Store, kind: Document['kind'], json: object): Promise<Document> {
   const document = bodyOf(kind, json)
   const names = { author: 'test', reason: 'test', now: START }
-  await store.activateDocument({ ...document, body: document.body as Json, ...names })
+  await putInForce(store, { ...document, body: document.body as Json, ...names })
   return document
 }
 

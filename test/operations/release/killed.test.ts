@@ -8,6 +8,7 @@ import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { describePostgres, startPostgres } from '../../support/postgres.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import { bodyOf, policyWith } from './documents.ts'
 import { type Fleet, openFleet, PLAN, pushToEnforce, runToEnd } from './fleet.ts'
@@ -191,7 +192,7 @@ async function startQuickRollout(store: Store): Promise<string> {
   const values = bodyOf('reference-values', { enclaves: [] })
   const first = policyWith('true || attestation.secureBootEnabled')
   for (const document of [values, first]) {
-    await store.activateDocument({ ...document, body: document.body as Json, ...names })
+    await putInForce(store, { ...document, body: document.body as Json, ...names })
   }
   await store.proposeDocument({ ...GOOD, body: GOOD.body as Json, ...names })
   const rolloutId = 'rol_quick'

@@ -9,6 +9,7 @@ import { release } from '../../../src/operations/release/release.ts'
 import { NO_SECOND } from '../../../src/operations/release/second-administrator.ts'
 import { countLosses, readLosses } from '../../../src/replay/preview/summary.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { createTestService, readOk, type TestService } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -100,7 +101,7 @@ async function askOne(id: string): Promise<{ readonly decision: boolean }> {
 async function goBack(): Promise<void> {
   const { body, kind, hash } = fleet.policy
   const names = { author: 'test', reason: 'back', now: service.clock.now() }
-  await fleet.store.activateDocument({ kind, hash, body: body as never, ...names })
+  await putInForce(fleet.store, { kind, hash, body: body as never, ...names })
 }
 
 const write = () => recordQuestions(service.services)

@@ -13,6 +13,7 @@ import type { DocumentKind } from '../../../src/rollout/in-force.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { HEALTHY, referenceValues, TEXTS } from '../../policy/healthy-device.ts'
 import { at, attestationOf, newDeviceId } from '../../store/fixtures.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { expectOk } from '../../support/refusal.ts'
 import { createTestService, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -28,7 +29,7 @@ beforeAll(async () => {
   service = await createTestService({ database, clock: testClock(NOW) })
   const { hash, document } = referenceValues()
   const text = { author: 'test', reason: 'test', now: NOW }
-  await database.store.activateDocument({
+  await putInForce(database.store, {
     kind: 'reference-values',
     hash,
     body: document as never,

@@ -4,6 +4,7 @@ import type { LintedDocument } from '../../../src/operations/release/check-docum
 import { isOpen } from '../../../src/rollout/rollout.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { START } from '../../support/service.ts'
 import { type Act, openReleaseWorld, type ReleaseWorld } from './release-world.ts'
 
@@ -86,12 +87,22 @@ function lie(store: Store): Store {
       store.startRollout({ ...input, ...(!isOut('the halt of the document') && { despite }) }),
     async activateDocument({ expected, beside, despite, ...input }) {
       if (without.gate?.startsWith('the same document')) await twoHaveCome()
-      return store.activateDocument({
-        ...input,
-        ...(expected !== undefined && !isOut('the same document in force') && { expected }),
-        ...(beside !== undefined && !isOut('the same document beside it') && { beside }),
-        ...(!isOut('the halt of the document') && { despite }),
-      })
+      for (;;) {
+        const answer = await putInForce(store, {
+          ...input,
+          ...(!isOut('the same document in force') && { expected }),
+          ...(!isOut('the same document beside it') && { beside }),
+          ...(!isOut('the halt of the document') && { despite }),
+        })
+        if (answer !== 'superseded' || !without.gate?.startsWith('the same document')) return answer
+        const { policyHash, referenceValuesHash } = await store.inForce()
+        const [own, other] =
+          input.kind === 'policy'
+            ? [policyHash, referenceValuesHash]
+            : [referenceValuesHash, policyHash]
+        // What the gate that is not out says is told.
+        if (isOut('the same document in force') ? other !== beside : own !== expected) return answer
+      }
     },
     async rollout(rolloutId) {
       const rollout = await store.rollout(rolloutId)

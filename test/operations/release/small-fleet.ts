@@ -7,6 +7,7 @@ import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { agent, HEALTHY } from '../../policy/healthy-device.ts'
 import { attestationOf, newDeviceId, newId } from '../../store/fixtures.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import { createTestService, readOk, type TestService, testClock } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -58,7 +59,7 @@ export async function openSmallFleet(
     bodyOf('policy', BASELINE_POLICY),
   ] as const
   for (const { body, ...document } of documents) {
-    await store.activateDocument({ ...document, body: body as Json, ...names, now: START })
+    await putInForce(store, { ...document, body: body as Json, ...names, now: START })
   }
   const clock = testClock(START)
   const service = await createTestService({ database, clock, ...rest })

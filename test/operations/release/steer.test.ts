@@ -13,6 +13,7 @@ import { steerRollout } from '../../../src/operations/release/steer.ts'
 import { DEFAULT_PLAN, type Rollout } from '../../../src/rollout/rollout.ts'
 import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { enforceFleetDocuments, recordFleet } from '../../support/recorded-fleet.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { START } from '../../support/service.ts'
@@ -177,7 +178,7 @@ describe('what is done', () => {
     const stored = await store.document('policy', to)
     const names = { author: 'test', reason: 'again', now: START }
     expect(
-      await store.activateDocument({
+      await putInForce(store, {
         ...{ kind: 'policy', hash: to, body: stored?.body ?? null, ...names },
       }),
     ).toBe('applied')
@@ -336,7 +337,7 @@ describe('an end', () => {
       beside: beside ?? from,
     }
     const input = { kind, hash: document.hash, body: document.body as Json, ...names }
-    expect(await store.activateDocument(input)).toBe('superseded')
+    expect(await putInForce(store, input)).toBe('superseded')
   })
 
   test('of one that is done is counted too', async () => {

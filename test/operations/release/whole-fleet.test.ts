@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { putInForce } from '../../support/put-in-force.ts'
 import { policyWith } from './documents.ts'
 import { INTERVAL_SECONDS, runToEnd, toEntry } from './fleet.ts'
 import { beginScenarios, shown, values, withFleet } from './scenarios.ts'
@@ -16,7 +17,7 @@ describe('a root that is in force and expires', () => {
       })
       const now = fleet.service.clock.now()
       const names = { author: 'test', reason: 'at once', now }
-      await fleet.store.activateDocument({ ...document, body: document.body as never, ...names })
+      await putInForce(fleet.store, { ...document, body: document.body as never, ...names })
       const harmed = new Set<string>()
       for (let passed = 0; passed < 2400; passed += INTERVAL_SECONDS) {
         await fleet.passInterval()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DeviceQuery } from '../../../src/store/devices/device-reads.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import {
   at,
   attestationOf,
@@ -25,7 +26,7 @@ export function readingContract(subject: () => StoreUnderTest): void {
       for (const [index, kind] of kinds.entries()) {
         const hash = hashes[index] ?? namedHash('')
         const text = { author: 'admin', reason: 'test' }
-        await store().activateDocument({ kind, hash, body: {}, ...text, now: at(0) })
+        await putInForce(store(), { kind, hash, body: {}, ...text, now: at(0) })
       }
       const [policyHash, referenceValuesHash] = hashes
       const { revision: controlRevision } = await store().control()

@@ -9,6 +9,7 @@ import {
 import { openHyperdriveStore } from '../../../src/store/drivers/hyperdrive.ts'
 import { migrateEmbedded } from '../../../src/store/system/migrate.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { newDeviceId } from '../fixtures.ts'
 
 const PASSWORD = 'pass word/%'
@@ -139,7 +140,7 @@ describe('embedded database behind a PostgreSQL socket', () => {
     }
     const stored = await database.withConnection(
       async () => {
-        await database.store.activateDocument({ ...document, kind: 'policy' })
+        await putInForce(database.store, { ...document, kind: 'policy' })
         await database.store.trustRecord(newDeviceId())
         return database.store.activeDocument('policy')
       },

@@ -164,7 +164,8 @@ describePostgres('store on PostgreSQL', () => {
       find_client: () => store.findClient('nobody'),
       issuer_certificates: () => store.issuerCertificates({ keyId: 'k', nameHash: 'n', now }),
       announce_verdicts: () => store.announceVerdicts({ changes: [], revision: 1, now }),
-      activate_document: () => store.activateDocument(document),
+      activate_document: () =>
+        store.activateDocument({ ...document, expected: document.hash, beside: document.hash }),
       active_document: () => store.activeDocument('policy'),
       observe_rollout: () => store.observeRollout(SEEN),
       claim_job: () => store.claimJob({ job: 'job', holder: 'one', now, until: at(60) }),

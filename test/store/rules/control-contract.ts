@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { DEFAULT_PLAN, type Rollout, type RolloutHealth } from '../../../src/rollout/rollout.ts'
 import type { RolloutStepToTake, RolloutToStart } from '../../../src/store/rules/rollouts.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
@@ -30,7 +31,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
   const makeDocuments = async () => {
     const [from, to] = [namedHash(newId('values-')), namedHash(newId('values-'))]
     const body = { enclaves: [] }
-    await store().activateDocument({ kind, hash: from, body, ...names, now: at(0) })
+    await putInForce(store(), { kind, hash: from, body, ...names, now: at(0) })
     await store().proposeDocument({ kind, hash: to, body, ...names, now: at(0) })
     return { from, to, beside: await besideOf(store(), kind) }
   }
@@ -312,7 +313,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         const before = await revision()
         const hash = namedHash(newId('other-'))
         const other = { kind: ofKind, hash, body: {}, ...names, now: at(31) }
-        expect(await store().activateDocument(other)).toBe('applied')
+        expect(await putInForce(store(), other)).toBe('applied')
         expect(await revision()).toBeGreaterThan(before)
         expect(await readRollout(rollout.rolloutId)).toMatchObject({
           state: 'reverted',
@@ -327,9 +328,9 @@ export function controlContract(subject: () => StoreUnderTest): void {
       const rollout = await start()
       const before = await revision()
       const same = { kind, hash: rollout.from, body: {}, ...names, now: at(30) }
-      expect(await store().activateDocument(same)).toBe('unchanged')
+      expect(await putInForce(store(), same)).toBe('unchanged')
       const late = { ...same, hash: namedHash(newId('values-')), expected: namedHash('what was') }
-      expect(await store().activateDocument(late)).toBe('superseded')
+      expect(await putInForce(store(), late)).toBe('superseded')
       expect((await readRollout(rollout.rolloutId)).state).toBe('running')
       expect(await revision()).toBe(before)
     })
@@ -340,7 +341,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
         const other = { kind, hash: namedHash(newId('values-')), body: {}, ...names, now: at(30) }
         const done = stepOf(rollout, { action: 'done', state: 'done' })
         const [activated, stepped] = await Promise.all([
-          store().activateDocument({ ...other, expected: rollout.from }),
+          putInForce(store(), { ...other, expected: rollout.from }),
           store().stepRollout(done),
         ])
         expect([activated, stepped].toSorted()).toEqual(['applied', 'superseded'])

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DocumentHash } from '../../../src/base/document-hash.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { at, newId, type StoreUnderTest } from '../fixtures.ts'
 
 export function documentsContract(subject: () => StoreUnderTest): void {
@@ -25,7 +26,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     test('name the one before, and whoever returns to it has none to return to', async () => {
       const [before, after] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
       const seen = async (hash: DocumentHash) => {
-        await store().activateDocument(documentOf(hash))
+        await putInForce(store(), documentOf(hash))
         return (await store().activeDocument('policy'))?.previous
       }
       await seen(before)
@@ -37,7 +38,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
     test('are kept and made active in one step, with audit and event', async () => {
       const hash = namedHash(newId('hash-'))
       const parent = (await store().activeDocument('policy'))?.hash ?? null
-      expect(await store().activateDocument(documentOf(hash))).toBe('applied')
+      expect(await putInForce(store(), documentOf(hash))).toBe('applied')
       expect(await store().activeDocument('policy')).toEqual({
         kind: 'policy',
         hash,
@@ -53,18 +54,18 @@ export function documentsContract(subject: () => StoreUnderTest): void {
       const mine = `payload ->> 'hash' = '${hash}' and device_id = 'service'`
       expect(await countOf('outbox', mine)).toBe(1)
       expect(await countOf('audit', `detail ->> 'hash' = '${hash}'`)).toBe(1)
-      expect(await store().activateDocument(documentOf(hash))).toBe('unchanged')
+      expect(await putInForce(store(), documentOf(hash))).toBe('unchanged')
       expect(await countOf('outbox', mine)).toBe(1)
     })
 
     test('stay when another becomes active, and can become so again', async () => {
       const [first, second] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
-      await store().activateDocument(documentOf(first))
-      await store().activateDocument(documentOf(second))
+      await putInForce(store(), documentOf(first))
+      await putInForce(store(), documentOf(second))
       expect(await store().document('policy', first)).toMatchObject({ hash: first })
       expect(await store().document('reference-values', first)).toBeNull()
       const again = { ...documentOf(first), author: 'other', now: at(9) }
-      expect(await store().activateDocument(again)).toBe('applied')
+      expect(await putInForce(store(), again)).toBe('applied')
       expect(await store().activeDocument('policy')).toMatchObject({
         hash: first,
         author: 'cli_admin',
@@ -74,10 +75,10 @@ export function documentsContract(subject: () => StoreUnderTest): void {
 
     test('become active in the place of the expected one only: of two changes at once one counts', async () => {
       const first = namedHash(newId('hash-'))
-      await store().activateDocument(documentOf(first))
+      await putInForce(store(), documentOf(first))
       const changes = Array.from({ length: 8 }, () => documentOf(namedHash(newId('hash-'))))
       const answers = await Promise.all(
-        changes.map((change) => store().activateDocument({ ...change, expected: first })),
+        changes.map((change) => putInForce(store(), { ...change, expected: first })),
       )
       expect(answers.toSorted()).toEqual(['applied', ...Array(7).fill('superseded')])
       const winner = changes[answers.indexOf('applied')]
@@ -95,15 +96,15 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         ...documentOf(hash),
         kind: 'reference-values' as const,
       })
-      await store().activateDocument(documentOf(policy))
-      await store().activateDocument(valuesOf(values))
+      await putInForce(store(), documentOf(policy))
+      await putInForce(store(), valuesOf(values))
       const answers = await Promise.all([
-        store().activateDocument({
+        putInForce(store(), {
           ...documentOf(namedHash(newId('hash-'))),
           expected: policy,
           beside: values,
         }),
-        store().activateDocument({
+        putInForce(store(), {
           ...valuesOf(namedHash(newId('hash-'))),
           expected: values,
           beside: policy,
@@ -114,7 +115,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
 
     test('can be kept before they are in force, once, with audit and no event', async () => {
       const [now, next] = [namedHash(newId('hash-')), namedHash(newId('hash-'))]
-      await store().activateDocument(documentOf(now))
+      await putInForce(store(), documentOf(now))
       expect(await store().proposeDocument(documentOf(next))).toBe('applied')
       expect(await store().proposeDocument(documentOf(next))).toBe('unchanged')
       expect(await store().document('policy', next)).toMatchObject({ hash: next, parent: now })
@@ -156,7 +157,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
 
     test('that the first start brings do not replace an active one', async () => {
       const hash = namedHash(newId('hash-'))
-      await store().activateDocument(documentOf(hash))
+      await putInForce(store(), documentOf(hash))
       const baseline = documentOf(namedHash(newId('hash-')))
       expect(await store().ensureActiveDocument(baseline)).toBe('unchanged')
       expect(await store().document('policy', baseline.hash)).toBeNull()

@@ -5,6 +5,7 @@ import { MAX_OVERRIDES, type OverrideTarget } from '../../../src/rollout/overrid
 import type { HoldToBegin } from '../../../src/store/rules/holds.ts'
 import type { OverrideToCreate } from '../../../src/store/rules/overrides.ts'
 import { namedHash } from '../../support/document-hash.ts'
+import { putInForce } from '../../support/put-in-force.ts'
 import { at, attestationOf, newDeviceId, newId, type StoreUnderTest } from '../fixtures.ts'
 
 /** Overrides, holds, leases of jobs, and how they are read together. */
@@ -364,7 +365,7 @@ export function exceptionsContract(subject: () => StoreUnderTest): void {
     const hash = namedHash(newId('policy-'))
     const names = { author: 'cli_admin', reason: '' }
     const document = { kind: 'policy', hash, body: {}, ...names, now: at(77) } as const
-    await store().activateDocument(document)
+    await putInForce(store(), document)
     const control = await store().control()
     expect(control.revision).toBe(await revision())
     expect(control.active).toContainEqual({ kind: 'policy', hash, activatedAt: at(77) })
