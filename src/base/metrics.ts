@@ -11,12 +11,16 @@ export type Metrics = ReturnType<typeof createMetrics>
 /** Connections of one process to its database. */
 export type PoolState = { readonly used: number; readonly idle: number; readonly waiting: number }
 
-export function createMetrics(sources: {
+/** What gauges ask when they are read. Set when it is there: metrics are counted before that. */
+export type MetricSources = {
   /** Whether each configured verifier answers. */
-  readonly verifiers: () => Readonly<Record<string, boolean>>
+  verifiers: () => Readonly<Record<string, boolean>>
   /** By pool; nothing where there are none. */
-  readonly pools?: (() => Readonly<Record<string, PoolState>>) | undefined
-}) {
+  pools?: (() => Readonly<Record<string, PoolState>>) | undefined
+}
+
+export function createMetrics() {
+  const sources: MetricSources = { verifiers: () => ({}) }
   const registry = new Registry()
   const registers = [registry]
   const build = new Gauge({
@@ -52,6 +56,7 @@ export function createMetrics(sources: {
   })
   return {
     registry,
+    sources,
     ...createFleetGauges(registers),
     build,
     verifiers,

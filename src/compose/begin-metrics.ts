@@ -27,11 +27,12 @@ const STEPS = ['enter', 'complete', 'halt']
 const SURFACES = ['api', 'agent', 'authzen', 'azure']
 
 /**
- * The metrics of a service. Counters whose labels are known before anything happens begin at 0: a rate over
+ * The metrics of a process, begun once for as long as it runs: what happens while its database is away is in
+ * them, too. Counters whose labels are known before anything happens begin at 0: a rate over
  * a series that begins with its first event does not see that event.
  */
-export function beginMetrics(sources: Parameters<typeof createMetrics>[0]): Metrics {
-  const metrics = createMetrics(sources)
+export function beginMetrics(): Metrics {
+  const metrics = createMetrics()
   for (const verdict of VERDICTS) {
     metrics.attestations.inc({ verdict }, 0)
     for (const decision of ['true', 'false']) metrics.decisions.inc({ decision, verdict }, 0)

@@ -2,7 +2,7 @@ import { importBreakGlassKeys } from '../access/break-glass/keys.ts'
 import { verifyBreakGlass } from '../access/break-glass/verify.ts'
 import type { Log } from '../base/log.ts'
 import type { LogBudget } from '../base/log-budget.ts'
-import { createMetrics } from '../base/metrics.ts'
+import type { Metrics } from '../base/metrics.ts'
 import { err } from '../base/result.ts'
 import type { Config } from '../config/config.ts'
 import {
@@ -43,7 +43,12 @@ export async function prepareBreakGlass(
 /** Break-glass is what of the service stands without its database, once the settings are read. */
 export async function breakGlassWithoutStore(
   config: Parameters<typeof prepareBreakGlass>[0] & Pick<Config, 'decisionLog'>,
-  shared: { readonly log: Log; readonly logBudget: LogBudget; readonly clock: () => Date },
+  shared: {
+    readonly log: Log
+    readonly logBudget: LogBudget
+    readonly metrics: Metrics
+    readonly clock: () => Date
+  },
 ): Promise<OpenBreakGlass> {
   return createBreakGlassAnswers({
     ...shared,
@@ -51,6 +56,5 @@ export async function breakGlassWithoutStore(
     verifyBreakGlass: await prepareBreakGlass(config, shared),
     // Whose keys are in the database: a device is named by its id then.
     verifyDeviceToken: () => Promise.resolve(err({ reason: 'device_token_invalid' })),
-    metrics: createMetrics({ verifiers: () => ({}) }),
   })
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { collectDefaultMetrics } from 'prom-client'
 import { createLog, describeFault, type Log } from '../base/log.ts'
+import type { Metrics } from '../base/metrics.ts'
 import type { Config } from '../config/config.ts'
 import { describeServer } from '../config/describe-server.ts'
 import { createApp } from '../http/app.ts'
@@ -15,6 +16,7 @@ import { openStore } from '../store/drivers/open-store.ts'
 import type { StatementLimits, StoreUse } from '../store/drivers/statement-limits.ts'
 import type { Store } from '../store/store.ts'
 import { DataDirectoryBusyError, storeFaultOf } from '../store/store-error.ts'
+import { beginMetrics } from './begin-metrics.ts'
 import { httpServices } from './http.ts'
 import { startJobs } from './jobs.ts'
 import { createNodeServer, type NodeServer } from './node-server.ts'
@@ -59,7 +61,7 @@ export type NodeServiceOptions = {
 }
 
 /**
- * Starts the service on Node. While its PostgreSQL is away it answers `/healthz`, break-glass and 503,
+ * Starts the service on Node. While its PostgreSQL is away it answers `/healthz`, `/metrics`, break-glass and 503,
  * and goes on by itself when it comes. Throws with a message for the operator when it cannot start,
  * and the reason of `signal` when that ends the wait.
  */
@@ -70,7 +72,10 @@ export async function startNodeService(
   const { clock = () => new Date(), log = createNodeLog(config) } = options
   const secrets = await readMasterSecrets(config)
   const server = createNodeServer(config, options.requestTimeoutMs)
-  const start = { ...options, config, log, clock, secrets, server }
+  const metrics = beginMetrics()
+  // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).
+  collectDefaultMetrics({ register: metrics.registry })
+  const start = { ...options, config, log, metrics, clock, secrets, server }
   try {
     const services = await openWhenThere(start)
     const { store } = services
@@ -94,6 +99,7 @@ export async function startNodeService(
 type Start = NodeServiceOptions & {
   readonly config: Config
   readonly log: Log
+  readonly metrics: Metrics
   readonly clock: () => Date
   readonly secrets: MasterSecrets
   readonly server: NodeServer
@@ -129,17 +135,16 @@ const WAITING = {
 }
 
 async function openServices(start: Start): Promise<Services> {
-  const { config, log, clock, secrets, simulatedHardware, developer } = start
+  const { config, log, metrics, clock, secrets, simulatedHardware, developer } = start
   const store = await openOwnStore(start)
   try {
     if (store.place.kind === 'postgres') await claimPublicUrl({ store, config, clock })
     await makePartitions({ store, clock, log })
     const services = await createServices({
-      ...{ config, log, store, secrets, clock, simulatedHardware, developer, writeDecision },
+      ...{ config, log, metrics, store, secrets, clock },
+      ...{ simulatedHardware, developer, writeDecision },
     })
     await reviewUnproven(services)
-    // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).
-    collectDefaultMetrics({ register: services.metrics.registry })
     return services
   } catch (error) {
     await store.close()

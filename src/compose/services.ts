@@ -80,6 +80,8 @@ export type ServicesInput = {
    * keep answers waiting. Without it lines go to `log`.
    */
   readonly writeDecision?: ((line: string) => boolean) | undefined
+  /** Of this process, where some were begun before the database was there. */
+  readonly metrics?: Metrics | undefined
   readonly store: Store
   readonly secrets: MasterSecrets
   readonly clock: () => Date
@@ -141,7 +143,8 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const shared = { config, log, store, clock, random, logBudget, rules, processId, isDeveloperMode }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
-  const metrics = beginMetrics({ verifiers: azure.states, pools: store.pools })
+  const { metrics = beginMetrics() } = input
+  Object.assign(metrics.sources, { verifiers: azure.states, pools: store.pools })
   return {
     ...keys,
     ...attest,

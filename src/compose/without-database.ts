@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts'
 import { createLogBudget } from '../base/log-budget.ts'
+import type { Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
 import type { Config } from '../config/config.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
@@ -8,21 +9,23 @@ import { breakGlassWithoutStore } from './break-glass.ts'
 /** An outage is told once a second, however many ask. */
 const OUTAGE_LINES = { lines: 1, everyMs: 1000 }
 
-/** What a process answers that waits for its database: that it runs, break-glass, and 503. */
+/** What a process answers that waits for its database: that it runs, its metrics, break-glass, and 503. */
 export async function answerWithoutDatabase(input: {
   readonly config: Config
   readonly log: Log
+  readonly metrics: Metrics
   readonly clock: () => Date
 }): Promise<(request: Request) => Promise<Response>> {
-  const { config, log, clock } = input
+  const { config, log, metrics, clock } = input
   const outages = createLogBudget(log, OUTAGE_LINES)
   const random = createRandomSource()
   const openBreakGlass = await breakGlassWithoutStore(config, {
-    ...{ log, clock, logBudget: createLogBudget(log) },
+    ...{ log, metrics, clock, logBudget: createLogBudget(log) },
   })
   const report = (requestId: string) => {
+    metrics.storeFaults.inc({ kind: 'connection' })
     const fields = { kind: 'connection', request_id: requestId }
     outages.write('error', 'database_unavailable', 'connection', fields, clock())
   }
-  return (request) => answerUnavailable(request, { random, report, openBreakGlass })
+  return (request) => answerUnavailable(request, { random, report, metrics, openBreakGlass })
 }

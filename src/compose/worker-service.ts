@@ -1,5 +1,6 @@
 import { createLog, describeFault, type Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
+import type { Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
 import type { Config } from '../config/config.ts'
 import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.ts'
@@ -11,6 +12,7 @@ import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
+import { beginMetrics } from './begin-metrics.ts'
 import { breakGlassWithoutStore } from './break-glass.ts'
 import { httpServices } from './http.ts'
 import { runJobsOnce } from './jobs.ts'
@@ -36,6 +38,7 @@ type Isolate = {
   readonly config: Config
   readonly log: Log
   readonly logBudget: LogBudget
+  readonly metrics: Metrics
   readonly database: HyperdriveStore
   service: Service | undefined
 }
@@ -65,6 +68,7 @@ export async function answer(
     return answerUnavailable(request, {
       random,
       report,
+      metrics: isolate?.metrics,
       openBreakGlass: await openWithoutDatabase(),
     })
   }
@@ -111,8 +115,8 @@ async function withService<T>(
 /** Once the settings are read. */
 function openWithoutDatabase(): Promise<OpenBreakGlass> | undefined {
   if (isolate === undefined) return undefined
-  const { config, log, logBudget } = isolate
-  return breakGlassWithoutStore(config, { log, logBudget, clock: () => new Date() })
+  const { config, log, logBudget, metrics } = isolate
+  return breakGlassWithoutStore(config, { log, logBudget, metrics, clock: () => new Date() })
 }
 
 function openIsolate(bindings: WorkerBindings): Isolate {
@@ -127,12 +131,13 @@ function openIsolate(bindings: WorkerBindings): Isolate {
     config: config.value,
     log,
     logBudget: createLogBudget(log),
+    metrics: beginMetrics(),
     database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
     service: undefined,
   }
 }
 
-async function startService({ config, log, database }: Isolate): Promise<Service> {
+async function startService({ config, log, metrics, database }: Isolate): Promise<Service> {
   const secrets = masterSecretsOf(config.secretKey ?? '', config.secretKeyPrevious)
   const { store } = database
   const clock = () => new Date()
@@ -142,7 +147,8 @@ async function startService({ config, log, database }: Isolate): Promise<Service
   }
   await claimPublicUrl({ store, config, clock })
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
-  const services = await createServices({ config, log, writeDecision, store, secrets, clock })
+  const begun = { config, log, metrics, writeDecision, store, secrets, clock }
+  const services = await createServices(begun)
   return { services, app: createApp(httpServices(services)) }
 }
 

@@ -31,26 +31,35 @@ function parseFile(path: string, text: string): MasterSecret {
   return secret
 }
 
-/** The file appears whole or not at all, so nobody can read the half of a secret. */
 async function createSecretFile(path: string): Promise<string> {
+  // Where another process was faster, its secret is the one.
+  await placeSecretFile(path, `${toBase64(randomBytes(MASTER_SECRET_BYTES))}\n`)
+  return readFile(path, 'utf8')
+}
+
+/**
+ * Puts a secret where none is, for this user alone; `false` if there is one. The file appears whole or not at all,
+ * so nobody can read the half of a secret.
+ */
+export async function placeSecretFile(path: string, text: string): Promise<boolean> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const draft = `${path}.${toHex(randomBytes(8))}`
   const file = await open(draft, 'wx', 0o600)
   try {
-    await file.writeFile(`${toBase64(randomBytes(MASTER_SECRET_BYTES))}\n`)
+    await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()
   }
   try {
     await link(draft, path)
+    return true
   } catch (error) {
-    // Another process was faster: its secret is the one.
     if (codeOf(error) !== 'EEXIST') throw error
+    return false
   } finally {
     await rm(draft, { force: true })
   }
-  return readFile(path, 'utf8')
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

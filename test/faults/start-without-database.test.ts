@@ -60,11 +60,18 @@ describePostgres('a process of the service', () => {
     const claims = { aud: url, sub: DEVICE, iat, exp: iat + 600 }
     const opened = await ask({ 'break-glass': await tokenOf(holders, claims) })
     expect(await opened.json()).toMatchObject({ decision: true })
+    const granted = 'countersign_break_glass_total{outcome="granted"} 1\n'
+    const metrics = async () => (await fetch(`${url}/metrics`)).text()
+    expect(await metrics()).toContain(granted)
+    expect(await metrics()).toMatch(/^countersign_store_faults_total\{kind="connection"\} [1-9]/m)
 
     await server.restart()
     await service.logged('listening')
     expect((await fetch(`${url}/readyz`)).status).toBe(200)
     expect((await ask()).status).toBe(401)
+    // Of one process: what was granted meanwhile is in them still.
+    expect(await metrics()).toContain(granted)
+    expect(await metrics()).toContain('countersign_database_connections{pool="decisions"')
     expect((await service.end('SIGTERM')).code).toBe(0)
   })
 

@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
+import type { Metrics } from '../../base/metrics.ts'
 import type { OpenBreakGlass } from '../../operations/decide/answer-by-break-glass.ts'
 import { breakGlassRoutes } from '../access/evaluations.ts'
 import type { HttpEnv } from '../environment.ts'
+import { answerMetrics } from '../health/health.ts'
 import { beginAnswer, type RequestServices } from '../middleware/request-context.ts'
 import { answerUnhandled } from './surface.ts'
 
@@ -12,7 +14,7 @@ const RETRY_SPREAD_SECONDS = 6
 /**
  * Answers a request while there are no services to answer it, with an id to ask for and nothing
  * else, in the form of the standard that its path speaks. `report` is told the id. Break-glass is
- * answered all the same, and that the process runs.
+ * answered all the same, that the process runs, and its metrics.
  */
 export async function answerUnavailable(
   request: Request,
@@ -21,6 +23,7 @@ export async function answerUnavailable(
     readonly report: (requestId: string) => void
     /** Where the settings could be read: the one thing that needs nothing else. */
     readonly openBreakGlass?: OpenBreakGlass | undefined
+    readonly metrics?: Metrics | undefined
   },
 ): Promise<Response> {
   const app = new Hono<HttpEnv>()
@@ -28,9 +31,10 @@ export async function answerUnavailable(
     beginAnswer(c, input.random)
     await next()
   })
-  const { openBreakGlass } = input
+  const { openBreakGlass, metrics } = input
   if (openBreakGlass !== undefined) app.route('/', breakGlassRoutes(openBreakGlass))
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  if (metrics !== undefined) app.get('/metrics', (c) => answerMetrics(c, metrics))
   app.all('*', (c) => {
     const requestId = c.get('requestId')
     input.report(requestId)

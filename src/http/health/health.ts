@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import type { Store } from '../../store/store.ts'
-import type { HttpEnv } from '../environment.ts'
+import type { HttpContext, HttpEnv } from '../environment.ts'
 
 /** What the health of this process is known by. */
 export type HealthServices = {
@@ -42,11 +42,13 @@ export function healthRoutes(services: HealthServices): Hono<HttpEnv> {
     }
   })
 
-  app.get('/metrics', async (c) => {
-    const { registry } = services.metrics
-    return c.text(await registry.metrics(), 200, { 'content-type': registry.contentType })
-  })
+  app.get('/metrics', (c) => answerMetrics(c, services.metrics))
   return app
+}
+
+/** In the text format of Prometheus. Reads no database. */
+export async function answerMetrics(c: HttpContext, { registry }: Metrics): Promise<Response> {
+  return c.text(await registry.metrics(), 200, { 'content-type': registry.contentType })
 }
 
 function describeVerifiers(

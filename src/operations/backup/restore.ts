@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { codeOf } from '../../base/error-code.ts'
 import { ok, type Result } from '../../base/result.ts'
-import { SECRET_FILE } from '../../keys/secret-file.ts'
+import { placeSecretFile, SECRET_FILE } from '../../keys/secret-file.ts'
 import {
   claimFolder,
   DATABASE_FOLDER,
@@ -15,8 +14,9 @@ import type { BackupDescription } from './description.ts'
 import { type BackupFailure, type UnpackedBackup, unpackBackup } from './unpack.ts'
 
 /**
- * Makes a data directory of a backup, verified as `unpackBackup` says before it is in its place. Replaces
- * nothing: throws for a directory that has a database, or another secret than the backup's.
+ * Makes a data directory of a backup. All of it is verified, as `unpackBackup` says, in a folder of its own
+ * before anything is in its place. Replaces nothing: throws for a directory that has a database, or another secret
+ * than the backup's.
  */
 export async function restoreBackup(input: {
   readonly file: string
@@ -33,9 +33,8 @@ export async function restoreBackup(input: {
   try {
     const unpacked = await unpackBackup(file, draft)
     if (!unpacked.ok) return unpacked
-    await putSecret(dataDir, unpacked.value)
     if (existsSync(place)) throw occupied(dataDir)
-    await rename(unpacked.value.database, place)
+    await putInPlace(unpacked.value, { place, secretFile: resolve(dataDir, SECRET_FILE) })
     return ok(unpacked.value.description)
   } finally {
     await rm(draft, { recursive: true, force: true })
@@ -49,14 +48,25 @@ function occupied(dataDir: string): Error {
   )
 }
 
-async function putSecret(dataDir: string, { secret }: UnpackedBackup): Promise<void> {
-  if (secret === undefined) return
-  const path = resolve(dataDir, SECRET_FILE)
+/**
+ * The secret first: a start in between finds no database, and one with another secret could open nothing. Where
+ * the database does not come after it, it is taken away again.
+ */
+async function putInPlace(
+  { database, secret }: UnpackedBackup,
+  { place, secretFile }: { readonly place: string; readonly secretFile: string },
+): Promise<void> {
+  const isPlaced = secret !== undefined && (await placeSecretFile(secretFile, secret))
+  if (secret !== undefined && !isPlaced) await requireSame(secretFile, secret)
   try {
-    await writeFile(path, secret, { flag: 'wx', mode: 0o600 })
+    await rename(database, place)
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-    if ((await readFile(path, 'utf8')).trim() === secret.trim()) return
-    throw new Error(`${path} is another secret than that of the backup: move it away`)
+    if (isPlaced) await rm(secretFile, { force: true })
+    throw error
   }
+}
+
+async function requireSame(path: string, secret: string): Promise<void> {
+  if ((await readFile(path, 'utf8')).trim() === secret.trim()) return
+  throw new Error(`${path} is another secret than that of the backup: move it away`)
 }

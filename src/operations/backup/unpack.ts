@@ -6,6 +6,7 @@ import { createGunzip } from 'node:zlib'
 import { toHex } from '../../base/encoding.ts'
 import { codeOf } from '../../base/error-code.ts'
 import { err, ok, type Result } from '../../base/result.ts'
+import { parseMasterSecret } from '../../keys/master-secret.ts'
 import {
   type Fingerprint,
   fingerprintQuery,
@@ -36,7 +37,7 @@ export type BackupFailure =
   | TarFailure
   /** It is an archive, and none that `backup` made. */
   | { readonly reason: 'backup_foreign' }
-  /** A file is not what the manifest says. */
+  /** A file is not what the manifest says, or the manifest names what no database has. */
   | { readonly reason: 'backup_damaged'; readonly path: string }
   /** It has migrations that this version does not know. */
   | { readonly reason: 'backup_of_newer_version'; readonly version: string }
@@ -66,12 +67,19 @@ export async function unpackBackup(
   if (unknownMigrations(description.migrations).length > 0) {
     return err({ reason: 'backup_of_newer_version', version: description.version })
   }
+  const secret = await readIfThere(join(folder, SECRET_NAME))
+  const isWhole = secret === undefined ? !description.has_secret : isMasterSecret(secret)
+  if (!isWhole) return err({ reason: 'backup_damaged', path: SECRET_NAME })
   const database = join(folder, DATABASE_PREFIX)
   const damaged = await findDamage(database)
   if (damaged !== undefined) return err({ reason: 'backup_damaged', path: damaged })
   const tables = listDifferences(description.tables, await readFingerprint(database))
   if (tables.length > 0) return err({ reason: 'backup_differs', tables })
-  return ok({ description, database, secret: await readIfThere(join(folder, SECRET_NAME)) })
+  return ok({ description, database, secret })
+}
+
+function isMasterSecret(text: string): boolean {
+  return parseMasterSecret(text) !== undefined
 }
 
 async function unpack(

@@ -127,13 +127,13 @@ function readHeader(block: Buffer): TarHeader | undefined {
   if ((type !== '0' && type !== '5') || (type === '5' && size > 0)) return undefined
   const name = block.toString('utf8', 0, block.subarray(0, NAME_BYTES_MOST + 1).indexOf(0))
   const path = type === '5' ? name.replace(/\/$/, '') : name
-  if (!isPlain(path)) return undefined
+  if (!isPlainPath(path)) return undefined
   const modified = new Date(seconds * 1000)
   return { kind: type === '5' ? 'directory' : 'file', name: path, size, mode, modified }
 }
 
-/** Words of letters, digits and a little more, none of which leads elsewhere. */
-function isPlain(path: string): boolean {
+/** Relative words of letters, digits and a little more, none of which leads elsewhere. */
+export function isPlainPath(path: string): boolean {
   return /^[\w.-]+(?:\/[\w.-]+)*$/.test(path) && !path.split('/').some((part) => /^\.+$/.test(part))
 }
 

@@ -1,9 +1,10 @@
 import { link, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { digest } from '../../base/digest.ts'
 import { toHex, toUtf8 } from '../../base/encoding.ts'
 import { codeOf } from '../../base/error-code.ts'
+import { DataDirectoryBusyError } from '../store-error.ts'
 
 /**
  * Who owns a data directory. PGlite lets two processes open one directory and ruin it, so exactly
@@ -15,7 +16,8 @@ import { codeOf } from '../../base/error-code.ts'
  * there a socket reaches only its own machine.
  *
  * A copy of a directory has a copy of its claim, which is worth nothing there: the socket is looked for
- * in the copy, where nobody listens on it, and one that lies elsewhere counts for its own directory only.
+ * in the copy, where nobody listens on it, and one that lies elsewhere counts for its own directory only. Where a
+ * claim does not say which that is, and somebody listens, nobody is let in (`DataDirectoryBusyError`).
  */
 export type DirectoryClaim = {
   readonly pid: number
@@ -112,11 +114,12 @@ async function followClaims(folder: string): Promise<EndOfClaims> {
     const content = await readIfThere(join(folder, name))
     if (content === undefined) return { freeName: name, dead }
     const read = parseClaim(content)
-    const claim = read !== undefined && (await isOf(folder, read)) ? read : undefined
-    if (claim !== undefined && (await isListening(socketOf(folder, claim)))) {
-      return { living: { claim, content }, freeName: name, dead }
+    const owner = read === undefined ? 'nobody' : await whoseIs(folder, read)
+    if (read !== undefined && owner !== 'nobody' && (await isListening(socketOf(folder, read)))) {
+      if (owner === 'somebody') throw unclear(folder, name, read)
+      return { living: { claim: read, content }, freeName: name, dead }
     }
-    dead.push({ name, claim })
+    dead.push({ name, claim: owner === 'ours' ? read : undefined })
     name = `${OWNER}${nameAfter(content)}`
   }
 }
@@ -138,25 +141,44 @@ function nameAfter(content: string): string {
 }
 
 /**
- * Whether a claim that lies in `folder` was made for it. A socket within it answers that by itself. One
- * elsewhere answers for the original: a copy has another inode. Devices may be numbered otherwise in
- * another container, where the path is the same.
+ * Whose a claim is that lies in `folder`: that directory's or, as of what it is a copy of, nobody's. A socket
+ * within it answers that by itself. One elsewhere answers for the original: a copy has another inode. Devices may be
+ * numbered otherwise in another container, where the path is the same. `somebody`: it does not say.
  */
-async function isOf(folder: string, { socket, place }: DirectoryClaim): Promise<boolean> {
-  if (place === undefined || !isAbsolute(socket)) return true
+async function whoseIs(
+  folder: string,
+  { socket, place }: DirectoryClaim,
+): Promise<'ours' | 'nobody' | 'somebody'> {
+  if (!isAbsolute(socket)) return 'ours'
+  if (place === undefined) return 'somebody'
   const here = await placeOf(folder)
-  if (place.inode !== here.inode) return false
-  return place.device === here.device || place.path === here.path
+  const isHere = place.device === here.device || place.path === here.path
+  return place.inode === here.inode && isHere ? 'ours' : 'nobody'
+}
+
+function unclear(folder: string, name: string, { pid }: DirectoryClaim): DataDirectoryBusyError {
+  return new DataDirectoryBusyError(
+    `${folder} belongs to process ${pid} of an older version, or is a copy of what does: end that process, or remove ${join(folder, name)} from the copy`,
+  )
 }
 
 /** `undefined` for a file that a power failure left empty or torn: its writer is dead. */
 function parseClaim(content: string): DirectoryClaim | undefined {
   try {
     const claim: DirectoryClaim = JSON.parse(content)
-    return typeof claim.socket === 'string' ? claim : undefined
+    return typeof claim.socket === 'string' ? { ...claim, socket: socketIn(claim) } : undefined
   } catch {
     return undefined
   }
+}
+
+/**
+ * Claims without a place name the whole path of a socket, also of one within the directory: that is looked for by
+ * its name, where the directory is now. Others are in a folder that `mkdtemp` named.
+ */
+function socketIn({ socket, place }: DirectoryClaim): string {
+  const isElsewhere = /^countersign-\w{6}$/.test(basename(dirname(socket)))
+  return place === undefined && !isElsewhere ? basename(socket) : socket
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

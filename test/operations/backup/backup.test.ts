@@ -1,13 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,6 +22,7 @@ import { loadOrCreateSecretFile } from '../../../src/keys/secret-file.ts'
 import { backUp } from '../../../src/operations/backup/back-up.ts'
 import { restoreBackup } from '../../../src/operations/backup/restore.ts'
 import type { BackupFailure } from '../../../src/operations/backup/unpack.ts'
+import { readManifest, writeManifest } from '../../../src/store/backup/manifest.ts'
 import { openBackupSource } from '../../../src/store/backup/open-source.ts'
 import { claimFolder } from '../../../src/store/drivers/embedded.ts'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
@@ -225,6 +229,60 @@ describeTar('what is not whole is not restored', () => {
     writeFileSync(join(folder, 'open', 'database', 'recovery.signal'), '')
     pack()
     await expectNotRestored('backup_damaged')
+  })
+
+  /** The manifest again, with one file more; its checksum is right. */
+  function list(path: string): void {
+    const manifest = join(folder, 'open', 'database', 'backup_manifest')
+    const sha256 = createHash('sha256').update('').digest('hex')
+    const files = readManifest(readFileSync(manifest, 'utf8')) ?? []
+    const wal = { timeline: 1, start: '0/1', end: '0/2' }
+    const more = { path, size: 0, modified: at(0), sha256 }
+    writeFileSync(manifest, writeManifest([...files, more], wal))
+  }
+
+  test.each(['../../x', '/etc/hostname'])('a manifest that names %s', async (path) => {
+    list(path)
+    pack()
+    expect(expectRefusal(await restore(), 'backup_damaged')).toMatchObject({
+      path: 'backup_manifest',
+    })
+  })
+
+  /** GNU tar itself writes the links, with the target that they have. */
+  test('an archive with a link in it, of either kind', async () => {
+    const database = join(folder, 'open', 'database')
+    writeFileSync(join(folder, 'outside'), 'precious')
+    symlinkSync(join(folder, 'outside'), join(database, 'base', '1', '9'))
+    pack()
+    await expectNotRestored('archive_malformed')
+    rmSync(join(database, 'base', '1', '9'))
+    linkSync(join(database, 'PG_VERSION'), join(database, 'base', '1', '9'))
+    pack()
+    await expectNotRestored('archive_malformed')
+    expect(readFileSync(join(folder, 'outside'), 'utf8')).toBe('precious')
+  })
+
+  test('one whose secret is none, or is missing though it says that it has one', async () => {
+    change('secret.key', () => 'hello\n')
+    pack()
+    expect(expectRefusal(await restore(), 'backup_damaged')).toMatchObject({ path: 'secret.key' })
+    pack('database', 'countersign.json')
+    await expectNotRestored('backup_damaged')
+  })
+
+  test('nothing is in its place before the last check, the secret neither', async () => {
+    const store = join(folder, 'restored', 'store')
+    const restored = restore()
+    restored.catch(() => {})
+    const isUnpacking = () =>
+      existsSync(store) && readdirSync(store).some((name) => /^rest/.test(name))
+    while (!isUnpacking()) await new Promise((wake) => setTimeout(wake, 1))
+    // Somebody else is faster.
+    mkdirSync(join(store, 'database'))
+    await expect(restored).rejects.toThrow('has a database already')
+    expect(readdirSync(join(folder, 'restored'))).toEqual(['store'])
+    expect(readdirSync(store)).toEqual(['database'])
   })
 
   test('one of a newer version', async () => {

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -11,7 +12,7 @@ import {
 } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -175,6 +176,49 @@ describe('embedded store', () => {
     const guest = await open(path)
     expect(guest.place).toMatchObject({ role: 'guest' })
     await guest.close()
+    await owner.close()
+    rmSync(copy, { recursive: true })
+  })
+
+  /** As versions before this one wrote it: with the whole path of the socket, and not of which directory. */
+  function claimAsBefore(path: string): void {
+    const file = join(path, 'store', 'owner')
+    const { pid, startedAt, socket } = JSON.parse(readFileSync(file, 'utf8'))
+    const whole = resolve(path, 'store', socket)
+    writeFileSync(file, JSON.stringify({ pid, startedAt, socket: whole }))
+  }
+
+  test('a copy with a claim of a version before never speaks to the owner of the original', async () => {
+    const owner = await open()
+    claimAsBefore(dataDir)
+    const copy = newFolder()
+    execFileSync('cp', ['-a', `${dataDir}/.`, copy])
+    const other = await open(copy)
+    expect(other.place).toMatchObject({ role: 'owner', path: join(copy, 'store') })
+    await other.close()
+    // The original is its owner's, who may be of that version still.
+    const guest = await open()
+    expect(guest.place).toMatchObject({ role: 'guest' })
+    for (const store of [guest, owner]) await store.close()
+    rmSync(copy, { recursive: true })
+  })
+
+  test('nor does one where the socket lies elsewhere: nobody is let in, with what to do', async () => {
+    const path = join(dataDir, 'c'.repeat(100))
+    await makeDataDirectory(path)
+    const owner = await open(path)
+    claimAsBefore(path)
+    const copy = newFolder()
+    execFileSync('cp', ['-a', `${path}/.`, copy])
+    const busy = {
+      name: 'DataDirectoryBusyError',
+      message: expect.stringContaining('older version'),
+    }
+    for (const folder of [copy, path]) await expect(open(folder)).rejects.toMatchObject(busy)
+    rmSync(join(copy, 'store', 'owner'))
+    const other = await open(copy)
+    expect(other.place).toMatchObject({ role: 'owner' })
+    await other.close()
     await owner.close()
     rmSync(copy, { recursive: true })
   })
@@ -350,14 +394,14 @@ describe('the claim of a data directory', () => {
 
   /** Somebody who listens, as a living process does. */
   async function somebody(): Promise<DirectoryClaim> {
-    const socket = join(dataDir, `${randomBytes(4).toString('hex')}.sock`)
+    const socket = `${randomBytes(4).toString('hex')}.sock`
     const server = createServer()
     servers.push(server)
-    await new Promise<void>((resolve) => server.listen(socket, resolve))
+    await new Promise<void>((resolve) => server.listen(join(dataDir, socket), resolve))
     return { pid: process.pid, startedAt: at(0).toISOString(), socket }
   }
   const nobody = (): DirectoryClaim => {
-    return { pid: 1, startedAt: at(0).toISOString(), socket: join(dataDir, newId('dead-')) }
+    return { pid: 1, startedAt: at(0).toISOString(), socket: newId('dead-') }
   }
 
   test("is the first comer's until it is given up", async () => {
@@ -394,7 +438,8 @@ describe('the claim of a data directory', () => {
   })
 
   test('counts for the directory that it was made for, when its socket lies elsewhere', async () => {
-    const elsewhere = await somebody()
+    const here = await somebody()
+    const elsewhere = { ...here, socket: join(dataDir, here.socket) }
     const [original, copy] = [newFolder(), newFolder()]
     const claim = { ...elsewhere, place: await placeOf(original) }
     expect(await claimDirectory(original, claim)).toBeNull()
@@ -408,7 +453,7 @@ describe('the claim of a data directory', () => {
     )
     expect(await readOwner(original)).not.toBeNull()
     // The heir of the copy leaves the socket to whom it belongs.
-    const heir = await somebody()
+    const heir = { ...(await somebody()), socket: elsewhere.socket, place: await placeOf(copy) }
     expect(await claimDirectory(copy, heir)).toBeNull()
     expect(existsSync(elsewhere.socket)).toBe(true)
     for (const folder of [original, copy]) rmSync(folder, { recursive: true })
