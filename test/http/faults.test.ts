@@ -150,7 +150,11 @@ describe('when the store fails', () => {
     const answer = answers.at(-1) ?? expect.unreachable()
     await expectNothingTold(answer)
     expect(await answer.json()).toEqual({
-      error: { code: 'InternalError', message: expect.stringContaining('the service failed') },
+      error: {
+        code: 'InternalError',
+        message: expect.stringContaining('the service failed'),
+        innererror: { code: 'internal', request_id: answer.headers.get('x-request-id') },
+      },
     })
   })
 
