@@ -8,11 +8,11 @@ import { fixedChance } from '../../simulator/chance.ts'
 import { makeDpopProof } from '../../simulator/dpop-proof.ts'
 import type { MeasuredEvent } from '../../simulator/tcg-log-encoding.ts'
 import type { VirtualDevice, VirtualDeviceOptions } from '../../simulator/virtual-device.ts'
+import { readData, writeData } from './envelope.ts'
 import { Recorder, type VectorExchange, type VectorRequest } from './exchange.ts'
 import { bootOf, keysOfDevice, startFixedDevice } from './fixed-device.ts'
 import { type FixedService, VECTORS_NOW, VECTORS_URL } from './fixed-service.ts'
 import type { GoodRun } from './runs.ts'
-import { readData, writeData } from './values.ts'
 
 /** The run whose device tries what is refused. */
 export const TRYING_RUN = 'v2-vbs'

@@ -1,8 +1,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { digest, digestText } from '../../base/digest.ts'
-import { fromBase64Url, fromUtf8, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
+import { fromUtf8, toHex, toUtf8 } from '../../base/encoding.ts'
 import { nameOf } from '../../simulator/tpm-encoding.ts'
 import type { VirtualDevice } from '../../simulator/virtual-device.ts'
+import { decode, type Members, parse, readData } from './envelope.ts'
 import type { VectorExchange } from './exchange.ts'
 
 /** Something that an agent has in its hands on the way, in the order in which it comes to it. */
@@ -12,8 +13,6 @@ export type VectorValue = {
   /** What it is, and what it is made of. */
   readonly is: string
 } & ({ readonly text: string } | { readonly hex: string })
-
-type Members = Readonly<Record<string, unknown>>
 
 const text = (name: string, is: string, value: string): VectorValue => ({ name, is, text: value })
 const bytes = (name: string, is: string, value: Uint8Array): VectorValue => {
@@ -257,24 +256,4 @@ function splitStatement(statement: Uint8Array): readonly [Uint8Array, Uint8Array
 function spkiOf(key: KeyObject): Uint8Array {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
   return publicKey.export({ type: 'spki', format: 'der' })
-}
-
-/** The message inside an envelope: base64url of JSON. */
-export function readData(data: unknown): Members {
-  return parse(fromUtf8(decode(data)) ?? '')
-}
-
-/** The envelope of a message. */
-export function writeData(message: unknown): string {
-  return toBase64Url(toUtf8(JSON.stringify(message)))
-}
-
-function parse(json: string): Members {
-  return JSON.parse(json) as Members
-}
-
-function decode(value: unknown): Uint8Array {
-  const decoded = typeof value === 'string' ? fromBase64Url(value) : undefined
-  if (decoded === undefined) throw new TypeError('not base64url')
-  return decoded
 }

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { toBase64Url, toUtf8 } from '../../../../src/base/encoding.ts'
+import { readData } from '../../../../src/cli/vectors/envelope.ts'
 import type { VectorExchange } from '../../../../src/cli/vectors/exchange.ts'
 import { keysOfDevice } from '../../../../src/cli/vectors/fixed-device.ts'
 import { VECTORS_NOW, VECTORS_URL } from '../../../../src/cli/vectors/fixed-service.ts'
@@ -9,7 +10,6 @@ import {
   SUBMISSION_PATH,
   TRYING_RUN,
 } from '../../../../src/cli/vectors/refusal-bench.ts'
-import { readData } from '../../../../src/cli/vectors/values.ts'
 import { publicJwk } from '../../../../src/simulator/attestation-request.ts'
 import { CHANCE } from '../../../../src/simulator/chance.ts'
 import { signPs256 } from '../../../../src/simulator/compact-jws.ts'
