@@ -50,10 +50,9 @@ export function readValue({ values }: RunFile, name: string): Buffer {
 
 /** What an answer says of a refusal: in Azure's form, or in a problem document (RFC 9457). */
 export function readRefusal(body: unknown): { readonly code: unknown; readonly where: unknown } {
-  const { error, code } = body as {
-    readonly code?: unknown
-    readonly error?: { readonly innererror?: { readonly code?: unknown; readonly where?: unknown } }
-  }
-  const inner = error?.innererror
-  return inner === undefined ? { code, where: undefined } : { code: inner.code, where: inner.where }
+  const told = body as Told & { readonly error?: { readonly innererror?: Told } }
+  const { code, where } = told.error?.innererror ?? told
+  return { code, where }
 }
+
+type Told = { readonly code?: unknown; readonly where?: unknown }

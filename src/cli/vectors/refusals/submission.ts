@@ -20,12 +20,14 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'proof-missing',
     changed: 'The submission has no DPoP header.',
     ...{ status: 401, code: 'proof_missing' },
+    where: { member: 'dpop' },
     send: (bench) => bench.submit({}),
   },
   {
     name: 'proof-by-another-key',
     changed: 'Another key has made the proof than the request key.',
     ...{ status: 401, code: 'proof_key_mismatch' },
+    where: { member: 'dpop.jwk' },
     async send(bench) {
       const { request: key } = keysOfDevice('v2-basic')
       return bench.submit({ proof: await bench.proof({ key }) })
@@ -35,6 +37,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'proof-for-another-url',
     changed: 'htu of the proof is the URL of /attest/Tpm.',
     ...{ status: 401, code: 'proof_url_mismatch' },
+    where: { member: 'dpop.htu' },
     async send(bench) {
       return bench.submit({ proof: await bench.proof({ url: `${VECTORS_URL}/attest/Tpm` }) })
     },
@@ -43,6 +46,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'proof-for-another-nonce',
     changed: 'The nonce of the proof is the one of another challenge.',
     ...{ status: 401, code: 'proof_nonce_mismatch' },
+    where: { member: 'dpop.nonce' },
     async send(bench) {
       const other = bench.exchangeOf('challenge', 'v2-basic').answer.body as { nonce: string }
       return bench.submit({ proof: await bench.proof({ nonce: other.nonce }) })
@@ -52,6 +56,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'proof-dated-ahead',
     changed: 'iat of the proof is 61 seconds ahead of the service.',
     ...{ status: 401, code: 'proof_issued_in_future' },
+    where: { member: 'dpop.iat' },
     async send(bench) {
       return bench.submit({ proof: await bench.proof({ now: secondsFrom(VECTORS_NOW, 61) }) })
     },
@@ -60,6 +65,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'proof-dated-back',
     changed: 'iat of the proof is 661 seconds behind the service.',
     ...{ status: 401, code: 'proof_too_old' },
+    where: { member: 'dpop.iat' },
     async send(bench) {
       return bench.submit({ proof: await bench.proof({ now: secondsFrom(VECTORS_NOW, -661) }) })
     },
@@ -68,6 +74,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'token-altered',
     changed: 'The claims of the token are those of another run.',
     ...{ status: 401, code: 'token_signature_invalid' },
+    where: { member: 'token' },
     async send(bench) {
       const body = JSON.parse(bench.exchangeOf('submission', 'v1-vbs').request.body)
       const [, claims = ''] = String(body.token).split('.')
@@ -79,6 +86,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
     name: 'nonce-expired',
     changed: 'The submission comes 301 seconds after the challenge.',
     ...{ status: 401, code: 'nonce_expired' },
+    where: { member: 'token.nonce' },
     async send(bench) {
       const now = secondsFrom(VECTORS_NOW, 301)
       return bench.submit({ proof: await bench.proof({ now }), later: 301 })

@@ -81,59 +81,83 @@ const ed25519 = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' 
 export const SUBMISSION_CASES: readonly RefusalCase[] = [
   {
     ...{ reason: 'token_too_large', tries: 'a token of 70000 characters', status: 400 },
+    where: { member: 'token' },
     send: async (bench) => {
       return bench.submit({ token: 'a'.repeat(70_000), proof: await bench.proof() })
     },
   },
   {
     ...{ reason: 'token_malformed', tries: 'text', status: 400 },
+    where: { member: 'token' },
     send: async (bench) => bench.submit({ token: 'token', proof: await bench.proof() }),
   },
-  { reason: 'token_draft', tries: 'alg none', status: 401, send: tokenWith({ alg: 'none' }) },
+  {
+    reason: 'token_draft',
+    tries: 'alg none',
+    status: 401,
+    where: { member: 'token' },
+    send: tokenWith({ alg: 'none' }),
+  },
   {
     ...{ reason: 'token_algorithm_refused', tries: 'HMAC', status: 401 },
+    where: { member: 'token' },
     send: tokenWith({ alg: 'HS256' }),
   },
-  { reason: 'token_type_refused', tries: 'typ at+jwt', status: 401, send: tokenWith({ typ: 'x' }) },
+  {
+    reason: 'token_type_refused',
+    tries: 'typ at+jwt',
+    status: 401,
+    where: { member: 'token' },
+    send: tokenWith({ typ: 'x' }),
+  },
   {
     ...{ reason: 'token_critical_header', tries: 'an extension', status: 401 },
+    where: { member: 'token' },
     send: tokenWith({ crit: ['x'], x: 1 }),
   },
   {
     ...{ reason: 'token_issuer_unknown', tries: 'another issuer', status: 401 },
+    where: { member: 'token' },
     send: claimsWith({ iss: 'https://other.example' }),
   },
   {
     ...{ reason: 'token_key_unknown', tries: 'another key', status: 401 },
+    where: { member: 'token' },
     send: tokenWith({ kid: 'other' }),
   },
   {
     ...{ reason: 'token_too_old', tries: 'the token 661 seconds later', status: 401 },
+    where: { member: 'token' },
     send: async (bench) => {
       return bench.submit({ proof: await bench.proof({ now: seconds(961) }), later: 961 })
     },
   },
   {
     ...{ reason: 'token_expired', tries: 'the token the day after', status: 401 },
+    where: { member: 'token' },
     send: async (bench) => {
       return bench.submit({ proof: await bench.proof({ now: seconds(86_400) }), later: 86_400 })
     },
   },
   {
     ...{ reason: 'token_without_nonce', tries: 'evidence without rp_data', status: 401 },
+    where: { member: 'token.nonce' },
     send: (bench) => attestWith(bench, { rpData: undefined }),
   },
   {
     ...{ reason: 'token_without_confirmation', tries: 'a key that nothing binds', status: 401 },
+    where: { member: 'token.cnf' },
     settings: { LEGACY_UNBOUND_REQUEST_KEY: 'accept' },
     send: (bench) => attestWith(bench, { rpData: bench.nonce, v1Basic: true }),
   },
   {
     ...{ reason: 'nonce_malformed', tries: 'a nonce of their own', status: 401 },
+    where: { member: 'token.nonce' },
     send: (bench) => attestWith(bench, { rpData: 'AQID' }),
   },
   {
     ...{ reason: 'nonce_foreign', tries: 'the nonce of another device', status: 401 },
+    where: { member: 'token.nonce' },
     send(bench) {
       const { body } = bench.exchangeOf('challenge', 'v2-basic').answer
       return attestWith(bench, { rpData: (body as { readonly nonce: string }).nonce })
@@ -141,34 +165,42 @@ export const SUBMISSION_CASES: readonly RefusalCase[] = [
   },
   {
     ...{ reason: 'proof_too_large', tries: 'a proof of 9000 characters', status: 400 },
+    where: { member: 'dpop' },
     send: (bench) => bench.submit({ proof: 'a'.repeat(9000) }),
   },
   {
     ...{ reason: 'proof_malformed', tries: 'text', status: 400 },
+    where: { member: 'dpop' },
     send: (bench) => bench.submit({ proof: 'proof' }),
   },
   {
     ...{ reason: 'proof_type_refused', tries: 'a plain JWT', status: 401 },
+    where: { member: 'dpop.typ' },
     send: proofWith({ header: { typ: 'JWT' } }),
   },
   {
     ...{ reason: 'proof_critical_header', tries: 'an extension', status: 401 },
+    where: { member: 'dpop.crit' },
     send: proofWith({ header: { crit: ['x'], x: 1 } }),
   },
   {
     ...{ reason: 'proof_key_private', tries: 'the private key', status: 400 },
+    where: { member: 'dpop.jwk' },
     send: (bench) => proofWith({ header: { jwk: privateJwk(requestKey()) } })(bench),
   },
   {
     ...{ reason: 'proof_key_malformed', tries: 'a key of another kind', status: 400 },
+    where: { member: 'dpop.jwk' },
     send: proofWith({ header: { jwk: ed25519 } }),
   },
   {
     ...{ reason: 'proof_algorithm_refused', tries: 'HMAC', status: 401 },
+    where: { member: 'dpop.alg' },
     send: proofWith({ header: { alg: 'HS256' } }),
   },
   {
     ...{ reason: 'proof_signature_invalid', tries: 'the request key in name only', status: 401 },
+    where: { member: 'dpop' },
     async send(bench) {
       const [head = '', ...rest] = (await bench.proof()).split('.')
       const other = await bench.proof({ now: seconds(1) })
@@ -177,10 +209,12 @@ export const SUBMISSION_CASES: readonly RefusalCase[] = [
   },
   {
     ...{ reason: 'proof_claims_malformed', tries: 'no jti', status: 400 },
+    where: { member: 'dpop.jti' },
     send: proofWith({ claims: { jti: '' } }),
   },
   {
     ...{ reason: 'proof_method_mismatch', tries: 'for GET', status: 401 },
+    where: { member: 'dpop.htm' },
     send: proofWith({ claims: { htm: 'GET' } }),
   },
 ]
