@@ -1,5 +1,5 @@
 import { digest } from '../../../base/digest.ts'
-import { toBase64Url, toHex, toUtf8 } from '../../../base/encoding.ts'
+import { toBase64, toBase64Url, toHex, toUtf8 } from '../../../base/encoding.ts'
 import type { RequestData } from '../../../simulator/attestation-request.ts'
 import type { SoftTpmBank } from '../../../simulator/soft-tpm.ts'
 import { TPM_ALG } from '../../../simulator/tpm-encoding.ts'
@@ -155,6 +155,20 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
       const device = await bench.device()
       const indexes = [0, 1, 2, 3, 4, 5, 6, 7]
       return bench.request({ device, tamper: withQuote(device, { bank: 'sha256', indexes }) })
+    },
+  },
+  {
+    name: 'device-key-of-pem',
+    changed: 'The challenge was asked for with the hash of the attestation key in PEM.',
+    ...{ status: 400, code: 'device_key_mishashed' },
+    where: { member: `${SIGNED}.rp_data` },
+    async send(bench) {
+      const device = await bench.deviceAfter()
+      const pem = device.tpm.attestationKey.export({ type: 'spki', format: 'pem' })
+      const device_key = toBase64(digest('sha256', toUtf8(pem.toString())))
+      const { answer } = await bench.post('/v1/challenge', { device_key })
+      const { nonce: rp_data } = answer.body as { readonly nonce: string }
+      return bench.request({ device, tamper: { data: (data) => ({ ...data, rp_data }) } })
     },
   },
   {
