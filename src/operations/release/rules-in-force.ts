@@ -32,7 +32,10 @@ export type RulesReader = {
   /** For a caller that has read no record yet. May be older than the last change by `maxAgeMs`. */
   readonly recent: () => Promise<RulesInForce>
   readonly ofHashes: (hashes: ActiveHashes) => Documents | Promise<Documents>
-  /** Keeps a document that was compiled elsewhere: it needs not be read and compiled again. */
+  /**
+   * Keeps a document that this process has just put into force, so that it need not be read and compiled
+   * again. What is `recent` is read anew: whoever was told that it is in force may count on it here.
+   */
   readonly keep: (document: CheckedDocument) => void
 }
 
@@ -90,7 +93,10 @@ export function createRulesReader(
   return {
     at,
     ofHashes: documents.rulesOf,
-    keep: documents.keep,
+    keep(document) {
+      documents.keep(document)
+      if (latest !== undefined) latest = { ...latest, at: Number.NEGATIVE_INFINITY }
+    },
     async recent() {
       const now = clock().getTime()
       if (latest !== undefined && Math.abs(now - latest.at) < MAX_AGE_MS) return latest.rulesInForce

@@ -342,6 +342,15 @@ describe('the recent rules', () => {
     expect(reads.records).toBe(3)
   })
 
+  test('are new at once in the process that has put a document into force', async () => {
+    const { rules, putPolicy, hashes } = start()
+    expect((await rules.recent()).active.policy.hash).toBe(hashes.policyHash)
+    const strict = putPolicy(documentOf('false'))
+    const compiled = expectOk(compilePolicy(documentOf('false')))
+    rules.keep({ kind: 'policy', compiled })
+    expect((await rules.recent()).active.policy.hash).toBe(strict)
+  })
+
   test('are a fault where nothing is in force', async () => {
     const { rules, active } = start()
     active.policyHash = null
