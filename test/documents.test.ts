@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { writePage } from '../src/cli/errors/catalogue.ts'
 import { parseConfig, SETTING_NAMES } from '../src/config/config.ts'
 import { expectOk } from './support/refusal.ts'
 
@@ -101,6 +102,10 @@ describe('documents', () => {
     const numbers = [...section.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number))
     expect(numbers).toEqual(numbers.map((_, index) => index + 1))
   })
+})
+
+test('the catalogue of errors is what `countersign errors page` prints', () => {
+  expect(read('docs/errors.md')).toBe(writePage())
 })
 
 describe('the table of settings', () => {

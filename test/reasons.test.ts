@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { listCatalogue } from '../src/cli/errors/catalogue.ts'
 import { leftOutMark } from './support/left-out.ts'
 
 /** Runs after the whole suite: `expectRefusal` has noted every reason that a test produced. */
@@ -39,6 +40,13 @@ test('every refusal reason of every union is produced by a test', async (context
 test('a reason belongs to one union, so that it says by itself what was refused', async () => {
   const shared = [...(await declaredReasons())].filter(([, places]) => places.length > 1)
   expect(shared).toEqual([])
+})
+
+test('every reason is in the catalogue of codes, but for those of the simulator alone', async () => {
+  const known = new Set(listCatalogue().flatMap(({ entries }) => entries.map(({ code }) => code)))
+  const own = (places: readonly string[]) => places.every((one) => !one.startsWith('simulator/'))
+  const missing = [...(await declaredReasons())].filter(([code, at]) => !known.has(code) && own(at))
+  expect(missing).toEqual([])
 })
 
 test('reasons are snake_case and can be file names', async () => {

@@ -31,16 +31,40 @@ export const RELAY_ANSWERS = {
 
 type RelayCode = keyof typeof RELAY_ANSWERS
 
-/** Every reason has an answer; a new one does not compile until it has. */
-export const RELAY_CODE_OF: Readonly<Record<RelayFailure['reason'], RelayCode>> = {
-  provider_refused: 'provider_refused',
-  provider_unreachable: 'provider_unavailable',
-  provider_timed_out: 'provider_unavailable',
-  provider_throttled: 'provider_unavailable',
-  provider_failed: 'provider_unavailable',
-  provider_credential_refused: 'provider_unavailable',
-  provider_answer_malformed: 'provider_unavailable',
-  provider_circuit_open: 'provider_unavailable',
+type RelayAnswer = Explanation & { readonly told: RelayCode }
+
+const outage = (cause: string, change: string): RelayAnswer => {
+  return { told: 'provider_unavailable', cause, change }
+}
+
+/** Every reason, for the operator, and the code that the agent is told; a new one does not compile without. */
+export const RELAY_REASONS_TOLD: Readonly<Record<RelayFailure['reason'], RelayAnswer>> = {
+  provider_refused: { told: 'provider_refused', ...RELAY_ANSWERS.provider_refused },
+  provider_unreachable: outage(
+    'The provider cannot be reached.',
+    'Look at the way to it: DNS, proxy, firewall.',
+  ),
+  provider_timed_out: outage(
+    'The provider did not answer in time.',
+    'Look at its state, or raise AZURE_TIMEOUT_SECONDS.',
+  ),
+  provider_throttled: outage(
+    'The provider asks for fewer requests.',
+    'Spread the agents, or use another provider beside it.',
+  ),
+  provider_failed: outage('The provider failed.', 'Look at its state at Azure.'),
+  provider_credential_refused: outage(
+    'The provider refuses our credential.',
+    'Renew it, and look at the roles of the identity.',
+  ),
+  provider_answer_malformed: outage(
+    'The answer is not one of Azure Attestation.',
+    'Look at what stands between here and Azure.',
+  ),
+  provider_circuit_open: outage(
+    'The provider has failed several times and is left alone for a while.',
+    'Look at the failures in the log before it.',
+  ),
 }
 
 /**
@@ -48,7 +72,7 @@ export const RELAY_CODE_OF: Readonly<Record<RelayFailure['reason'], RelayCode>> 
  * names the attempt in the log.
  */
 export function toRelayWireError(failure: RelayFailure, requestId: string): RelayWireError {
-  const told = RELAY_CODE_OF[failure.reason]
+  const { told } = RELAY_REASONS_TOLD[failure.reason]
   const answer = RELAY_ANSWERS[told]
   const { status } = answer
   const code = status === 503 ? 'ServiceUnavailable' : (failure.code ?? 'InvalidParameter')

@@ -42,6 +42,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'write the golden vectors that agents are held against',
     load: () => import('./vectors/vectors.ts'),
   },
+  errors: {
+    summary: 'explain a code of an answer, of the log or of a trace',
+    load: () => import('./errors/errors.ts'),
+  },
   clients: {
     summary: 'create, list, rotate or disable API clients',
     load: () => import('./clients/clients.ts'),

@@ -21,6 +21,8 @@ export const REQUEST_REASONS = [
 export type RequestFailure = {
   readonly reason: (typeof REQUEST_REASONS)[number]
   readonly detail: string
+  /** The first member of the body that is not as it should be. */
+  readonly member?: string
 }
 
 /** `application/json` with any parameters, as RFC 9110 §8.3 allows. */
@@ -57,7 +59,10 @@ export async function readForm<T>(
 export function parseForm<T>(schema: z.ZodType<T>, value: unknown): Result<T, RequestFailure> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return ok(parsed.data)
-  return err({ reason: 'request_malformed', detail: describeIssues(parsed.error, schema) })
+  const detail = describeIssues(parsed.error, schema)
+  const path = parsed.error.issues[0]?.path ?? []
+  const member = path.length === 0 ? {} : { member: path.join('.') }
+  return err({ reason: 'request_malformed', detail, ...member })
 }
 
 /**

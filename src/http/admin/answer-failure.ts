@@ -2,7 +2,8 @@ import { describeLosses, plural } from '../../base/words.ts'
 import type { PreviewFailure } from '../../operations/release/gates.ts'
 import { MAX_OVERRIDE_MS } from '../../rollout/override.ts'
 import type { HttpContext } from '../environment.ts'
-import { type AdminFailure, answerProblem } from '../errors/problem.ts'
+import { answerProblem } from '../errors/problem.ts'
+import type { AdminFailure } from '../errors/problem-code.ts'
 
 const PREVIEW_FIRST =
   'preview it (POST /v1/previews with kind and document), read what it says, and ask again'

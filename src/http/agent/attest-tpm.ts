@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { toRelayWireError } from '../../azure/wire.ts'
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { explainInWords } from '../../base/explanation.ts'
 import type { Failure } from '../../base/result.ts'
 import {
   type AnsweringDependencies,
@@ -20,7 +21,7 @@ import {
 import type { WireError } from '../../verifier/protocol/wire-answers.ts'
 import type { VerifierTrace } from '../../verifier/steps/trace.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerAzureError } from '../errors/azure-error.ts'
+import { answerAzureError, VERIFIER_BUSY } from '../errors/azure-error.ts'
 import { answerPublic } from '../public-document.ts'
 import { readJsonText } from '../read-json.ts'
 import { createPlaces } from './places.ts'
@@ -80,7 +81,7 @@ export function attestTpmRoutes(services: TpmServices): Hono<HttpEnv> {
 /** Verification is the dearest thing that an unknown caller can ask for: past so many, come later. */
 function answerBusy(c: HttpContext): Response {
   c.header('retry-after', '1')
-  return answerAzureError(c, 'verifier_busy', 'Too many requests are being verified.')
+  return answerAzureError(c, 'verifier_busy', explainInWords(VERIFIER_BUSY))
 }
 
 /** What no verifier here has refused: an administrator finds it by the id of the request all the same. */

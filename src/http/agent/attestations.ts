@@ -9,7 +9,7 @@ import {
 } from '../../operations/attest/receive-submission.ts'
 import type { Submission } from '../../operations/attest/verify-submission.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem, tellPlace } from '../errors/problem.ts'
+import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
 import { type RequestFailure, readJson } from '../read-json.ts'
 import { createPlaces } from './places.ts'
 
@@ -35,7 +35,7 @@ export function attestationRoutes(services: SubmissionServices): Hono<HttpEnv> {
       const [requestId, now] = [c.get('requestId'), services.clock()]
       const refusal = { stage: 'submission', failure, deviceId: undefined, requestId, now }
       services.recentRefusals.note(refusal)
-      return answerProblem(c, failure.reason, failure.detail)
+      return answerRequestFailure(c, failure)
     }
     return places.take(
       () => answerSubmission(c, services, submission.value),
@@ -55,7 +55,7 @@ async function readSubmission(
   if (!body.ok) return body
   const { token }: { readonly token?: unknown } = Object(body.value)
   if (typeof token !== 'string') {
-    return err({ reason: 'request_malformed', detail: 'token must be a string' })
+    return err({ reason: 'request_malformed', member: 'token', detail: 'token must be a string' })
   }
   const { publicUrl, agentOrigins } = config
   const base = agentOrigins.find((known) => c.req.url.startsWith(known + PATH)) ?? publicUrl

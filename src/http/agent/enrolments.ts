@@ -11,7 +11,7 @@ import type { RecentRefusals } from '../../operations/attest/recent-refusals.ts'
 import { noteRefusal } from '../../operations/attest/refusals.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerProblem } from '../errors/problem.ts'
+import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
 import { readForm } from '../read-json.ts'
 import { type EnrolmentFailure, toEnrolmentProblem } from './enrolment-problem.ts'
 import { createPlaces } from './places.ts'
@@ -58,7 +58,7 @@ export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv>
 
   app.post('/v1/enrolments', async (c) => {
     const body = await readForm(c, enrolmentBody, MAX_ENROLMENT_BYTES)
-    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+    if (!body.ok) return answerRequestFailure(c, body.failure)
     // The one thing here that costs an unknown caller less than us: past so many, come later.
     return places.take(
       () => begin(c, services, body.value),
@@ -68,7 +68,7 @@ export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv>
 
   app.post('/v1/enrolments/activate', async (c) => {
     const body = await readForm(c, activationBody, MAX_ACTIVATION_BYTES)
-    if (!body.ok) return answerProblem(c, body.failure.reason, body.failure.detail)
+    if (!body.ok) return answerRequestFailure(c, body.failure)
     const enrolled = await activateEnrolment(services.enrolment, body.value)
     if (!enrolled.ok) return refuse(c, services, enrolled.failure)
     const { deviceId, deviceKey, certificate, expiresAt } = enrolled.value
@@ -120,7 +120,7 @@ function refuse(
   noteRefusal(services, { stage: 'enrolment', failure, deviceId: undefined, requestId, now })
   const { code, detail, retryAfterSeconds } = toEnrolmentProblem(failure)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
-  return answerProblem(c, code, detail)
+  return answerProblem(c, code, detail, tellPlace(failure))
 }
 
 /** base64url without padding, as bytes are written in attestation messages. */

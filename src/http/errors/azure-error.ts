@@ -1,6 +1,8 @@
 import type { HttpContext } from '../environment.ts'
 import type { ClientRefusal } from '../middleware/api-client.ts'
-import { type SharedCode, statusOf } from './problem.ts'
+import { statusOf } from './problem.ts'
+import { problem } from './problem-answer.ts'
+import type { SharedCode } from './problem-code.ts'
 
 /** What can be wrong outside of the verifier, which words its own refusals (`toWireError`). */
 export type AzureErrorCode = Exclude<SharedCode, ClientRefusal> | 'verifier_busy'
@@ -22,9 +24,16 @@ const CODE_OF: Readonly<Record<AzureErrorCode, string>> = {
   unavailable: 'ServiceUnavailable',
 }
 
+/** Verification is the dearest thing that an unknown caller can ask for: past so many, come later. */
+export const VERIFIER_BUSY = problem(
+  503,
+  'Too many requests are being verified.',
+  'Send the same request again after the seconds in Retry-After.',
+)
+
 /** Answers in the form of Azure's errors. */
 export function answerAzureError(c: HttpContext, code: AzureErrorCode, message: string): Response {
-  const status = code === 'verifier_busy' ? 503 : statusOf(code)
+  const status = code === 'verifier_busy' ? VERIFIER_BUSY.status : statusOf(code)
   const innererror = { code, request_id: c.get('requestId') }
   return c.json({ error: { code: CODE_OF[code], message, innererror } }, status)
 }

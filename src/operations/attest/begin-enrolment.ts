@@ -1,5 +1,6 @@
 import { digest } from '../../base/digest.ts'
 import { fromBase64Url, toBase64 } from '../../base/encoding.ts'
+import { inMember } from '../../base/located.ts'
 import { ok, type Result } from '../../base/result.ts'
 import type { EndorsementKey } from '../../evidence/tpm/endorsement-key.ts'
 import {
@@ -61,16 +62,19 @@ export async function beginEnrolment(
   request: EnrolmentRequest,
 ): Promise<Result<BegunEnrolment, BeginFailure>> {
   const now = services.clock()
-  const ak = await readAkPublic(request.akPublic)
+  const ak = inMember('ak_public', await readAkPublic(request.akPublic))
   if (!ak.ok) return ak
   const ek = await readEkCertificate({
     certificate: request.ekCertificate,
     publicArea: request.ekPublic,
     accepted: services.ekKinds,
   })
-  if (!ek.ok) return ek
+  if (!ek.ok) {
+    const isPublic = ek.failure.reason === 'ek_public_mismatch'
+    return inMember(isPublic ? 'ek_public' : 'ek_certificate', ek)
+  }
   const anchor = await findAnchor(services, { ek: ek.value, chain: request.chain, now })
-  if (!anchor.ok) return anchor
+  if (!anchor.ok) return inMember('ek_certificate', anchor)
   const secret = services.random(SECRET_BYTES)
   const expiresAt = new Date(now.getTime() + ENROLMENT_LIFETIME_MS)
   const { certificate, key, hash: ekHash } = ek.value
@@ -98,8 +102,8 @@ async function findAnchor(
   { ek, chain, now }: { ek: NamedEk; chain: readonly Uint8Array[]; now: Date },
 ): Promise<Result<Certificate, BeginFailure>> {
   const sent: Certificate[] = []
-  for (const der of chain) {
-    const certificate = parseCertificate(der)
+  for (const [index, der] of chain.entries()) {
+    const certificate = inMember(`chain[${index}]`, parseCertificate(der))
     if (!certificate.ok) return certificate
     sent.push(certificate.value)
   }

@@ -71,6 +71,11 @@ export function untrusted(cause: string, change: string, expected?: string): Wir
   return { form: 'policy', cause, change, ...(expected !== undefined && { expected }) }
 }
 
+/** The status of an answer, for the catalogue. */
+export function statusOfAnswer({ form }: WireAnswer): WireError['status'] {
+  return FORMS[form].status
+}
+
 /** What an agent is told of a failure. `requestId` names the attempt in the log. */
 export function writeWireError(failure: Failure, answer: WireAnswer, requestId: string): WireError {
   const { form, coarse } = answer

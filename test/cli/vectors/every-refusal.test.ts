@@ -14,7 +14,7 @@ import type { Environment } from '../../../src/config/config.ts'
 import { PROOF_REASONS } from '../../../src/evidence/jws/confirmation.ts'
 import { NONCE_REASONS } from '../../../src/evidence/nonce.ts'
 import { ATTESTATION_TOKEN_REASONS } from '../../../src/evidence/token/attestation-token.ts'
-import { ENROLMENT_CODES } from '../../../src/http/agent/enrolment-problem.ts'
+import { ENROLMENT_ANSWERS } from '../../../src/http/agent/enrolment-problem.ts'
 import { REQUEST_REASONS } from '../../../src/http/read-json.ts'
 import { RECEIVING_REASONS } from '../../../src/operations/attest/receive-submission.ts'
 import { RECORDING_REASONS } from '../../../src/operations/attest/record-attestation.ts'
@@ -98,7 +98,7 @@ const KNOWN: readonly string[] = [
   ...RECORDING_REASONS,
   ...RECEIVING_REASONS,
   ...UNVOUCHED_REASONS,
-  ...Object.values(ENROLMENT_CODES),
+  ...Object.values(ENROLMENT_ANSWERS).map(({ told }) => told),
   ...['ek_certificate_refused', 'issuer_unavailable', 'key_set_unavailable'],
   ...['verifier_busy', 'submissions_busy', 'enrolment_busy'],
 ]

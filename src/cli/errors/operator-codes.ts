@@ -1,0 +1,163 @@
+import type { BREAK_GLASS_KEYS_REASONS } from '../../access/break-glass/keys.ts'
+import type { DEVICE_TOKEN_REASONS } from '../../access/device-token.ts'
+import type { RECOMPUTE_REASONS } from '../../access/receipt/recompute.ts'
+import type { RECEIPT_REASONS } from '../../access/receipt/verify.ts'
+import type { REFERENCE_VALUES_REASONS } from '../../appraisal/reference-values.ts'
+import type { POLICY_ANSWER_REASONS } from '../../azure/provider-policy/policy-answer.ts'
+import type { POLICY_TEXT_REASONS } from '../../azure/provider-policy/policy-text.ts'
+import type { POLICY_SIGNER_REASONS } from '../../azure/provider-policy/policy-token.ts'
+import type { CSV_REASONS } from '../../base/csv.ts'
+import type { Explanation } from '../../base/explanation.ts'
+import type { CONFIG_REASONS } from '../../config/config.ts'
+import type { KEY_SET_REASONS } from '../../evidence/jws/key-set.ts'
+import type { REPORT_KEY_REASONS } from '../../evidence/vbs/idks.ts'
+import type { CLIENT_REASONS } from '../../keys/client-directory.ts'
+import type { BACKUP_REASONS } from '../../operations/backup/unpack.ts'
+import type { CLIENT_CHANGE_REASONS } from '../../operations/clients/disable-client.ts'
+import type { CLIENT_ROTATION_REASONS } from '../../operations/clients/rotate-client.ts'
+import type { HYPOTHESIS_REASONS } from '../../operations/decide/hypothesis.ts'
+import type { IMPORT_REASONS } from '../../operations/devices/read-import.ts'
+import type { RELABEL_REASONS } from '../../operations/devices/relabel-device.ts'
+import type { RETIRE_REASONS } from '../../operations/keys/retire-key.ts'
+import type { ROTATION_REASONS } from '../../operations/keys/rotate-key.ts'
+import type { POLICY_TESTS_REASONS } from '../../operations/release/policy-tests.ts'
+import type { SECOND_REASONS } from '../../operations/release/second-administrator.ts'
+import type { POLICY_REASONS } from '../../policy/document/compile.ts'
+import type { TAR_REASONS } from '../../store/backup/tar.ts'
+import type { INSPECTION_REASONS } from '../inspect/failure.ts'
+import type { COLLECTION_REASONS } from '../receipt/collect-inputs.ts'
+
+type OperatorCode = (
+  | typeof BREAK_GLASS_KEYS_REASONS
+  | typeof DEVICE_TOKEN_REASONS
+  | typeof RECOMPUTE_REASONS
+  | typeof RECEIPT_REASONS
+  | typeof REFERENCE_VALUES_REASONS
+  | typeof POLICY_ANSWER_REASONS
+  | typeof POLICY_TEXT_REASONS
+  | typeof POLICY_SIGNER_REASONS
+  | typeof CSV_REASONS
+  | typeof CONFIG_REASONS
+  | typeof KEY_SET_REASONS
+  | typeof REPORT_KEY_REASONS
+  | typeof CLIENT_REASONS
+  | typeof BACKUP_REASONS
+  | typeof CLIENT_CHANGE_REASONS
+  | typeof CLIENT_ROTATION_REASONS
+  | typeof HYPOTHESIS_REASONS
+  | typeof IMPORT_REASONS
+  | typeof RELABEL_REASONS
+  | typeof RETIRE_REASONS
+  | typeof ROTATION_REASONS
+  | typeof POLICY_TESTS_REASONS
+  | typeof SECOND_REASONS
+  | typeof POLICY_REASONS
+  | typeof TAR_REASONS
+  | typeof INSPECTION_REASONS
+  | typeof COLLECTION_REASONS
+)[number]
+
+const explain = (cause: string, change: string): Explanation => ({ cause, change })
+
+/** What operators meet on the command line and in the log, and nobody meets over HTTP. */
+export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
+  config_invalid: explain('A setting is wrong.', 'Mend every setting that the message names.'),
+  client_unknown: explain('No API client has this id.', 'Check the id, or create a client.'),
+  client_disabled: explain('The API client is disabled.', 'Create another one.'),
+  client_secret_wrong: explain(
+    'The secret of the client is wrong.',
+    'Use its secret, or rotate it.',
+  ),
+  client_not_found: explain('There is no such client.', 'Look it up with clients list.'),
+  client_to_rotate_not_found: explain('There is no such client.', 'Look it up with clients list.'),
+  client_to_rotate_disabled: explain('The client is disabled.', 'Create another one.'),
+  client_rotation_under_way: explain(
+    'The client has two secrets already.',
+    'End that rotation first.',
+  ),
+  second_awaited: explain(
+    'Nothing has happened yet: a second administrator is needed.',
+    'Another administrator sends the same request.',
+  ),
+  labels_refused: explain('Labels are not as they may be.', 'Write them as the message says.'),
+  labels_contended: explain('Somebody else changed the labels.', 'Look at them, and try again.'),
+  import_refused: explain('Lines of the list are wrong.', 'Mend the lines that are named.'),
+  csv_malformed: explain('The file is not CSV.', 'Mend it where the message says (RFC 4180).'),
+  claim_unknown: explain('There is no such claim.', 'Use a name of the claims page.'),
+  device_token_invalid: explain('The device token is none of ours.', 'Send it as it was given.'),
+  device_token_expired: explain('The device token has expired.', 'Let the device attest.'),
+  policy_document_invalid: explain('The policy is not one.', 'Lint it: countersign policy lint.'),
+  policy_over_limit: explain('The policy is too large.', 'Lint it: countersign policy lint.'),
+  policy_clause_repeated: explain('Two clauses have one id.', 'Rename one.'),
+  reference_values_invalid: explain('The reference values are none.', 'Lint them.'),
+  reference_values_over_limit: explain('The reference values are too many.', 'Lint them.'),
+  policy_tests_invalid: explain('The tests of the policy cannot be read.', 'Mend what is named.'),
+  rotation_under_way: explain('A newer key is announced already.', 'Wait until it signs.'),
+  rotation_superseded: explain('Somebody else changed the keys.', 'Look at them, and decide anew.'),
+  signing_keys_too_many: explain('There are too many keys.', 'Retire old ones.'),
+  signing_key_unknown: explain('There is no such key.', 'Look it up with keys list.'),
+  signing_key_retired: explain('The key is retired already.', 'Nothing has to be done.'),
+  break_glass_keys_malformed: explain('The keys are no JWK set.', 'Write BREAK_GLASS_KEYS anew.'),
+  break_glass_keys_too_many: explain('There are too many keys.', 'List fewer.'),
+  break_glass_key_private: explain('A private key is listed.', 'Replace it; list public keys.'),
+  break_glass_key_unusable: explain('A key is of another kind.', 'Use Ed25519 keys.'),
+  break_glass_key_repeated: explain('A key is listed twice.', 'List each once.'),
+  receipt_too_large: explain('The receipt is too large.', 'Give the receipt alone.'),
+  receipt_malformed: explain('The receipt is no JWS.', 'Give context.receipt as it came.'),
+  receipt_type_wrong: explain('The JWS is no receipt.', 'Give context.receipt as it came.'),
+  receipt_algorithm_refused: explain('The receipt is signed otherwise.', 'It is not one of ours.'),
+  receipt_key_unknown: explain('No key of the set signed it.', 'Give the key set of that time.'),
+  receipt_signature_invalid: explain('The receipt was changed.', 'Give it as it came.'),
+  receipt_issuer_differs: explain('Another service made it.', 'Check --issuer.'),
+  receipt_inputs_malformed: explain('The inputs cannot be read.', 'Export them again.'),
+  receipt_inputs_differ: explain(
+    'The inputs are of another decision.',
+    'Export those of this one.',
+  ),
+  receipt_decision_differs: explain(
+    'Decided again, the result is another.',
+    'Compare the member that is named.',
+  ),
+  receipt_input_not_stored: explain('An input is not stored any more.', 'Look into a backup.'),
+  receipt_input_changed: explain('An input has changed since.', 'Look into a backup.'),
+  token_nonce_differs: explain('The token has another nonce.', 'Check the expected one.'),
+  request_challenge_differs: explain(
+    'The request answers another challenge than the one given.',
+    'Give the challenge that came with its service_context.',
+  ),
+  request_device_key_differs: explain(
+    'The device key given is not that of the request.',
+    'Give base64 of the SHA-256 of the attestation key as DER SubjectPublicKeyInfo.',
+  ),
+  pcr_file_malformed: explain('The file holds no PCR values.', 'Write it as tpm2_pcrread does.'),
+  report_key_unreadable: explain(
+    'The file gives no RSA key.',
+    'Give a certificate, a public key or a VSM_IDKS_INFO.',
+  ),
+  report_key_too_large: explain('The file is too large.', 'Give one key.'),
+  key_set_malformed: explain('The key set is none.', 'Give what the service serves.'),
+  key_set_too_large: explain('The key set has too many keys.', 'Leave some out.'),
+  key_set_empty: explain('The key set has no usable key.', 'Give what the service serves.'),
+  backup_foreign: explain('The file is no backup of ours.', 'Give a file that backup wrote.'),
+  backup_damaged: explain('The backup is damaged.', 'Copy it again, or take an older one.'),
+  backup_of_newer_version: explain('A newer version wrote it.', 'Restore with that version.'),
+  backup_differs: explain('The backup is not what it says.', 'Take another one.'),
+  archive_malformed: explain('The archive cannot be read.', 'Copy it again.'),
+  archive_truncated: explain('The archive is cut off.', 'Copy it again.'),
+  azure_policy_too_large: explain('The policy is too large.', 'Shorten it.'),
+  azure_policy_malformed: explain('The policy is no text.', 'Write it in UTF-8.'),
+  policy_signer_unusable: explain(
+    'The signer cannot sign policies.',
+    'Use an RSA key with its certificate.',
+  ),
+  policy_answer_malformed: explain('The provider answered no policy.', 'Try again later.'),
+  policy_answer_algorithm_refused: explain('The answer is signed otherwise.', 'Check the URL.'),
+  policy_answer_issuer_mismatch: explain('Another provider answered.', 'Check the URL.'),
+  policy_answer_key_unknown: explain('No key of the provider signed it.', 'Try again later.'),
+  policy_answer_key_expired: explain('The key of the answer has expired.', 'Try again later.'),
+  policy_answer_signature_invalid: explain('The answer was changed.', 'Check the way to Azure.'),
+  policy_answer_not_one: explain('The answer is no policy.', 'Check the URL.'),
+  policy_answer_expired: explain('The answer has expired.', 'Check the clock.'),
+  policy_answer_not_yet_valid: explain('The answer is from the future.', 'Check the clock.'),
+  policy_answer_mismatch: explain('The policy is not the one that was set.', 'Read it again.'),
+}

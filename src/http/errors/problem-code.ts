@@ -1,0 +1,51 @@
+import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
+import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
+import type { SearchFailure } from '../../operations/devices/find-devices.ts'
+import type { HoldFailure } from '../../operations/release/end-hold.ts'
+import type { OverrideFailure } from '../../operations/release/overrides.ts'
+import type { RollBackFailure } from '../../operations/release/roll-back.ts'
+import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
+import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
+import type { ClientRefusal } from '../middleware/api-client.ts'
+import type { RequestFailure } from '../read-json.ts'
+
+/** Whatever an operation of administrators can refuse. */
+export type AdminFailure =
+  | RequestFailure
+  | RollBackFailure
+  | OverrideFailure
+  | HoldFailure
+  | DeviceFailure
+  | SearchFailure
+
+/** Every code that our own API can answer with. Stable: agents and scripts act on them. */
+export type ProblemCode = SharedCode | AgentProblemCode | AdminProblemCode
+
+/** Those that agents meet, outside of `/attest/Tpm`. */
+export type AgentProblemCode =
+  | ReceivingFailure['reason']
+  | TicketFailure['reason']
+  | 'ticket_spent'
+  | 'ak_public_malformed'
+  | 'ak_refused'
+  | 'ek_certificate_refused'
+  | 'ek_public_mismatch'
+  | 'ek_type_not_accepted'
+  | 'enrolment_busy'
+  | 'issuer_unavailable'
+  | 'submissions_busy'
+
+/** Those that administrators meet. */
+export type AdminProblemCode = Exclude<
+  AdminFailure['reason'],
+  SecondAwaited['reason'] | RequestFailure['reason']
+>
+
+/** What can be wrong on every surface: each has the same status everywhere, in its own form. */
+export type SharedCode =
+  | RequestFailure['reason']
+  | ClientRefusal
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'internal'
+  | 'unavailable'
