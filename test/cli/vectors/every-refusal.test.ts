@@ -41,7 +41,6 @@ import { BODY_CASES, BUSY_CASES, SUBMISSION_CASES } from './refusals/submission-
 
 /** Reasons that want more than one agent and one service, and the test that has them. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  device_key_mishashed: 'test/http/agent/wrong-nonce.test.ts',
   body_incomplete: 'test/http/app.test.ts',
   body_not_utf8: 'test/http/app.test.ts',
   device_not_listed: 'test/http/agent/refusals.test.ts',

@@ -27,7 +27,7 @@ export const ENROLMENT_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'enrolment-by-strange-maker',
     changed: 'An authority that the service does not know certified the endorsement key.',
-    ...{ status: 403, code: 'ek_certificate_refused' },
+    ...{ status: 403, code: 'ek_certificate_refused', where: { member: 'ek_certificate' } },
     async send(bench) {
       const stranger = await createAkAuthority(VECTORS_NOW, fixedRsaKey('vectors: stranger'))
       const ek_certificate = toBase64Url(await stranger.endorse(createPublicKey(endorsementKey())))
@@ -37,7 +37,7 @@ export const ENROLMENT_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'enrolment-of-any-key',
     changed: 'ak_public is of a key that is not restricted, and so signs whatever it is given.',
-    ...{ status: 422, code: 'ak_refused' },
+    ...{ status: 422, code: 'ak_refused', where: { member: 'ak_public' } },
     send(bench) {
       const ak_public = toBase64Url(encodeTpmPublic(keysOfDevice(RUN).attestation, false))
       return bench.post(BEGIN, { ...bodyOf(bench, 'enrolment'), ak_public })

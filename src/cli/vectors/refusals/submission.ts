@@ -10,7 +10,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'device-key-in-hex',
     changed: 'device_key is in hex and not in base64.',
-    ...{ status: 400, code: 'request_malformed' },
+    ...{ status: 400, code: 'request_malformed', where: { member: 'device_key' } },
     send: (bench) => {
       const key = Buffer.from(bench.run().device.deviceKey, 'base64').toString('hex')
       return bench.post('/v1/challenge', { device_key: key })
@@ -103,7 +103,7 @@ export const SUBMISSION_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'token-missing',
     changed: 'The submission has no token.',
-    ...{ status: 400, code: 'request_malformed' },
+    ...{ status: 400, code: 'request_malformed', where: { member: 'token' } },
     async send(bench) {
       return bench.post(SUBMISSION_PATH, {}, { dpop: await bench.proof() })
     },

@@ -163,6 +163,7 @@ export async function awayCases(): Promise<readonly RefusalCase[]> {
     },
     {
       ...{ reason: 'issuer_unavailable', tries: 'a maker that is away', status: 503, settings },
+      where: { member: 'ek_certificate' },
       send(bench) {
         const { path, body } = bench.exchangeOf('enrolment', 'enrolment').request
         return bench.post(path, { ...JSON.parse(body), ek_certificate: toBase64Url(ek.der) })

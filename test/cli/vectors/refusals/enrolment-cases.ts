@@ -28,14 +28,17 @@ const otherPublic = () => {
 export const ENROLMENT_CASES: readonly RefusalCase[] = [
   {
     ...{ reason: 'ak_public_malformed', tries: 'three bytes for a public area', status: 400 },
+    where: { member: 'ak_public', offset: 2, structure: 'TPMT_PUBLIC.type' },
     send: begin(() => ({ ak_public: 'AQID' })),
   },
   {
     ...{ reason: 'ek_public_mismatch', tries: 'the public area of another key', status: 422 },
+    where: { member: 'ek_public' },
     send: begin(() => ({ ek_public: otherPublic() })),
   },
   {
     ...{ reason: 'ek_type_not_accepted', tries: 'RSA where only P-384 counts', status: 403 },
+    where: { member: 'ek_certificate' },
     settings: { EK_KEY_TYPES: 'ecc-p384' },
     send: begin(() => ({})),
   },
