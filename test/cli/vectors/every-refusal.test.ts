@@ -166,6 +166,23 @@ async function countRefusals({ services }: FixedService, reason: string): Promis
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0
 }
 
+/** The catalogue of codes, which is made from the declarations that answer them. */
+const CATALOGUE = readFileSync('docs/errors.md', 'utf8')
+
+test('every code that was told stands in the catalogue, with its status, cause and change', () => {
+  const told = [
+    ...REFUSAL_PLANS.map(({ code, status }) => ({ code, status })),
+    ...cases.map(({ reason, status = 400 }) => ({ code: reason, status })),
+  ]
+  for (const { code, status } of told) {
+    const row = new RegExp(
+      `^\\| \`${code}\`[^|]* \\| ${status} \\| [^|]{10,} \\| [^|]{10,} \\|$`,
+      'm',
+    )
+    expect(CATALOGUE, code).toMatch(row)
+  }
+})
+
 test('every reason of the surfaces of agents is produced, or said why not', () => {
   const listed = [...Object.keys(ELSEWHERE), ...Object.keys(UNREACHABLE)]
   expect(
