@@ -19,11 +19,11 @@ import {
 import type { Recorded } from './recorded.ts'
 import { keepRefusal, noteRefusal, type RefusalDependencies } from './refusals.ts'
 import type { SharedKeys } from './shared-keys.ts'
+import type { SubmissionFailure } from './submission-failure.ts'
 import {
   type ProvenDevice,
   type Submission,
   type SubmissionDependencies,
-  type SubmissionFailure,
   verifySubmission,
 } from './verify-submission.ts'
 

@@ -1,17 +1,17 @@
 import { type DeviceId, deviceIdOf } from '../../access/device-id.ts'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import type { AttestationClaims } from '../../appraisal/claims.ts'
-import { type ClaimsFailure, readAttestationClaims } from '../../appraisal/read-claims.ts'
+import { readAttestationClaims } from '../../appraisal/read-claims.ts'
 import type { KeySetsFailure } from '../../azure/key-sets.ts'
 import { digest } from '../../base/digest.ts'
-import { fromBase64, fromBase64Url, toBase64, toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { aboutMember, inMember } from '../../base/located.ts'
-import { type Err, err, ok, type Result } from '../../base/result.ts'
+import { fromBase64, fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { inMember } from '../../base/located.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { Config } from '../../config/config.ts'
-import { type ProofFailure, verifyConfirmationProof } from '../../evidence/jws/confirmation.ts'
+import { verifyConfirmationProof } from '../../evidence/jws/confirmation.ts'
 import { bindingOfConfirmation } from '../../evidence/jws/confirmation-binding.ts'
 import type { ConfirmationKey, KeyThumbprint } from '../../evidence/jws/confirmation-key.ts'
-import { type NonceFailure, openNonce } from '../../evidence/nonce.ts'
+import { openNonce } from '../../evidence/nonce.ts'
 import {
   type AttestationTokenFailure,
   type VerifiedAttestationToken,
@@ -23,6 +23,13 @@ import {
 } from '../../evidence/token/attestation-token-kind.ts'
 import type { PurposeKeys } from '../../keys/sealing.ts'
 import { EVIDENCE_PARTS } from '../../verifier/kinds/built-in.ts'
+import {
+  aboutNonce,
+  blameNonce,
+  refuse,
+  type SubmissionFailure,
+  TOKEN,
+} from './submission-failure.ts'
 import type { TokenIssuers } from './token-issuers.ts'
 
 export type SubmissionDependencies = {
@@ -42,25 +49,6 @@ export type Submission = {
   /** The URL that the request was sent to, as far as we know it. */
   readonly url: string
 }
-
-export const SUBMISSION_REASONS = [
-  'token_kind_refused',
-  'proof_missing',
-  'token_without_confirmation',
-  'token_confirmation_unbound',
-  'token_without_nonce',
-  'token_without_device_key',
-] as const
-
-type SubmissionReason = (typeof SUBMISSION_REASONS)[number]
-
-export type SubmissionFailure =
-  | KeySetsFailure
-  | AttestationTokenFailure
-  | ClaimsFailure
-  | ProofFailure
-  | NonceFailure
-  | { readonly reason: SubmissionReason; readonly member: string }
 
 /** Not exported, so that no other file can make a `VerifiedSubmission` or a `ProvenDevice`. */
 const proven: unique symbol = Symbol('proven')
@@ -122,7 +110,7 @@ export async function verifySubmission(
   if (token.nonce === undefined) return refusal(refuse('token_without_nonce').failure)
   const secrets = dependencies.sealing.nonce
   const nonce = openNonce({ secrets, deviceKey, nonce: token.nonce, now })
-  if (!nonce.ok) return refusal(aboutNonce(nonce.failure, device.value))
+  if (!nonce.ok) return refusal(aboutNonce(nonce.failure, deviceKey))
   const claims = inMember(TOKEN, readAttestationClaims(token.payload))
   if (!claims.ok) return refusal(claims.failure)
   const { nonceId: id, expiresAt } = nonce.value
@@ -185,57 +173,6 @@ async function verifyToken(
   if (!known.ok) return known
   const options = { issuers: known.value, now, maxAgeSeconds, clockSkewSeconds }
   return verifyAttestationToken(token.value, options)
-}
-
-/** The members of what was handed in, for refusals: of the body, and the header DPoP. */
-const TOKEN = 'token'
-const PROOF = 'dpop'
-const MEMBERS: Readonly<Record<SubmissionReason, string>> = {
-  token_kind_refused: TOKEN,
-  proof_missing: PROOF,
-  token_without_confirmation: `${TOKEN}.cnf`,
-  token_confirmation_unbound: `${TOKEN}.cnf`,
-  token_without_nonce: `${TOKEN}.nonce`,
-  token_without_device_key: `${TOKEN}.aikPubHash`,
-}
-
-function refuse(reason: SubmissionReason): Err<SubmissionFailure> {
-  return err({ reason, member: MEMBERS[reason] })
-}
-
-/**
- * Where the nonces of proof and token differ, one of them is wrong: it is the token's, and so `rp_data`
- * of the evidence, if that is none of ours for this device.
- */
-function blameNonce(
-  failure: ProofFailure,
-  submitted: {
-    readonly token: VerifiedAttestationToken
-    readonly deviceKey: Uint8Array | undefined
-    readonly secrets: PurposeKeys
-    readonly now: Date
-  },
-): SubmissionFailure {
-  const { token, deviceKey, secrets, now } = submitted
-  const { nonce } = token
-  if (failure.reason !== 'proof_nonce_mismatch') return aboutMember(failure, PROOF)
-  if (nonce === undefined) return refuse('token_without_nonce').failure
-  if (deviceKey === undefined) return failure
-  const opened = openNonce({ secrets, deviceKey, nonce, now })
-  if (opened.ok || opened.failure.reason === 'nonce_expired') return failure
-  return { ...opened.failure, ...NONCE_OF_TOKEN }
-}
-
-const NONCE_OF_TOKEN = {
-  member: `${TOKEN}.nonce`,
-  expected: 'rp_data of the request: the nonce of POST /v1/challenge as it is',
-} as const
-
-/** A nonce that is none of ours for this device may be one for a wrong hash of its key. */
-function aboutNonce(failure: NonceFailure, { deviceKey }: ProvenDevice): SubmissionFailure {
-  if (failure.reason !== 'nonce_foreign') return { ...failure, ...NONCE_OF_TOKEN }
-  const expected = `${NONCE_OF_TOKEN.expected}, asked for with device_key ${toBase64(deviceKey)}`
-  return { ...failure, member: NONCE_OF_TOKEN.member, expected }
 }
 
 type Payload = VerifiedAttestationToken['payload']

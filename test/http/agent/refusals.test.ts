@@ -14,7 +14,7 @@ import {
   type TokenIssuer,
 } from '../../../src/evidence/token/attestation-token.ts'
 import { RECORDING_REASONS } from '../../../src/operations/attest/record-attestation.ts'
-import { SUBMISSION_REASONS } from '../../../src/operations/attest/verify-submission.ts'
+import { SUBMISSION_REASONS } from '../../../src/operations/attest/submission-failure.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
 import { forgeWithoutSignature } from '../../../src/simulator/tampering.ts'
 import { expectOk, noteReason } from '../../support/refusal.ts'
