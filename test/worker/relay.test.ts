@@ -190,7 +190,7 @@ describePostgres('the relay in workerd', () => {
     expect(expectRefusal(refused, 'agent_request_refused')).toMatchObject({
       step: 'request',
       status: 400,
-      code: 'PolicyEvaluationError',
+      code: 'provider_refused',
     })
   })
 })
