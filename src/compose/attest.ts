@@ -115,7 +115,6 @@ function enrolmentServices(
     ticketKeys: keys.sealing.ticket,
     enrolmentAuthority: keys.enrolmentAuthority,
     findIssuers: issuerDirectory.forRequest,
-    rememberIssuers: issuerDirectory.remember,
     ekAnchors: new Map(ekTrust.anchors.map((anchor) => [fingerprintOf(anchor), anchor])),
     ekKinds: config.ekKeyTypes,
   }

@@ -2,7 +2,7 @@ import type { EkKind } from '../../evidence/tpm/endorsement-key.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { PurposeKeys } from '../../keys/sealing.ts'
 import type { SigningKey } from '../../keys/signing-keys.ts'
-import type { CertifiedPath, FindIssuers } from '../../verifier/steps/certified-path.ts'
+import type { FindIssuers } from '../../verifier/steps/certified-path.ts'
 import type { DeviceLimiter } from './device-limiter.ts'
 import type { LinkServices } from './link-tpm.ts'
 
@@ -21,8 +21,6 @@ export type EnrolmentServices = LinkServices & {
   }
   /** For one request: certificates of issuers that neither are here nor came along. */
   readonly findIssuers: () => FindIssuers
-  /** So that a fleet of one maker has its authorities fetched once, and not once a device. */
-  readonly rememberIssuers: (path: CertifiedPath) => void
   /** The same anchors by fingerprint. */
   readonly ekAnchors: ReadonlyMap<string, Certificate>
   /** The kinds of endorsement keys that count. */

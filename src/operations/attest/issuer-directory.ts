@@ -29,11 +29,6 @@ export type IssuerDirectory = {
   readonly forRequest: () => FindIssuers
   /** The same for whom it is told, with the certificates of known anchors that were seen before. */
   readonly supply: <T extends PathTrust>(trust: T) => T
-  /**
-   * The same for this process alone and a short time: where nothing may be written yet, because
-   * whoever sent a certificate has proven nothing of its key.
-   */
-  readonly remember: (path: CertifiedPath) => void
   /** Keeps what a verified path taught us, for all processes. Never fails the caller. */
   readonly keep: (path: CertifiedPath) => Promise<void>
 }
@@ -85,9 +80,6 @@ export function createIssuerDirectory(input: DirectoryInput): IssuerDirectory {
       const known = [...(trust.knownAnchors ?? [])]
       const seen = known.flatMap((fingerprint) => seenAnchors.get(fingerprint) ?? [])
       return { ...trust, anchors: [...trust.anchors, ...seen], findIssuers: forRequest() }
-    },
-    remember({ learnt }) {
-      for (const certificate of learnt) kept.remember(certificate)
     },
     async keep({ anchor, learnt }) {
       if (learnt.includes(anchor)) seenAnchors.set(fingerprintOf(anchor), anchor)

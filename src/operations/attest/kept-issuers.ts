@@ -1,10 +1,8 @@
 import { KEPT_ISSUERS_MS, MAX_KEPT_ISSUERS } from '../../aia/limits.ts'
-import { toHex } from '../../base/encoding.ts'
 import { forgetOldest } from '../../base/forget-oldest.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import type { MissingIssuer } from '../../evidence/x509/failure.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
-import { nameKey } from '../../evidence/x509/name.ts'
 
 /** Of the issuers in the store, those that this process used last. */
 export function createKeptIssuers(clock: () => Date) {
@@ -28,22 +26,6 @@ export function createKeptIssuers(clock: () => Date) {
       forgetOldest(byKey, MAX_KEPT_ISSUERS)
       for (const certificate of certificates) this.add(certificate)
     },
-    /** For whoever names its key, and for whoever names none. */
-    remember(certificate: Certificate): void {
-      const { subject, subjectKeyIdentifier } = certificate
-      const issuer = nameKey(subject)
-      for (const keyIdentifier of [
-        subjectKeyIdentifier && toHex(subjectKeyIdentifier),
-        undefined,
-      ]) {
-        const key = keyOf({ issuer, keyIdentifier })
-        const others = byKey.get(key)?.certificates ?? []
-        const isOther = (one: Certificate) => fingerprintOf(one) !== fingerprintOf(certificate)
-        const certificates = [certificate, ...others.filter(isOther)].slice(0, MAX_OF_ONE_KEY)
-        byKey.set(key, { certificates, at: clock().getTime() })
-      }
-      forgetOldest(byKey, MAX_KEPT_ISSUERS)
-    },
     has: (certificate: Certificate) => known.has(fingerprintOf(certificate)),
     add(certificate: Certificate): void {
       known.add(fingerprintOf(certificate))
@@ -51,9 +33,6 @@ export function createKeptIssuers(clock: () => Date) {
     },
   }
 }
-
-/** An authority has renewed its certificate a few times under one key. */
-const MAX_OF_ONE_KEY = 8
 
 /** What issuers are found by. */
 export function keyOf({

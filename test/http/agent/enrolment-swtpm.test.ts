@@ -276,7 +276,7 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     }, 30_000)
   })
 
-  test('may send the chain of its endorsement certificate', async () => {
+  test('may send the chain of its endorsement certificate, which then serves this request alone', async () => {
     const strict = await createTestService({
       ...{ database, clock: testClock(new Date()) },
       env: { EK_TRUST_ANCHORS: maker.rootPem },
@@ -284,6 +284,8 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     const [issuer] = expectOk(parsePemBundle(maker.issuerPem))
     const chain = [issuer?.der ?? new Uint8Array()]
     expect((await begin(enrolmentOf(ek, ak, chain), strict)).status).toBe(200)
+    const answer = await begin(enrolmentOf(ek, ak), strict)
+    await refused(answer, 403, 'ek_certificate_refused', 'certificate_issuer_unknown')
   })
 
   test('enrols with an endorsement key of P-384 where that type is accepted', async () => {

@@ -141,12 +141,12 @@ describeMicrosoftChains('the chains of real Windows devices', () => {
     expect(rows).toEqual(Array(2).fill({ anchor: fingerprintOf(root) }))
   })
 
-  test('what was found for somebody who has proven nothing is remembered, and not written', async () => {
+  test('what was fetched for somebody who has proven nothing is kept by its place, and not written', async () => {
     const { leaf } = chainOf('stm-eus')
     const directory = openDirectory()
-    directory.remember(expectOk(await find({ directory, leaf })))
+    expectOk(await find({ directory, leaf }))
     server.asked.length = 0
-    clock.advance(UNPROVEN_MS / 1000)
+    clock.advance(UNPROVEN_MS / 1000 - 1)
     expectOk(await find({ directory, leaf }))
     expect(server.asked).toEqual([])
     expect(await database.query('select 1 from issuer_certificate')).toEqual([])
@@ -172,6 +172,15 @@ describeMicrosoftChains('the chains of real Windows devices', () => {
     const path = expectOk(await find({ directory, leaf, sent: [root, authority] }))
     expect(path.anchor.der).toEqual(root.der)
     expect([...server.asked, ...calls]).toEqual([])
+  })
+
+  test('what came along with one request helps no other', async () => {
+    const { leaf, authority } = chainOf('ntc-eus')
+    const directory = openDirectory()
+    const nowhere = { ...leaf, issuerUrls: [] }
+    expectOk(await find({ directory, leaf: nowhere, sent: [root, authority] }))
+    const alone = await find({ directory, leaf: nowhere })
+    expectRefusal(alone, 'certificate_issuer_unknown')
   })
 
   test('with the root in the configuration only what is between is learnt', async () => {
