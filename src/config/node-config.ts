@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { equalBytes } from '../base/digest.ts'
 import { fromUtf8File } from '../base/encoding.ts'
+import { readCertificateFile } from '../evidence/x509/certificate-file.ts'
 import { type Config, type Environment, parseConfig } from './config.ts'
 
 /** The settings are wrong: says all mistakes, for the operator. */
@@ -56,9 +58,10 @@ function readSettingFile(file: {
   const { name, setting, path } = file
   if (path === '') return { settings: {}, mistakes: [] }
   try {
-    const text = fromUtf8File(readFileSync(path))
+    const bytes = readFileSync(path)
+    const text = fromUtf8File(bytes)
     if (text === undefined) {
-      return { settings: {}, mistakes: [`${name}: ${path} is not UTF-8 text`] }
+      return { settings: {}, mistakes: [`${name}: ${path} ${describeBinary(bytes)}`] }
     }
     const parsed = parseConfig({ [setting]: text })
     const mistakes = parsed.ok ? [] : parsed.failure.mistakes
@@ -70,6 +73,18 @@ function readSettingFile(file: {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable'
     return { settings: {}, mistakes: [`${name}: ${path} cannot be read (${code})`] }
   }
+}
+
+/** What to do with a file that should be text. Authorities publish their certificates in DER. */
+function describeBinary(bytes: Uint8Array): string {
+  const read = readCertificateFile(bytes)
+  if (!read.ok) return 'is not UTF-8 text'
+  const [first] = read.value
+  const isOne = first !== undefined && equalBytes(first.der, bytes)
+  const convert = isOne
+    ? 'openssl x509 -inform der -in FILE'
+    : 'openssl pkcs7 -inform der -print_certs -in FILE'
+  return `is in DER, and has to be in PEM: ${convert} writes it`
 }
 
 function findFreePort(): Promise<number> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ConfigError, readNodeConfig } from '../../src/config/node-config.ts'
 import { issueCertificate } from '../support/certificates.ts'
+import { describeOpenssl, openssl } from '../support/openssl.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -39,6 +40,37 @@ describe('readNodeConfig', () => {
       expect.stringMatching(
         /^AK_TRUST_ANCHORS_FILE: .*notes\.txt hello names no known root: say one/,
       ),
+    ])
+  })
+
+  // Witness: the command that is named is OpenSSL's, and what it writes is taken.
+  describeOpenssl('anchors in DER, as makers publish them', () => {
+    test.each([
+      ['one certificate', ['x509', '-outform', 'der', '-in'], ['x509', '-inform', 'der', '-in']],
+      [
+        'a message of certificates',
+        ['crl2pkcs7', '-nocrl', '-outform', 'der', '-certfile'],
+        ['pkcs7', '-inform', 'der', '-print_certs', '-in'],
+      ],
+    ])('%s: the mistake names the command that makes PEM of it', async (name, toDer, toPem) => {
+      const { pem } = await issueCertificate({ subject: 'Root', ca: true })
+      const der = openssl(toDer, pem)
+      const file = join(folder, `${name}.cer`)
+      writeFileSync(file, der)
+      expect(await mistakesOf({ EK_TRUST_ANCHORS_FILE: file })).toEqual([
+        `EK_TRUST_ANCHORS_FILE: ${file} is in DER, and has to be in PEM: openssl ${toPem.join(' ')} FILE writes it`,
+      ])
+      writeFileSync(file, openssl(toPem, der))
+      const config = await readNodeConfig({ EK_TRUST_ANCHORS_FILE: file })
+      expect(config.ekTrustAnchors).toContain('BEGIN CERTIFICATE')
+    })
+  })
+
+  test('a file in neither text nor DER is said to be none', async () => {
+    const file = join(folder, 'noise.pem')
+    writeFileSync(file, Uint8Array.of(0x30, 0x82, 0xff, 0xfe))
+    expect(await mistakesOf({ EK_TRUST_ANCHORS_FILE: file })).toEqual([
+      `EK_TRUST_ANCHORS_FILE: ${file} is not UTF-8 text`,
     ])
   })
 
