@@ -15,7 +15,7 @@ import type { Store } from '../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../src/verifier/built-in-policy.ts'
 import { agent, documentOf } from '../policy/healthy-device.ts'
 import { at, attestationOf, newDeviceId } from '../store/fixtures.ts'
-import { issueCertificate, issueChain } from '../support/certificates.ts'
+import { issueCertificate, issueChain, toPem } from '../support/certificates.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
 import { describeMicrosoftChains, readMicrosoftPem } from '../support/microsoft-chains.ts'
@@ -90,10 +90,28 @@ describe('anchors list', () => {
     expect(stdout).toContain('870c7a35ceab3d59979f2c6a524042d404cb71518004350925fb2ced79a999da')
     const { anchors } = await callJson('list')
     expect(anchors).toMatchObject([
-      { name: 'Own Root', source: 'AK_TRUST_ANCHORS', state: 'in force' },
+      { name: 'Own Root', source: 'AK_TRUST_ANCHORS', state: 'set here' },
       { known: 'microsoft-tpm-root-2014', valid_until: '2039-12-10T21:39:28.000Z' },
       { name: 'Other', source: 'reference values', state: 'in force' },
     ])
+  })
+
+  test.each([
+    ['the setting', () => ({ EK_TRUST_ANCHORS: ownPem })],
+    ['its file', () => ({ EK_TRUST_ANCHORS_FILE: file('own.pem') })],
+  ])('tells the roots of endorsement keys, by %s of this command', async (_, env) => {
+    await listAnchors()
+    for (const [name, value] of Object.entries(env())) vi.stubEnv(name, value)
+    const { stdout } = await call('list')
+    expect(stdout).toMatch(/Own Root +EK_TRUST_ANCHORS +\S+ +set here/)
+    expect(stdout).toContain('A service trusts what its own settings say.')
+    expect(stdout).not.toContain('any attestation key is accepted')
+    // A root for endorsement keys need not be fit for the certificates of attestation keys.
+    const narrow = await makeAnchor('Endorses', { extendedKeyUsage: ['2.23.133.8.1'] })
+    vi.stubEnv('EK_TRUST_ANCHORS_FILE', undefined)
+    vi.stubEnv('EK_TRUST_ANCHORS', toPem(narrow.certificate.der))
+    const { anchors } = await callJson('list')
+    expect(anchors).toMatchObject([{ source: 'EK_TRUST_ANCHORS', state: 'set here', unfit: null }])
   })
 
   test('says of a bare fingerprint no more than that', async () => {
@@ -105,7 +123,9 @@ describe('anchors list', () => {
 
   test('says that there are none', async () => {
     await listAnchors()
-    expect((await call('list')).stdout).toContain('any attestation key is accepted')
+    const { stdout } = await call('list')
+    expect(stdout).toContain('neither AK_TRUST_ANCHORS nor EK_TRUST_ANCHORS\nis set where this')
+    expect(stdout).toContain('accepts any attestation key')
   })
 
   test('reads files in PEM and DER, and folders of them, each root once', async () => {

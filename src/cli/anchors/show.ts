@@ -2,11 +2,13 @@ import { COMMAND } from '../../base/command.ts'
 import { fromBase64Url, toHex } from '../../base/encoding.ts'
 import { plural } from '../../base/words.ts'
 import { AIK_CERTIFICATE_USAGE, findUnfitAnchor } from '../../evidence/x509/path.ts'
+import { EK_ANCHOR_USAGE } from '../../verifier/enrolment/ek-certificate.ts'
 import { fields } from '../framework/fields.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
 import { admittedBy, describeFleet, type FleetAnchors } from './count-fleet.ts'
 import { describeKey, describeName } from './describe-name.ts'
+import { EK_SETTING, REFERENCE_VALUES } from './in-force.ts'
 import { isOwnIssuer, type Root } from './read-roots.ts'
 
 export type Shown = {
@@ -26,7 +28,7 @@ export function listRoots(shown: Shown, json: boolean): number {
   const { roots } = shown
   if (roots.length === 0) {
     printText(
-      `No roots are configured: without EK_TRUST_ANCHORS, any attestation key is accepted.\nSee: ${COMMAND} anchors --help\n`,
+      `No roots: the reference values in force list none, and neither AK_TRUST_ANCHORS nor EK_TRUST_ANCHORS\nis set where this command runs. A service with the same settings accepts any attestation key.\nSee: ${COMMAND} anchors --help\n`,
     )
     return 0
   }
@@ -36,7 +38,7 @@ export function listRoots(shown: Shown, json: boolean): number {
     return [root.name, root.source, end, state, String(admits), sha256Of(root)]
   })
   const head = ['root', 'from', 'ends', 'state', 'admits', 'SHA-256']
-  printText(`${renderTable(head, rows)}\n\n${describeFleet(shown.fleet)}`)
+  printText(`${renderTable(head, rows)}\n\n${describeFleet(shown.fleet)}${remarkOnSettings(shown)}`)
   return 0
 }
 
@@ -65,8 +67,14 @@ export function showRoots(shown: Shown, json: boolean): number {
       admits: plural(admits, 'device'),
     })}`
   })
-  printText(`${texts.join('\n')}\n${describeFleet(shown.fleet)}`)
+  printText(`${texts.join('\n')}\n${describeFleet(shown.fleet)}${remarkOnSettings(shown)}`)
   return 0
+}
+
+/** A command cannot know with which settings a service was started elsewhere. */
+function remarkOnSettings(shown: Shown): string {
+  if (!shown.roots.some((root) => describe(root, shown).state === SET_HERE)) return ''
+  return `"${SET_HERE}": in AK_TRUST_ANCHORS or EK_TRUST_ANCHORS of this command. A service trusts what its own settings say.\n`
 }
 
 function toJson(shown: Shown): object {
@@ -95,14 +103,24 @@ function toJson(shown: Shown): object {
   }
 }
 
+const SET_HERE = 'set here'
+
 type Description = {
-  readonly state: 'in force' | 'not in force' | 'ended' | 'not yet' | 'no root' | 'unfit'
+  readonly state:
+    | 'in force'
+    | typeof SET_HERE
+    | 'not in force'
+    | 'ended'
+    | 'not yet'
+    | 'no root'
+    | 'unfit'
   readonly admits: number
   readonly unfit: string | undefined
 }
 
 function describe(root: Root, { roots, inForce, fleet, now }: Shown): Description {
-  const unfit = root.certificate && findUnfitAnchor(root.certificate, AIK_CERTIFICATE_USAGE)
+  const usage = root.source === EK_SETTING ? EK_ANCHOR_USAGE : AIK_CERTIFICATE_USAGE
+  const unfit = root.certificate && findUnfitAnchor(root.certificate, usage)
   const admits = admittedBy(root, fleet, [...roots, ...inForce])
   const why = unfit && `${unfit.reason} (${unfit.detail})`
   const is = (state: Description['state']): Description => ({ state, admits, unfit: why })
@@ -110,8 +128,11 @@ function describe(root: Root, { roots, inForce, fleet, now }: Shown): Descriptio
   if (unfit !== undefined) return is('unfit')
   if (now > root.notAfter) return is('ended')
   if (now < root.notBefore) return is('not yet')
-  const isInForce = inForce.some(({ fingerprint }) => fingerprint === root.fingerprint)
-  return is(isInForce ? 'in force' : 'not in force')
+  const isSetting = root.source !== REFERENCE_VALUES && inForce.includes(root)
+  const standing = inForce.filter(({ fingerprint }) => fingerprint === root.fingerprint)
+  if (!isSetting && standing.some(({ source }) => source === REFERENCE_VALUES))
+    return is('in force')
+  return is(standing.length > 0 ? SET_HERE : 'not in force')
 }
 
 /** Of a bare fingerprint nobody knows when its certificate ends. */

@@ -69,6 +69,15 @@ function isOfEndorsementKey(certificate: Certificate): boolean {
   return namesTpmModel(certificate)
 }
 
+/**
+ * What an anchor of endorsement keys has to be fit for, whatever their kind. Many of their certificates
+ * name no purpose, and under these an anchor of other purposes counts too.
+ */
+export const EK_ANCHOR_USAGE: PathUsage = {
+  keyUsage: [],
+  allowedCriticalExtensions: TPM_CRITICAL_EXTENSIONS,
+}
+
 /** What the path of such a certificate is checked for. TCG EK Credential Profile §3.2.15 */
 export function ekUsageOf({ certificate, key }: NamedEk): PathUsage {
   const usage: PathUsage = {
