@@ -10,7 +10,7 @@ import {
   MAX_CLAIM_ITEMS,
   MAX_CLAIM_TEXT_CHARS,
 } from '../../appraisal/limits.ts'
-import { rsaJwk } from '../../verifier/protocol/message-schemas.ts'
+import { rsaJwk, without } from '../../verifier/protocol/message-schemas.ts'
 
 const item = z.string().max(MAX_CLAIM_ITEM_CHARS)
 
@@ -83,12 +83,13 @@ export const attestationTokenClaims = z.object({
 })
 
 /** The header of a proof of possession, RFC 9449 §4.2. */
-export const proofHeader = z.object({
-  typ: z.literal('dpop+jwt'),
-  alg: z.enum(['PS256', 'RS256', 'ES256']),
-  jwk: z.looseObject({}).meta({ description: 'The key of cnf, public members alone.' }),
-  crit: z.never().optional(),
-})
+export const proofHeader = z
+  .object({
+    typ: z.literal('dpop+jwt'),
+    alg: z.enum(['PS256', 'RS256', 'ES256']),
+    jwk: z.looseObject({}).meta({ description: 'The key of cnf, public members alone.' }),
+  })
+  .meta(without('crit'))
 
 /** What it says. */
 export const proofClaims = z.object({

@@ -51,29 +51,37 @@ function bytes(maxBytes: number, description: string) {
 const optionalBytes = (maxBytes: number, description: string) =>
   base64Url(maxBytes, description).optional()
 
-/** Members that have no business in an object: whoever sends one is refused, unless it is empty. */
-function misplaced(names: readonly string[]) {
-  const nothing = z.literal('').meta({ description: 'Belongs elsewhere: leave it out.' }).optional()
-  return Object.fromEntries(names.map((name) => [name, nothing]))
+/*
+ * Members that must not be there stand in `not`, and never among the properties: programs that make types
+ * from the document would give each of them a field.
+ */
+
+/** What JSON Schema says of an object that has none of these members. */
+export function without(...names: readonly string[]) {
+  return { not: { anyOf: names.map((name) => ({ required: [name] })) } }
 }
 
-const secrets = Object.fromEntries(SECRET_MEMBERS.map((name) => [name, z.never().optional()]))
+/** Members that have their place elsewhere: whoever sends one is refused, unless it is empty. */
+function withoutMisplaced(...names: readonly string[]) {
+  const present = names.map((name) => {
+    return { type: 'object', properties: { [name]: { not: { const: '' } } }, required: [name] }
+  })
+  return { not: { anyOf: present } }
+}
+
 const number = z.string().min(LEAST_CHARS).max(MAX_MEMBER_CHARS).regex(BASE64URL)
 
-export const rsaJwk = z
-  .object({ kty: z.literal('RSA'), n: number, e: number, ...secrets })
-  .meta({ description: 'RFC 7518 §6.3.1: RSA of 2048 to 4096 bits, public members alone.' })
+export const rsaJwk = z.object({ kty: z.literal('RSA'), n: number, e: number }).meta({
+  ...without(...SECRET_MEMBERS),
+  description: 'RFC 7518 §6.3.1: RSA of 2048 to 4096 bits, public members alone.',
+})
 
 export const attestationJwk = z
   .union([
     rsaJwk,
-    z.object({
-      kty: z.literal('EC'),
-      crv: z.enum(['P-256', 'P-384']),
-      x: number,
-      y: number,
-      ...secrets,
-    }),
+    z
+      .object({ kty: z.literal('EC'), crv: z.enum(['P-256', 'P-384']), x: number, y: number })
+      .meta(without(...SECRET_MEMBERS)),
   ])
   .meta({ description: 'The attestation key: RSA, or a point on P-256 or P-384.' })
 
@@ -90,11 +98,10 @@ const requestKey = z
   .object({
     jwk: rsaJwk,
     info: z.union([
-      z.object({
-        tpm_quote: z.object({ hash_alg: z.enum([...QUOTE_HASHES.keys()]) }),
-        tpm_certify: z.never().optional(),
-      }),
-      z.object({ tpm_certify: tpmCertify, tpm_quote: z.never().optional() }),
+      z
+        .object({ tpm_quote: z.object({ hash_alg: z.enum([...QUOTE_HASHES.keys()]) }) })
+        .meta(without('tpm_certify')),
+      z.object({ tpm_certify: tpmCertify }).meta(without('tpm_quote')),
     ]),
   })
   .meta({ description: 'The key that signs the request, and how the TPM vouches for it.' })
@@ -119,7 +126,10 @@ const commonMembers = {
     .max(MAX_RP_ID_CHARS)
     .optional()
     .meta({ description: 'URL of the relying party.' }),
-  rp_data: optionalBytes(MAX_RP_DATA_BYTES, 'The nonce of POST /v1/challenge, as it is.'),
+  rp_data: optionalBytes(
+    MAX_RP_DATA_BYTES,
+    'The nonce of POST /v1/challenge, as it is. Without it POST /v1/attestations refuses the token.',
+  ),
   challenge: bytes(MAX_CHALLENGE_BYTES, 'As it came: 16 bytes.'),
   custom_claims: z
     .array(customClaim)
@@ -133,24 +143,26 @@ const log = (description: string) => optionalBytes(MAX_LOG_BYTES, description)
 const STATEMENT = 'NCRYPT_TPM_PLATFORM_ATTESTATION_STATEMENT'
 
 /** What a request of version 1 is about. */
-export const requestDataV1 = z.object({
-  ...commonMembers,
-  tpm_att_data: z.object({
-    srtm_boot_log: bytes(MAX_LOG_BYTES, 'Tbsi_Get_TCG_Log_Ex(TBS_TCGLOG_SRTM_BOOT).'),
-    srtm_resume_log: log('The log of a resume from hibernation, where there was one.'),
-    drtm_boot_log: log('The log of a dynamic launch.'),
-    drtm_resume_log: log('The same of the resume; only with srtm_resume_log.'),
-    ...attestationKeyMembers,
-    current_claim: bytes(MAX_PLATFORM_STATEMENT_BYTES, `${STATEMENT} over the challenge.`),
-    boot_claim: optionalBytes(
-      MAX_PLATFORM_STATEMENT_BYTES,
-      `${STATEMENT} of the boot; needed after a resume.`,
-    ),
-    ...misplaced(['current_attestation', 'boot_attestation']),
-  }),
-  attest_key: rsaJwk,
-  ...misplaced(['request_key', 'other_keys', 'report_signed', 'vsm_report']),
-})
+export const requestDataV1 = z
+  .object({
+    ...commonMembers,
+    tpm_att_data: z
+      .object({
+        srtm_boot_log: bytes(MAX_LOG_BYTES, 'Tbsi_Get_TCG_Log_Ex(TBS_TCGLOG_SRTM_BOOT).'),
+        srtm_resume_log: log('The log of a resume from hibernation, where there was one.'),
+        drtm_boot_log: log('The log of a dynamic launch.'),
+        drtm_resume_log: log('The same of the resume; only with srtm_resume_log.'),
+        ...attestationKeyMembers,
+        current_claim: bytes(MAX_PLATFORM_STATEMENT_BYTES, `${STATEMENT} over the challenge.`),
+        boot_claim: optionalBytes(
+          MAX_PLATFORM_STATEMENT_BYTES,
+          `${STATEMENT} of the boot; needed after a resume.`,
+        ),
+      })
+      .meta(withoutMisplaced('current_attestation', 'boot_attestation')),
+    attest_key: rsaJwk,
+  })
+  .meta(withoutMisplaced('request_key', 'other_keys', 'report_signed', 'vsm_report'))
 
 const loggedBoot = z.object({
   type: z.enum(['TCG', 'IMA']),
@@ -194,27 +206,29 @@ const bootEvidence = z.object({
 })
 
 /** What a request of version 2 is about. */
-export const requestDataV2 = z.object({
-  ...commonMembers,
-  tpm_att_data: z.object({
-    current_attestation: bootEvidence,
-    boot_attestation: bootEvidence.optional(),
-    ...misplaced(MEMBERS_OF_V1),
-  }),
-  request_key: requestKey,
-  other_keys: z.array(otherKey).max(MAX_OTHER_KEYS).optional(),
-  ...misplaced(['attest_key', 'report_signed', 'vsm_report']),
-})
+export const requestDataV2 = z
+  .object({
+    ...commonMembers,
+    tpm_att_data: z
+      .object({
+        current_attestation: bootEvidence,
+        boot_attestation: bootEvidence.optional(),
+      })
+      .meta(withoutMisplaced(...MEMBERS_OF_V1)),
+    request_key: requestKey,
+    other_keys: z.array(otherKey).max(MAX_OTHER_KEYS).optional(),
+  })
+  .meta(withoutMisplaced('attest_key', 'report_signed', 'vsm_report'))
 
 const report = bytes(MAX_ENCLAVE_REPORT_BYTES, 'What EnclaveGetAttestationReport returns.')
-const outside = misplaced([...COMMON_MEMBERS, 'tpm_att_data'])
+const outside = withoutMisplaced(...COMMON_MEMBERS, 'tpm_att_data')
 
 /** The payload of a JWS of type `attReq`. */
 export const requestPayloadV1 = z.union([
   z.object({ att_type: z.literal('basic'), att_data: requestDataV1 }),
   z.object({
     att_type: z.literal('vbs'),
-    att_data: z.object({ report_signed: requestDataV1, vsm_report: report, ...outside }),
+    att_data: z.object({ report_signed: requestDataV1, vsm_report: report }).meta(outside),
   }),
 ])
 
@@ -223,32 +237,35 @@ export const requestPayloadV2 = z.union([
   z.object({ att_type: z.literal('basic'), att_data: requestDataV2 }),
   z.object({
     att_type: z.literal('vbs'),
-    att_data: z.object({
-      report_signed: requestDataV2,
-      vsm_report: z.object({ enclave: z.object({ report }) }),
-      ...outside,
-    }),
+    att_data: z
+      .object({
+        report_signed: requestDataV2,
+        vsm_report: z.object({ enclave: z.object({ report }) }),
+      })
+      .meta(outside),
   }),
 ])
 
 /** The header of a request. */
-export const requestHeader = z.object({
-  alg: z.literal('PS256'),
-  typ: z.enum(['attReq', 'attReqV2']).meta({ description: 'Version 1 or 2.' }),
-  crit: z.never().optional(),
-})
+export const requestHeader = z
+  .object({
+    alg: z.literal('PS256'),
+    typ: z.enum(['attReq', 'attReqV2']).meta({ description: 'Version 1 or 2.' }),
+  })
+  .meta(without('crit'))
 
 /** What an agent says, inside the envelope. */
 export const agentMessage = z.object({
   payload: z.union([
-    z.object({ type: z.literal('aikcert'), request: z.never().optional() }),
-    z.object({
-      request: z.string().max(MAX_MESSAGE_BYTES).meta({
-        contentMediaType: 'application/jose',
-        description: 'Compact JWS: RequestHeader, and RequestPayloadV1 or RequestPayloadV2.',
-      }),
-      type: z.never().optional(),
-    }),
+    z.object({ type: z.literal('aikcert') }).meta(without('request')),
+    z
+      .object({
+        request: z.string().max(MAX_MESSAGE_BYTES).meta({
+          contentMediaType: 'application/jose',
+          description: 'Compact JWS: RequestHeader, and RequestPayloadV1 or RequestPayloadV2.',
+        }),
+      })
+      .meta(without('type')),
   ]),
   metadata: z.looseObject({}).optional().meta({ description: 'Not looked at.' }),
 })

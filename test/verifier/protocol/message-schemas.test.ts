@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { importTpmKey } from '../../../src/evidence/tpm/key.ts'
+import { describeApi } from '../../../src/http/openapi/document.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/virtual-device.ts'
@@ -121,6 +123,36 @@ describe.each([
     expect(counts.taken).toBeGreaterThan(20)
     expect(counts.form).toBeGreaterThan(250)
   })
+})
+
+describe('the whole request of version 1 in docs/agent-protocol.md', () => {
+  const page = readFileSync('docs/agent-protocol.md', 'utf8')
+  const [, shown = ''] = /```json\n(\{\n {2}"att_type": "vbs"[\s\S]*?)\n```/.exec(page) ?? []
+  const payload: Payload = JSON.parse(shown.replaceAll(/<[^>]*>/g, 'AAAA'))
+  const validate = validatorOf('RequestPayloadV1')
+
+  test('is of the form that the schema and the verifier take', async () => {
+    expect(validate(payload)).toBe(true)
+    expect(await readAsVerifier(1, payload)).toBe('meaning')
+  })
+
+  test('has no member that may be left out but the nonce and one name of the key', () => {
+    const optional = pathsIn(payload).filter((path) => {
+      const changed = structuredClone(payload)
+      const holder = path.slice(0, -1).reduce((at: Payload, name) => at[name], changed)
+      delete holder[path.at(-1) ?? '']
+      return validate(changed)
+    })
+    expect(optional.map((path) => path.at(-1))).toEqual(['rp_data', 'aik_pub'])
+  })
+})
+
+test('no schema has a member for what must not be there', () => {
+  const schemas = JSON.stringify(describeApi().components)
+  for (const nothing of ['{"not":{}', '"const":""}', '"const":"",']) {
+    const properties = schemas.replaceAll(/\{"not":\{"const":""\}\}/g, '')
+    expect(properties).not.toContain(nothing)
+  }
 })
 
 test.each<[string, Payload]>([
