@@ -8,7 +8,7 @@ export const AGENT_VECTORS_FOLDER = 'test/cli/vectors/exported'
 export function listAgentVectors(): Readonly<Record<string, string>> {
   if (!existsSync(AGENT_VECTORS_FOLDER)) return {}
   const paths = readdirSync(AGENT_VECTORS_FOLDER, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.json'))
+    .filter((path) => path.endsWith('.json') || path === 'README.md')
     .sort()
   return Object.fromEntries(
     paths.map((path) => [path, readFileSync(join(AGENT_VECTORS_FOLDER, path), 'utf8')]),

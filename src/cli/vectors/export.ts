@@ -7,13 +7,14 @@ import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
 import { openFixedService } from './fixed-service.ts'
 import { makeVectors } from './make-vectors.ts'
+import { VECTORS_README } from './readme.ts'
 
 export const exportVerb = verb({
   summary: 'write the golden vectors of the protocol of agents into a folder',
   about: `Lets virtual devices attest at a service in this process whose keys, clock and random bytes are
 fixed, and writes down what was said: every value on the way of five good runs, and requests that
-are wrong in one thing, with what the service answers. They are the same each time: see
-docs/agent-vectors.md.
+are wrong in one thing, with what the service answers. A README says what is in each file. They are
+the same each time: see docs/agent-vectors.md.
 
 The keys in them are known to everybody. No setting of yours is read, no database is touched.`,
   arguments: { folder: required(text('DIR', 'the folder to write into; it is made if need be')) },
@@ -25,9 +26,10 @@ The keys in them are known to everybody. No setting of yours is read, no databas
     const store = await openMemoryStore()
     try {
       const service = await openFixedService({ store })
-      const files = await makeVectors(service, (made, all) => {
+      const vectors = await makeVectors(service, (made, all) => {
         progress.show(`${renderBar(made, all)}  ${made}/${all} files`)
       }).finally(progress.end)
+      const files = new Map([['README.md', VECTORS_README], ...vectors])
       const target = resolve(folder)
       const differing = await compareFiles(target, files)
       if (!check) await writeFiles(target, files)

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -38,12 +38,23 @@ test('the files are small, and each refusal says what was changed', () => {
   expect(bytes).toBeLessThan(1_200_000)
   const refused = readFolder<RefusedFile>(files, 'refused')
   expect(refused.length).toBeGreaterThanOrEqual(30)
-  const readme = readFileSync(join(AGENT_VECTORS_FOLDER, 'README.md'), 'utf8')
   for (const { changed, exchanges } of refused) {
     expect(changed).toMatch(/^[\w`].*\.$/)
     expect(exchanges).not.toEqual([])
   }
-  for (const name of ['service.json', 'keys.json', 'runs/', 'refused/']) {
-    expect(readme).toContain(`\`${name}`)
+})
+
+test('the README that is written with them tells every file, and every member of it', () => {
+  const files = readAgentVectors()
+  const readme = files.get('README.md') ?? ''
+  expect(readme).not.toMatch(/\]\(/)
+  for (const [path, text] of files) {
+    if (path === 'README.md') continue
+    const title = path.replace(/(?<=\/).*(?=\.json$)/, 'NAME')
+    const [, section = ''] = readme.split(`## \`${title}\`\n`)
+    const [own = ''] = section.split('\n## ')
+    for (const member of Object.keys(JSON.parse(text))) {
+      expect(own, `${path}: ${member}`).toMatch(new RegExp(`^\\|.*\`${member}\`.*\\|.*\\|$`, 'm'))
+    }
   }
 })
