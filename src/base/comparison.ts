@@ -1,4 +1,5 @@
 import { toHex } from './encoding.ts'
+import type { Failure } from './result.ts'
 
 /**
  * Two values that were held against each other. They are evidence, or made of it: for whoever develops
@@ -42,8 +43,14 @@ export function showKey({ kty, crv, n, x }: JsonWebKey): string {
   return `${crv ?? kty} ${name}=${value.slice(0, KEY_CHARS)}…`
 }
 
-/** What a refusal compared; nothing where it comes of no comparison. */
-export function comparisonsOf(failure: object): readonly Comparison[] {
-  const { compared }: Partial<Compared> = failure
-  return compared?.() ?? []
+/**
+ * What a refusal compared, such as a field of a structure with what it should have been; nothing where
+ * it comes of no comparison.
+ */
+export function comparisonsOf(failure: Failure & Partial<Compared>): readonly Comparison[] {
+  const { compared, expected, found, structure, field } = failure
+  if (compared !== undefined) return compared()
+  if (expected === undefined || found === undefined) return []
+  const what = [structure, field].filter((part) => part !== undefined).join('.')
+  return [comparison(what, expected, found)]
 }

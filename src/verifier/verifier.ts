@@ -27,7 +27,13 @@ import {
 import type { CertifiedPath } from './steps/certified-path.ts'
 import { issueToken, type TokenSigningKey } from './steps/issue-token.ts'
 import { checkOwnNonce } from './steps/own-nonce.ts'
-import { beginTrace, type Trace, takeStep, type VerifierTrace } from './steps/trace.ts'
+import {
+  beginTrace,
+  MESSAGE_STEP,
+  type Trace,
+  takeStep,
+  type VerifierTrace,
+} from './steps/trace.ts'
 import {
   digestEvidence,
   type EvidenceDigests,
@@ -177,8 +183,12 @@ export function createVerifier<F extends Failure>(kinds: readonly EvidenceKind<F
     verifyRequest,
     answerAttestMessage,
     async handleAttestMessage({ message: body, apiVersion, ...input }) {
-      const message = readAttestMessage({ body, apiVersion })
-      return message.ok ? answerAttestMessage(message.value, input) : refuse(message.failure)
+      const trace = beginTrace({ withValues: input.tracesValues === true })
+      const read = () => readAttestMessage({ body, apiVersion })
+      const message = await takeStep(trace, MESSAGE_STEP, read)
+      return message.ok
+        ? answerAttestMessage(message.value, input)
+        : refuse(message.failure, { trace: trace.steps })
     },
   }
 }

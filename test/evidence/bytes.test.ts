@@ -21,7 +21,8 @@ describe('ByteReader', () => {
       parse('X', bytes(0, 9, 1), 16, (r) => r.sized16be(64, 'body')),
       'truncated',
     )
-    expect(failure).toMatchObject({ structure: 'X', field: 'body', offset: 2 })
+    const told = { expected: '9 bytes', found: '1 byte' }
+    expect(failure).toMatchObject({ structure: 'X', field: 'body', offset: 0, ...told })
   })
 
   test('a length above its cap is refused before anything is read', () => {

@@ -45,6 +45,7 @@ export type TestVerifier = {
       keys?: Partial<VerifierKeys>
       apiVersion?: string
       spendContext?: SpendContext
+      tracesValues?: boolean
     },
   ) => Promise<Result<AttestAnswer, AttestRefusal>>
   readonly challenge: () => Promise<Challenge>
@@ -81,6 +82,7 @@ export async function makeVerifier(changes?: Partial<VerifierConfig>): Promise<T
       spendContext: changed.spendContext ?? spendContext,
       now: changed.now ?? NOW,
       random,
+      tracesValues: changed.tracesValues,
     })
   const challenge = async () => {
     const { payload } = readData(expectOk(await send({ type: 'aikcert' })).data)

@@ -88,6 +88,29 @@ describe('attestation', () => {
     expect(failure).toMatchObject({ trace: [], provenAik: undefined })
   })
 
+  test.each([
+    ['in the header of the statement', 0, 'Magic'],
+    ['in the quote of the statement', undefined, 'magic'],
+  ] as const)('a fault %s is in the trace, with what was there', async (_, at, field) => {
+    const challenge = await verifier.challenge()
+    const honest = payloadOf(await makeRequest(device, challenge, { version: 1 }))
+    const tpm = honest.att_data.report_signed.tpm_att_data
+    const statement = Buffer.from(tpm.current_claim, 'base64url')
+    const place = at ?? 24 + statement.readUInt32LE(12)
+    statement.writeUInt32LE(0, place)
+    tpm.current_claim = statement.toString('base64url')
+    const request = await signRequest(device.requestKey, 1, honest)
+    const refused = await verifier.send({ request }, { tracesValues: true })
+    const failure = expectRefusal(refused, 'unexpected_value')
+    expect(failure).toMatchObject({ field, offset: place })
+    expect(failure.trace).toMatchObject([
+      {
+        ...{ step: 'message', outcome: 'failed', detail: 'unexpected_value' },
+        compared: [{ what: expect.stringMatching(`${field}$`), found: '0x00000000 (0)' }],
+      },
+    ])
+  })
+
   test('where such requests are accepted, their tokens confirm no key', async () => {
     const options = { version: 1, withoutEnclave: true } as const
     const { claims } = await attest(options, { legacyUnboundRequestKey: 'accept' })

@@ -50,7 +50,7 @@ applies, \`expected\`, one line of what would have been right, and \`where\`:
 |---|---|
 | \`member\` | the path in the message. \`body\` is the HTTP body, \`message\` the JSON in \`data\`, \`request\` the JWS and what its payload says, \`request.header\` its header; \`token\` and \`dpop\` are those of an attestation |
 | \`event\` | the number of the event in the boot log, as \`countersign inspect log\` counts |
-| \`offset\` | from the start of the member, in bytes once it is decoded; of JSON text in characters |
+| \`offset\` | from the start of the member, in bytes once it is decoded; of JSON text in characters: where the field that is wrong begins |
 | \`pcrs\` | the PCRs concerned |
 | \`structure\` | the binary structure, and its field after a dot |
 

@@ -2,7 +2,7 @@ import { DIGEST_BYTES } from '../../base/digest.ts'
 import { toBase64Url } from '../../base/encoding.ts'
 import type { Result } from '../../base/result.ts'
 import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
-import { hashAlgorithmOf } from '../tpm/algorithms.ts'
+import { HASH_IDS, hashAlgorithmOf } from '../tpm/algorithms.ts'
 import {
   MAX_EVENT_BYTES,
   MAX_IDENTITY_KEY_BITS,
@@ -34,7 +34,7 @@ export function parseSiPolicy(data: Uint8Array): Result<SiPolicy, ParseFailure> 
     const digestBytes = reader.u32le('digestLength')
     reader.capped(nameBytes, MAX_SI_POLICY_NAME_BYTES, 'policyNameLength')
     const name = textOf(reader.bytes(nameBytes, 'policyName'))
-    if (name === undefined) return reader.fail('unexpected_value', 'policyName')
+    if (name === undefined) return reader.fail('unexpected_value', 'policyName', 'text in UTF-16')
     return { version, name, digest: readDigest(reader, algorithm, digestBytes) }
   })
 }
@@ -55,23 +55,25 @@ export function parseRevocationList(data: Uint8Array): Result<RevocationList, Pa
  */
 export function parseIdentityKey(data: Uint8Array): Result<RsaPublicKey, ParseFailure> {
   return parse('SIPAEVENT_VSM_IDK_RSA_INFO', data, MAX_EVENT_BYTES, (reader) => {
-    if (reader.u32le('keyAlgId') !== RSA_KEY) reader.fail('unexpected_value', 'keyAlgId')
+    reader.onlyU32le(RSA_KEY, 'keyAlgId', 'RSA')
     const bits = reader.capped(reader.u32le('keyBitLength'), MAX_IDENTITY_KEY_BITS, 'keyBitLength')
     const exponentBytes = reader.u32le('publicExpLengthBytes')
     const modulusBytes = reader.u32le('modulusSizeBytes')
     reader.capped(exponentBytes, MAX_IDENTITY_KEY_EXPONENT_BYTES, 'publicExpLengthBytes')
     if (bits < MIN_IDENTITY_KEY_BITS || modulusBytes * 8 !== bits) {
-      reader.fail('unexpected_value', 'keyBitLength')
+      const expected = `at least ${MIN_IDENTITY_KEY_BITS}, and 8 times modulusSizeBytes`
+      reader.fail('unexpected_value', 'keyBitLength', expected)
     }
     const exponent = reader.bytes(exponentBytes, 'publicExponent')
-    if (!isOddAndMinimal(exponent)) reader.fail('unexpected_value', 'publicExponent')
+    if (!isOddAndMinimal(exponent)) reader.fail('unexpected_value', 'publicExponent', ODD_NUMBER)
     const modulus = reader.bytes(modulusBytes, 'modulus')
-    if (!isOddAndMinimal(modulus)) reader.fail('unexpected_value', 'modulus')
+    if (!isOddAndMinimal(modulus)) reader.fail('unexpected_value', 'modulus', ODD_NUMBER)
     return { kty: 'RSA', n: toBase64Url(modulus), e: toBase64Url(exponent) }
   })
 }
 
 const RSA_KEY = 1
+const ODD_NUMBER = 'an odd number, big-endian without leading zeros'
 
 /** JWK numbers carry no leading zeros (RFC 7518 §6.3.1); an even one is no RSA key. */
 function isOddAndMinimal(value: Uint8Array): boolean {
@@ -80,7 +82,8 @@ function isOddAndMinimal(value: Uint8Array): boolean {
 
 function readDigest(reader: ByteReader, algorithmId: number, bytes: number): Uint8Array {
   const algorithm = hashAlgorithmOf(algorithmId)
-  if (algorithm === undefined) return reader.fail('unexpected_value', 'hashAlgId')
-  if (bytes !== DIGEST_BYTES[algorithm]) reader.fail('unexpected_value', 'digestLength')
+  if (algorithm === undefined) return reader.fail('unexpected_value', 'hashAlgId', HASH_IDS)
+  const size = DIGEST_BYTES[algorithm]
+  if (bytes !== size) reader.fail('unexpected_value', 'digestLength', `${size}, as of ${algorithm}`)
   return reader.bytes(bytes, 'digest')
 }

@@ -55,6 +55,13 @@ const FORMS: ReadonlyMap<number, ValueForm> = new Map([
   [SIPA.elamKeyName, 'text'],
 ])
 
+const FORM_TEXTS: Readonly<Record<ValueForm, string>> = {
+  flag: '0 or 1, in 1 byte',
+  uint32: 'a number in 4 bytes, little-endian',
+  uint64: `a number up to ${Number.MAX_SAFE_INTEGER} in 8 bytes, little-endian`,
+  text: 'text in UTF-16, with a NUL at its end or none',
+}
+
 /** `end` is the offset at which the enclosing container ends. */
 type Place = { readonly end: number; readonly depth: number }
 
@@ -80,15 +87,23 @@ function readElement(reader: ByteReader, place: Place, budget: { elements: numbe
   const id = reader.u32le('eventId')
   const size = reader.capped(reader.u32le('eventDataSize'), MAX_EVENT_BYTES, 'eventDataSize')
   const end = reader.offset + size
-  if (end > place.end) reader.fail('truncated', 'eventData')
+  if (end > place.end) {
+    const { offset } = reader
+    const found = `${place.end - offset} bytes`
+    reader.fail('truncated', 'eventData', { offset, expected: `${size} bytes`, found })
+  }
   const name = sipaName(id)
   if ((id & NONMEASURED) !== 0) {
     const data = reader.bytes(size, 'eventData')
     return { id, name, measured: false, data, children: NO_CHILDREN }
   }
   if ((id & AGGREGATION) === 0) {
-    const data = reader.bytes(size, 'eventData')
-    if (!hasForm(FORMS.get(id), data)) reader.fail('unexpected_value', name ?? 'eventData')
+    const field = name ?? 'eventData'
+    const data = reader.bytes(size, field)
+    const form = FORMS.get(id)
+    if (form !== undefined && !hasForm(form, data)) {
+      reader.fail('unexpected_value', field, FORM_TEXTS[form])
+    }
     return { id, name, measured: true, data, children: NO_CHILDREN }
   }
   const inside = { end, depth: reader.capped(place.depth + 1, MAX_SIPA_DEPTH, 'depth') }
@@ -100,10 +115,8 @@ function readElement(reader: ByteReader, place: Place, budget: { elements: numbe
 const NO_DATA = new Uint8Array(0)
 const NO_CHILDREN: readonly SipaElement[] = []
 
-function hasForm(form: ValueForm | undefined, data: Uint8Array): boolean {
+function hasForm(form: ValueForm, data: Uint8Array): boolean {
   switch (form) {
-    case undefined:
-      return true
     case 'flag':
       return data.length === 1 && (data[0] === 0 || data[0] === 1)
     case 'uint32':

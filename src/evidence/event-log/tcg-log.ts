@@ -150,6 +150,8 @@ function agileEventReader(declared: ReadonlyMap<number, Declared>): ReadEvent {
   }
 }
 
+const DECLARED = 'a TPM_ALG_ID that the header declares, each once'
+
 /** TPML_DIGEST_VALUES, little-endian. */
 function readDigests(
   reader: ByteReader,
@@ -157,13 +159,16 @@ function readDigests(
 ): ReadonlyMap<HashAlgorithm, Uint8Array> {
   const digests = new Map<HashAlgorithm, Uint8Array>()
   const count = reader.capped(reader.u32le('digests.count'), declared.size, 'digests.count')
-  if (count === 0) reader.fail('unexpected_value', 'digests.count')
+  if (count === 0) {
+    reader.fail('unexpected_value', 'digests.count', `from 1 to ${declared.size}`)
+  }
   let seen = 0
   for (let index = 0; index < count; index++) {
     const id = reader.u16le('digests.algorithmId')
     const algorithm = declared.get(id)
-    if (algorithm === undefined) return reader.fail('unexpected_value', 'digests.algorithmId')
-    if (seen & algorithm.bit) reader.fail('unexpected_value', 'digests.algorithmId')
+    if (algorithm === undefined || (seen & algorithm.bit) !== 0) {
+      return reader.fail('unexpected_value', 'digests.algorithmId', DECLARED)
+    }
     seen |= algorithm.bit
     const digest = reader.bytes(algorithm.bytes, 'digests.digest')
     if (algorithm.name !== undefined) digests.set(algorithm.name, digest)
@@ -178,7 +183,10 @@ function readDigests(
 function readSpecId(outer: ByteReader, event: TcgEvent): ReadonlyMap<number, Declared> | undefined {
   const signature = textOf(event.data.subarray(0, SIGNATURE_BYTES))
   if (!signature.startsWith('Spec ID Event') || SHA1_HEADERS.has(signature)) return undefined
-  if (signature !== CRYPTO_AGILE) outer.fail('unexpected_value', 'signature', event.offset)
+  if (signature !== CRYPTO_AGILE) {
+    const { offset } = event
+    outer.fail('unexpected_value', 'signature', { offset, expected: 'Spec ID Event03' })
+  }
 
   const reader = new ByteReader(event.data, event.offset)
   reader.bytes(SIGNATURE_BYTES, 'signature')
@@ -187,12 +195,18 @@ function readSpecId(outer: ByteReader, event: TcgEvent): ReadonlyMap<number, Dec
   reader.u8('specVersionMajor')
   reader.u8('specErrata')
   reader.u8('uintnSize')
-  const count = reader.capped(reader.u32le('numberOfAlgorithms'), MAX_LOG_ALGORITHMS, 'algorithms')
-  if (count === 0) reader.fail('unexpected_value', 'numberOfAlgorithms')
+  const count = reader.capped(
+    reader.u32le('numberOfAlgorithms'),
+    MAX_LOG_ALGORITHMS,
+    'numberOfAlgorithms',
+  )
+  if (count === 0) {
+    reader.fail('unexpected_value', 'numberOfAlgorithms', `from 1 to ${MAX_LOG_ALGORITHMS}`)
+  }
   const declared = new Map<number, Declared>()
   for (let index = 0; index < count; index++) {
     const id = reader.u16le('algorithmId')
-    if (declared.has(id)) reader.fail('unexpected_value', 'algorithmId')
+    if (declared.has(id)) reader.fail('unexpected_value', 'algorithmId', 'each once')
     declared.set(id, { ...readDigestSize(reader, id), bit: 1 << index })
   }
   reader.bytes(reader.u8('vendorInfoSize'), 'vendorInfo')
@@ -204,9 +218,9 @@ function readDigestSize(reader: ByteReader, id: number): Omit<Declared, 'bit'> {
   const bytes = reader.u16le('digestSize')
   const name = hashAlgorithmOf(id)
   if (name !== undefined && bytes !== DIGEST_BYTES[name]) {
-    reader.fail('unexpected_value', 'digestSize')
+    reader.fail('unexpected_value', 'digestSize', `${DIGEST_BYTES[name]}, as of ${name}`)
   }
-  if (bytes === 0) reader.fail('unexpected_value', 'digestSize')
+  if (bytes === 0) reader.fail('unexpected_value', 'digestSize', 'at least 1')
   return { name, bytes: reader.capped(bytes, MAX_UNKNOWN_DIGEST_BYTES, 'digestSize') }
 }
 
@@ -238,7 +252,8 @@ function findStartupLocality(
       const isFirst = !extended && found === undefined
       if (!wellFormed || !isFirst || !STARTUP_LOCALITIES.has(locality ?? NaN)) {
         Object.assign(progress, { event: sequence, start: 0 } satisfies Progress)
-        reader.fail('unexpected_value', 'startupLocality', offset)
+        const expected = '0, 3 or 4 in 1 byte, once, before anything extends PCR 0'
+        reader.fail('unexpected_value', 'startupLocality', { offset, expected })
       }
       found = locality
     }
@@ -248,7 +263,7 @@ function findStartupLocality(
 
 function checkPcr(reader: ByteReader, pcr: number, type: number): void {
   if (pcr > LAST_PCR && !(pcr === NO_PCR && type === EV.noAction)) {
-    reader.fail('unexpected_value', 'pcrIndex')
+    reader.fail('unexpected_value', 'pcrIndex', `from 0 to ${LAST_PCR}`)
   }
 }
 

@@ -22,7 +22,7 @@ export function parseUefiVariable(data: Uint8Array): Result<UefiVariable, ParseF
     const nameChars = readLength(reader, MAX_UEFI_VARIABLE_NAME_CHARS, 'unicodeNameLength')
     const dataBytes = readLength(reader, MAX_EVENT_BYTES, 'variableDataLength')
     const name = utf16(reader.bytes(2 * nameChars, 'unicodeName'))
-    if (name === undefined) return reader.fail('unexpected_value', 'unicodeName')
+    if (name === undefined) return reader.fail('unexpected_value', 'unicodeName', 'text in UTF-16')
     return { vendor, name, data: reader.bytes(dataBytes, 'variableData') }
   })
 }
@@ -36,7 +36,7 @@ export function utf16(bytes: Uint8Array): string | undefined {
 
 function readLength(reader: ByteReader, max: number, field: string): number {
   const length = reader.u64le(field)
-  if (length > BigInt(max)) reader.fail('length_over_limit', field)
+  if (length > BigInt(max)) reader.fail('length_over_limit', field, `at most ${max}`)
   return Number(length)
 }
 

@@ -36,6 +36,9 @@ export function hashAlgorithmOf(id: number): HashAlgorithm | undefined {
   return HASHES.get(id)
 }
 
+/** What a TPM_ALG_ID that has to name a hash may be, for refusals. */
+export const HASH_IDS = 'the TPM_ALG_ID of a hash: 4, 11, 12 or 13'
+
 /** The TPM_ALG_ID of a hash, for encoders. */
 export function hashAlgorithmId(algorithm: HashAlgorithm): number {
   return TPM_ALG[algorithm]
@@ -43,5 +46,5 @@ export function hashAlgorithmId(algorithm: HashAlgorithm): number {
 
 /** TPMI_ALG_HASH without TPM_ALG_NULL. TPM 2.0 Part 2 §9.27. Unknown: `unexpected_value`. */
 export function readHashAlgorithm(reader: ByteReader, field: string): HashAlgorithm {
-  return hashAlgorithmOf(reader.u16be(field)) ?? reader.fail('unexpected_value', field)
+  return hashAlgorithmOf(reader.u16be(field)) ?? reader.fail('unexpected_value', field, HASH_IDS)
 }

@@ -1,5 +1,5 @@
 import type { Result } from '../../base/result.ts'
-import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
+import { type ByteReader, type ParseFailure, parse, showNumber } from '../bytes.ts'
 import {
   MAX_ATTEST_BYTES,
   MAX_DIGEST_BYTES,
@@ -55,7 +55,9 @@ export type ClockInfo = {
 /** Parses a TPMS_ATTEST of type quote or certify; every other type is `unexpected_value`. */
 export function parseTpmsAttest(bytes: Uint8Array): Result<TpmsAttest, ParseFailure> {
   return parse('TPMS_ATTEST', bytes, MAX_ATTEST_BYTES, (reader) => {
-    if (reader.u32be('magic') !== ATTEST_MAGIC) reader.fail('unexpected_value', 'magic')
+    if (reader.u32be('magic') !== ATTEST_MAGIC) {
+      reader.fail('unexpected_value', 'magic', '0xff544347: TPM_GENERATED_VALUE')
+    }
     const readAttested = attestedReader(reader)
     return {
       qualifiedSigner: reader.sized16be(MAX_NAME_BYTES, 'qualifiedSigner'),
@@ -71,7 +73,9 @@ function attestedReader(reader: ByteReader): (reader: ByteReader) => QuoteInfo |
   const type = reader.u16be('type')
   if (type === ATTEST_TAG.quote) return readQuoteInfo
   if (type === ATTEST_TAG.certify) return readCertifyInfo
-  return reader.fail('unexpected_value', 'type')
+  const { quote, certify } = ATTEST_TAG
+  const expected = `${showNumber(quote, 2)}: a quote, or ${showNumber(certify, 2)}: a certification`
+  return reader.fail('unexpected_value', 'type', expected)
 }
 
 function readClockInfo(reader: ByteReader): ClockInfo {
@@ -86,7 +90,7 @@ function readClockInfo(reader: ByteReader): ClockInfo {
 /** TPMI_YES_NO has two values and no others. TPM 2.0 Part 2 §9.2 */
 function readYesNo(reader: ByteReader, field: string): boolean {
   const value = reader.u8(field)
-  if (value > 1) reader.fail('unexpected_value', field)
+  if (value > 1) reader.fail('unexpected_value', field, '0 or 1')
   return value === 1
 }
 

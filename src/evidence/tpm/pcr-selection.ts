@@ -23,7 +23,7 @@ export function readPcrSelections(reader: ByteReader): readonly PcrSelection[] {
   const selections: PcrSelection[] = []
   for (let bank = 0; bank < count; bank++) {
     const algorithm = readHashAlgorithm(reader, 'hash')
-    if (seen.has(algorithm)) reader.fail('unexpected_value', 'hash')
+    if (seen.has(algorithm)) reader.fail('unexpected_value', 'hash', 'each bank once')
     seen.add(algorithm)
     selections.push({ algorithm, indexes: readPcrBitmap(reader) })
   }
@@ -33,7 +33,9 @@ export function readPcrSelections(reader: ByteReader): readonly PcrSelection[] {
 /** `UINT8 sizeofSelect`, then octets whose lowest bit is the lowest PCR. Part 2 §10.6.2 */
 function readPcrBitmap(reader: ByteReader): number[] {
   const size = reader.capped(reader.u8('sizeofSelect'), MAX_PCR_SELECT_BYTES, 'sizeofSelect')
-  if (size === 0) reader.fail('unexpected_value', 'sizeofSelect')
+  if (size === 0) {
+    reader.fail('unexpected_value', 'sizeofSelect', `from 1 to ${MAX_PCR_SELECT_BYTES}`)
+  }
   const indexes: number[] = []
   reader.bytes(size, 'pcrSelect').forEach((octet, position) => {
     for (let bit = 0; bit < 8; bit++) {

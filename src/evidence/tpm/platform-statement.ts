@@ -1,7 +1,7 @@
 import { DIGEST_BYTES } from '../../base/digest.ts'
 import type { Result } from '../../base/result.ts'
-import { type ByteReader, type ParseFailure, parse } from '../bytes.ts'
-import { hashAlgorithmOf } from './algorithms.ts'
+import { type ParseFailure, parse } from '../bytes.ts'
+import { HASH_IDS, hashAlgorithmOf } from './algorithms.ts'
 import {
   MAX_ATTEST_BYTES,
   MAX_PLATFORM_STATEMENT_BYTES,
@@ -28,10 +28,10 @@ export type PlatformStatement = {
 export function parsePlatformStatement(bytes: Uint8Array): Result<PlatformStatement, ParseFailure> {
   const structure = 'NCRYPT_TPM_PLATFORM_ATTESTATION_STATEMENT'
   return parse(structure, bytes, MAX_PLATFORM_STATEMENT_BYTES, (reader) => {
-    expect(reader, PLATFORM_STATEMENT_MAGIC, 'Magic')
-    expect(reader, PLATFORM_STATEMENT_VERSION, 'Version')
+    reader.onlyU32le(PLATFORM_STATEMENT_MAGIC, 'Magic', 'TPLA in this order')
+    reader.onlyU32le(PLATFORM_STATEMENT_VERSION, 'Version')
     const algorithm =
-      hashAlgorithmOf(reader.u32le('pcrAlg')) ?? reader.fail('unexpected_value', 'pcrAlg')
+      hashAlgorithmOf(reader.u32le('pcrAlg')) ?? reader.fail('unexpected_value', 'pcrAlg', HASH_IDS)
     const signatureBytes = reader.capped(
       reader.u32le('cbSignature'),
       MAX_SIGNATURE_BYTES,
@@ -39,7 +39,8 @@ export function parsePlatformStatement(bytes: Uint8Array): Result<PlatformStatem
     )
     const quoteBytes = reader.capped(reader.u32le('cbQuote'), MAX_ATTEST_BYTES, 'cbQuote')
     const pcrBytes = DIGEST_BYTES[algorithm]
-    expect(reader, PLATFORM_PCRS * pcrBytes, 'cbPcrs')
+    const all = `${PLATFORM_PCRS} PCRs of ${pcrBytes} bytes`
+    reader.onlyU32le(PLATFORM_PCRS * pcrBytes, 'cbPcrs', all)
     const signature = reader.bytes(signatureBytes, 'Signature')
     const quote = reader.bytes(quoteBytes, 'Quote')
     const values = new Map<number, Uint8Array>()
@@ -48,8 +49,4 @@ export function parsePlatformStatement(bytes: Uint8Array): Result<PlatformStatem
     }
     return { signature, quote, pcrs: { algorithm, values } }
   })
-}
-
-function expect(reader: ByteReader, value: number, field: string): void {
-  if (reader.u32le(field) !== value) reader.fail('unexpected_value', field)
 }

@@ -48,7 +48,7 @@ export function parseTpmPublic(bytes: Uint8Array): Result<TpmPublic, ParseFailur
     const nameAlgorithm = readHashAlgorithm(reader, 'nameAlg')
     const attributes =
       readObjectAttributes(reader.u32be('objectAttributes')) ??
-      reader.fail('unexpected_value', 'objectAttributes')
+      reader.fail('unexpected_value', 'objectAttributes', 'TPMA_OBJECT with no reserved bit set')
     const authPolicy = readAuthPolicy(reader, nameAlgorithm)
     const key = kind === 'rsa' ? readRsa(reader) : readEcc(reader)
     const name = nameOf(nameAlgorithm, bytes)
@@ -60,14 +60,16 @@ function readKind(reader: ByteReader): 'rsa' | 'ecc' {
   const type = reader.u16be('type')
   if (type === TPM_ALG.rsa) return 'rsa'
   if (type === TPM_ALG.ecc) return 'ecc'
-  return reader.fail('unexpected_value', 'type')
+  return reader.fail('unexpected_value', 'type', '0x0001: RSA, or 0x0023: ECC')
 }
 
 /** Empty, or a digest of the name algorithm. TPM 2.0 Part 2 §12.2.4 */
 function readAuthPolicy(reader: ByteReader, nameAlgorithm: HashAlgorithm): Uint8Array {
   const size = DIGEST_BYTES[nameAlgorithm]
   const policy = reader.sized16be(size, 'authPolicy')
-  if (policy.length !== 0 && policy.length !== size) reader.fail('unexpected_value', 'authPolicy')
+  if (policy.length !== 0 && policy.length !== size) {
+    reader.fail('unexpected_value', 'authPolicy', `nothing, or ${size} bytes: a digest of nameAlg`)
+  }
   return policy
 }
 
@@ -76,12 +78,16 @@ function readRsa(reader: ByteReader): Pick<TpmPublic, 'scheme' | 'jwk'> {
   skipSymmetric(reader)
   const scheme = readRsaScheme(reader)
   const bits = reader.u16be('keyBits')
-  if (!RSA_KEY_BITS.includes(bits)) reader.fail('unexpected_value', 'keyBits')
+  if (!RSA_KEY_BITS.includes(bits)) {
+    reader.fail('unexpected_value', 'keyBits', `one of ${RSA_KEY_BITS.join(', ')}`)
+  }
   const exponent = reader.u32be('exponent') || RSA_DEFAULT_EXPONENT
-  if (exponent < 3 || exponent % 2 === 0) reader.fail('unexpected_value', 'exponent')
+  if (exponent < 3 || exponent % 2 === 0) {
+    reader.fail('unexpected_value', 'exponent', '0 for 65537, or an odd number from 3')
+  }
   const modulus = reader.sized16be(bits / 8, 'unique')
   if (modulus.length !== bits / 8 || !((modulus[0] ?? 0) & 0x80)) {
-    reader.fail('unexpected_value', 'unique')
+    reader.fail('unexpected_value', 'unique', `${bits / 8} bytes whose first bit is set`)
   }
   return { scheme, jwk: { kty: 'RSA', n: toBase64Url(modulus), e: toBase64Url(minimal(exponent)) } }
 }
@@ -90,7 +96,9 @@ function readRsa(reader: ByteReader): Pick<TpmPublic, 'scheme' | 'jwk'> {
 function readEcc(reader: ByteReader): Pick<TpmPublic, 'scheme' | 'jwk'> {
   skipSymmetric(reader)
   const scheme = readEccScheme(reader)
-  const curve = CURVES.get(reader.u16be('curveID')) ?? reader.fail('unexpected_value', 'curveID')
+  const curve =
+    CURVES.get(reader.u16be('curveID')) ??
+    reader.fail('unexpected_value', 'curveID', '0x0003: P-256, or 0x0004: P-384')
   skipKdf(reader)
   const x = readCoordinate(reader, curve.bytes, 'x')
   const y = readCoordinate(reader, curve.bytes, 'y')
@@ -104,14 +112,19 @@ function readEcc(reader: ByteReader): Pick<TpmPublic, 'scheme' | 'jwk'> {
 function skipSymmetric(reader: ByteReader): void {
   const algorithm = reader.u16be('symmetric')
   if (algorithm === TPM_ALG.null) return
-  if (algorithm !== TPM_ALG.aes) reader.fail('unexpected_value', 'symmetric')
+  if (algorithm !== TPM_ALG.aes) {
+    reader.fail('unexpected_value', 'symmetric', '0x0010: NULL, or 0x0006: AES')
+  }
   if (![128, 192, 256].includes(reader.u16be('symmetric.keyBits'))) {
-    reader.fail('unexpected_value', 'symmetric.keyBits')
+    reader.fail('unexpected_value', 'symmetric.keyBits', '128, 192 or 256')
   }
   if (reader.u16be('symmetric.mode') !== TPM_ALG.cfb) {
-    reader.fail('unexpected_value', 'symmetric.mode')
+    reader.fail('unexpected_value', 'symmetric.mode', '0x0043: CFB')
   }
 }
+
+const RSA_SCHEMES = '0x0010: NULL, 0x0014: RSASSA, 0x0016: RSAPSS, 0x0015: RSAES or 0x0017: OAEP'
+const ECC_SCHEMES = '0x0010: NULL, 0x0018: ECDSA or 0x0019: ECDH'
 
 /** TPMT_RSA_SCHEME, Part 2 §11.2.4.2. */
 function readRsaScheme(reader: ByteReader): TpmKeyScheme | null {
@@ -127,7 +140,7 @@ function readRsaScheme(reader: ByteReader): TpmKeyScheme | null {
     case TPM_ALG.rsaes:
       return { algorithm: 'rsaes', hash: null }
     default:
-      return reader.fail('unexpected_value', 'scheme')
+      return reader.fail('unexpected_value', 'scheme', RSA_SCHEMES)
   }
 }
 
@@ -141,7 +154,7 @@ function readEccScheme(reader: ByteReader): TpmKeyScheme | null {
     case TPM_ALG.ecdh:
       return { algorithm: 'ecdh', hash: readHashAlgorithm(reader, 'scheme.hash') }
     default:
-      return reader.fail('unexpected_value', 'scheme')
+      return reader.fail('unexpected_value', 'scheme', ECC_SCHEMES)
   }
 }
 
@@ -155,14 +168,17 @@ function skipKdf(reader: ByteReader): void {
     TPM_ALG.kdf2,
     TPM_ALG.kdf1Sp800108,
   ]
-  if (!known.includes(kdf)) reader.fail('unexpected_value', 'kdf')
+  if (!known.includes(kdf)) {
+    const expected = '0x0010: NULL, 0x0007: MGF1, or 0x0020 to 0x0022: a KDF'
+    reader.fail('unexpected_value', 'kdf', expected)
+  }
   readHashAlgorithm(reader, 'kdf.hash')
 }
 
 /** Some TPMs drop leading zeros; a JWK needs the full width (RFC 7518 §6.2.1.2). */
 function readCoordinate(reader: ByteReader, width: number, field: string): Uint8Array {
   const coordinate = reader.sized16be(width, field)
-  if (coordinate.length === 0) reader.fail('unexpected_value', field)
+  if (coordinate.length === 0) reader.fail('unexpected_value', field, `1 to ${width} bytes`)
   return leftPad(coordinate, width)
 }
 

@@ -88,7 +88,11 @@ function readScheme(reader: ByteReader): TpmtSignature['scheme'] {
     case TPM_ALG.ecdsa:
       return 'ecdsa'
     default:
-      return reader.fail('unexpected_value', 'sigAlg')
+      return reader.fail(
+        'unexpected_value',
+        'sigAlg',
+        '0x0014: RSASSA, 0x0016: RSAPSS or 0x0018: ECDSA',
+      )
   }
 }
 

@@ -26,7 +26,7 @@ const RSA = 1
  */
 export function parseIdks(bytes: Uint8Array): Result<RsaPublicKey, ParseFailure> {
   return parse('VSM_IDKS_INFO', bytes, MAX_IDKS_BYTES, (reader) => {
-    if (reader.u32le('KeyAlgID') !== RSA) reader.fail('unexpected_value', 'KeyAlgID')
+    reader.onlyU32le(RSA, 'KeyAlgID', 'RSA')
     const bits = reader.u32le('KeyBitLength')
     const exponentBytes = reader.capped(
       reader.u32le('PublicExpLengthBytes'),
@@ -38,10 +38,19 @@ export function parseIdks(bytes: Uint8Array): Result<RsaPublicKey, ParseFailure>
       MAX_IDKS_MODULUS_BYTES,
       'ModulusSizeBytes',
     )
-    if (bits !== modulusBytes * 8) reader.fail('unexpected_value', 'KeyBitLength')
+    if (bits !== modulusBytes * 8) {
+      reader.fail(
+        'unexpected_value',
+        'KeyBitLength',
+        `${modulusBytes * 8}: 8 times ModulusSizeBytes`,
+      )
+    }
     const exponent = reader.bytes(exponentBytes, 'PublicExponent')
     const key = toRsaPublicKey(reader.bytes(modulusBytes, 'Modulus'), exponent)
-    return key ?? reader.fail('unexpected_value', 'Modulus')
+    return (
+      key ??
+      reader.fail('unexpected_value', 'Modulus', 'an odd number of 2048 to 4096 bits, big-endian')
+    )
   })
 }
 

@@ -83,8 +83,8 @@ const DEBUG_FLAGS = 0x7
 export function parseVbsReport(bytes: Uint8Array): Result<VbsReport, ParseFailure> {
   return parse('VBS_ENCLAVE_REPORT_PKG', bytes, MAX_REPORT_PACKAGE_BYTES, (reader) => {
     const packageSize = reader.u32le('PackageSize')
-    expectValue(reader, 'Version', PACKAGE_VERSION)
-    expectValue(reader, 'SignatureScheme', SHA256_RSA_PSS_SHA256)
+    reader.onlyU32le(PACKAGE_VERSION, 'Version')
+    reader.onlyU32le(SHA256_RSA_PSS_SHA256, 'SignatureScheme', 'RSASSA-PSS with SHA-256')
     const statementSize = reader.capped(
       reader.u32le('SignedStatementSize'),
       MAX_REPORT_PACKAGE_BYTES,
@@ -95,9 +95,11 @@ export function parseVbsReport(bytes: Uint8Array): Result<VbsReport, ParseFailur
       MAX_REPORT_SIGNATURE_BYTES,
       'SignatureSize',
     )
-    expectValue(reader, 'Reserved', 0)
-    if (packageSize !== PACKAGE_HEADER_BYTES + statementSize + signatureSize) {
-      reader.fail('unexpected_value', 'PackageSize')
+    reader.onlyU32le(0, 'Reserved')
+    const size = PACKAGE_HEADER_BYTES + statementSize + signatureSize
+    if (packageSize !== size) {
+      const expected = `${size}: the header and both sizes in it`
+      reader.fail('unexpected_value', 'PackageSize', expected)
     }
     const start = PACKAGE_HEADER_BYTES
     const report = readStatement(reader.sub(statementSize, 'SignedStatement'), statementSize)
@@ -146,8 +148,8 @@ async function importReportKey(jwk: JsonWebKey): Promise<Result<VerificationKey,
 }
 
 function readStatement(reader: ByteReader, size: number) {
-  expectValue(reader, 'ReportSize', size)
-  expectValue(reader, 'ReportVersion', REPORT_VERSION)
+  reader.onlyU32le(size, 'ReportSize', 'SignedStatementSize')
+  reader.onlyU32le(REPORT_VERSION, 'ReportVersion')
   const enclaveData = reader.bytes(64, 'EnclaveData')
   const identity: EnclaveIdentity = {
     ownerId: reader.bytes(32, 'OwnerId'),
@@ -172,10 +174,14 @@ function readStatement(reader: ByteReader, size: number) {
 
 /** VBS_ENCLAVE_REPORT_VARDATA_HEADER and VBS_ENCLAVE_REPORT_MODULE, the only kind there is. */
 function readModule(reader: ByteReader): EnclaveModule {
-  expectValue(reader, 'VARDATA.DataType', VARDATA_MODULE)
+  reader.onlyU32le(VARDATA_MODULE, 'VARDATA.DataType', 'a module')
   const size = reader.u32le('VARDATA.Size')
-  if (size < VARDATA_HEADER_BYTES) reader.fail('unexpected_value', 'VARDATA.Size')
-  const block = reader.sub(size - VARDATA_HEADER_BYTES, 'VARDATA.Size')
+  if (size < VARDATA_HEADER_BYTES) {
+    reader.fail('unexpected_value', 'VARDATA.Size', `at least ${VARDATA_HEADER_BYTES}`)
+  }
+  const most = reader.remaining + VARDATA_HEADER_BYTES
+  if (size > most) reader.fail('truncated', 'VARDATA.Size', `at most ${most}`)
+  const block = reader.sub(size - VARDATA_HEADER_BYTES, 'VARDATA')
   const module = {
     uniqueId: block.bytes(32, 'UniqueId'),
     authorId: block.bytes(32, 'AuthorId'),
@@ -190,17 +196,14 @@ function readModule(reader: ByteReader): EnclaveModule {
 
 /** UTF-16LE up to a NUL that must be there; what follows is padding of zeros. */
 function readModuleName(block: ByteReader): string {
-  const raw = Buffer.from(block.rest())
+  const raw = Buffer.from(block.rest('ModuleName'))
   let end = 0
   while (end + 1 < raw.length && raw.readUInt16LE(end) !== 0) end += 2
   const padding = raw.subarray(end)
   const name = raw.toString('utf16le', 0, end)
   if (padding.length < 2 || padding.some((byte) => byte !== 0) || !name.isWellFormed()) {
-    block.fail('unexpected_value', 'ModuleName')
+    const expected = 'UTF-16 with a NUL at its end, then nothing but zeros'
+    block.fail('unexpected_value', 'ModuleName', expected)
   }
   return name
-}
-
-function expectValue(reader: ByteReader, field: string, value: number): void {
-  if (reader.u32le(field) !== value) reader.fail('unexpected_value', field)
 }

@@ -5,7 +5,9 @@ const place = z
   .object({
     member: z.string().optional().meta({ description: 'Path in the message.' }),
     event: count.optional().meta({ description: 'Number of the event in the boot log.' }),
-    offset: count.optional().meta({ description: 'From the start of the member.' }),
+    offset: count
+      .optional()
+      .meta({ description: 'Where the field that is wrong begins, from the start of the member.' }),
     pcrs: z.array(count).optional(),
     structure: z.string().optional().meta({ description: 'And a field of it, after a dot.' }),
   })

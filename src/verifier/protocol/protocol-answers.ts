@@ -3,6 +3,9 @@ import { invalid, type WireAnswer } from './wire-answers.ts'
 
 const context = { form: 'invalid', coarse: 'context_refused' } as const
 
+const SIZE_OF_TPM2B =
+  'Members of the protocol hold TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC without the size of a TPM2B.'
+
 /** What an agent is told of the refusals that every kind of evidence shares: all of them. */
 export const PROTOCOL_ANSWERS: Readonly<Record<ProtocolFailure['reason'], WireAnswer>> = {
   api_version_missing: invalid(
@@ -163,7 +166,7 @@ export const PROTOCOL_ANSWERS: Readonly<Record<ProtocolFailure['reason'], WireAn
   ),
   truncated: invalid(
     'A binary structure ends before it is complete.',
-    'Send all of it: bytes are missing at the offset.',
+    'Send all of it: bytes are missing in the field that begins at the offset.',
   ),
   trailing_bytes: invalid(
     'Bytes follow the end of a binary structure.',
@@ -175,9 +178,11 @@ export const PROTOCOL_ANSWERS: Readonly<Record<ProtocolFailure['reason'], WireAn
     'Check the byte order and what stands before the offset, as a size field too many or too few ' +
       'shifts all that follows.',
   ),
-  unexpected_value: invalid(
-    'A field of a binary structure has a value that it may not have.',
-    'Check the field that where names, and what stands before it: protocol members hold ' +
-      'TPMS_ATTEST, TPMT_SIGNATURE and TPMT_PUBLIC without the size of a TPM2B.',
-  ),
+  unexpected_value: {
+    ...invalid(
+      'A field of a binary structure has a value that it may not have.',
+      'Check the field that where names, its byte order, and what stands before it.',
+    ),
+    hint: ({ structure = '' }) => (structure.startsWith('TPM') ? SIZE_OF_TPM2B : undefined),
+  },
 }

@@ -54,6 +54,8 @@ export const COARSE_CODES = {
 
 /** What an agent is told of one reason, and what the catalogue says of it. */
 export type WireAnswer = Explanation & {
+  /** What more there is to do about some failures of this reason, in whole sentences. */
+  readonly hint?: (failure: Failure) => string | undefined
   readonly form: keyof typeof FORMS
   /** What would have been right, where the failure itself says nothing. */
   readonly expected?: string
@@ -80,7 +82,9 @@ export function statusOfAnswer({ form }: WireAnswer): WireError['status'] {
 export function writeWireError(failure: Failure, answer: WireAnswer, requestId: string): WireError {
   const { form, coarse } = answer
   const { status, code } = FORMS[form]
-  const message = explainInWords(coarse === undefined ? answer : COARSE_CODES[coarse])
+  const told = coarse === undefined ? answer : COARSE_CODES[coarse]
+  const hint = coarse === undefined ? answer.hint?.(failure) : undefined
+  const message = [explainInWords(told), hint].filter((part) => part !== undefined).join(' ')
   const innererror = { ...describeFailure(failure, answer), request_id: requestId }
   return { status, body: { error: { code, message, innererror } } }
 }

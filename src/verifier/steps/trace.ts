@@ -4,6 +4,9 @@ import type { Err, Failure, Result } from '../../base/result.ts'
 /** The steps that come before any evidence is looked at; those of a kind stand with the kind. */
 export const REQUEST_STEPS = ['service_context', 'request_signature'] as const
 
+/** Reading the message: told where that fails, since nothing else is taken then. */
+export const MESSAGE_STEP = 'message'
+
 /** One thing that was checked. */
 export type TraceStep = {
   readonly step: string

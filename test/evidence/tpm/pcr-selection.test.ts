@@ -40,7 +40,7 @@ describe('TPML_PCR_SELECTION', () => {
 
   test('refuses the same bank twice', () => {
     const refused = parsePcrSelections(concat(u32(2), SHA256_ALL, SHA256_ALL))
-    expect(expectRefusal(refused, 'unexpected_value')).toMatchObject({ field: 'hash', offset: 12 })
+    expect(expectRefusal(refused, 'unexpected_value')).toMatchObject({ field: 'hash', offset: 10 })
   })
 
   test.each([

@@ -56,6 +56,16 @@ describe('an answer to a refusal', () => {
     })
   })
 
+  test('speaks of sizes of a TPM2B only where the structure is a TPM', () => {
+    const messageOf = (structure: string) =>
+      answer('unexpected_value', { structure, field: 'any' }).body.error.message
+    expect(messageOf('TPMS_ATTEST')).toContain('TPM2B')
+    for (const other of ['SIPA_EVENT', 'VBS_ENCLAVE_REPORT_PKG', 'TCG_EVENT_LOG']) {
+      expect(messageOf(other), other).not.toContain('TPM2B')
+    }
+    expect(messageOf('NCRYPT_TPM_PLATFORM_ATTESTATION_STATEMENT')).not.toContain('TPM2B')
+  })
+
   test('ATTACK: what a failure found stays here', () => {
     const text = JSON.stringify(answer('quote_nonce_mismatch', { found: 'f00d' }))
     expect(text).not.toContain('f00d')

@@ -72,7 +72,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-with-size',
     changed: 'quote is a TPM2B_ATTEST, with a size before it, and not a TPMS_ATTEST.',
     ...{ status: 400, code: 'unexpected_value' },
-    where: { member: `${CURRENT}.quote`, offset: 4, structure: 'TPMS_ATTEST.magic' },
+    where: { member: `${CURRENT}.quote`, offset: 0, structure: 'TPMS_ATTEST.magic' },
     send: (bench) =>
       bench.request({ tamper: withEvidence(({ quote }) => ({ quote: sized(quote) })) }),
   },
@@ -80,7 +80,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'quote-signature-bare',
     changed: 'signature is the RSA signature alone, without the four bytes and the size before it.',
     ...{ status: 400, code: 'unexpected_value' },
-    where: { member: `${CURRENT}.signature`, offset: 2, structure: 'TPMT_SIGNATURE.sigAlg' },
+    where: { member: `${CURRENT}.signature`, offset: 0, structure: 'TPMT_SIGNATURE.sigAlg' },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ signature }) => {

@@ -1,5 +1,5 @@
 import { DIGEST_BYTES } from '../../../base/digest.ts'
-import { hashAlgorithmOf } from '../../../evidence/tpm/algorithms.ts'
+import { HASH_IDS, hashAlgorithmOf } from '../../../evidence/tpm/algorithms.ts'
 import type { PcrBank } from '../../../evidence/tpm/pcr.ts'
 import {
   MAX_LOG_BYTES,
@@ -75,8 +75,7 @@ function readLogs(reader: MessageReader): BootLogs {
 function readBank(reader: MessageReader): PcrBank {
   const algorithm = hashAlgorithmOf(reader.integer('algorithm', MAX_TPM_ALG_ID))
   if (algorithm === undefined) {
-    const expected = 'the TPM_ALG_ID of a hash: 4, 11, 12 or 13'
-    reader.fail('message_member_invalid', 'algorithm', expected)
+    reader.fail('message_member_invalid', 'algorithm', HASH_IDS)
   }
   const values = new Map<number, Uint8Array>()
   for (const value of reader.objects('values', MAX_PCRS)) {

@@ -28,7 +28,7 @@ const otherPublic = () => {
 export const ENROLMENT_CASES: readonly RefusalCase[] = [
   {
     ...{ reason: 'ak_public_malformed', tries: 'three bytes for a public area', status: 400 },
-    where: { member: 'ak_public', offset: 2, structure: 'TPMT_PUBLIC.type' },
+    where: { member: 'ak_public', offset: 0, structure: 'TPMT_PUBLIC.type' },
     send: begin(() => ({ ak_public: 'AQID' })),
   },
   {

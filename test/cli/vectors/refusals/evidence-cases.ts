@@ -89,7 +89,7 @@ export const EVIDENCE_CASES: readonly RefusalCase[] = [
   {
     reason: 'truncated',
     tries: 'a quote without its last byte',
-    where: { member: `${CURRENT}.quote`, offset: 113, structure: 'TPMS_ATTEST.pcrDigest' },
+    where: { member: `${CURRENT}.quote`, offset: 111, structure: 'TPMS_ATTEST.pcrDigest' },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ quote }) => ({ quote: toBase64Url(bytesOf(quote).slice(0, -1)) })),
@@ -98,7 +98,7 @@ export const EVIDENCE_CASES: readonly RefusalCase[] = [
   {
     reason: 'length_over_limit',
     tries: 'a quote whose first size is 65535',
-    where: { member: `${CURRENT}.quote`, offset: 8, structure: 'TPMS_ATTEST.qualifiedSigner' },
+    where: { member: `${CURRENT}.quote`, offset: 6, structure: 'TPMS_ATTEST.qualifiedSigner' },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ quote }) => ({ quote: patched(quote, 6, 0xff, 0xff) })),
