@@ -3,12 +3,17 @@ import { describe, expect, test } from 'vitest'
 import { digest } from '../../src/base/digest.ts'
 import type { Result } from '../../src/base/result.ts'
 import type { ParseFailure } from '../../src/evidence/bytes.ts'
-import { parseIdentityKey } from '../../src/evidence/event-log/sipa-payloads.ts'
+import { parseSipaElements } from '../../src/evidence/event-log/sipa.ts'
+import {
+  parseIdentityKey,
+  parseRevocationList,
+  parseSiPolicy,
+} from '../../src/evidence/event-log/sipa-payloads.ts'
 import { parsePlatformStatement } from '../../src/evidence/tpm/platform-statement.ts'
 import { parseVbsReport } from '../../src/evidence/vbs/report.ts'
 import { type RunFile, readAgentVectors, readFolder, readValue } from '../support/agent-vectors.ts'
 import { describeVectors, vector } from '../support/vectors.ts'
-import { identityKey } from './event-log/support.ts'
+import { bytes, identityKey, u16, u32, u64, utf16le } from './event-log/support.ts'
 
 /*
  * The tables of docs/agent-evidence.md that have names are what a vendor looks a refusal up in: each name
@@ -104,6 +109,34 @@ function takenWithAnyValue(
 
 test('the page has four tables of fields', () => {
   expect(TABLES.map((rows) => rows.length)).toEqual([6, 9, 21, 8])
+})
+
+const SHA256_ID = 0x0b
+const digestBytes = Buffer.alloc(32, 1)
+const nameBytes = utf16le('CI\0')
+
+test.each<[string, Parser, Uint8Array]>([
+  ['of Windows holds elements', parseSipaElements, bytes(u32(0x00040001), u32(1), Buffer.alloc(1))],
+  [
+    'a SIPAEVENT_SI_POLICY_PAYLOAD: ',
+    parseSiPolicy,
+    bytes(u64(3), u16(nameBytes.length), u16(SHA256_ID), u32(32), nameBytes, digestBytes),
+  ],
+  [
+    'a SIPAEVENT_REVOCATION_LIST_PAYLOAD: ',
+    parseRevocationList,
+    bytes(u64(5), u32(32), u16(SHA256_ID), digestBytes),
+  ],
+])('fields in the prose are those of the reader, in their order: %s', (where, parse, valid) => {
+  const [, prose = ''] = PAGE.split(where)
+  const [line = ''] = prose.split('\n')
+  const told = [...line.matchAll(/`(?:u(\d+) )?(\w+)`/g)].map(([, bits = '', name]) => [name, bits])
+  const read = readByCutting(parse, (length) => valid.subarray(0, length), valid.length)
+  expect(told).toHaveLength(read.filter(({ name }) => name !== 'eventData').length)
+  for (const [index, [name, bits]] of told.entries()) {
+    expect(name).toBe(read[index]?.name)
+    if (bits !== '') expect(Number(bits)).toBe(8 * (read[index]?.bytes ?? 0))
+  }
 })
 
 describe('names, offsets and sizes are those of the reader', () => {

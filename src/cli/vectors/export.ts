@@ -7,7 +7,6 @@ import { printJson, printText } from '../framework/output.ts'
 import { createProgress, renderBar } from '../framework/progress.ts'
 import { openFixedService } from './fixed-service.ts'
 import { makeVectors } from './make-vectors.ts'
-import { VECTORS_README } from './readme.ts'
 
 export const exportVerb = verb({
   summary: 'write the golden vectors of the protocol of agents into a folder',
@@ -26,10 +25,9 @@ The keys in them are known to everybody. No setting of yours is read, no databas
     const store = await openMemoryStore()
     try {
       const service = await openFixedService({ store })
-      const vectors = await makeVectors(service, (made, all) => {
+      const files = await makeVectors(service, (made, all) => {
         progress.show(`${renderBar(made, all)}  ${made}/${all} files`)
       }).finally(progress.end)
-      const files = new Map([['README.md', VECTORS_README], ...vectors])
       const target = resolve(folder)
       const differing = await compareFiles(target, files)
       if (!check) await writeFiles(target, files)

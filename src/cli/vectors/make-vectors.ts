@@ -4,6 +4,7 @@ import { privateJwk } from '../../simulator/fixed-keys.ts'
 import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
 import { endorsementKey, keysOfDevice } from './fixed-device.ts'
 import { type FixedService, serviceKeys, VECTORS_NOW, vectorsSecret } from './fixed-service.ts'
+import { VECTORS_README } from './readme.ts'
 import { RefusalBench } from './refusal-bench.ts'
 import { ENROLMENT_REFUSALS } from './refusals/enrolment.ts'
 import { EVIDENCE_REFUSALS } from './refusals/evidence.ts'
@@ -31,11 +32,15 @@ export async function makeVectors(
   onFile: (made: number, all: number) => void = () => {},
 ): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>()
-  const all = 2 + RUN_PLANS.length + REFUSAL_PLANS.length
-  const add = (path: string, content: object) => {
-    files.set(path, `${JSON.stringify(content, null, 2)}\n`)
+  const all = 3 + RUN_PLANS.length + REFUSAL_PLANS.length
+  const addText = (path: string, text: string) => {
+    files.set(path, text)
     onFile(files.size, all)
   }
+  const add = (path: string, content: object) => {
+    addText(path, `${JSON.stringify(content, null, 2)}\n`)
+  }
+  addText('README.md', VECTORS_README)
   add('service.json', describeService(service))
   const runs = new Map<string, GoodRun>()
   for (const plan of RUN_PLANS) {

@@ -97,9 +97,10 @@ describe('the table of settings', () => {
     }
   })
 
-  test.each(ROWS)('$event has the width that is told', ({ id, width }) => {
+  test.each(ROWS)('$event has the width that is told, and is named', ({ id, event, width }) => {
     for (const other of [1, 2, 4, 8].filter((one) => one !== width)) {
-      expectRefusal(parseSipaElements(element(id, other, 1)), 'unexpected_value')
+      const refused = expectRefusal(parseSipaElements(element(id, other, 1)), 'unexpected_value')
+      expect(refused).toMatchObject({ structure: 'SIPA_EVENT', field: event })
     }
   })
 })
