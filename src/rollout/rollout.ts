@@ -29,7 +29,7 @@ export type Rollout = {
   /** Index into the stages of the plan. */
   readonly stage: number
   readonly plan: RolloutPlan
-  /** Since when it is in this pass and stage. */
+  /** Since when it is in this pass and stage without a pause: what goes on after one bakes anew. */
   readonly since: Date
   /** Index of each stage of the enforce pass to the ISO 8601 time at which it was entered. */
   readonly enforcedAt: Readonly<Record<string, string>>

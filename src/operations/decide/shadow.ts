@@ -3,8 +3,8 @@ import { type Decided, decide } from '../../access/decide.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { forgetOldest } from '../../base/forget-oldest.ts'
 import { exceedsBudget } from '../../rollout/budget.ts'
-import type { Rollout } from '../../rollout/rollout.ts'
-import type { RolloutObservation } from '../../store/rules/rollouts.ts'
+import { isOpen, type Rollout } from '../../rollout/rollout.ts'
+import type { RolloutObservation, RolloutStepAnswer } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
 import { haltRollout } from '../release/drive-rollout.ts'
 import type { RulesInForce } from '../release/rules-in-force.ts'
@@ -36,8 +36,10 @@ export type DecidedOnTrial = {
   readonly rulesInForce: RulesInForce
 }
 
+/** What was seen in one pass and stage, whatever is paused and goes on in them. */
 type Seen = {
-  readonly rollout: Rollout
+  /** As it was known last: of the newest revision. */
+  rollout: Rollout
   decisions: number
   at: Date
   /** Devices that lost something, and the reasons. */
@@ -50,12 +52,14 @@ type Seen = {
 /** Devices that are told apart, more than any budget that a rollout should have. */
 const MAX_DEVICES = 10_000
 const EXAMPLES = 5
-/** Revisions that are remembered: one rollout at a time, and its last steps. */
-const MAX_REVISIONS = 8
+/** Stages that are remembered: one rollout at a time, and its last stages. */
+const MAX_STAGES = 8
+/** Once from the revision that is known, and once from the one that another process has made of it. */
+const MAX_TRIES = 2
 const REPORT_EVERY_MS = 5000
 
 export function createShadowDecisions(options: {
-  readonly store: Pick<Store, 'observeRollout' | 'stepRollout' | 'recordRolloutHealth'>
+  readonly store: ShadowStore
   /** Names this process. */
   readonly reporter: string
   /** Whether the device counts against the budget of a rollout. */
@@ -91,14 +95,19 @@ export function createShadowDecisions(options: {
       reportedAt = now.getTime()
       const halted: Rollout[] = []
       const faults: unknown[] = []
-      for (const tally of seen.values()) {
-        // A halt waits for no report, and no rollout for another.
-        await reportSeen(tally, { store, reporter }).catch((fault: unknown) => faults.push(fault))
-        if (tally.halt !== 'wanted') continue
-        const newlyDenied = tally.devices.size
-        const answer = await haltRollout(store, tally.rollout, { newlyDenied, now })
-        tally.halt = 'done'
-        if (answer === 'applied') halted.push(tally.rollout)
+      for (const [key, tally] of seen) {
+        for (let tries = 0; tries < MAX_TRIES; tries++) {
+          // A halt waits for no report, and no rollout for another.
+          const told = await reportSeen(tally, { store, reporter }).catch((fault: unknown) => {
+            faults.push(fault)
+          })
+          const ended = await haltIfWanted(tally, store, now)
+          if (ended === 'applied') halted.push(tally.rollout)
+          if (told !== 'superseded' && ended !== 'superseded') break
+          if (await catchUp(tally, store)) continue
+          seen.delete(key)
+          break
+        }
       }
       if (faults.length > 0 && halted.length === 0) throw faults[0]
       return halted
@@ -106,20 +115,54 @@ export function createShadowDecisions(options: {
   }
 }
 
+type ShadowStore = Pick<Store, 'observeRollout' | 'stepRollout' | 'recordRolloutHealth' | 'rollout'>
+
 async function reportSeen(
   tally: Seen,
-  { store, reporter }: { readonly store: Pick<Store, 'observeRollout'>; readonly reporter: string },
-): Promise<void> {
+  { store, reporter }: { readonly store: ShadowStore; readonly reporter: string },
+): Promise<'applied' | 'superseded' | undefined> {
   const { decisions, told } = tally
-  if (decisions <= told) return
-  await store.observeRollout(describe(tally, reporter))
-  tally.told = decisions
+  if (decisions <= told) return undefined
+  const answer = await store.observeRollout(describe(tally, reporter))
+  if (answer === 'applied') tally.told = decisions
+  return answer
+}
+
+async function haltIfWanted(
+  tally: Seen,
+  store: ShadowStore,
+  now: Date,
+): Promise<RolloutStepAnswer | undefined> {
+  if (tally.halt !== 'wanted') return undefined
+  const newlyDenied = tally.devices.size
+  const answer = await haltRollout(store, tally.rollout, { newlyDenied, now })
+  if (answer === 'applied') tally.halt = 'done'
+  return answer
+}
+
+/**
+ * Somebody has taken a step meanwhile. Where that was a pause, or the end of one, what was seen is still
+ * what the stage loses; `false` where the stage is over.
+ */
+async function catchUp(tally: Seen, store: ShadowStore): Promise<boolean> {
+  const current = await store.rollout(tally.rollout.rolloutId)
+  if (current === null || !isOpen(current.state)) return false
+  if (nameTally(current) !== nameTally(tally.rollout)) return false
+  tally.rollout = current
+  return true
+}
+
+function nameTally({ rolloutId, pass, stage }: Rollout): string {
+  return `${rolloutId} ${pass} ${stage}`
 }
 
 function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
-  const key = `${rollout.rolloutId} ${rollout.revision}`
+  const key = nameTally(rollout)
   const known = seen.get(key)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    if (known.rollout.revision < rollout.revision) known.rollout = rollout
+    return known
+  }
   const tally: Seen = {
     rollout,
     decisions: 0,
@@ -129,7 +172,7 @@ function tallyOf(seen: Map<string, Seen>, rollout: Rollout, now: Date): Seen {
     halt: 'no',
   }
   seen.set(key, tally)
-  forgetOldest(seen, MAX_REVISIONS)
+  forgetOldest(seen, MAX_STAGES)
   return tally
 }
 

@@ -34,7 +34,10 @@ export type Rollouts = {
     readonly revision: number
     readonly health: RolloutHealth
   }) => Promise<'applied' | 'superseded'>
-  /** What one process saw of real questions in this revision so far: the whole of it each time. */
+  /**
+   * What one process saw of real questions in this pass and stage so far: the whole of it each time. A step
+   * that stays in them, like a pause, takes it along to its revision.
+   */
   readonly observeRollout: (input: RolloutObservation) => Promise<'applied' | 'superseded'>
   readonly rolloutObservations: (
     rolloutId: string,

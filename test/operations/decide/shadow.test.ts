@@ -271,6 +271,20 @@ describe('a report that fails', () => {
     })
   })
 
+  test('of a halt is told at once where another process has paused the stage meanwhile', async () => {
+    await withRollout(demanding(), { pass: 'enforce' }, async (rollout) => {
+      failing.set('stepRollout', 1)
+      await askAll([first, second, third, fourth])
+      const { rolloutId, revision, pass, stage } = rollout
+      const pause = { rolloutId, revision, pass, stage, action: 'paused', state: 'paused' } as const
+      const now = service.clock.now()
+      const by = { note: '', health: null, by: 'another process', now }
+      expect(await store.stepRollout({ ...pause, ...by })).toBe('applied')
+      expect(await service.services.shadow.report(now)).toMatchObject([{ rolloutId }])
+      expect(await fleet.rollout(rolloutId)).toMatchObject({ state: 'halted', stage })
+    })
+  })
+
   test('comes too late where another process took the next step, and changes nothing', async () => {
     await withRollout(demanding(), { pass: 'enforce' }, async (rollout) => {
       failing.set('stepRollout', 1)

@@ -409,6 +409,21 @@ export function controlContract(subject: () => StoreUnderTest): void {
       expect(await observed(rollout.rolloutId)).toEqual([['one', 20, 9]])
     })
 
+    test('belongs to a stage, and goes along with each step that stays in it', async () => {
+      const rollout = await start()
+      const { rolloutId } = rollout
+      const told = observationOf(rollout, 'one')
+      await store().observeRollout(told)
+      await store().stepRollout(stepOf(rollout, { action: 'paused', state: 'paused' }))
+      expect(await store().observeRollout({ ...told, decisions: 11 })).toBe('superseded')
+      expect(await observed(rolloutId, 2)).toEqual([['one', 10, 2]])
+      const paused = await readRollout(rolloutId)
+      const resume = { revision: paused.revision, action: 'resumed', now: at(70) } as const
+      await store().stepRollout(stepOf(paused, resume))
+      expect(await observed(rolloutId, 3)).toEqual([['one', 10, 2]])
+      expect(await readRollout(rolloutId)).toMatchObject({ state: 'running', since: at(70) })
+    })
+
     test('belongs to a revision, and is not taken for another', async () => {
       const rollout = await start()
       await store().observeRollout(observationOf(rollout, 'one'))
