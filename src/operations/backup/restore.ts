@@ -7,6 +7,7 @@ import {
   claimFolder,
   DATABASE_FOLDER,
   makePrivateFolder,
+  RESTORING,
   STORE_FOLDER,
 } from '../../store/drivers/embedded.ts'
 import { DataDirectoryBusyError } from '../../store/store-error.ts'
@@ -29,7 +30,7 @@ export async function restoreBackup(input: {
   const claimed = await claimFolder(await makePrivateFolder(store))
   if (claimed === undefined)
     throw new DataDirectoryBusyError(`${store} is in use: stop the service`)
-  const draft = await mkdtemp(join(store, 'restoring-'))
+  const draft = await mkdtemp(join(store, RESTORING))
   try {
     const unpacked = await unpackBackup(file, draft)
     if (!unpacked.ok) return unpacked

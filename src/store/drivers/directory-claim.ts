@@ -1,4 +1,4 @@
-import { link, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { link, lstat, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { digest } from '../../base/digest.ts'
@@ -65,6 +65,8 @@ export async function claimDirectory(
   claim: DirectoryClaim,
 ): Promise<DirectoryClaim | null> {
   const content = JSON.stringify(claim)
+  if (parseClaim(content) === undefined)
+    throw new TypeError(`no place of a socket: ${claim.socket}`)
   const draft = join(folder, `draft${nameAfter(content)}`)
   await writeFile(draft, content, { mode: 0o600 })
   try {
@@ -132,8 +134,14 @@ async function takeFirstPlace(
   await rename(taken, join(folder, OWNER))
   for (const { name, claim } of dead) {
     if (name !== OWNER) await rm(join(folder, name), { force: true })
-    if (claim !== undefined) await rm(socketOf(folder, claim), { force: true })
+    if (claim !== undefined) await removeSocket(socketOf(folder, claim))
   }
+}
+
+/** Removes what a dead claimant listened on. What is no socket is not its own, whatever its claim says. */
+async function removeSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined)
+  if (found?.isSocket() === true) await rm(path, { force: true })
 }
 
 function nameAfter(content: string): string {
@@ -162,11 +170,17 @@ function unclear(folder: string, name: string, { pid }: DirectoryClaim): DataDir
   )
 }
 
-/** `undefined` for a file that a power failure left empty or torn: its writer is dead. */
+/**
+ * `undefined` for a file that a power failure left empty or torn: its writer is dead. And for one that names a
+ * socket where no claimant makes any: a directory may come from elsewhere, and what lies outside of it
+ * is neither to be connected to nor removed because its files say so.
+ */
 function parseClaim(content: string): DirectoryClaim | undefined {
   try {
     const claim: DirectoryClaim = JSON.parse(content)
-    return typeof claim.socket === 'string' ? { ...claim, socket: socketIn(claim) } : undefined
+    if (typeof claim.socket !== 'string') return undefined
+    const socket = socketIn(claim)
+    return isPlaceOfSocket(socket) ? { ...claim, socket } : undefined
   } catch {
     return undefined
   }
@@ -177,8 +191,17 @@ function parseClaim(content: string): DirectoryClaim | undefined {
  * its name, where the directory is now. Others are in a folder that `mkdtemp` named.
  */
 function socketIn({ socket, place }: DirectoryClaim): string {
-  const isElsewhere = /^countersign-\w{6}$/.test(basename(dirname(socket)))
-  return place === undefined && !isElsewhere ? basename(socket) : socket
+  return place === undefined && !isInFolderOfOurs(socket) ? basename(socket) : socket
+}
+
+/** A name in the directory itself, or a path in a folder of our own naming; no way up, no other path. */
+function isPlaceOfSocket(socket: string): boolean {
+  if (!isAbsolute(socket)) return basename(socket) === socket && !['', '.', '..'].includes(socket)
+  return resolve(socket) === socket && isInFolderOfOurs(socket)
+}
+
+function isInFolderOfOurs(socket: string): boolean {
+  return /^countersign-\w{6}$/.test(basename(dirname(socket)))
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
@@ -26,6 +26,8 @@ import { type GuestServer, listenForGuests } from './guest-server.ts'
 /** The folder of the store in a data directory, and that of PostgreSQL's own files in it. */
 export const STORE_FOLDER = 'store'
 export const DATABASE_FOLDER = 'database'
+/** How the folders begin, beside the database, in which a restore unpacks a backup with its secret. */
+export const RESTORING = 'restoring-'
 
 /** How often an owner that just went away is succeeded before giving up. */
 const ATTEMPTS_MOST = 20
@@ -120,7 +122,10 @@ export type ClaimedFolder = {
   readonly leave: () => Promise<void>
 }
 
-/** Makes this process the owner of a folder; `undefined` if another one is. */
+/**
+ * Makes this process the owner of a folder; `undefined` if another one is. What a restore left there that was
+ * killed is removed: it has the database and the secret of a backup, and its process owned the folder.
+ */
 export async function claimFolder(folder: string): Promise<ClaimedFolder | undefined> {
   const socket = await newSocketPath(folder)
   const guests = await listenForGuests(socket)
@@ -134,12 +139,19 @@ export async function claimFolder(folder: string): Promise<ClaimedFolder | undef
     await closeSocket(guests, folder, socket)
     return undefined
   }
+  await removeRestoring(folder)
   const leave = async () => {
     // Released while we listen, so that nobody takes us for dead and this claim for a stale one.
     await releaseDirectory(folder)
     await closeSocket(guests, folder, socket)
   }
   return { guests, leave }
+}
+
+async function removeRestoring(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(RESTORING)) await rm(join(folder, name), { recursive: true, force: true })
+  }
 }
 
 /** A new database comes to its place finished, so that none is ever found half-made. */
@@ -185,7 +197,8 @@ async function newSocketPath(folder: string): Promise<string> {
   const name = `${toHex(randomBytes(8))}.sock`
   const path = join(folder, name)
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MOST) return path
-  return join(await mkdtemp(join(tmpdir(), 'countersign-')), name)
+  // `TMPDIR` may be relative to where this process was started, which its claim does not say.
+  return join(await mkdtemp(resolve(tmpdir(), 'countersign-')), name)
 }
 
 async function closeSocket(guests: GuestServer, folder: string, socket: string): Promise<void> {

@@ -393,11 +393,11 @@ describe('the claim of a data directory', () => {
   })
 
   /** Somebody who listens, as a living process does. */
-  async function somebody(): Promise<DirectoryClaim> {
+  async function somebody(folder = dataDir): Promise<DirectoryClaim> {
     const socket = `${randomBytes(4).toString('hex')}.sock`
     const server = createServer()
     servers.push(server)
-    await new Promise<void>((resolve) => server.listen(join(dataDir, socket), resolve))
+    await new Promise<void>((resolve) => server.listen(join(folder, socket), resolve))
     return { pid: process.pid, startedAt: at(0).toISOString(), socket }
   }
   const nobody = (): DirectoryClaim => {
@@ -427,7 +427,7 @@ describe('the claim of a data directory', () => {
   test('of a dead owner has one heir, however many come at once', async () => {
     for (let round = 0; round < 10; round++) {
       writeFileSync(join(dataDir, 'owner'), JSON.stringify(nobody()))
-      const claims = await Promise.all(Array.from({ length: 12 }, somebody))
+      const claims = await Promise.all(Array.from({ length: 12 }, () => somebody()))
       const answers = await Promise.all(claims.map((claim) => claimDirectory(dataDir, claim)))
       const heirs = claims.filter((_, index) => answers[index] === null)
       expect(heirs).toHaveLength(1)
@@ -438,8 +438,9 @@ describe('the claim of a data directory', () => {
   })
 
   test('counts for the directory that it was made for, when its socket lies elsewhere', async () => {
-    const here = await somebody()
-    const elsewhere = { ...here, socket: join(dataDir, here.socket) }
+    const apart = mkdtempSync(join(tmpdir(), 'countersign-'))
+    const here = await somebody(apart)
+    const elsewhere = { ...here, socket: join(apart, here.socket) }
     const [original, copy] = [newFolder(), newFolder()]
     const claim = { ...elsewhere, place: await placeOf(original) }
     expect(await claimDirectory(original, claim)).toBeNull()
@@ -456,7 +457,7 @@ describe('the claim of a data directory', () => {
     const heir = { ...(await somebody()), socket: elsewhere.socket, place: await placeOf(copy) }
     expect(await claimDirectory(copy, heir)).toBeNull()
     expect(existsSync(elsewhere.socket)).toBe(true)
-    for (const folder of [original, copy]) rmSync(folder, { recursive: true })
+    for (const folder of [original, copy, apart]) rmSync(folder, { recursive: true })
   })
 
   test('survives heirs that die halfway', async () => {
