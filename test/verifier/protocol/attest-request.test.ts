@@ -253,6 +253,13 @@ describe('version 1 and hibernation', () => {
     expectRefusal(read, 'unexpected_value')
   })
 
+  test('an empty boot claim is none, as every empty text of bytes is', () => {
+    const read = edited(1, ({ tpm_att_data }) => {
+      tpm_att_data.boot_claim = ''
+    })
+    expect(expectOk(read).beforeHibernation).toBeUndefined()
+  })
+
   test('a claim cut short', () => {
     const read = edited(1, ({ tpm_att_data }) => {
       tpm_att_data.current_claim = tpm_att_data.current_claim.slice(0, 400)

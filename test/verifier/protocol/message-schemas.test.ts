@@ -85,6 +85,7 @@ async function makeFullPayload(
   if (version === 1) {
     tpm.srtm_boot_log = 'AAAA'
     Object.assign(tpm, { drtm_boot_log: 'AAAA', aik_cert: 'AAAA', aik_cert_chain: ['AAAA'] })
+    tpm.boot_claim = tpm.current_claim
     return payload
   }
   const current = tpm.current_attestation

@@ -45,7 +45,9 @@ export function readTpmV1(
         'the log that drtm_resume_log belongs to',
       )
     }
-    if (tpm.has('boot_claim')) statement('boot_claim')
+    if (tpm.optionalBytes('boot_claim', MAX_PLATFORM_STATEMENT_BYTES) !== undefined) {
+      statement('boot_claim')
+    }
     const current = session('current_claim', 'boot', [bootLog, bootDrtm])
     return { current, beforeHibernation: undefined }
   }
