@@ -101,7 +101,9 @@ function takenWithAnyValue(
     const read = parse(changed)
     if (read.ok) return [name]
     // What does not fit together is told of the first of the two sizes.
-    if (name !== 'modulusSizeBytes') expect(read.failure.field).toBe(name)
+    if (name !== 'modulusSizeBytes') {
+      expect(read.failure).toMatchObject({ field: name, offset: start + offset })
+    }
     expect(PAGE).toContain(`\`where.structure\` of the refusal is \`${read.failure.structure}\``)
     return []
   })
