@@ -9,11 +9,11 @@ import {
 import type { TrustAnchor } from '../../appraisal/reference-values.ts'
 import type { Certificate } from '../../evidence/x509/certificate.ts'
 import { readCertificateFile } from '../../evidence/x509/certificate-file.ts'
+import { shortNameOf } from '../../evidence/x509/describe-name.ts'
 import { fingerprintOf } from '../../evidence/x509/fingerprint.ts'
 import { isSameName } from '../../evidence/x509/name.ts'
 import { describeCode } from '../framework/read-file.ts'
 import { UsageError } from '../framework/usage-error.ts'
-import { shortNameOf } from './describe-name.ts'
 
 /** A certificate, or a root that is known by name, and where it is from. */
 export type Root = {

@@ -18,6 +18,8 @@ const answerSchema = z.looseObject({
       stage: z.string(),
       reason: z.string(),
       where: z.record(z.string(), z.unknown()),
+      detail: z.string().optional(),
+      expected: z.string().optional(),
       device_id: z.string().nullable(),
       trace: z.array(z.object({ step: z.string(), outcome: z.string(), detail: z.string() })),
     }),
@@ -75,8 +77,9 @@ async function ask(url: string, authorization: string) {
   return parsed.data
 }
 
-function describe({ at, stage, reason, where, device_id, trace }: Refusal): string {
-  const head = fields({ at, stage, reason, ...where, device: device_id }, '')
+function describe({ trace, where, device_id, ...refusal }: Refusal): string {
+  const { at, stage, reason, detail, expected } = refusal
+  const head = fields({ at, stage, reason, detail, ...where, expected, device: device_id }, '')
   const steps = trace.map(({ step, outcome, detail }) => {
     return `  ${outcome.padEnd(9)}  ${step}${detail === '' ? '' : `: ${detail}`}\n`
   })

@@ -24,12 +24,15 @@ export const FINDING_EXITS = { refused: 'refused, with the reason' } as const
 
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly failure: Failure }
 
+type Told = Failure & { readonly compared?: unknown; readonly missingIssuers?: unknown }
+
 /** Verified or refused, with what the failure says about the place. */
 export function verdictOf(
   outcome: Outcome,
 ): Pick<Finding, 'verified' | 'reason' | 'where' | 'compared'> {
   if (outcome.ok) return { verified: true }
-  const { reason, compared: _, ...where }: Failure & { compared?: unknown } = outcome.failure
+  // Who is missing on a path of certificates is told in words, as `expected`.
+  const { reason, compared: _, missingIssuers: _missing, ...where }: Told = outcome.failure
   const compared = comparisonsOf(outcome.failure)
   return {
     verified: false,

@@ -10,6 +10,7 @@ import {
 } from '../../base/encoding.ts'
 import { err, type Failure, ok, type Result } from '../../base/result.ts'
 import { readTrustAnchors } from '../../config/trust-anchors.ts'
+import { namesEnrolledKey } from '../../verifier/enrolment/certificate-names.ts'
 import { BUILT_IN_KINDS } from '../../verifier/kinds/built-in.ts'
 import { type AikTrust, resolveAik } from '../../verifier/kinds/tpm/attestation-key.ts'
 import { tpmEvidenceOf } from '../../verifier/kinds/tpm/tpm-evidence.ts'
@@ -37,6 +38,9 @@ const DEVICE_KEY_BYTES = 32
 
 const NONCE_UNCHECKED =
   'not checked: rp_data: only the service that made the nonce knows for which device key, and until when'
+
+const ENROLLED_UNCHECKED =
+  'it is the certificate of an enrolled key, which only the service that issued it can check'
 
 /** What the request is to be held against, besides what stands in it. */
 type Given = {
@@ -137,7 +141,12 @@ async function walk(read: ReadRequest, { deviceKey, challenge, trust }: Given): 
   const evidence = tpmEvidenceOf(request)
   const aik = evidence && (await resolveAik(evidence.current.aik))
   const named = aik?.ok ? aik.value.hash : undefined
-  const walked = await walkRequest(BUILT_IN_KINDS, read, { trust, now: new Date() })
+  const isEnrolled = aik?.ok === true && namesEnrolledKey(aik.value.certificate)
+  const walked = await walkRequest(BUILT_IN_KINDS, read, {
+    trust: isEnrolled ? undefined : trust,
+    ...(isEnrolled && { uncheckedCertificate: ENROLLED_UNCHECKED }),
+    now: new Date(),
+  })
   // What the agent was given comes first: a wrong one is why everything after it fails.
   const outcomes = [
     challenge === undefined ? ok(true) : checkChallenge(challenge, request.challenge),

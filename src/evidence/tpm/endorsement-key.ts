@@ -3,6 +3,7 @@ import { fromBase64Url } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { hashAlgorithmId, TPM_ALG } from './algorithms.ts'
 import { MAX_PUBLIC_BYTES } from './limits.ts'
+import { parseTpmPublic } from './public-area.ts'
 
 /** The kinds of endorsement keys for which there are default templates here. */
 export const EK_KINDS = ['rsa-2048', 'rsa-3072', 'ecc-p256', 'ecc-p384'] as const
@@ -11,7 +12,11 @@ export type EkKind = (typeof EK_KINDS)[number]
 
 export const EK_REASONS = ['ek_key_unsupported', 'ek_public_mismatch'] as const
 
-export type EkFailure = { readonly reason: (typeof EK_REASONS)[number] }
+export type EkFailure = {
+  readonly reason: (typeof EK_REASONS)[number]
+  /** Of a public area: which of key and template is another. */
+  readonly expected?: string
+}
 
 /** What TPM2_MakeCredential needs to know of an endorsement key. */
 export type EndorsementKey = {
@@ -90,10 +95,19 @@ export function endorsementKeyOf(
   const [template] = TEMPLATES.filter((one) => one.kind === kind)
   if (kind === undefined || template === undefined) return err({ reason: 'ek_key_unsupported' })
   if (publicArea !== undefined && !isDefault(jwk, kind, publicArea)) {
-    return err({ reason: 'ek_public_mismatch' })
+    return err({ reason: 'ek_public_mismatch', expected: describeMismatch(jwk, publicArea) })
   }
   const { nameAlgorithm, symmetricBits } = template
   return ok({ kind, jwk, nameAlgorithm, symmetricBits })
+}
+
+function describeMismatch(jwk: Readonly<JsonWebKey>, publicArea: Uint8Array): string {
+  const parsed = parseTpmPublic(withoutSize(publicArea))
+  if (!parsed.ok) return 'TPMT_PUBLIC or TPM2B_PUBLIC of the key in ek_certificate'
+  const { kty, crv, n, x, y } = parsed.value.jwk
+  const isKey = kty === jwk.kty && crv === jwk.crv && n === jwk.n && x === jwk.x && y === jwk.y
+  if (!isKey) return 'the key in ek_certificate: this is the public area of another key'
+  return 'a default template of the EK Credential Profile: the key is that of ek_certificate, its attributes, policy or algorithms are others'
 }
 
 function isDefault(jwk: Readonly<JsonWebKey>, kind: EkKind, publicArea: Uint8Array): boolean {

@@ -82,9 +82,25 @@ export function parseCertificate(
     return readCertificate(der)
   } catch (error) {
     if (!(error instanceof MalformedDer)) throw error
-    return err({ reason: 'certificate_malformed', detail: error.field })
+    const expected = describeCertificateForm(der)
+    return err({ reason: 'certificate_malformed', detail: error.field, expected })
   }
 }
+
+/** What a certificate has to be written as, beside what these bytes are if they are often taken for it. */
+function describeCertificateForm(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(0, 16)).toString('latin1')
+  if (text.startsWith('-----BEGIN')) return `${CERTIFICATE_FORM}: this is PEM`
+  // 30 82, 30 83: how the DER of a certificate begins, in base64.
+  if (/^MI[IM]/.test(text)) return `${CERTIFICATE_FORM}: this is base64 of it once more`
+  const [tag, size, high = 0, low = 0] = bytes
+  const length = 4 + high * 256 + low
+  const isLonger = tag === DER.sequence && size === 0x82 && length < bytes.length
+  if (!isLonger) return CERTIFICATE_FORM
+  return `${CERTIFICATE_FORM}: its first ${length} bytes alone, without the ${bytes.length - length} behind it`
+}
+
+const CERTIFICATE_FORM = 'a certificate in DER (RFC 5280 §4.1)'
 
 /**
  * Parses every certificate of a PEM text, in its order. Text between the blocks is comment; blocks

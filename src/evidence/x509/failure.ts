@@ -30,6 +30,8 @@ export type CertificateFailure = {
   readonly detail: string
   /** Place in the path, 0 for the leaf, where a path was being checked. */
   readonly depth?: number
+  /** What would have been right: the form of a certificate, or the authority that is missing. */
+  readonly expected?: string
 }
 
 /** An issuer that was looked for while a path was built, and that nobody supplied. */

@@ -1,6 +1,7 @@
-import { equalBytes } from '../../base/digest.ts'
+import { digest, equalBytes } from '../../base/digest.ts'
 import { toHex } from '../../base/encoding.ts'
 import type { Certificate } from './certificate.ts'
+import { describeName } from './describe-name.ts'
 import type { CertificateFailure, MissingIssuer, PathFailure } from './failure.ts'
 import { MAX_PATH_STEPS, MAX_SIGNATURE_CHECKS } from './limits.ts'
 import { isSameName, nameKey } from './name.ts'
@@ -127,11 +128,12 @@ export class PathSearch {
 
   /** No supplied certificate issued this one, so that the search ends here. */
   #noteMissing(certificate: Certificate, depth: number): void {
+    const [detail, expected] = ['issuer', describeIssuerOf(certificate)]
     if (isSelfIssued(certificate)) {
-      this.#note({ reason: 'certificate_anchor_unknown', detail: 'issuer', depth }, depth + 1)
+      this.#note({ reason: 'certificate_anchor_unknown', detail, depth, expected }, depth + 1)
       return
     }
-    this.#note({ reason: 'certificate_issuer_unknown', detail: 'issuer', depth }, depth + 1)
+    this.#note({ reason: 'certificate_issuer_unknown', detail, depth, expected }, depth + 1)
     const { issuer, authorityKeyIdentifier, issuerUrls } = certificate
     this.#missing.set(certificate, {
       depth,
@@ -170,6 +172,23 @@ export class PathSearch {
         return { reason: 'certificate_algorithm_refused', detail: 'signature', depth: depth - 1 }
     }
   }
+}
+
+const MOST_NAME_CHARS = 200
+
+/** Who would have to be known, for people. The name is whatever somebody wrote there. */
+function describeIssuerOf(certificate: Certificate): string {
+  const { issuer, authorityKeyIdentifier } = certificate
+  const name = describeName(issuer).slice(0, MOST_NAME_CHARS)
+  if (isSelfIssued(certificate)) {
+    return `a trust anchor: the root ${name} with the SHA-256 ${digestHex(certificate)} is none`
+  }
+  const key = authorityKeyIdentifier && ` with the key identifier ${toHex(authorityKeyIdentifier)}`
+  return `the certificate of ${name}${key ?? ''}`
+}
+
+function digestHex({ der }: Certificate): string {
+  return toHex(digest('sha256', der))
 }
 
 /** Key identifiers only say whom to try first: the signature decides. */

@@ -88,12 +88,22 @@ export function toEnrolmentProblem(failure: EnrolmentFailure): {
     return { code: 'issuer_unavailable', detail: reason, retryAfterSeconds }
   }
   const code = isCertificateReason(reason)
-    ? 'ek_certificate_refused'
+    ? codeOfCertificate(reason)
     : ENROLMENT_ANSWERS[reason].told
   const said = 'detail' in failure && failure.detail !== undefined ? `: ${failure.detail}` : ''
   const retryAfterSeconds = 'retryAfterSeconds' in failure ? failure.retryAfterSeconds : undefined
   return { code, detail: `${reason}${said}`, retryAfterSeconds }
 }
+
+/** That a certificate cannot be read is a matter of how it was sent, and not of whom to trust. */
+function codeOfCertificate(reason: CertificateReason): AgentProblemCode {
+  return UNREADABLE.has(reason) ? 'ek_certificate_malformed' : 'ek_certificate_refused'
+}
+
+const UNREADABLE: ReadonlySet<CertificateReason> = new Set([
+  'certificate_too_large',
+  'certificate_malformed',
+])
 
 function isCertificateReason(reason: EnrolmentFailure['reason']): reason is CertificateReason {
   return reason.startsWith('certificate_')

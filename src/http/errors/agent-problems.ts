@@ -294,6 +294,11 @@ export const AGENT_PROBLEMS: Readonly<Record<AgentProblemCode, ProblemAnswer>> =
     'The key is not one that a TPM attests with.',
     'Create a restricted signing key in the TPM; the detail says what is missing or must not be.',
   ),
+  ek_certificate_malformed: problem(
+    400,
+    'A certificate of the enrolment cannot be read.',
+    'Send DER in base64url: not PEM, and without the padding that an NV index has behind the certificate.',
+  ),
   ek_certificate_refused: problem(
     403,
     'Nobody trusted vouches for the endorsement key.',

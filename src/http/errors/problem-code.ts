@@ -28,6 +28,7 @@ export type AgentProblemCode =
   | 'ticket_spent'
   | 'ak_public_malformed'
   | 'ak_refused'
+  | 'ek_certificate_malformed'
   | 'ek_certificate_refused'
   | 'ek_public_mismatch'
   | 'ek_type_not_accepted'

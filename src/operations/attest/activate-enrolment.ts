@@ -1,6 +1,7 @@
 import { deviceIdOf } from '../../access/device-id.ts'
 import { digest } from '../../base/digest.ts'
 import { toBase64, toBase64Url } from '../../base/encoding.ts'
+import { inMember } from '../../base/located.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { nameOfEkCertificateHash } from '../../evidence/x509/hardware-name.ts'
 import { issueEnrolmentCertificate } from '../../keys/enrolment-certificate.ts'
@@ -52,7 +53,9 @@ export async function activateEnrolment(
   const now = services.clock()
   const keys = services.ticketKeys
   const opened = openTicket({ text: answer.ticket, secret: answer.secret, keys, now })
-  if (!opened.ok) return opened
+  if (!opened.ok) {
+    return inMember(opened.failure.reason === 'secret_wrong' ? 'secret' : 'ticket', opened)
+  }
   const ticket = opened.value
   const anchor = toBase64Url(ticket.anchor)
   if (!services.ekAnchors.has(anchor)) return err({ reason: 'ek_anchor_withdrawn' })

@@ -1,7 +1,7 @@
 import { digest } from '../../base/digest.ts'
 import { fromBase64Url, toBase64 } from '../../base/encoding.ts'
 import { inMember } from '../../base/located.ts'
-import { ok, type Result } from '../../base/result.ts'
+import { err, ok, type Result } from '../../base/result.ts'
 import type { EndorsementKey } from '../../evidence/tpm/endorsement-key.ts'
 import {
   type Credential,
@@ -114,7 +114,14 @@ async function findAnchor(
       verifyPath({ leaf: ek.certificate, ...supplied, now, usage: ekUsageOf(ek) }),
   })
   // What came along is not kept, or what one agent sent would decide about another's request.
-  return path.ok ? ok(path.value.anchor) : path
+  return path.ok ? ok(path.value.anchor) : err(sayWhere(path.failure))
+}
+
+/** An authority that is missing has two places where it may stand. */
+function sayWhere(failure: PathFailure | IssuerFailure): PathFailure | IssuerFailure {
+  if (failure.reason !== 'certificate_issuer_unknown') return failure
+  const { expected = 'every authority up to a trust anchor' } = failure
+  return { ...failure, expected: `${expected}, in chain or in EK_TRUST_ANCHORS` }
 }
 
 async function makeRandomness(

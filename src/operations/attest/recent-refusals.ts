@@ -12,6 +12,10 @@ export type RecentRefusal = {
   readonly reason: string
   /** Member, offset, event or PCRs of what is wrong, where the refusal names them. */
   readonly where: ToldPlace
+  /** What the refusal says besides, such as the attribute that a key lacks. */
+  readonly detail?: string
+  /** What would have been right, as the agent was told. */
+  readonly expected?: string
   /** The device whose key was proven before the refusal. */
   readonly device_id: string | null
   readonly trace: VerifierTrace
@@ -54,8 +58,14 @@ export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {
     note({ requestId, now, stage, failure, deviceId, trace = [] }) {
       const at = now.toISOString()
       const refusal = { at, stage, reason: failure.reason, device_id: deviceId ?? null }
+      const said = { detail: detailOf(failure), expected: failure.expected }
       const steps = trace.map(({ step, outcome, detail }) => ({ step, outcome, detail }))
-      const whole = JSON.stringify({ ...refusal, where: placeOf(failure) ?? {}, trace: steps })
+      const whole = JSON.stringify({
+        ...refusal,
+        ...said,
+        where: placeOf(failure) ?? {},
+        trace: steps,
+      })
       const isShort = Buffer.byteLength(whole) <= MOST_BYTES_OF_ONE
       const text = isShort ? whole : JSON.stringify({ ...refusal, where: {}, trace: [] })
       const one = { requestId, at, text }
@@ -75,6 +85,10 @@ export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {
         .reverse(),
     since: () => kept.values().next().value?.at ?? null,
   }
+}
+
+function detailOf(failure: Failure): string | undefined {
+  return 'detail' in failure && typeof failure.detail === 'string' ? failure.detail : undefined
 }
 
 /** As the process holds it: texts of one or of two bytes a character, which is not told apart here. */

@@ -69,6 +69,7 @@ export function noteRefusal(
     device_id: deviceId,
     reason,
     where: where && describePlace(where),
+    expected: failure.expected,
   }
   logBudget.write('info', EVENTS[stage], reason, fields, now)
 }

@@ -1,3 +1,4 @@
+import { toHex } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ParseFailure } from '../../evidence/bytes.ts'
 import { withoutSize } from '../../evidence/tpm/endorsement-key.ts'
@@ -8,7 +9,7 @@ import { parseTpmPublic } from '../../evidence/tpm/public-area.ts'
 export const AK_PUBLIC_REASONS = ['ak_attributes_refused', 'ak_algorithm_refused'] as const
 
 export type AkPublicFailure =
-  | ParseFailure
+  | (ParseFailure & { readonly expected?: string })
   | TpmKeyFailure
   | {
       readonly reason: (typeof AK_PUBLIC_REASONS)[number]
@@ -37,12 +38,24 @@ export type DescribedAk = {
   readonly hash: Uint8Array
 }
 
+const PUBLIC_FORM = 'TPMT_PUBLIC or TPM2B_PUBLIC of an RSA or ECC key'
+/** A SEQUENCE of two bytes of length, in which an AlgorithmIdentifier comes first. RFC 5280 §4.1.2.7 */
+const SPKI = /^30(?:82....|81..|[0-7].)30/
+
+/** What the bytes have to be, beside what they are if agents often take them for it. */
+function describeForm(bytes: Uint8Array): string {
+  const [hex, text] = [toHex(bytes.subarray(0, 5)), Buffer.from(bytes.subarray(0, 10)).toString()]
+  if (SPKI.test(hex)) return `${PUBLIC_FORM}: this is a SubjectPublicKeyInfo in DER`
+  if (text === '-----BEGIN') return `${PUBLIC_FORM}: this is PEM`
+  return text.startsWith('{') ? `${PUBLIC_FORM}: this is JSON` : PUBLIC_FORM
+}
+
 /** Reads a TPMT_PUBLIC or TPM2B_PUBLIC, and refuses every key that is not an attestation key. */
 export async function readAkPublic(
   bytes: Uint8Array,
 ): Promise<Result<DescribedAk, AkPublicFailure>> {
   const parsed = parseTpmPublic(withoutSize(bytes))
-  if (!parsed.ok) return parsed
+  if (!parsed.ok) return err({ ...parsed.failure, expected: describeForm(bytes) })
   const { attributes, nameAlgorithm, scheme, jwk, name } = parsed.value
   const wrong = [
     ...REQUIRED.filter((attribute) => !attributes[attribute]),

@@ -18,6 +18,11 @@ export function encodeEnrolledNames({ ekHash, anchor }: EnrolledNames): readonly
   return [EK + toBase64Url(ekHash), ANCHOR + anchor]
 }
 
+/** Whether a certificate says that some service gave it to a key that was enrolled. Unverified. */
+export function namesEnrolledKey(certificate: Certificate | undefined): boolean {
+  return certificate !== undefined && readEnrolledNames(certificate) !== undefined
+}
+
 /** Of a certificate that we signed; `undefined` where it is of another version. */
 export function readEnrolledNames({ alternativeNames }: Certificate): EnrolledNames | undefined {
   const texts = alternativeNames.map((name) => ('text' in name ? name.text : ''))

@@ -3,11 +3,15 @@ import { digest, equalBytes } from '../../base/digest.ts'
 import { fromBase64Url, toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { type ByteReader, parse } from '../../evidence/bytes.ts'
-import { MAX_TICKET_CHARS, TICKET_ID_BYTES } from './limits.ts'
+import { MAX_TICKET_CHARS, SECRET_BYTES, TICKET_ID_BYTES } from './limits.ts'
 
 export const TICKET_REASONS = ['ticket_foreign', 'ticket_expired', 'secret_wrong'] as const
 
-export type TicketFailure = { readonly reason: (typeof TICKET_REASONS)[number] }
+export type TicketFailure = {
+  readonly reason: (typeof TICKET_REASONS)[number]
+  /** Of a secret: its form, beside what agents often take for it. */
+  readonly expected?: string
+}
 
 /** What an enrolment carries from its beginning to the activation. The agent cannot read it. */
 export type EnrolmentTicket = {
@@ -79,7 +83,20 @@ export function openTicket(input: {
   if (!(input.now < ticket.expiresAt)) return err({ reason: 'ticket_expired' })
   // Digests are compared, so that the time it takes says nothing about the secret either way.
   const found = digest('sha256', input.secret)
-  return equalBytes(found, ticket.secretHash) ? ok(ticket) : err({ reason: 'secret_wrong' })
+  if (equalBytes(found, ticket.secretHash)) return ok(ticket)
+  return err({ reason: 'secret_wrong', expected: describeSecretForm(input.secret) })
+}
+
+/** By the form alone, which anybody knows: nothing is said of the secret of the ticket. */
+function describeSecretForm(secret: Uint8Array): string {
+  const form = `the ${SECRET_BYTES} bytes that the TPM gave for the credential of this ticket`
+  if (secret.length === SECRET_BYTES) return form
+  const isSized = secret[0] === 0 && secret[1] === SECRET_BYTES
+  if (isSized && secret.length === SECRET_BYTES + 2) return `${form}, without their size (00 20)`
+  if (/^(?:0020)?[0-9a-f]{64}$/i.test(toBase64Url(secret))) {
+    return `${form}, in base64url: this is hexadecimal`
+  }
+  return `${form}: these are ${secret.length}`
 }
 
 function decrypt(text: string, key: Uint8Array): Uint8Array | undefined {

@@ -18,9 +18,7 @@ const UNCHECKED = {
   service_context: 'only the service that sealed it can open it and knows whether it has expired',
   service_context_use: 'only the service knows whether its challenge was answered before',
 } as const
-const UNCHECKED_CERTIFICATE = {
-  attestation_key_certificate: 'which trust anchors count is known to the service',
-} as const
+const UNCHECKED_CERTIFICATE = 'which trust anchors count is known to the service'
 
 /**
  * Takes the verifier's steps over a request away from the service, for whoever develops an agent: with
@@ -33,11 +31,17 @@ export async function walkRequest<F extends Failure>(
   input: {
     /** Whom to believe about attestation keys; absent: nobody knows, and that stays unchecked. */
     readonly trust: AikTrust | undefined
+    /** Why that stays unchecked, where it is not for want of anchors. */
+    readonly uncheckedCertificate?: string | undefined
     readonly now: Date
   },
 ): Promise<WalkedRequest> {
   const { trust = { anchors: [], intermediates: [] }, now } = input
-  const unchecked = { ...UNCHECKED, ...(input.trust === undefined && UNCHECKED_CERTIFICATE) }
+  const { uncheckedCertificate = UNCHECKED_CERTIFICATE } = input
+  const unchecked = {
+    ...UNCHECKED,
+    ...(input.trust === undefined && { attestation_key_certificate: uncheckedCertificate }),
+  }
   const trace = beginTrace({ withValues: true, goesOn: true, unchecked })
   await takeStep(trace, 'request_key', () => requireBoundKey(request.requestKey, 'refuse'))
   const context = { challenge: request.challenge, expiresAt: now }

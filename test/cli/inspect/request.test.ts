@@ -10,6 +10,7 @@ import { BUILT_IN_KINDS } from '../../../src/verifier/kinds/built-in.ts'
 import { CHALLENGE_BYTES } from '../../../src/verifier/limits.ts'
 import { sealServiceContext } from '../../../src/verifier/protocol/service-context.ts'
 import { REQUEST_STEPS, type TraceStep } from '../../../src/verifier/steps/trace.ts'
+import { issueCertificate } from '../../support/certificates.ts'
 import type { Json } from '../../support/json.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 import { askVendorAgent, describeVendorAgent } from '../../support/vendor-agent.ts'
@@ -379,6 +380,18 @@ describe('inspect request', () => {
     expect(step.outcome).not.toBe('unchecked')
     const wrong = ['--anchors', file('none.pem', 'no certificate')]
     await expect(inspect('request', uncertified, ...wrong)).rejects.toThrow(UsageError)
+  })
+
+  test('the missing authority of a certificate is named in words', async () => {
+    const { issue } = await makeAuthority()
+    const other = await issueCertificate({ subject: 'Another root', ca: true })
+    const real = await startVirtualDevice({ name: 'five', keys, issuer: issue })
+    const path = file('foreign', await makeRequest(real, { challenge, serviceContext }))
+    const args = ['request', path, '--anchors', file('foreign.pem', other.pem)]
+    const { output } = await inspect(...args)
+    expect(output).toMatch(/\n {2}expected +the certificate of CN=/)
+    expect(output).not.toContain('missingIssuers')
+    expect(output).not.toContain('[\\"')
   })
 
   test('a log that claims Secure Boot beside an untouched digest names both digests', async () => {

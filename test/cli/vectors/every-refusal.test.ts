@@ -99,7 +99,12 @@ const KNOWN: readonly string[] = [
   ...RECEIVING_REASONS,
   ...UNVOUCHED_REASONS,
   ...Object.values(ENROLMENT_ANSWERS).map(({ told }) => told),
-  ...['ek_certificate_refused', 'issuer_unavailable', 'key_set_unavailable'],
+  ...[
+    'ek_certificate_malformed',
+    'ek_certificate_refused',
+    'issuer_unavailable',
+    'key_set_unavailable',
+  ],
   ...['verifier_busy', 'submissions_busy', 'enrolment_busy'],
 ]
 

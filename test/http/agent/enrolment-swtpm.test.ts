@@ -26,6 +26,18 @@ import { attestSwtpm, bootSwtpm, enrolmentOf, openCredential } from '../../suppo
 import { openSwtpmMaker, type SwtpmMaker } from '../../support/swtpm-maker.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 
+const spkiOf = (certificate: Uint8Array) =>
+  toBase64Url(expectOk(parseCertificate(certificate)).spki)
+const padded = (text: string) =>
+  toBase64Url(Buffer.concat([Buffer.from(text, 'base64url'), Buffer.alloc(100, 0xff)]))
+/** What the service reads where an agent sends hexadecimal, whose digits are of base64url as well. */
+const fromHexText = (bytes: Buffer) => Buffer.from(bytes.toString('hex'), 'base64url')
+function withBit(bytes: Uint8Array, at: number, bit: number): Uint8Array {
+  const changed = Uint8Array.from(bytes)
+  changed[at] = (changed[at] ?? 0) ^ bit
+  return changed
+}
+
 /**
  * Witness: TPMs, endorsement certificates and their authority are swtpm's (swtpm_localca), and
  * credentials are activated by tpm2-tools. Nobody certifies an attestation key but the service.
@@ -272,8 +284,113 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
         const answer = await begin(enrolmentOf(ek, ak), strict)
         const problem = await expectProblem(answer, 403, 'ek_certificate_refused')
         expect(problem.detail).toContain('certificate_issuer_unknown')
+        expect(problem.where).toEqual({ member: 'ek_certificate' })
+        // swtpm_localca's own names.
+        expect(problem.expected).toMatch(
+          /^the certificate of CN=swtpm-localca with the key identifier [0-9a-f]{40}, in chain or in EK_TRUST_ANCHORS$/,
+        )
+        expect(strict.logs.join('')).toContain('the certificate of CN=swtpm-localca')
+        const headers = await strict.as('admin.read')
+        const id = String(problem.instance).split(':').at(-1)
+        const found = await readOk(
+          await strict.request(`/v1/refusals?request_id=${id}`, { headers }),
+        )
+        expect(found.refusals).toMatchObject([{ detail: 'issuer', expected: problem.expected }])
       }
     }, 30_000)
+
+    /** Mistakes of agents, with what swtpm, tpm2-tools and OpenSSL really give out. */
+    test.each<[string, (body: Json) => object, number, string, string | RegExp]>([
+      [
+        'with a key as SubjectPublicKeyInfo',
+        () => ({ ak_public: spkiOf(ek.certificate) }),
+        400,
+        'ak_public_malformed',
+        'TPMT_PUBLIC or TPM2B_PUBLIC of an RSA or ECC key: this is a SubjectPublicKeyInfo in DER',
+      ],
+      [
+        'with a key in PEM',
+        () => ({ ak_public: toBase64Url(Buffer.from('-----BEGIN PUBLIC KEY-----\nMII')) }),
+        400,
+        'ak_public_malformed',
+        'TPMT_PUBLIC or TPM2B_PUBLIC of an RSA or ECC key: this is PEM',
+      ],
+      [
+        'with the certificate and the padding of its NV index',
+        ({ ek_certificate: text }) => ({ ek_certificate: padded(text) }),
+        400,
+        'ek_certificate_malformed',
+        /^a certificate in DER .*: its first \d+ bytes alone, without the 100 behind it$/,
+      ],
+      [
+        'with the certificate in PEM',
+        () => ({ ek_certificate: toBase64Url(Buffer.from(maker.issuerPem)) }),
+        400,
+        'ek_certificate_malformed',
+        'a certificate in DER (RFC 5280 §4.1): this is PEM',
+      ],
+      [
+        'with the certificate in base64 of base64',
+        ({ ek_certificate: text }) => ({
+          ek_certificate: toBase64Url(
+            Buffer.from(Buffer.from(text, 'base64url').toString('base64')),
+          ),
+        }),
+        400,
+        'ek_certificate_malformed',
+        'a certificate in DER (RFC 5280 §4.1): this is base64 of it once more',
+      ],
+      [
+        'with an authority in PEM',
+        () => ({ chain: [toBase64Url(Buffer.from(maker.issuerPem))] }),
+        400,
+        'ek_certificate_malformed',
+        'a certificate in DER (RFC 5280 §4.1): this is PEM',
+      ],
+      [
+        'with the public area of another key',
+        () => ({ ek_public: toBase64Url(ak.publicArea) }),
+        422,
+        'ek_public_mismatch',
+        'the key in ek_certificate: this is the public area of another key',
+      ],
+      [
+        'with the public area of its key with other attributes',
+        () => ({ ek_public: toBase64Url(withBit(ek.publicArea, 7, 0x04)) }),
+        422,
+        'ek_public_mismatch',
+        /^a default template of the EK Credential Profile: the key is that of ek_certificate/,
+      ],
+    ])('%s, and is told what to send', async (_, change, status, code, expected) => {
+      const body = enrolmentOf(ek, ak)
+      const answer = await begin({ ...body, ...change(body) })
+      const problem = await expectProblem(answer, status, code)
+      expect(problem.expected).toMatch(expected)
+    })
+
+    test('with one text as its chain, and is told that it is an array', async () => {
+      const chain = toBase64Url(ek.certificate)
+      const answer = await begin({ ...enrolmentOf(ek, ak), chain })
+      const problem = await expectProblem(answer, 400, 'request_malformed')
+      expect(problem.detail).toBe('chain: Invalid input: expected array, received string')
+    })
+
+    test.each<[string, (secret: Buffer) => Uint8Array, RegExp]>([
+      [
+        'with its size',
+        (secret) => Buffer.from(`0020${secret.toString('hex')}`, 'hex'),
+        /\(00 20\)$/,
+      ],
+      ['in hexadecimal', (secret) => fromHexText(secret), /: this is hexadecimal$/],
+      ['cut', (secret) => secret.subarray(1), /: these are 31$/],
+    ])('by its secret %s, and is told its form', async (_, change, expected) => {
+      const begun = await readOk(await begin(enrolmentOf(ek, ak)))
+      const secret = await openCredential(tpm, begun, { ek, ak })
+      const wrong = toBase64Url(change(Buffer.from(secret, 'base64url')))
+      const problem = await expectProblem(await activate(begun.ticket, wrong), 403, 'secret_wrong')
+      expect(problem.where).toEqual({ member: 'secret' })
+      expect(problem.expected).toMatch(expected)
+    })
   })
 
   test('may send the chain of its endorsement certificate, which then serves this request alone', async () => {

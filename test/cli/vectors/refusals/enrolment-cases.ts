@@ -32,6 +32,15 @@ export const ENROLMENT_CASES: readonly RefusalCase[] = [
     send: begin(() => ({ ak_public: 'AQID' })),
   },
   {
+    ...{ reason: 'ek_certificate_malformed', tries: 'the certificate in PEM', status: 400 },
+    where: { member: 'ek_certificate' },
+    send: begin(({ ek_certificate = '' }) => {
+      const base64 = Buffer.from(ek_certificate, 'base64url').toString('base64')
+      const pem = `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`
+      return { ek_certificate: toBase64Url(Buffer.from(pem)) }
+    }),
+  },
+  {
     ...{ reason: 'ek_public_mismatch', tries: 'the public area of another key', status: 422 },
     where: { member: 'ek_public' },
     send: begin(() => ({ ek_public: otherPublic() })),

@@ -1,5 +1,5 @@
-import { DER, decodeDer } from '../../evidence/x509/der.ts'
-import { type NameAttribute, readName, readText } from '../../evidence/x509/name.ts'
+import { DER, decodeDer } from './der.ts'
+import { type NameAttribute, readName, readText } from './name.ts'
 
 /** How people call the attributes that names of authorities have. RFC 4514 §3 */
 const ATTRIBUTES: Readonly<Record<string, string>> = {
