@@ -46,7 +46,7 @@ export const ENROLMENT_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'activation-with-wrong-secret',
     changed: 'The secret is not the one of the credential.',
-    ...{ status: 403, code: 'secret_wrong' },
+    ...{ status: 403, code: 'secret_wrong', where: { member: 'secret' } },
     async send(bench) {
       const { ticket } = await begin(bench)
       return bench.post(ACTIVATE, { ticket, secret: toBase64Url(new Uint8Array(32)) })

@@ -53,10 +53,12 @@ export const ENROLMENT_CASES: readonly RefusalCase[] = [
   },
   {
     ...{ reason: 'ticket_foreign', tries: 'text for a ticket', status: 400 },
+    where: { member: 'ticket' },
     send: (bench) => bench.post(ACTIVATE, { ...asked(bench, 'activation'), ticket: 'AQID' }),
   },
   {
     ...{ reason: 'ticket_expired', tries: 'the ticket of the day before', status: 409 },
+    where: { member: 'ticket' },
     send(bench) {
       bench.recorder.at = new Date(VECTORS_NOW.getTime() + 86_400_000)
       return bench.post(ACTIVATE, asked(bench, 'activation'))
