@@ -9,7 +9,7 @@ import { parseTpmPublic } from '../../evidence/tpm/public-area.ts'
 export const AK_PUBLIC_REASONS = ['ak_attributes_refused', 'ak_algorithm_refused'] as const
 
 export type AkPublicFailure =
-  | (ParseFailure & { readonly expected?: string })
+  | ParseFailure
   | TpmKeyFailure
   | {
       readonly reason: (typeof AK_PUBLIC_REASONS)[number]
@@ -42,12 +42,12 @@ const PUBLIC_FORM = 'TPMT_PUBLIC or TPM2B_PUBLIC of an RSA or ECC key'
 /** A SEQUENCE of two bytes of length, in which an AlgorithmIdentifier comes first. RFC 5280 §4.1.2.7 */
 const SPKI = /^30(?:82....|81..|[0-7].)30/
 
-/** What the bytes have to be, beside what they are if agents often take them for it. */
-function describeForm(bytes: Uint8Array): string {
+/** What the bytes have to be, where they are something else that agents often take for it. */
+function describeForm(bytes: Uint8Array): string | undefined {
   const [hex, text] = [toHex(bytes.subarray(0, 5)), Buffer.from(bytes.subarray(0, 10)).toString()]
   if (SPKI.test(hex)) return `${PUBLIC_FORM}: this is a SubjectPublicKeyInfo in DER`
   if (text === '-----BEGIN') return `${PUBLIC_FORM}: this is PEM`
-  return text.startsWith('{') ? `${PUBLIC_FORM}: this is JSON` : PUBLIC_FORM
+  return text.startsWith('{') ? `${PUBLIC_FORM}: this is JSON` : undefined
 }
 
 /** Reads a TPMT_PUBLIC or TPM2B_PUBLIC, and refuses every key that is not an attestation key. */
@@ -55,7 +55,10 @@ export async function readAkPublic(
   bytes: Uint8Array,
 ): Promise<Result<DescribedAk, AkPublicFailure>> {
   const parsed = parseTpmPublic(withoutSize(bytes))
-  if (!parsed.ok) return err({ ...parsed.failure, expected: describeForm(bytes) })
+  if (!parsed.ok) {
+    const { expected = PUBLIC_FORM } = parsed.failure
+    return err({ ...parsed.failure, expected: describeForm(bytes) ?? expected })
+  }
   const { attributes, nameAlgorithm, scheme, jwk, name } = parsed.value
   const wrong = [
     ...REQUIRED.filter((attribute) => !attributes[attribute]),
