@@ -76,7 +76,7 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'End that rotation first.',
   ),
   second_awaited: explain(
-    'Nothing has happened yet: a second administrator is needed.',
+    'A second administrator is needed: nothing has happened yet, but that a rollout which is to end is paused.',
     'Another administrator sends the same request.',
   ),
   labels_refused: explain('Labels are not as they may be.', 'Write them as the message says.'),

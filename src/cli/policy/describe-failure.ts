@@ -40,7 +40,7 @@ export function describeFailure(failure: RollBackFailure | OverrideFailure): str
       return `there is no version before that it could return to: ${COMMAND} policy list shows all, and activate brings one of them into force`
     case 'already_back': {
       const { rolloutId, state, from } = failure.rollout
-      return `rollout ${rolloutId} is ${state}, so that the version from before it, ${from.slice(0, 12)}, decides already; to go further back: ${COMMAND} policy list, and activate one of them`
+      return `rollout ${rolloutId} is ${state}, so that the version from before it, ${from.slice(0, 12)}, decides already; to go back from that one all the same: --expected ${from}`
     }
     case 'rollout_not_found':
       return `there is no such rollout: ${COMMAND} rollout list`

@@ -29,6 +29,11 @@ export const DESPITE = text(
   'DANGER: release it although this rollout of it has halted; the reason is kept with it',
 )
 
+export const EXPECTED = text(
+  'HASH',
+  'only if this document (its whole hash) is in force; goes back also from what a rollout fell back to',
+)
+
 /** What brings a document into force takes these. */
 export const RELEASE_OPTIONS = {
   acceptDenials: ACCEPT_DENIALS,

@@ -18,6 +18,7 @@ import { type DocumentFile, findDocuments, findVersions } from './folder.ts'
 import { importDocuments } from './import.ts'
 import { listVersions } from './list.ts'
 import {
+  EXPECTED,
   FILE_HELP,
   KIND,
   PREVIEW_MAX_AGE,
@@ -130,7 +131,7 @@ const rollback = verb({
 finds nobody who would lose access. It goes one version back: any other is for activate. A rollout
 that decides for some devices is paused first, and ends when its end takes access from none of them.`,
   database: 'existing',
-  options: { kind: KIND, reason: REASON, ...WAY_BACK_OPTIONS },
+  options: { kind: KIND, reason: REASON, expected: EXPECTED, ...WAY_BACK_OPTIONS },
   json: 'what is in force, and the rollout that ended; a preview that it makes is a line before that',
   exits: { refused: 'devices would lose access', interrupted: 'stopped; nothing went back' },
   run: ({ acceptDenials, acceptAllDenials, previewMaxAge, ...options }) => {

@@ -29,6 +29,8 @@ export async function rollBackByCommand(
   options: {
     readonly kind: DocumentKind
     readonly reason: string
+    /** Only if this document is in force. */
+    readonly expected?: string | undefined
     readonly acceptedDenials: number
     readonly maxAgeMs: number
     readonly requiresHardware: boolean

@@ -17,9 +17,15 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
   const { reason } = failure
   switch (reason) {
     case 'second_awaited': {
-      const detail = 'nothing has happened yet: another administrator has to send the same request'
-      const { expiresAt: expires_at } = failure
-      return c.json({ waits_for: 'second_administrator', expires_at, detail }, 202)
+      const { expiresAt: expires_at, back } = failure
+      const paused = back?.paused
+      const so_far =
+        paused === undefined
+          ? 'nothing has happened yet'
+          : `${paused} is paused and goes no further, and nothing else has happened yet`
+      const detail = `${so_far}: another administrator has to send the same request`
+      const told = { expires_at, detail, ...(paused !== undefined && { paused }) }
+      return c.json({ waits_for: 'second_administrator', ...told }, 202)
     }
     case 'document_refused': {
       const { findings } = failure
@@ -61,9 +67,9 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
     case 'no_version_before':
       return answerProblem(c, reason, `${LOOK_AGAIN}, and release the version that you want`)
     case 'already_back': {
-      const { rolloutId, state } = failure.rollout
-      const detail = `${rolloutId} is ${state}, so that the version from before it decides already; to go further back, release the version that you want`
-      return answerProblem(c, reason, detail, { rollout_id: rolloutId })
+      const { rolloutId, state, from } = failure.rollout
+      const detail = `${rolloutId} is ${state}, so that the version from before it decides already; to go back from that version all the same, name it: "expected": "${from}"`
+      return answerProblem(c, reason, detail, { rollout_id: rolloutId, hash: from })
     }
     case 'rollout_state_refused': {
       const { state } = failure

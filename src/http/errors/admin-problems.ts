@@ -77,7 +77,7 @@ export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> =
   already_back: problem(
     409,
     'The version from before decides already.',
-    'To go further back, release the version that you want.',
+    'To go back from that one all the same, name it as expected.',
   ),
   rollout_not_found: problem(
     404,

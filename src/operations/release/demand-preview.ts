@@ -10,6 +10,7 @@ import {
   passPreview,
 } from './gates.ts'
 import type { PreviewProgress, previewDocument } from './preview.ts'
+import type { SecondAwaited } from './second-administrator.ts'
 
 export type DemandDependencies = {
   readonly store: Pick<Store, 'preview' | 'attestedDevices' | 'countDevices'>
@@ -43,32 +44,49 @@ export type ChangeToPreview = {
   readonly ending?: { readonly rolloutId: string; readonly stage: number } | undefined
   /** Devices go back to what decided for them before. */
   readonly isWayBack: boolean
+  /** Whether another administrator is waited for; asked once, as an agreement is used up by it. */
+  readonly awaitSecond: () => Promise<SecondAwaited | undefined>
 }
 
 /**
  * The one gate before a document decides for devices for which another one does: the preview that counts, one
  * on record or one that is made now, finds no more losses than are accepted. `undefined` where whoever goes
- * back has accepted any, so that nobody is counted first.
+ * back has accepted any, so that nobody is counted first. A second administrator is asked for after what is
+ * refused without one: a preview that is not there uses up nobody's agreement.
  */
 export async function demandPreview(
   { store, preview, replaysAtMost, clock }: DemandDependencies,
   change: ChangeToPreview,
   asked: LossesAsked,
 ): Promise<
-  Result<PreviewOnRecord | undefined, PreviewFailure | { readonly reason: 'superseded' }>
+  Result<
+    PreviewOnRecord | undefined,
+    PreviewFailure | SecondAwaited | { readonly reason: 'superseded' }
+  >
 > {
-  const { document, inForce, ending, isWayBack } = change
+  const { document, inForce, ending, isWayBack, awaitSecond } = change
   const { acceptedDenials, maxAgeMs, by, onPreview, onProgress, signal } = asked
-  if (isWayBack && acceptedDenials === ANY_DENIALS) return ok(undefined)
+  if (isWayBack && acceptedDenials === ANY_DENIALS) {
+    const awaited = await awaitSecond()
+    return awaited === undefined ? ok(undefined) : err(awaited)
+  }
   const { kind, compiled } = document
   const now = clock()
-  const query = { kind, hash: compiled.hash, inForce, ending, acceptedDenials, maxAgeMs, now }
+  const query = {
+    ...{ kind, hash: compiled.hash, inForce, ending, isWayBack },
+    ...{ acceptedDenials, maxAgeMs, now },
+  }
   const passed = await passPreview(store, query)
-  if (passed.ok || isAboutDocument(passed.failure)) return passed
-  const isTooMany =
-    replaysAtMost !== Number.POSITIVE_INFINITY &&
-    (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
-  if (isTooMany) return passed
+  if (!passed.ok) {
+    if (isAboutDocument(passed.failure)) return passed
+    const isTooMany =
+      replaysAtMost !== Number.POSITIVE_INFINITY &&
+      (await store.countDevices(replaysAtMost + 1)) > replaysAtMost
+    if (isTooMany) return passed
+  }
+  const awaited = await awaitSecond()
+  if (awaited !== undefined) return err(awaited)
+  if (passed.ok) return passed
   const summary = await preview({ document, by, onProgress, signal })
   if (summary === undefined) return err({ reason: 'preview_busy' })
   onPreview?.(summary)

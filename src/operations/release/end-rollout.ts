@@ -58,12 +58,14 @@ async function countEnd(
 > {
   const { store, clock } = dependencies
   const { kind, from, to, rolloutId, revision } = paused
-  if (request.acceptedDenials > 0) {
-    // What two agree on is the end of this stage.
-    const waits = await request.second.ask(revision)
-    if (waits !== undefined) return err(waits)
+  const { acceptedDenials, second } = request
+  const back = { kind, hash: from, paused: rolloutId }
+  // What two agree on is the end of this stage.
+  const awaitSecond = async () => (acceptedDenials > 0 ? second.ask(revision) : undefined)
+  if (acceptedDenials === ANY_DENIALS) {
+    const awaited = await awaitSecond()
+    return awaited === undefined ? ok({ newlyDenied: null }) : err({ ...awaited, back })
   }
-  if (request.acceptedDenials === ANY_DENIALS) return ok({ newlyDenied: null })
   const linted = await findLinted(store, { kind, hash: from, now: clock() })
   if (!linted.ok) return linted
   const document = demandCompiled(linted.value)
@@ -73,8 +75,11 @@ async function countEnd(
     kind === 'policy'
       ? { policyHash: to, referenceValuesHash: beside }
       : { policyHash: beside, referenceValuesHash: to }
-  const change = { document: document.value, inForce, ending: paused, isWayBack: true }
+  const change = {
+    ...{ document: document.value, inForce, ending: paused, isWayBack: true },
+    awaitSecond,
+  }
   const preview = await demandPreview(dependencies, change, request)
   if (preview.ok) return ok({ newlyDenied: preview.value?.newlyDenied ?? null })
-  return err({ ...preview.failure, back: { kind, hash: from, paused: rolloutId } })
+  return err({ ...preview.failure, back })
 }

@@ -98,6 +98,8 @@ export async function passPreview(
   query: PreviewQuery & {
     /** How many devices may lose their access; a number that somebody has read in a preview. */
     readonly acceptedDenials: number
+    /** What decided before named its moments then, and whoever goes back from a bad document cannot wait. */
+    readonly isWayBack: boolean
   },
 ): Promise<Result<PreviewOnRecord, PreviewFailure>> {
   const preview = await findPreview(store, query)
@@ -106,7 +108,7 @@ export async function passPreview(
   // The end of a rollout concerns its stage, however few that are.
   const needed = query.ending === undefined ? await neededSample(store, query.now) : 0
   if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
-  if (query.kind === 'policy' && preview.leftOut > 0) {
+  if (!query.isWayBack && query.kind === 'policy' && preview.leftOut > 0) {
     return err({ reason: 'too_many_dates', leftOut: preview.leftOut })
   }
   const { acceptedDenials: accepted } = query

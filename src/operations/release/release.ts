@@ -128,23 +128,23 @@ export async function release(
   }
   const plan = await choosePlan(store, request.way)
   const open = await findOpenRollout(store)
-  // At once it takes the place of a rollout of its own kind that decides for nobody yet, and ends it.
-  if (open !== undefined && (plan !== undefined || open.kind !== kind || isEnforcing(open))) {
+  const isReturn = !hasBudget(request.way) && !documentNeedsSecond(active, compiled.hash)
+  const isWayBack = isReturn && plan === undefined
+  // At once it takes the place of a rollout of its own kind that decides for nobody yet, and ends it. A way
+  // back waits for no rollout of the other kind either.
+  const mayEndIt = plan === undefined && (isWayBack || open?.kind === kind)
+  if (open !== undefined && (!mayEndIt || isEnforcing(open))) {
     return err({ reason: 'rollout_open', rollout: open })
   }
-  const isReturn = !hasBudget(request.way) && !documentNeedsSecond(active, compiled.hash)
   const [halted] = isReturn ? [] : await store.haltedRollouts(kind, compiled.hash)
   if (halted !== undefined && halted.rolloutId !== request.despite) {
     return err({ reason: 'document_halted', rollout: halted })
   }
-  // After what can be refused at no cost: consent is used up when it is asked for.
   const isAlone = isReturn && request.acceptedDenials === 0
-  const waits = isAlone ? undefined : await request.second.ask(own)
-  if (waits !== undefined) return err(waits)
+  const awaitSecond = async () => (isAlone ? undefined : request.second.ask(own))
   const despite = isReturn ? undefined : (halted?.rolloutId ?? '')
-  const isWayBack = isReturn && plan === undefined
   const change = { document: checked.value, own, beside, despite, isWayBack }
-  const preview = await demandPreview(dependencies, { ...change, inForce }, request)
+  const preview = await demandPreview(dependencies, { ...change, inForce, awaitSecond }, request)
   if (!preview.ok) {
     const back = isWayBack ? { kind, hash: compiled.hash, paused: undefined } : undefined
     return err({ ...preview.failure, back })

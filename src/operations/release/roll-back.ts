@@ -12,13 +12,16 @@ export const ROLL_BACK_REASONS = ['no_version_before', 'already_back'] as const
 export type RollBackFailure =
   /** Nothing was in force before, or somebody has returned to it already. */
   | { readonly reason: 'no_version_before' }
-  /** This rollout halted or was ended: what it began from decides, and has done so all the time. */
+  /** This rollout decided for devices and halted or was ended: what it began from decides for them again. */
   | { readonly reason: 'already_back'; readonly rollout: Rollout }
   | SteerFailure
 
 export type RollBackRequest = EndRequest & {
   readonly kind: DocumentKind
-  /** Only if this document is in force: who asks twice must not go two versions back. */
+  /**
+   * Only if this document is in force: who asks twice must not go two versions back. Whoever names what a
+   * rollout fell back to means to go back from that.
+   */
   readonly expected?: string | undefined
 }
 
@@ -37,7 +40,8 @@ export type RolledBack = {
  * administrator, as long as its own preview finds nobody who would lose access. A fleet that is too large
  * to be replayed now is refused at once, with what to preview (`back`): who cannot wait for it accepts
  * `ANY_DENIALS`. There is one way back: from the version before there is none further, and none from what a
- * rollout that halted fell back to.
+ * rollout that halted fell back to, unless that is named. A rollout of either kind that decides for nobody yet
+ * is no hindrance: it ends.
  */
 export async function rollBack(
   dependencies: SteerDependencies,
@@ -57,7 +61,8 @@ export async function rollBack(
     const { rollout, newlyDenied } = steered.value
     return ok({ hash: open.from, rollout, newlyDenied })
   }
-  const fallenBack = (await store.listRollouts(RECENT)).find((one) => {
+  const recent = expected === undefined ? await store.listRollouts(RECENT) : []
+  const fallenBack = recent.find((one) => {
     return one.from === active.hash && hasFallenBack(one) && one.updatedAt > active.activatedAt
   })
   if (fallenBack !== undefined) return err({ reason: 'already_back', rollout: fallenBack })
@@ -77,6 +82,7 @@ export async function rollBack(
 /** Among so many rollouts, the last ones, those are looked for that fell back to what is in force. */
 const RECENT = 20
 
-function hasFallenBack({ state }: Rollout): boolean {
-  return state === 'halted' || state === 'reverted'
+/** What ended in its audit pass decided for nobody: nothing came back by it. */
+function hasFallenBack({ state, pass }: Rollout): boolean {
+  return pass === 'enforce' && (state === 'halted' || state === 'reverted')
 }

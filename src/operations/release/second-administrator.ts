@@ -1,5 +1,6 @@
 import { nameDocument } from '../../base/document-hash.ts'
 import type { Store } from '../../store/store.ts'
+import type { WayBack } from './gates.ts'
 
 /**
  * What takes two administrators where the configuration asks for two: whatever can give access to
@@ -18,10 +19,15 @@ export type SecondAdministrator = {
 
 export const SECOND_REASONS = ['second_awaited'] as const
 
-/** Nothing has happened yet: another administrator has to ask for the same in time. */
+/**
+ * Another administrator has to ask for the same in time. Nothing has happened yet, but that a rollout which
+ * is to end was paused.
+ */
 export type SecondAwaited = {
   readonly reason: (typeof SECOND_REASONS)[number]
   readonly expiresAt: Date
+  /** Of what goes back: what it leads to, and the rollout that is paused for it. */
+  readonly back?: WayBack | undefined
 }
 
 /** Whoever has the database of the service at hand needs nobody's consent. */

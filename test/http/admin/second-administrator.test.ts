@@ -265,3 +265,26 @@ test('a label takes two where it puts a device among the first of a rollout', as
   await readOk(await service.post(path, { labels: ['canary'] }, patch), 202)
   await readOk(await service.post(path, { labels: ['third'] }, patch))
 })
+
+test('the end of a rollout that decides for devices says that it is paused while it waits', async () => {
+  const next = policyOf('on_its_way', 'attestation.enclaveSvn >= 0')
+  const body = { kind: 'policy', reason: 'r', document: next }
+  const start = (headers: Headers) => service.post('/v1/rollouts', body, { headers })
+  await readOk(await start(first), 202)
+  const { rollout_id } = await readOk(await start(second), 201)
+  const rollout = await store.rollout(rollout_id)
+  if (rollout === null) throw new Error('it was started')
+  const { rolloutId, revision } = rollout
+  const entered = { action: 'entered', state: 'running', pass: 'enforce', stage: 0 } as const
+  const by = { note: '', health: null, by: 'test', now: service.clock.now() }
+  expect(await store.stepRollout({ rolloutId, revision, ...entered, ...by })).toBe('applied')
+
+  const end = { reason: 'x', accept_denials: 1 }
+  const back = (headers: Headers) => service.post('/v1/policy/rollback', end, { headers })
+  const answer = await readOk(await back(first), 202)
+  expect(answer).toMatchObject({ waits_for: 'second_administrator', paused: rolloutId })
+  expect(answer.detail).toContain(`${rolloutId} is paused`)
+  expect((await store.rollout(rolloutId))?.state).toBe('paused')
+  await readOk(await back(second))
+  expect((await store.rollout(rolloutId))?.state).toBe('reverted')
+})

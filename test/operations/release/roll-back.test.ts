@@ -119,10 +119,13 @@ describe('the way back', () => {
         await releaseOf(document, { way: { kind: 'rollout', plan: {} } }),
       )
       if (rollout === undefined) throw new Error('it was released at once')
-      const { rolloutId, revision, pass, stage } = rollout
-      const step = { rolloutId, revision, pass, stage, action: state, state, note: 'fell back' }
+      const { rolloutId, revision } = rollout
       const now = new Date(START.getTime() + 1)
-      expect(await store.stepRollout({ ...step, health: null, by: 'test', now })).toBe('applied')
+      const names = { rolloutId, pass: 'enforce', stage: 0, health: null, by: 'test', now } as const
+      const entered = { revision, action: 'entered', state: 'running', note: 'it decides' } as const
+      expect(await store.stepRollout({ ...names, ...entered })).toBe('applied')
+      const ended = { revision: revision + 1, action: state, state, note: 'fell back' }
+      expect(await store.stepRollout({ ...names, ...ended })).toBe('applied')
       expect(expectRefusal(await back(), 'already_back')).toMatchObject({ rollout: { rolloutId } })
       expect(await inForce()).toBe(good.hash)
     },
