@@ -1,6 +1,8 @@
 import { requiresHardware } from '../config/trust-anchors.ts'
 import type { AdminServices } from '../http/admin/services.ts'
+import type { CheckedDocument } from '../operations/release/check-document.ts'
 import {
+  countMoments,
   onePreviewAtATime,
   type PreviewDependencies,
   previewDocument,
@@ -60,5 +62,7 @@ function prepareReleases(input: {
     ...{ rules, clock, requiresHardware: input.requiresHardware },
   }
   const preview = onePreviewAtATime(store, (asked) => previewDocument(previews, asked))
-  return { previews, releases: { store, rules, clock, random, replaysAtMost, preview } }
+  const count = (document: CheckedDocument) => countMoments(previews, document)
+  const asked = { replaysAtMost, countMoments: count, preview }
+  return { previews, releases: { store, rules, clock, random, ...asked } }
 }

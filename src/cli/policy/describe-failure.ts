@@ -21,7 +21,7 @@ export function describeFailure(failure: RollBackFailure | OverrideFailure): str
     case 'preview_too_small':
       return `the preview does not count (${failure.reason}): preview the document again`
     case 'too_many_dates':
-      return `its clauses name ${plural(failure.leftOut, 'moment')} to come more than a preview looks at, so that nobody sees what they do then: drop those that are over, or split it`
+      return `it names ${plural(failure.leftOut, 'date')} to come more than a preview looks at, so that nobody sees what it does then: bring it into force with fewer, and the later ones in time`
     case 'preview_busy':
       return 'another preview is under way: try again when it is done'
     case 'denials_not_accepted':

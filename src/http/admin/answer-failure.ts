@@ -42,7 +42,7 @@ export function answerFailure(c: HttpContext, failure: AdminFailure): Response {
     }
     case 'too_many_dates': {
       const { leftOut } = failure
-      const detail = `clauses name ${plural(leftOut, 'moment')} to come more than a preview looks at: drop those that are over`
+      const detail = `the document names ${plural(leftOut, 'date')} to come more than a preview looks at: bring it into force with fewer, and the later ones in time`
       return answerProblem(c, reason, detail, { left_out: leftOut })
     }
     case 'denials_not_accepted': {

@@ -48,7 +48,7 @@ type LossesFailure =
       readonly compared: number
       readonly needed: number
     }
-  /** Clauses name more moments to come than a preview looks at, so many more: what they do then is unseen. */
+  /** The document names more dates to come than a preview looks at, so many more: what it does then is unseen. */
   | { readonly reason: 'too_many_dates'; readonly leftOut: number }
   | {
       readonly reason: 'denials_not_accepted'
@@ -72,7 +72,7 @@ export type PreviewOnRecord = {
   readonly compared: number
   /** Clauses go by the hour or the day: a date is the first that was looked at of such a step. */
   readonly isHourly: boolean
-  /** Moments to come that clauses of the document name and that were not looked at. */
+  /** Dates to come that the document names and that were not looked at, and devices that were not till the end. */
   readonly leftOut: number
 }
 
@@ -108,7 +108,7 @@ export async function passPreview(
   // The end of a rollout concerns its stage, however few that are.
   const needed = query.ending === undefined ? await neededSample(store, query.now) : 0
   if (compared < needed) return err({ reason: 'preview_too_small', compared, needed })
-  if (!query.isWayBack && query.kind === 'policy' && preview.leftOut > 0) {
+  if (!query.isWayBack && preview.leftOut > 0) {
     return err({ reason: 'too_many_dates', leftOut: preview.leftOut })
   }
   const { acceptedDenials: accepted } = query
@@ -137,12 +137,14 @@ export async function findPreview(
   const newlyDenied = readLosses(preview.summary)
   if (newlyDenied === undefined) return undefined
   const { compared, moments } = Object(preview.summary)
-  const { left_out_of_clauses: leftOut, hourly } = Object(moments)
+  const { left_out_of_candidate, devices_cut, hourly } = Object(moments)
+  const leftOut = left_out_of_candidate + devices_cut
+  if (!Number.isSafeInteger(leftOut)) return undefined
   return {
     ...{ at: preview.at, newlyDenied, later: readLaterLosses(preview.summary) },
     compared: Number.isSafeInteger(compared) ? compared : 0,
     isHourly: hourly === true,
-    leftOut: Number.isSafeInteger(leftOut) ? leftOut : 0,
+    leftOut,
   }
 }
 

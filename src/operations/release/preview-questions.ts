@@ -6,8 +6,10 @@ import { createQuestionReplay } from '../../replay/questions/replay.ts'
 import type { QuestionsSummary } from '../../replay/questions/summary.ts'
 import type { Store } from '../../store/store.ts'
 
-/** Of each topic, and of all: so many take about a second, also within a request that somebody waits for. */
-const REPLAYED = { perTopic: 200, most: 5_000 } as const
+/** Questions of each topic, and of all. */
+const REPLAYED = { perTopic: 200, most: 5_000, least: 500 } as const
+/** Answers, now and later: so many take about a second, also within a request that somebody waits for. */
+const MOST_ANSWERS = 45_000
 /** Trust records that one statement reads. */
 const RECORDS_A_READ = 200
 
@@ -32,7 +34,10 @@ export async function replayQuestions(
   const counted = await store.questionTopics()
   const topics = counted.map(({ about, ...topic }) => ({ ...topic, ...about }))
   const replay = createQuestionReplay({ ...rules, topics })
-  const kept = topics.length === 0 ? [] : await store.keptQuestions(REPLAYED)
+  const { perTopic, most, least } = REPLAYED
+  const answered = Math.floor(MOST_ANSWERS / replay.timesEach)
+  const page = { perTopic, most: Math.min(most, Math.max(least, answered)) }
+  const kept = topics.length === 0 ? [] : await store.keptQuestions(page)
   // All questions of a device together, so that each record is read once.
   const questions = kept.toSorted((a, b) => (a.deviceId < b.deviceId ? -1 : 1))
   for (let first = 0; first < questions.length; first += RECORDS_A_READ) {

@@ -49,6 +49,8 @@ export type CompiledClause = {
   readonly require: Expression
   /** Moments at which it may change by the clock alone, ascending, in milliseconds of the epoch. */
   readonly instants: readonly number[]
+  /** Dates that its expressions name beyond these. */
+  readonly datesLeftOut: number
   readonly clock: ClockUse
   /** Whether the clock changes it at those moments alone, but for what comes back within a week. */
   readonly namesAllDates: boolean
@@ -139,6 +141,7 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     when,
     require,
     instants: [...instants].sort((a, b) => a - b),
+    datesLeftOut: require.datesLeftOut + (when?.datesLeftOut ?? 0),
     clock: clockUseOf({ when, require }),
     namesAllDates: require.namesAllDates && when?.namesAllDates !== false,
     readsAppraisal: dependsOnAppraisal({ when, require }),

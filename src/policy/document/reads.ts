@@ -54,8 +54,16 @@ function readsTime(expression: Expression): boolean {
 const DAY_ACCESSOR = /\.get(?:Day|Date|Month|FullYear)/
 const HOUR_ACCESSOR = /\.get(?:Hours|Minutes|Seconds|Milliseconds)/
 
-/** Whether it may say something else in one hour of one day of the week than in any other. */
-export function goesByDayAndHour({ when, require }: Sources): boolean {
-  const source = `${when?.source ?? ''} ${require.source}`
-  return DAY_ACCESSOR.test(source) && HOUR_ACCESSOR.test(source)
+/** Whether the day of the week or the date decides what it says. */
+export function goesByDay(clause: Sources & { readonly clock: ClockUse }): boolean {
+  return clause.clock === 'hours' && namesAccessor(clause, DAY_ACCESSOR)
+}
+
+/** Whether the time of the day decides what it says. */
+export function goesByHour(clause: Sources & { readonly clock: ClockUse }): boolean {
+  return clause.clock === 'hours' && namesAccessor(clause, HOUR_ACCESSOR)
+}
+
+function namesAccessor({ when, require }: Sources, accessor: RegExp): boolean {
+  return accessor.test(`${when?.source ?? ''} ${require.source}`)
 }

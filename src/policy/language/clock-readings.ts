@@ -6,13 +6,9 @@ export const EVIDENCE_TIMES = ['attested_at', 'valid_until'] as const
 
 const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=', '==', '!='])
 /** What they give comes back within a week. */
-const WEEKLY: ReadonlySet<string> = new Set([
-  'getDayOfWeek',
-  'getHours',
-  'getMinutes',
-  'getSeconds',
-  'getMilliseconds',
-])
+const WEEKLY: ReadonlySet<string> = new Set(['getDayOfWeek', 'getHours'])
+/** What they give changes within an hour. */
+const FINER: ReadonlySet<string> = new Set(['getMinutes', 'getSeconds', 'getMilliseconds'])
 
 /**
  * Whether everything that an expression makes of the clock changes at moments that it names or comes
@@ -33,6 +29,22 @@ export function namesAllDates(node: ASTNode): boolean {
     if (WEEKLY.has(name) && isTime(receiver)) return rest.every(namesAllDates)
   }
   return partsOf(node).every(namesAllDates)
+}
+
+/**
+ * Whether an expression makes of the clock what can come and go within an hour, so that nobody who looks
+ * ahead sees it for certain: minutes, seconds, the rest of a division, or its text.
+ */
+export function readsMinutes(node: ASTNode): boolean {
+  const isFine =
+    (node.op === 'rcall' && FINER.has(node.args[0])) ||
+    (node.op === 'call' && node.args[0] === 'string') ||
+    node.op === '%'
+  return (isFine && readsTime(node)) || partsOf(node).some(readsMinutes)
+}
+
+function readsTime(node: ASTNode): boolean {
+  return isTime(node) || partsOf(node).some(readsTime)
 }
 
 /** A reading of a time, one that is moved by a constant, or how far one is from another. */

@@ -29,6 +29,8 @@ export type Expression = {
   readonly measuredAt: MeasuredAt | undefined
   /** The moments that it names, in milliseconds of the epoch (`instantsIn`). */
   readonly instants: readonly number[]
+  /** Dates that it names beyond these. */
+  readonly datesLeftOut: number
   /** Whether it changes by the clock at no other moment, but for what comes back within a week. */
   readonly namesAllDates: boolean
   /**
@@ -149,8 +151,9 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   const { ast, type, roots, measuredAt } = analysis
   if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
   const evaluate = decide(compileProgram(ast, POLICY_NAMES))
-  const { instants, areAll: namesAllDates } = instantsIn(ast)
-  const expression = { source, roots, measuredAt, instants, namesAllDates, evaluate }
+  const { instants, leftOut: datesLeftOut, areAll: namesAllDates } = instantsIn(ast)
+  const dates = { instants, datesLeftOut, namesAllDates }
+  const expression = { source, roots, measuredAt, ...dates, evaluate }
   return { ok: true, expression, ast }
 }
 

@@ -25,11 +25,19 @@ export function instantsIn(ast: ASTNode): Instants {
   ])
   const instants = all.flatMap((instant) => [instant, instant + 1])
   const areFew = instants.length <= MOST_INSTANTS && found.durations.size <= MOST_DURATIONS
-  return { instants: instants.slice(0, MOST_INSTANTS), areAll: areFew && namesAllDates(ast) }
+  const kept = [...new Set(instants)].slice(0, MOST_INSTANTS)
+  const leftOut = found.instants.size * (1 + 2 * found.durations.size) - kept.length / 2
+  return {
+    instants: kept,
+    leftOut: Math.max(0, Math.floor(leftOut)),
+    areAll: areFew && namesAllDates(ast),
+  }
 }
 
 export type Instants = {
   readonly instants: readonly number[]
+  /** Dates, each with the millisecond after it, that are beyond the most of one expression. */
+  readonly leftOut: number
   /** Whether it changes by the clock at no other moment, but for what comes back within a week. */
   readonly areAll: boolean
 }

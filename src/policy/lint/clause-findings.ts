@@ -1,6 +1,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { type JsonNode, memberOf, offsetInString } from '../../base/json/tree.ts'
 import { clockUseOf } from '../document/reads.ts'
+import { readsMinutes } from '../language/clock-readings.ts'
 import { nameOf } from '../language/constant-expression.ts'
 import { analyseExpression, type Expression } from '../language/expression.ts'
 import { bindVariables } from '../language/input.ts'
@@ -147,6 +148,16 @@ export function findConstants({ when, require, severity }: LintedClause): Locate
     findings.push(warn('policy_clause_constant', require, `is never false${condition}: ${advice}`))
   }
   return findings
+}
+
+/** What may come and go between two moments at which a preview looks at a fleet. */
+export function findMinutes({ when, require }: LintedClause): LocatedFinding[] {
+  return [when, require].flatMap((one) => {
+    if (one?.ast === undefined || !readsMinutes(one.ast)) return []
+    const message =
+      'goes by the minute (getMinutes, getSeconds, getMilliseconds, % or string() of the clock), which no preview can look at: compare with timestamp("…") or duration("30m"), or go by getHours()'
+    return [{ ...warn('policy_clause_by_minute', one, message), severity: 'error' as const }]
+  })
 }
 
 /** Time for repair where there is nothing to repair on the device, or nobody is denied. */

@@ -51,6 +51,10 @@ export const LINT_EXPLANATIONS: Readonly<Record<LintCode, Explanation>> = {
     'Make it read a claim, or drop it.',
   ),
   policy_clause_denies_all: explain('A clause denies every device.', 'Turn its condition round.'),
+  policy_clause_by_minute: explain(
+    'A clause goes by the minute, which no preview can look at.',
+    'Compare with a timestamp or a duration, or go by getHours().',
+  ),
   policy_when_constant: explain('A when is always true or never.', 'Drop it, or its clause.'),
   policy_when_unreachable: explain('A when can never be true.', 'Mend its condition.'),
   policy_text_missing: explain('A clause has no text for people.', 'Add title and repair.'),

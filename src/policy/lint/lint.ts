@@ -6,6 +6,7 @@ import {
   findConstants,
   findIdleDate,
   findIdleGrace,
+  findMinutes,
   type LintedClause,
   meaningOf,
   readClause,
@@ -70,6 +71,7 @@ function findClauseFaults(clause: LintedClause, now: Date): readonly LocatedFind
     ...(when?.findings ?? []),
     ...(require?.findings ?? []),
     ...findConstants(clause),
+    ...findMinutes(clause),
     ...findIdleGrace(clause),
     ...findIdleDate(clause, now.getTime()),
   ]

@@ -59,6 +59,7 @@ export function createComparison(input: {
 } {
   const { moments } = input
   const [now = 0] = moments.times
+  const planned = new Set(moments.times)
   const plan = planChecks(input)
   const isFixed = plan.sides.every(({ groups }) => groups.every(({ perClaims }) => perClaims))
   /** What a device says for itself, no clock changes. */
@@ -152,7 +153,7 @@ export function createComparison(input: {
     }
     return (asked) => {
       const time = timeToEvaluate(moments, asked)
-      const isMoment = time !== asked || !moments.readsHours || moments.times.includes(time)
+      const isMoment = time !== asked || !moments.readsHours || planned.has(time)
       const shared = isMoment ? remember(time) : perClaims(record, time)
       if (isFixed && shared.whole !== undefined) return shared.whole
       // Most moments change nothing for a device: what was concluded from the same is there already.

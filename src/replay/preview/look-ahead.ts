@@ -10,17 +10,18 @@ export type Ahead = {
   readonly denied: Ending | undefined
   /** When it loses what it would have without the candidate; not at first. */
   readonly lost: Ending | undefined
+  /** More ends for it than are looked at, so that what comes after is not known. */
+  readonly isCut: boolean
 }
 
-const NOTHING: Ahead = { denied: undefined, lost: undefined }
-/** More changes of one device than there can be moments and reliefs: none is looked at for ever. */
-const MOST_STEPS = 512
-const HOUR_MS = 3_600_000
+const NOTHING: Ahead = { denied: undefined, lost: undefined, isCut: false }
+/** More than clauses can give graces: no device is looked at for ever. */
+const MOST_ENDS = 1_024
 
 /**
  * Goes with a device from one time to the next at which its verdicts can change: a moment of the plan,
- * or the end of something that relieves it, before or after. A device for which there is none is
- * looked at once.
+ * or the end of something that relieves it, before or after, and what `moments.after` adds to such an end. A
+ * device for which there is none is looked at once; every moment of the plan is come to, unless nothing is left to find.
  */
 export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Moments): Ahead {
   const ends = new Set(endsOf(first))
@@ -31,23 +32,24 @@ export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Mome
   let lost: Ending | undefined
   let [at = 0] = moments.times
   let passed = 0
-  let hourlyUntil = -Infinity
-  for (let steps = 0; steps < MOST_STEPS; steps += 1) {
+  let ended: number | undefined
+  for (;;) {
     if ((isLost || lost !== undefined) && (!isAllowed || denied !== undefined)) break
+    if (ends.size > MOST_ENDS) return { denied, lost, isCut: true }
     while ((moments.times[passed] ?? Infinity) <= at) passed += 1
     const end = nextOf(ends, at)
     // What goes by the hour may deny only some hours after a grace has ended.
-    const hour = at < hourlyUntil ? at + HOUR_MS : Infinity
-    at = Math.min(moments.times[passed] ?? Infinity, end, hour)
+    const again = ended === undefined ? Infinity : nextAfter(ended, at, moments.after)
+    at = Math.min(moments.times[passed] ?? Infinity, end, again)
     if (at > moments.end || at === Infinity) break
-    if (moments.readsHours && at === end) hourlyUntil = at + 24 * HOUR_MS
+    if (at === end) ended = at
     const step = device.at(at)
     for (const later of endsOf(step)) ends.add(later)
     const { reasons } = step.after
     if (isAllowed && denied === undefined && reasons.length > 0) denied = { at, reasons }
     if (!isLost && lost === undefined && isLoss(step)) lost = { at, reasons }
   }
-  return { denied, lost }
+  return { denied, lost, isCut: false }
 }
 
 export function isLoss({ before, after }: JudgedBoth): boolean {
@@ -62,4 +64,8 @@ function nextOf(times: Iterable<number>, at: number): number {
   let next = Infinity
   for (const time of times) if (time > at && time < next) next = time
   return next
+}
+
+function nextAfter(begin: number, at: number, steps: readonly number[]): number {
+  return begin + (steps.find((step) => begin + step > at) ?? Infinity)
 }

@@ -1,6 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import { standingOf } from '../../access/verdict.ts'
+import { planQuestionTimes } from '../questions/question-times.ts'
 import { type BreakdownCounter, CHANGED, createBreakdown } from './breakdown.ts'
 import { createClauseChanges, shareOf } from './clause-changes.ts'
 import { createClauseCounts } from './clause-counts.ts'
@@ -41,6 +42,7 @@ export function createPreview(input: {
 }): Preview {
   const { inForce, candidate, now, reliefsOf = () => withoutReliefs(input) } = input
   const moments = planMoments(input)
+  const leftOutOfQuestions = planQuestionTimes(input).leftOut
   const judge = createJudge({ inForce, candidate, moments, reliefsOf })
   const counts = createCounts()
   const denials = createClauseChanges()
@@ -93,6 +95,7 @@ export function createPreview(input: {
       const first = device.at(now.getTime())
       const changes = classify(record, first)
       const ahead = lookAhead(device, first, moments)
+      if (ahead.isCut) counts.cut += 1
       if (ahead.lost !== undefined) later.add(record, ahead.lost)
       counts.compared += 1
       const age = ageOf(record.attestation.attestedAt, now)
@@ -104,7 +107,7 @@ export function createPreview(input: {
     summary: () => ({
       version: 2,
       at: now.toISOString(),
-      moments: describeMoments(moments),
+      moments: describeMoments(moments, { leftOutOfQuestions, cut: counts.cut }),
       in_force: hashesOf(inForce),
       candidate: hashesOf(candidate),
       devices: counts.compared + Object.values(counts.notCompared).reduce((sum, n) => sum + n, 0),
@@ -178,18 +181,17 @@ export function comingIntoForce(
 
 const MOMENTS_LISTED = 40
 
-function describeMoments({
-  times,
-  leftOut,
-  leftOutOfClauses,
-  readsHours,
-}: Moments): MomentsLookedAt {
+function describeMoments(
+  { times, leftOut, leftOutOfCandidate, readsHours }: Moments,
+  { leftOutOfQuestions, cut }: { readonly leftOutOfQuestions: number; readonly cut: number },
+): MomentsLookedAt {
   return {
     looked_at: times.slice(0, MOMENTS_LISTED).map((time) => new Date(time).toISOString()),
     count: times.length,
     hourly: readsHours,
-    left_out: leftOut,
-    left_out_of_clauses: leftOutOfClauses,
+    left_out: leftOut + leftOutOfQuestions,
+    left_out_of_candidate: leftOutOfCandidate + leftOutOfQuestions,
+    devices_cut: cut,
   }
 }
 
@@ -213,6 +215,7 @@ function createCounts() {
     newlyDenied: 0,
     undecidable: 0,
     allowed: 0,
+    cut: 0,
     notCompared: { quarantined: 0, enrolment_pending: 0, never_attested: 0, stale: 0 },
     ages: noAges(),
     agesDenied: noAges(),

@@ -75,10 +75,12 @@ export type MomentsLookedAt = {
   readonly count: number
   /** A clause goes by the hour or the day: it was looked at each hour of a day and each day of a week. */
   readonly hourly: boolean
-  /** Moments that documents name, and that were too many to be looked at. */
+  /** Dates that documents name and that were too many to be looked at, with what follows them. */
   readonly left_out: number
-  /** Of these, such that clauses of the candidate name: a policy with any does not come into force. */
-  readonly left_out_of_clauses: number
+  /** Of these, such that the candidate names: a document with any does not come into force. */
+  readonly left_out_of_candidate: number
+  /** Devices with more ends of reliefs than were looked at: with any a document does not come into force. */
+  readonly devices_cut: number
 }
 
 export type LaterDenials = Change & {

@@ -29,6 +29,8 @@ export type RecordedQuestion = Pick<KeptRequest, 'request' | 'leftOut'> & {
 
 /** Answers recorded questions again, one after the other. */
 export type QuestionReplay = {
+  /** How often each question is answered at most: now and later. */
+  readonly timesEach: number
   /** `record`: what is on record of the device now, if it still is. */
   readonly add: (question: RecordedQuestion, record: TrustRecord | undefined) => void
   /** Of what was added so far; the order does not matter. */
@@ -72,6 +74,7 @@ export function createQuestionReplay(input: {
   }
 
   return {
+    timesEach: times.count,
     add({ topic, deviceId, asked, askedAt, request, leftOut }, record) {
       const tally = topics.get(topic)
       if (tally === undefined || record === undefined) return

@@ -192,24 +192,157 @@ describe('a document that', () => {
   })
 })
 
-test('a policy that names more dates than a preview looks at does not come into force', async () => {
+/** So many days after the midnight before the fleet begins. */
+const day = (days: number, hours = 0) =>
+  new Date(Date.parse('2026-03-02T00:00:00Z') + days * DAY_MS + hours * HOUR_MS)
+    .toISOString()
+    .replace('.000Z', 'Z')
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+/** The baseline with further clauses, each like one that `policyWith` adds. */
+function policyOf(clauses: readonly object[]): Document {
   const body: Json = policyWith('attestation.enclaveSvn >= 1').body
   const [clause = {}] = body.clauses.slice(-1)
-  const clauses = Array.from({ length: 20 }, (_, index) => {
-    const dates = Array.from({ length: 15 }, (_, day) => {
-      return `now == timestamp("${new Date(START.getTime() + (index * 15 + day + 1) * 86_400_000).toISOString()}")`
+  const added = clauses.map((change, index) => ({ ...clause, id: `added_${index}`, ...change }))
+  return bodyOf('policy', { ...body, clauses: [...body.clauses, ...added] })
+}
+
+/** Clauses that name so many dates from the first day on, a day apart, and deny nobody. */
+function datedClauses(dates: number): readonly object[] {
+  return Array.from({ length: Math.ceil(dates / 10) }, (_, index) => {
+    const named = Array.from({ length: Math.min(10, dates - index * 10) }, (_, date) => {
+      return `now == timestamp("${day(index * 10 + date + 1, 8)}")`
     })
-    const require = `attestation.enclaveSvn >= 1 || ${dates.join(' || ')}`
-    return { ...clause, id: `dated_${index}`, require }
+    return { require: `attestation.enclaveSvn >= 1 || ${named.join(' || ')}` }
   })
-  const document = bodyOf('policy', { ...body, clauses: [...body.clauses, ...clauses] })
-  const { store, clock, random } = (await openFleet(100)).service.services
-  const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
-  const refused = await release(releases, {
-    document: lintedOf(document, START),
-    way: { kind: 'at_once' },
-    ...{ by: 'test', reason: 'test', acceptedDenials: 0, maxAgeMs: 60_000, second: NO_SECOND },
+}
+
+const few = (dates: number, at = 1234) =>
+  Array.from({ length: dates }, (_, index) => {
+    return `now == timestamp("${new Date(START.getTime() + (index + 1) * DAY_MS + at).toISOString()}")`
+  }).join(' || ')
+
+const WITH_OTHER_DATES: readonly {
+  readonly name: string
+  readonly make: (fleet: Fleet) => Document
+  readonly from: string
+}[] = [
+  {
+    name: 'keeps a month out, beside many dates',
+    make: () => policyOf([{ require: `now.getMonth() != 5 || ${few(14)}`, hold: 'never' }]),
+    // The year ahead is looked at by weeks, and again from the dates that the clause names.
+    from: '2026-06-01T08:00:01.234Z',
+  },
+  {
+    name: 'keeps Saturdays out, from a date in two weeks',
+    make: () =>
+      policyOf([{ require: 'now.getDayOfWeek() != 6', enforce_from: day(14), hold: 'never' }]),
+    from: '2026-03-21T00:00:00.000Z',
+  },
+  {
+    name: 'keeps workdays out, from a Saturday that its expression names',
+    make: () => {
+      const weekend = 'now.getDayOfWeek() == 0 || now.getDayOfWeek() == 6'
+      const require = `now < timestamp("${day(12)}") || ${weekend}`
+      return policyOf([{ require, hold: 'never' }])
+    },
+    from: '2026-03-16T00:00:00.000Z',
+  },
+  {
+    name: 'means office hours from a date on, beside many dates',
+    make: () => {
+      const dated = Array.from({ length: 14 }, (_, index) => ({ enforce_from: day(index + 1) }))
+      const hours = 'now.getHours() >= 8 && now.getHours() < 18'
+      return policyOf([...dated, { require: hours, enforce_from: day(60, 9), hold: 'never' }])
+    },
+    from: '2026-05-01T18:00:00.000Z',
+  },
+  {
+    name: 'denies everybody after more dates than were ever passed by',
+    make: () => policyOf([...datedClauses(250), { require: NOBODY, enforce_from: day(300) }]),
+    from: '2026-12-27T00:00:00.000Z',
+  },
+  {
+    name: 'lets both roots end, after seventy enclaves',
+    make: (small) => {
+      const old = Array.from({ length: 70 }, (_, index) => {
+        const [valid_from, valid_until] = ['2020-01-01T00:00:00Z', day(index + 2)]
+        return agent({ ...{ name: `old ${index}`, valid_from, valid_until } })
+      })
+      const roots = [small.anchors.kept, small.anchors.other]
+      const trust_anchors = roots.map((root) => ({ ...toEntry(root), valid_until: day(100) }))
+      return values(small, { enclaves: [agent(), ...old], trust_anchors })
+    },
+    from: '2026-06-10T00:00:00.000Z',
+  },
+]
+
+describe('what other dates do not hide', () => {
+  let small: Fleet
+  beforeAll(async () => {
+    small = await openFleet(100)
   })
-  // A moment and the one after it: 600, of which 512 are looked at.
-  expect(expectRefusal(refused, 'too_many_dates')).toMatchObject({ leftOut: 88 })
+  afterAll(() => small?.close())
+
+  async function releaseAt(document: Document) {
+    const { store, clock, random } = small.service.services
+    const { releases } = commandReleases({ store, clock, random, requiresHardware: false })
+    let summary: PreviewSummary | undefined
+    const released = await release(releases, {
+      document: lintedOf(document, START),
+      way: { kind: 'at_once' },
+      ...{ by: 'test', reason: 'test', acceptedDenials: 0, maxAgeMs: 60_000, second: NO_SECOND },
+      onPreview(made) {
+        summary = made
+      },
+    })
+    return { released, summary }
+  }
+
+  test.each(WITH_OTHER_DATES)('a document that $name', async ({ make, from }) => {
+    const { released, summary } = await releaseAt(make(small))
+    expectRefusal(released, 'denials_not_accepted')
+    expect(summary?.moments).toMatchObject({ left_out: 0, devices_cut: 0 })
+    expect(summary?.denied_later.by_date[0]?.at).toBe(from)
+  })
+
+  test.each<readonly [string, number, (fleet: Fleet) => Document]>([
+    ['a policy', 44, () => policyOf(datedClauses(300))],
+    [
+      'a policy that goes by hours too',
+      // Hours of 56 days have room; the end of the roots comes after them.
+      200 - 56 + 1,
+      () => policyOf([...datedClauses(200), { require: 'now.getHours() < 99' }]),
+    ],
+    [
+      'a policy that names them for requests',
+      6,
+      () => {
+        const dates = datedClauses(70).map((clause) => {
+          const { require = '' }: Json = clause
+          return { require: `context.network == "corporate" || ${require}` }
+        })
+        return policyOf(dates)
+      },
+    ],
+    [
+      'reference values',
+      // One date more: the end of the roots, which comes first.
+      270 + 1 - 256,
+      (fleet) => {
+        const old = Array.from({ length: 270 }, (_, index) => {
+          return agent({ name: `old ${index}`, valid_until: day(index + 2) })
+        })
+        return values(fleet, { enclaves: [agent(), ...old] })
+      },
+    ],
+  ])(
+    '%s with more dates than a preview looks at does not come into force',
+    async (_, leftOut, make) => {
+      const { released, summary } = await releaseAt(make(small))
+      expect(expectRefusal(released, 'too_many_dates')).toMatchObject({ leftOut })
+      expect(summary?.moments).toMatchObject({ left_out: leftOut, left_out_of_candidate: leftOut })
+    },
+  )
 })

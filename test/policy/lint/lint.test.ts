@@ -53,6 +53,26 @@ function findOne(text: string, code: LintCode): LintFinding {
   return found[0] as LintFinding
 }
 
+describe('a clause that goes by the minute', () => {
+  test.each([
+    'now.getMinutes() < 30',
+    '(now - device.created_at).getSeconds() < 30',
+    'int(now) % 3600 < 1800',
+    'string(attestation.attested_at).endsWith("00Z")',
+  ])('is refused: %s', (require) => {
+    const found = findOne(policy(clause({ require })), 'policy_clause_by_minute')
+    expect(found).toMatchObject({ severity: 'error', member: 'require' })
+  })
+
+  test('is none where it compares times, or reads hours or another time', () => {
+    const plain = [
+      'now.getHours() < 18 && now - device.created_at < duration("30m")',
+      'device.created_at.getMinutes() < 30',
+    ]
+    for (const require of plain) expect(lint(policy(clause({ require })))).toEqual([])
+  })
+})
+
 describe('a policy as it should be', () => {
   test('the baseline has no finding, in one line and in many', () => {
     expect(lint(JSON.stringify(BASELINE_POLICY))).toEqual([])
