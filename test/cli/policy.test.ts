@@ -77,6 +77,7 @@ async function recordPreview(
     by: 'test',
     summary: {
       version: 2,
+      moments: { left_out_of_candidate: 0, devices_cut: 0 },
       newly_denied: { devices: newlyDenied },
       newly_refused: { devices: newlyRefused },
       questions: { newly_denied: { devices: 0 }, denied_later: { devices: 0 } },

@@ -27,6 +27,7 @@ const isOut = (gate: Gate) => without.gate === gate
 const HARMLESS = {
   version: 2,
   compared: 3,
+  moments: { left_out_of_candidate: 0, devices_cut: 0 },
   newly_denied: { devices: 0 },
   newly_refused: { devices: 0 },
   questions: { newly_denied: { devices: 0 }, denied_later: { devices: 0 } },

@@ -261,6 +261,7 @@ describe('an end', () => {
       policyHash: rollout.to,
       summary: {
         ends_rollout: { rollout_id: rollout.rolloutId, stage: 4 },
+        moments: { left_out_of_candidate: 0, devices_cut: 0 },
         newly_denied: { devices: 0 },
         denied_later: { by_date: [{ at: date, devices: 10 }] },
       },
