@@ -37,10 +37,20 @@ function show(value: Uint8Array | string): string {
   return `${toHex(value.subarray(0, MOST_BYTES))}… (${value.length} bytes)`
 }
 
-/** A public key by the beginning of its modulus or of its point: enough to tell it from another. */
+const CURVES = ['P-256', 'P-384', 'P-521']
+const KEY_TYPES = ['RSA', 'EC']
+
+/**
+ * A public key by the beginning of its modulus or of its point: enough to tell it from another. It may come
+ * as an agent wrote it, with members that say nothing or anything, of which only known names are shown.
+ */
 export function showKey({ kty, crv, n, x }: JsonWebKey): string {
-  const [name, value = ''] = n === undefined ? ['x', x] : ['n', n]
-  return `${crv ?? kty} ${name}=${value.slice(0, KEY_CHARS)}…`
+  const [name, value] = n === undefined ? ['x', x] : ['n', n]
+  const type = kty === 'EC' && CURVES.includes(crv ?? '') ? crv : kty
+  const shown = [...CURVES, ...KEY_TYPES].find((known) => known === type) ?? 'unknown key'
+  return `${shown} ${name}=${String(value ?? '')
+    .slice(0, KEY_CHARS)
+    .replace(/[^\w-]/g, '?')}…`
 }
 
 /**

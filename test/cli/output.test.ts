@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { EXIT, verb } from '../../src/cli/framework/command.ts'
 import { fields } from '../../src/cli/framework/fields.ts'
 import {
@@ -11,7 +11,7 @@ import {
   required,
   text,
 } from '../../src/cli/framework/options.ts'
-import { printable } from '../../src/cli/framework/output.ts'
+import { printable, printJson } from '../../src/cli/framework/output.ts'
 import { parseValues } from '../../src/cli/framework/parse.ts'
 import { createProgress, renderBar } from '../../src/cli/framework/progress.ts'
 import { renderTable } from '../../src/cli/framework/table.ts'
@@ -54,6 +54,34 @@ describe('text for a terminal', () => {
       ]),
     ).toBe('sha1 none; sha256 0-3, 7, 11-12')
   })
+})
+
+describe('JSON for a program', () => {
+  // The witness is the JSON of the runtime: it reads the same value back.
+  test.each([undefined, 2])(
+    'has no control character but our own line feeds (indent %s)',
+    (indent) => {
+      const value = {
+        [HOSTILE]: [HOSTILE, '\u007f\u0085\u061c\u2028'],
+        plain: 'Zürich „grün“ 東京 ✓',
+      }
+      const written: string[] = []
+      const spy = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+        written.push(String(text))
+        return true
+      })
+      try {
+        printJson(value, indent)
+      } finally {
+        spy.mockRestore()
+      }
+      const text = written.join('')
+      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u)
+      expect(text).toContain('Zürich „grün“ 東京 ✓')
+      expect(text.trimEnd().split('\n')).toHaveLength(indent === undefined ? 1 : 7)
+      expect(JSON.parse(text)).toEqual(value)
+    },
+  )
 })
 
 describe('progress', () => {

@@ -2,7 +2,7 @@ import { type Comparison, comparisonsOf } from '../../base/comparison.ts'
 import type { Failure } from '../../base/result.ts'
 import { EXIT } from './command.ts'
 import { fields } from './fields.ts'
-import { printJson, printText } from './output.ts'
+import { printable, printJson, printText } from './output.ts'
 
 /** What an inspection found out, as `--json` prints it. */
 export type Finding = {
@@ -45,7 +45,8 @@ export function verdictOf(
 /** A line for each comparison, or one of its own for each value where they differ. */
 export function explainCompared(compared: readonly Comparison[], indent = '  '): string {
   return compared
-    .map(({ what, expected, found }) =>
+    .map(({ what, expected, found }) => [what, expected, found].map(printable))
+    .map(([what, expected, found]) =>
       expected === found
         ? `${indent}${what}: ${found}\n`
         : `${indent}${what}\n${indent}  expected ${expected}\n${indent}  found    ${found}\n`,
@@ -66,7 +67,7 @@ function explain(finding: Finding, text: string): string {
   const head = verified
     ? 'VERIFIED\n'
     : `REFUSED  ${reason ?? ''}\n${fields(where ?? {})}${explainCompared(compared ?? [])}`
-  const remarked = remarks.map((remark) => `Remark: ${remark}\n`).join('')
+  const remarked = remarks.map((remark) => `Remark: ${printable(remark)}\n`).join('')
   if (text === '') return head + remarked
   return `${head}${remarked}\n${verified ? '' : 'What it says, not believed:\n'}${text}`
 }

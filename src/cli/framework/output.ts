@@ -1,5 +1,5 @@
 /** All that could move the cursor or hide text: C0 and C1, line separators, marks of direction. */
-const CONTROLS = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 
 /**
  * One line of text that comes from a device, a token or a log, for a terminal: its control
@@ -16,7 +16,10 @@ export function printText(text: string): void {
   process.stdout.write(text.split('\n').map(printable).join('\n'))
 }
 
-/** Writes one JSON document to standard output, in one line unless told otherwise. */
+/**
+ * Writes one JSON document to standard output, in one line unless told otherwise. Terminals get it too: what
+ * JSON leaves as it is of control characters stands in it as escapes, which readers of JSON undo.
+ */
 export function printJson(value: unknown, indent?: number): void {
-  process.stdout.write(`${JSON.stringify(value, null, indent)}\n`)
+  printText(`${JSON.stringify(value, null, indent)}\n`)
 }

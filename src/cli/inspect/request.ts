@@ -29,6 +29,7 @@ import {
   verdictOf,
 } from '../framework/finding.ts'
 import { option, required, text } from '../framework/options.ts'
+import { printable } from '../framework/output.ts'
 import { readJudgedText, readTextFile } from '../framework/read-file.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import type { InspectionFailure } from './failure.ts'
@@ -210,6 +211,6 @@ function explain(finding: Finding): string {
 }
 
 function explainStep({ step, outcome, detail, compared = [] }: TraceStep): string {
-  const said = outcome === 'unchecked' || detail === '' ? '' : `: ${detail}`
+  const said = outcome === 'unchecked' || detail === '' ? '' : `: ${printable(detail)}`
   return `  ${outcome.padEnd(9)}  ${step}${said}\n${explainCompared(compared, '             ')}`
 }

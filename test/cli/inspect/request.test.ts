@@ -3,6 +3,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { digest } from '../../../src/base/digest.ts'
 import { fromBase64Url, toBase64, toBase64Url, toHex, toUtf8 } from '../../../src/base/encoding.ts'
 import { UsageError } from '../../../src/cli/framework/usage-error.ts'
+import { keysOfDevice } from '../../../src/cli/vectors/fixed-device.ts'
+import { fixedChance } from '../../../src/simulator/chance.ts'
+import { signPs256 } from '../../../src/simulator/compact-jws.ts'
 import { independentKeys } from '../../../src/simulator/key-source.ts'
 import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/virtual-device.ts'
@@ -10,6 +13,7 @@ import { BUILT_IN_KINDS } from '../../../src/verifier/kinds/built-in.ts'
 import { CHALLENGE_BYTES } from '../../../src/verifier/limits.ts'
 import { sealServiceContext } from '../../../src/verifier/protocol/service-context.ts'
 import { REQUEST_STEPS, type TraceStep } from '../../../src/verifier/steps/trace.ts'
+import { readAgentVectors } from '../../support/agent-vectors.ts'
 import { issueCertificate } from '../../support/certificates.ts'
 import type { Json } from '../../support/json.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
@@ -533,5 +537,38 @@ describe('inspect request', () => {
   ])('is wrong usage %s', async (_, args) => {
     file('x', '')
     await expect(inspect('request', ...args)).rejects.toThrow(UsageError)
+  })
+})
+
+describe('a message that was made to say what the command says', () => {
+  const LINES = 'RSA\n  passed     made_up\n\nVERIFIED by countersign\n\u009b2J\u202e'
+  type Vector = { readonly values: readonly { readonly name: string; readonly text?: string }[] }
+  const vector: Vector = JSON.parse(readAgentVectors().get('runs/v2-vbs-certify.json') ?? '{}')
+  const value = (name: string) => vector.values.find((one) => one.name === name)?.text ?? ''
+
+  /** A request signed as it should be, whose key has a member that its type does not have. */
+  async function hostile(member: string): Promise<string> {
+    const payload = JSON.parse(value('request_payload'))
+    payload.att_data.report_signed.request_key.jwk[member] = LINES
+    const request = await signPs256({
+      header: JSON.parse(value('request_header')),
+      payload: toUtf8(JSON.stringify(payload)),
+      key: keysOfDevice('v2-vbs-certify').request,
+      chance: fixedChance('hostile'),
+    })
+    return file(`hostile-${member}.jws`, request)
+  }
+
+  test.each(['crv', 'x', 'kid', 'alg'])('prints no line of its own, by %s', async (member) => {
+    const path = await hostile(member)
+    const { output } = await inspect('request', path)
+    expect(output).toMatch(/request_key/)
+    expect(output).not.toMatch(/^VERIFIED by countersign/m)
+    expect(output.split('\n').filter((line) => /^ *passed +made_up/.test(line))).toEqual([])
+    expect(output).not.toMatch(/[\u0080-\u009f\p{Bidi_Control}]/u)
+    const { output: json } = await inspect('request', path, '--json')
+    expect(json).not.toMatch(/[\u0080-\u009f\p{Bidi_Control}]/u)
+    expect(json).not.toMatch(/^ *passed/m)
+    expect(JSON.parse(json).kind).toBe('request')
   })
 })
