@@ -3,7 +3,7 @@ import { COMMAND } from '../../base/command.ts'
 import { toBase64, toUtf8 } from '../../base/encoding.ts'
 import { EXIT } from '../framework/command.ts'
 import { fields } from '../framework/fields.ts'
-import { printJson, printText } from '../framework/output.ts'
+import { printable, printJson, printText } from '../framework/output.ts'
 import { UsageError } from '../framework/usage-error.ts'
 
 /** Holds the secret of `--client`: it does not belong into a command line, which others can see. */
@@ -24,6 +24,7 @@ const answerSchema = z.looseObject({
       trace: z.array(z.object({ step: z.string(), outcome: z.string(), detail: z.string() })),
     }),
   ),
+  left_out: z.int().default(0),
   process: z.string(),
   remembered_since: z.string().nullable(),
 })
@@ -52,8 +53,10 @@ export async function findRefusal(asked: {
   const answer = await ask(`${url}/v1/refusals?${query}`, authorization)
   const { refusals, process: processId, remembered_since: since } = answer
   if (json) printJson(answer)
-  else if (refusals.length > 0) printText(refusals.map(describe).join('\n'))
-  else {
+  else if (refusals.length > 0) {
+    const more = `\n${answer.left_out} more between the oldest and the newest are not told.\n`
+    printText(refusals.map(describe).join('\n') + (answer.left_out > 0 ? more : ''))
+  } else {
     const known = since === null ? 'and none at all' : `and those since ${since}`
     throw new Error(
       `process ${processId} of the service remembers no refusal of request ${requestId}, ${known}; look for the id in the log of the service`,
@@ -81,7 +84,7 @@ function describe({ trace, where, device_id, ...refusal }: Refusal): string {
   const { at, stage, reason, detail, expected } = refusal
   const head = fields({ at, stage, reason, detail, ...where, expected, device: device_id }, '')
   const steps = trace.map(({ step, outcome, detail }) => {
-    return `  ${outcome.padEnd(9)}  ${step}${detail === '' ? '' : `: ${detail}`}\n`
+    return `  ${outcome.padEnd(9)}  ${step}${detail === '' ? '' : `: ${printable(detail)}`}\n`
   })
   return `${head}${steps.length > 0 ? `\nSteps\n${steps.join('')}` : ''}`
 }

@@ -102,7 +102,13 @@ async function listRefusals(c: HttpContext, services: AdminServices): Promise<Re
   const { store, clock } = services
   const query = parseForm(refusalsQuery, c.req.query())
   if (!query.ok) return answerFailure(c, query.failure)
-  if (query.value.request_id !== undefined) return findRefusal(c, services, query.value.request_id)
+  const { request_id: requestId } = query.value
+  if (requestId !== undefined) {
+    const other = ['since', 'limit', 'before'].find((name) => c.req.query(name) !== undefined)
+    if (other === undefined) return findRefusal(c, services, requestId)
+    const detail = `${other}: has no effect beside request_id, which finds what is in memory`
+    return answerFailure(c, { reason: 'request_malformed', detail, member: other })
+  }
   const { limit, before } = query.value
   const { since = new Date(clock().getTime() - REFUSALS_LOOKED_BACK_MS) } = query.value
   const { refusals, nextBefore } = await store.listRefusals({ since, limit, before })
@@ -116,11 +122,13 @@ async function listRefusals(c: HttpContext, services: AdminServices): Promise<Re
 /** By the id of its request an attempt is found in the memory of the process that refused it. */
 function findRefusal(c: HttpContext, services: AdminServices, requestId: string): Response {
   const { recentRefusals, processId } = services
+  const { refusals, leftOut } = recentRefusals.find(requestId)
   return c.json({
-    refusals: recentRefusals.find(requestId),
+    refusals,
+    left_out: leftOut,
     process: processId,
     remembered_since: recentRefusals.since(),
     detail:
-      'each process remembers what it refused last itself; the line with this request_id in the log of the service is what lasts',
+      'each process remembers what it refused last itself; the log of the service has a line with this request_id for most refusals, and of each reason sixty a minute',
   })
 }

@@ -35,20 +35,32 @@ export type RecentRefusals = {
     readonly deviceId: DeviceId | undefined
     readonly trace?: VerifierTrace | undefined
   }) => void
-  /** The newest first, and not all where callers gave many requests one id. */
-  readonly find: (requestId: string) => readonly RecentRefusal[]
+  /** Those of devices whose keys were proven first, then the others; of each the newest first. */
+  readonly find: (requestId: string) => FoundRefusals
   /** When the oldest was noted that is still there; `null` where there is none. */
   readonly since: () => string | null
+}
+
+/** What is remembered of one id, which callers may give many requests: then it is not all told. */
+export type FoundRefusals = {
+  readonly refusals: readonly RecentRefusal[]
+  /** How many more are remembered of this id: those neither among the oldest nor among the newest. */
+  readonly leftOut: number
 }
 
 const MOST = 2_000
 const MOST_BYTES = 2 * 1024 * 1024
 /** Past this a refusal is remembered without its place and its trace. */
 const MOST_BYTES_OF_ONE = 4_096
-/** So many of one id are told. */
+/** So many of one id are told of either sort, half of them the oldest and half the newest. */
 const FOUND_MOST = 50
 
-type Kept = { readonly requestId: string; readonly at: string; readonly text: string }
+type Kept = {
+  readonly requestId: string
+  readonly at: string
+  readonly isAttributed: boolean
+  readonly text: string
+}
 
 /** Each is kept as a text of its own: a name that was cut out of a message would hold all of it. */
 export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {}): RecentRefusals {
@@ -68,7 +80,7 @@ export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {
       })
       const isShort = Buffer.byteLength(whole) <= MOST_BYTES_OF_ONE
       const text = isShort ? whole : JSON.stringify({ ...refusal, where: {}, trace: [] })
-      const one = { requestId, at, text }
+      const one = { requestId, at, isAttributed: deviceId !== undefined, text }
       kept.add(one)
       bytes += sizeOf(one)
       for (const oldest of kept) {
@@ -77,18 +89,26 @@ export function createRecentRefusals({ most = MOST, mostBytes = MOST_BYTES } = {
         bytes -= sizeOf(oldest)
       }
     },
-    find: (requestId) =>
-      [...kept]
-        .filter((one) => one.requestId === requestId)
-        .slice(-FOUND_MOST)
-        .map(({ text }): RecentRefusal => JSON.parse(text))
-        .reverse(),
+    find(requestId) {
+      const all = [...kept].filter((one) => one.requestId === requestId).reverse()
+      const told = [true, false].flatMap((isAttributed) =>
+        bothEnds(all.filter((one) => one.isAttributed === isAttributed)),
+      )
+      const refusals = told.map(({ text }): RecentRefusal => JSON.parse(text))
+      return { refusals, leftOut: all.length - told.length }
+    },
     since: () => kept.values().next().value?.at ?? null,
   }
 }
 
 function detailOf(failure: Failure): string | undefined {
   return 'detail' in failure && typeof failure.detail === 'string' ? failure.detail : undefined
+}
+
+/** Nobody who sends more of his own, before or after, hides what an honest agent sent under the same id. */
+function bothEnds(newestFirst: readonly Kept[]): readonly Kept[] {
+  if (newestFirst.length <= FOUND_MOST) return newestFirst
+  return [...newestFirst.slice(0, FOUND_MOST / 2), ...newestFirst.slice(-FOUND_MOST / 2)]
 }
 
 /** As the process holds it: texts of one or of two bytes a character, which is not told apart here. */

@@ -170,6 +170,23 @@ describe('what was refused, by the id of its request', () => {
     expect(refusals).toMatchObject([{ stage: 'enrolment', reason: expect.any(String) }])
   })
 
+  test('of many under one id what is left out is counted', async () => {
+    for (let sent = 0; sent < 52; sent += 1) await plain.post(PATH, envelope({}), named('flood'))
+    const { refusals, left_out } = await find('flood')
+    expect(refusals).toHaveLength(50)
+    expect(left_out).toBe(2)
+  })
+
+  test.each(['since=2026-01-01T00:00:00Z', 'limit=5', 'before=x'])(
+    'is no list of the database: %s beside the id is refused',
+    async (other) => {
+      const headers = await plain.as('admin.read')
+      const answer = await plain.request(`/v1/refusals?request_id=x&${other}`, { headers })
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({ code: 'request_malformed' })
+    },
+  )
+
   test('is for administrators', async () => {
     const answer = await plain.request('/v1/refusals?request_id=x')
     expect(answer.status).toBe(401)
