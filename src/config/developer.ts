@@ -1,14 +1,15 @@
+import { BUILT_IN } from '../azure/settings.ts'
 import { type Config, isLoopback } from './config.ts'
 import { requiresHardware } from './trust-anchors.ts'
 
 /**
  * Why a service of these settings must not tell agents what was compared: it is one in production, or
- * about to be. Production is what others reach, what keeps its data in PostgreSQL, and what asks for
- * keys that somebody vouches for. One line each, as for mistakes in settings.
+ * about to be. Production is what others reach, what keeps its data in PostgreSQL, what asks for keys
+ * that somebody vouches for, and what lets a provider of Azure verify. One line each, as for mistakes in settings.
  */
 export function developerContradictions(config: Config): readonly string[] {
   const found: string[] = []
-  const { host, publicUrl, database } = config
+  const { host, publicUrl, database, verifiers } = config
   const places = { HOST: host, PUBLIC_URL: new URL(publicUrl).hostname }
   for (const [name, place] of Object.entries(places)) {
     if (!isLoopback(place)) found.push(`--developer: ${name} (${place}) is no loopback address`)
@@ -18,6 +19,10 @@ export function developerContradictions(config: Config): readonly string[] {
   }
   if (requiresHardware(config)) {
     found.push('--developer: AK_TRUST_ANCHORS or EK_TRUST_ANCHORS is set, so devices are real')
+  }
+  const provider = verifiers.find((name) => name !== BUILT_IN)
+  if (provider !== undefined) {
+    found.push(`--developer: VERIFIERS has ${provider}, which vouches for real devices`)
   }
   return found
 }

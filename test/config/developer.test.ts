@@ -5,6 +5,8 @@ import { createAkAuthority } from '../../src/simulator/ak-authority.ts'
 import { expectOk } from '../support/refusal.ts'
 
 const { anchorPem } = await createAkAuthority(new Date('2026-01-01'))
+const PROVIDER = 'https://contoso.weu.attest.azure.net'
+const AZURE = { VERIFIERS: PROVIDER }
 const contradictions = (environment: Record<string, string>) =>
   developerContradictions(expectOk(parseConfig(environment)))
 
@@ -28,6 +30,8 @@ test.each([
   ['PostgreSQL', 'DATABASE_URL', { DATABASE_URL: 'postgres://localhost/x' }],
   ['anchors by name', 'AK_TRUST_ANCHORS', { AK_TRUST_ANCHORS: 'microsoft' }],
   ['anchors of attestation keys', 'AK_TRUST_ANCHORS', { AK_TRUST_ANCHORS: anchorPem }],
+  ['an Azure provider', 'VERIFIERS has https://contoso.weu.attest.azure.net', AZURE],
+  ['an Azure provider after our own verifier', 'VERIFIERS', { VERIFIERS: `built-in,${PROVIDER}` }],
   ['anchors of endorsement keys', 'EK_TRUST_ANCHORS', { EK_TRUST_ANCHORS: anchorPem }],
 ])('what others rely on is not: %s, by %s', (_, named, environment) => {
   const found = contradictions(environment)
