@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fromBase64, toBase64 } from '../base/encoding.ts'
+import { isPublishedKey, PUBLISHED_KEY } from '../base/published-keys.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
 import { fingerprintOf } from '../evidence/x509/fingerprint.ts'
 import { isSameName } from '../evidence/x509/name.ts'
@@ -168,7 +169,8 @@ function readAnchor(text: string): Certificate | string {
     const { reason, detail } = certificate.failure
     return `is no certificate that can be read: ${reason} (${detail})`
   }
-  const { issuer, subject } = certificate.value
+  const { issuer, subject, spki } = certificate.value
+  if (isPublishedKey(spki)) return PUBLISHED_KEY
   if (!isSameName(issuer, subject)) {
     return 'must be a root certificate, which is its own issuer: take the one at the top of the chain'
   }

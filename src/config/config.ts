@@ -17,6 +17,7 @@ import {
   readBreakGlassConfig,
 } from './break-glass-settings.ts'
 import { aiaPlaces, ekTrustAnchors, trustAnchors } from './certificate-settings.ts'
+import { publishedKeyMistakes } from './published-settings.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -215,8 +216,14 @@ export type Config = {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
-/** Reads every setting once and refuses with all mistakes at once; unset means the safe default. */
-export function parseConfig(environment: Environment): Result<Config, ConfigFailure> {
+/**
+ * Reads every setting once and refuses with all mistakes at once; unset means the safe default. Keys of the
+ * vectors are a mistake everywhere but in the service that makes the vectors.
+ */
+export function parseConfig(
+  environment: Environment,
+  options: { readonly acceptPublishedKeys?: true } = {},
+): Result<Config, ConfigFailure> {
   const given = Object.fromEntries(
     Object.keys(settings.shape).flatMap((name) => {
       const value = environment[name]
@@ -226,6 +233,7 @@ export function parseConfig(environment: Environment): Result<Config, ConfigFail
   const parsed = settings.safeParse(given)
   const mistakes = parsed.success ? [] : parsed.error.issues.map(describeMistake)
   mistakes.push(...contradictions(given))
+  if (options.acceptPublishedKeys !== true) mistakes.push(...publishedKeyMistakes(given))
   if (!parsed.success || mistakes.length > 0) return err({ reason: 'config_invalid', mistakes })
   return ok(toConfig(parsed.data))
 }

@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { toBase64, toHex } from '../base/encoding.ts'
 import { codeOf } from '../base/error-code.ts'
+import { isPublishedSecret, PUBLISHED_KEY } from '../base/published-keys.ts'
 import { MASTER_SECRET_BYTES, type MasterSecret, parseMasterSecret } from './master-secret.ts'
 
 /** Its name in the data directory. */
@@ -11,7 +12,8 @@ export const SECRET_FILE = 'secret.key'
 /**
  * Reads the master secret from a file, or makes one there that only this user can read (Node only).
  * Of several processes that start at once all get the same secret. Throws if the file holds
- * something else: replacing it would make everything sealed before unreadable.
+ * something else, as replacing it would make everything sealed before unreadable, and if it is the secret of
+ * the vectors.
  */
 export async function loadOrCreateSecretFile(path: string): Promise<MasterSecret> {
   return parseFile(path, (await readIfThere(path)) ?? (await createSecretFile(path)))
@@ -28,6 +30,7 @@ function parseFile(path: string, text: string): MasterSecret {
   if (secret === undefined) {
     throw new Error(`${path} does not hold a master secret (32 bytes in base64): restore the file`)
   }
+  if (isPublishedSecret(secret)) throw new Error(`${path} ${PUBLISHED_KEY}: remove the file`)
   return secret
 }
 

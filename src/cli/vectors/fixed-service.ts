@@ -54,7 +54,7 @@ export async function openFixedService(input: {
   const clock = () => now
   const authority = await createAkAuthority(VECTORS_NOW, serviceKeys().authority)
   const settings = { ...settingsOf(authority), ...input.settings }
-  const config = parseConfig(settings)
+  const config = parseConfig(settings, { acceptPublishedKeys: true })
   if (!config.ok) throw new TypeError('these settings are not acceptable')
   const secrets = masterSecretsOf(vectorsSecret(), undefined)
   await storeKeys(store, secrets)
