@@ -137,6 +137,17 @@ describe('the end of a rollout that decides', () => {
     const { code, stdout } = await goBack('--accept-all-denials')
     expect({ code, lines: stdout.trimEnd().split('\n').length }).toEqual({ code: 0, lines: 1 })
   })
+
+  test('is no reason to go further back, unless what it fell back to is named', async () => {
+    const good = await inForce()
+    await apply(save().file, '--at-once')
+    await apply(save('attestation.enclaveSvn >= 4').file)
+    const { rolloutId, from } = await enforce()
+    expect((await goBack()).stdout).toContain(`${rolloutId} is reverted`)
+    await expect(goBack()).rejects.toThrow(`--expected ${from}`)
+    expect((await goBack('--expected', from)).code).toBe(0)
+    expect(await inForce()).toBe(good)
+  })
 })
 
 describe('a rollout that begins', () => {
