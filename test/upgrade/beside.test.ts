@@ -6,7 +6,11 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { parseMasterSecret } from '../../src/keys/master-secret.ts'
 import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import { STATEMENT_LIMITS } from '../../src/store/drivers/statement-limits.ts'
-import { type MigrationStep, migratePostgres } from '../../src/store/system/migrate.ts'
+import {
+  checkPostgres,
+  type MigrationStep,
+  migratePostgres,
+} from '../../src/store/system/migrate.ts'
 import { startCli } from '../cli/cli-process.ts'
 import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { expectOk } from '../support/refusal.ts'
@@ -106,6 +110,35 @@ describePostgres('migrate, beside those who work on the database', () => {
     await holder.query('rollback')
     expect((await applied)[0]).toBe('0064_device_search_indexes')
     expect(await indexesOf(url)).toEqual(await indexesOf(await newDatabase('as_new_too')))
+  })
+
+  // The witness is PostgreSQL: it says for how long the transaction is open, and what the build waits for.
+  test('who holds indexes up with a transaction is named, and this version starts meanwhile', async () => {
+    const url = await restoreBefore(server, 'held_up')
+    await expect(checkPostgres(url)).rejects.toThrow(/migrate/)
+    const holder = await holdSnapshot(url)
+    const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const client = await connect(url)
+    const isOld = async () => {
+      const found = await client.query<{ is_old: boolean }>(
+        `select clock_timestamp() - xact_start > interval '1 second' as is_old
+         from pg_stat_activity where pid = $1`,
+        [rows[0]?.pid],
+      )
+      return found.rows[0]?.is_old
+    }
+    await expect.poll(isOld, { timeout: 60_000 }).toBe(true)
+    const named: MigrationStep[] = []
+    const applied = migratePostgres(url, (step) => named.push(step))
+    await expect.poll(() => buildUnderWay(client), { timeout: 60_000 }).toBeDefined()
+    expect(named).toContainEqual(
+      expect.objectContaining({ kind: 'old_transaction', pid: rows[0]?.pid }),
+    )
+    // What is missing is the indexes alone: functions of files behind theirs are there.
+    expect(await checkPostgres(url)).toEqual({ pooled: false })
+    await holder.query('rollback')
+    expect((await applied).at(-1)).toBe('0064_device_search_indexes')
+    expect(await indexesOf(url)).toEqual(await indexesOf(await newDatabase('as_new_held_up')))
   })
 
   async function newDatabase(name: string): Promise<string> {

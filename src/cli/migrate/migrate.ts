@@ -2,7 +2,7 @@ import { plural } from '../../base/words.ts'
 import { type MigrationStep, migratePostgres } from '../../store/system/migrate.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { explainFault } from '../framework/explain-fault.ts'
-import { printJson, printText } from '../framework/output.ts'
+import { printable, printJson, printText } from '../framework/output.ts'
 import { readSettings } from '../framework/settings.ts'
 
 export const command = verb({
@@ -49,6 +49,9 @@ function describeStep(step: MigrationStep): string {
       return 'Another migration is under way. Waiting for it …'
     case 'blocked':
       return 'Another session holds a table that a migration needs. Trying again …'
+    case 'old_transaction':
+      return `Waiting for the transaction of process ${step.pid} (${printable(step.name)}), open since ${step.since.toISOString()}: no index is done before it
+has ended. A service starts meanwhile. To end it: select pg_terminate_backend(${step.pid})`
     case 'index':
       return `Building index ${step.number} of ${step.total} (${step.name}); everybody reads and writes meanwhile …`
     case 'pooled':

@@ -22,11 +22,22 @@ const LOCK_POLL_MS = 250
  */
 const LOCK_TRIES = 60
 const LOCK_PAUSE_MS = 2000
+/** Longer than requests of the service take. */
+const OLD_TRANSACTION = '1 second'
 
 /** An address that answers nothing is a mistake in the URL sooner than a slow network. */
 const CONNECT_TIMEOUT_MS = 5_000
 /** The same of a server that takes a connection and answers nothing on it. */
 const CHECK_TIMEOUT_MS = 10_000
+
+/** An open transaction of another session: no index is done before it has ended. */
+export type OldTransaction = {
+  readonly kind: 'old_transaction'
+  readonly pid: number
+  /** The name of its application, or else of its user. */
+  readonly name: string
+  readonly since: Date
+}
 
 /** What `migratePostgres` is at, or held up by. */
 export type MigrationStep =
@@ -34,6 +45,7 @@ export type MigrationStep =
   | { readonly kind: 'waiting' }
   /** Another session has a table for too long; this one tries again after a pause. */
   | { readonly kind: 'blocked' }
+  | OldTransaction
   /** It begins to build an index, one of `total`, while everybody reads and writes. */
   | {
       readonly kind: 'index'
@@ -116,12 +128,25 @@ async function migrateInSession({ client, db, tell, onApplied }: Migrating): Pro
     } else {
       for (const [at, index] of indexes.entries()) {
         tell({ kind: 'index', name: index.name, number: at + 1, total: indexes.length })
+        for (const session of await listOldTransactions(client)) tell(session)
         await buildIndex(client, index)
       }
       await noteApplied(db, first)
     }
     group.forEach(onApplied)
   }
+}
+
+/** Sessions whose transactions began long before: an index is not done until they have ended. */
+async function listOldTransactions(client: pg.Client): Promise<readonly OldTransaction[]> {
+  const { rows } = await client.query<{ pid: number; name: string; since: Date }>(
+    `select pid, coalesce(nullif(application_name, ''), usename, '') as name, xact_start as since
+     from pg_stat_activity
+     where pid <> pg_backend_pid() and datname = current_database()
+       and backend_xmin is not null and xact_start < now() - interval '${OLD_TRANSACTION}'
+     order by xact_start limit 10`,
+  )
+  return rows.map(({ pid, name, since }) => ({ kind: 'old_transaction', pid, name, since }))
 }
 
 async function isLocked(client: pg.Client): Promise<boolean> {
@@ -132,11 +157,23 @@ async function isLocked(client: pg.Client): Promise<boolean> {
   return rows[0]?.is_ours === true
 }
 
-/** Files that follow each other and are no indexes are applied together; each of the others alone. */
+/**
+ * Whether a file has indexes alone that nothing but speed needs. Those that keep rows apart are needed by the
+ * functions that follow.
+ */
+function isForSpeed({ statements }: Migration): boolean {
+  return readIndexes(statements)?.every(({ isUnique }) => !isUnique) ?? false
+}
+
+/**
+ * Files that follow each other and are no indexes are applied together; each of the others alone. Indexes
+ * for speed come last: they wait for every transaction that is open, and a service starts without them.
+ */
 function groupByKind(pending: readonly Migration[]): readonly (readonly Migration[])[] {
   const groups: Migration[][] = []
   let together: Migration[] | undefined
-  for (const migration of pending) {
+  const last = pending.filter(isForSpeed)
+  for (const migration of [...pending.filter((one) => !isForSpeed(one)), ...last]) {
     const isAlone = readIndexes(migration.statements) !== undefined
     if (together === undefined || isAlone) groups.push([migration])
     else together.push(migration)
@@ -201,9 +238,13 @@ function newClient(url: string, name: string, query_timeout?: number): pg.Client
   })
 }
 
-/** Refuses a database that is not on the schema of this build; `remedy` tells the operator what to do. */
+/**
+ * Refuses a database that is not on the schema of this build; `remedy` tells the operator what to do. Indexes
+ * for speed may be missing still: `migrate` is building them.
+ */
 export async function requireCurrentSchema(db: Database, remedy: string): Promise<void> {
-  const { pending } = await readMigrationState(db)
+  const { pending: all } = await readMigrationState(db)
+  const pending = all.filter((one) => !isForSpeed(one))
   if (pending.length === 0) return
   const names = pending.map(({ tag }) => tag).join(', ')
   throw new SchemaNotCurrentError(
