@@ -103,15 +103,17 @@ export const BUILT_IN_TEXTS: Readonly<Record<BuiltInCode, Texts>> = {
   },
   clause_undecidable: {
     en: {
-      title: 'The device did not report something that is required',
+      title: 'It cannot be told whether the device meets a requirement',
       repair:
-        'Update Windows and the security agent, then restart. If it stays, ask your administrator.',
+        'Update Windows and the security agent, then restart. If it stays, ask your ' +
+        'administrator: the device does not report a value, or nothing is listed to compare it with.',
     },
     de: {
-      title: 'Das Gerät hat etwas Erforderliches nicht gemeldet',
+      title: 'Ob das Gerät eine Anforderung erfüllt, lässt sich nicht sagen',
       repair:
         'Aktualisieren Sie Windows und den Sicherheitsagenten und starten Sie das Gerät neu. ' +
-        'Bleibt es dabei, fragen Sie Ihre Administration.',
+        'Bleibt es dabei, fragen Sie Ihre Administration: Das Gerät meldet einen Wert nicht, oder ' +
+        'es ist nichts hinterlegt, womit er zu vergleichen wäre.',
     },
   },
   device_unknown: {

@@ -105,7 +105,10 @@ describe('keys certified by the TPM', () => {
     const result = await attack((data, { challenge }) => {
       setQuote(data, device, { nonce: challenge })
     })
-    expectRefusal(result, 'quote_nonce_mismatch')
+    const { expected } = expectRefusal(result, 'quote_nonce_mismatch')
+    expect(expected).toBe(
+      'qualifying data: HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), HASH being sha-256',
+    )
   })
 })
 
@@ -188,6 +191,18 @@ describe('boot log', () => {
     expectRefusal(result, 'boot_pcr_bank_weak')
   })
 
+  test('a platform claim over another nonce: what version 1 has to quote is told alone', async () => {
+    const result = await attack(
+      (data) => {
+        const claim = device.tpm.claimPlatform(new Uint8Array(16))
+        data.tpm_att_data.current_claim = toBase64Url(claim)
+      },
+      { version: 1 },
+    )
+    const { expected } = expectRefusal(result, 'quote_nonce_mismatch')
+    expect(expected).toBe('qualifying data: the challenge, decoded to its bytes')
+  })
+
   test('a platform claim of the SHA-1 bank', async () => {
     const result = await attack(
       (data, { challenge }) => {
@@ -232,6 +247,27 @@ describe('enclave', () => {
       return JSON.stringify(payload)
     })
     expectRefusal(result, 'enclave_data_mismatch')
+  })
+
+  test.each([
+    ['with a line feed behind it', (text: string) => digest('sha512', toUtf8(`${text}\n`))],
+    ['in base64url', (text: string) => digest('sha512', toUtf8(toBase64Url(toUtf8(text))))],
+    ['written anew', (text: string) => digest('sha512', toUtf8(JSON.stringify(JSON.parse(text))))],
+    [
+      'sha256',
+      (text: string) => Buffer.concat([digest('sha256', toUtf8(text)), new Uint8Array(32)]),
+    ],
+  ] as const)('a mistake that agents make is recognised: %s', async (said, hash) => {
+    const result = await sendVbs(2, async (text) => {
+      const payload = JSON.parse(text)
+      const spaced = JSON.stringify(payload.att_data.report_signed).replace('"rp_id":', '"rp_id": ')
+      const report = toBase64Url((await reportEnclave(device, hash(spaced))) ?? Uint8Array.of())
+      const vsm = JSON.stringify({ enclave: { report } })
+      return `{"att_type":"vbs","att_data":{"report_signed":${spaced},"vsm_report":${vsm}}}`
+    })
+    const { expected } = expectRefusal(result, 'enclave_data_mismatch')
+    expect(expected).toMatch(/^EnclaveData: SHA-512\(UTF8\(report_signed\)\), and not /)
+    expect(expected).toContain(said)
   })
 
   test('the report of an earlier request', async () => {

@@ -33,11 +33,11 @@ On \`/attest/Tpm\` an error has Azure's form and, as Microsoft's REST API guidel
 \`\`\`json
 {"error": {
   "code": "InvalidParameter",
-  "message": "The quote is over another nonce. Give TPM2_Quote as qualifying data …",
+  "message": "The quote is over another nonce. Give TPM2_Quote the qualifying data that expected names …",
   "innererror": {
     "code": "quote_nonce_mismatch",
     "where": {"member": "request.att_data.tpm_att_data.current_attestation.quote"},
-    "expected": "qualifying data: the challenge, or with tpm_quote HASH(UTF8(jwk) ‖ 0x00 ‖ challenge)",
+    "expected": "qualifying data: HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), HASH being sha-256",
     "request_id": "OR_KYzilu5ujfHI6"
   }
 }}

@@ -38,7 +38,8 @@ export type QuoteFailure =
       readonly hash: HashAlgorithm
     }
   | { readonly reason: 'quote_selects_nothing' }
-  | ({ readonly reason: 'quote_signature_invalid' | 'quote_nonce_mismatch' } & Compared)
+  | ({ readonly reason: 'quote_signature_invalid' } & Compared)
+  | ({ readonly reason: 'quote_nonce_mismatch'; readonly expected?: string } & Compared)
   | ({
       readonly reason: 'quote_digest_mismatch'
       readonly selections: readonly PcrSelection[]

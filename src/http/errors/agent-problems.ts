@@ -131,8 +131,8 @@ export const AGENT_PROBLEMS: Readonly<Record<AgentProblemCode, ProblemAnswer>> =
   ),
   token_without_nonce: problem(
     401,
-    'The attestation token has no nonce. Ask for a challenge.',
-    'Send the nonce of /v1/challenge as rp_data of the request.',
+    'The request that the attestation token came of had no rp_data, so that the token has no nonce.',
+    'Put the nonce of /v1/challenge there as it is, and attest again.',
   ),
   token_without_device_key: problem(
     401,

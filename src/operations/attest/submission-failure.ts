@@ -30,7 +30,7 @@ export type SubmissionFailure =
   | ClaimsFailure
   | ProofFailure
   | NonceFailure
-  | { readonly reason: SubmissionReason; readonly member: string }
+  | { readonly reason: SubmissionReason; readonly member: string; readonly expected?: string }
 
 /** The members of what was handed in, for refusals: of the body, and the header DPoP. */
 export const TOKEN = 'token'
@@ -44,9 +44,15 @@ const MEMBERS: Readonly<Record<SubmissionReason, string>> = {
   token_without_device_key: `${TOKEN}.aikPubHash`,
 }
 
+const NONCE_OF_TOKEN = {
+  member: `${TOKEN}.nonce`,
+  expected: 'rp_data of the request: the nonce of POST /v1/challenge as it is, encoded once',
+} as const
+
 /** A refusal of what was handed in as a whole. */
 export function refuse(reason: SubmissionReason): Err<SubmissionFailure> {
-  return err({ reason, member: MEMBERS[reason] })
+  const expected = reason === 'token_without_nonce' ? NONCE_OF_TOKEN.expected : undefined
+  return err({ reason, member: MEMBERS[reason], ...(expected !== undefined && { expected }) })
 }
 
 /**
@@ -71,11 +77,6 @@ export function blameNonce(
   if (opened.ok || opened.failure.reason === 'nonce_expired') return failure
   return { ...opened.failure, ...NONCE_OF_TOKEN }
 }
-
-const NONCE_OF_TOKEN = {
-  member: `${TOKEN}.nonce`,
-  expected: 'rp_data of the request: the nonce of POST /v1/challenge as it is',
-} as const
 
 /** A nonce that is none of ours for this device may be one for a wrong hash of its key. */
 export function aboutNonce(failure: NonceFailure, deviceKey: Uint8Array): SubmissionFailure {

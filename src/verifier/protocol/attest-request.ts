@@ -50,7 +50,7 @@ export function readRequestOfKinds<F extends Failure>(
         bound ?? message.fail('message_member_invalid', 'att_type', known)
       const signed = boundMember === undefined ? data : data.object(boundMember)
       // Beside it nothing would stand in what the report is made over.
-      if (signed !== data) data.refuseMisplaced(...COMMON_MEMBERS)
+      if (signed !== data) data.refuseMisplaced(COMMON_MEMBERS, `inside ${signed.path}`)
       checkAssertions(signed)
       const evidence = kinds.flatMap((kind) => {
         return kind.read({ version, type, data, signed, accept }) ?? []

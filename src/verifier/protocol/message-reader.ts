@@ -142,18 +142,18 @@ export class MessageReader {
 
   /**
    * Refuses members that the protocol has in another place, version or type of message: whoever sends one
-   * believes that it is looked at. An empty string is nothing here as well.
+   * believes that it is looked at. An empty string is nothing here as well. `expected`: where they belong.
    */
-  refuseMisplaced(...names: readonly string[]): void {
+  refuseMisplaced(names: readonly string[], expected?: string): void {
     for (const name of names) {
       const node = this.#members.get(name)?.node
       const isNothing = node?.kind === 'string' && node.value === ''
-      if (node !== undefined && !isNothing) this.fail('message_member_misplaced', name)
+      if (node !== undefined && !isNothing) this.fail('message_member_misplaced', name, expected)
     }
   }
 
   object(name: string): MessageReader {
-    return MessageReader.over(this.#required(name), this.at(name), this.#source)
+    return MessageReader.over(this.#required(name, 'a JSON object'), this.at(name), this.#source)
   }
 
   optionalObject(name: string): MessageReader | undefined {
@@ -171,7 +171,7 @@ export class MessageReader {
   }
 
   string(name: string, maxChars: number): string {
-    return this.#string(this.#required(name), name, maxChars).value
+    return this.#string(this.#required(name, 'a JSON string'), name, maxChars).value
   }
 
   optionalString(name: string, maxChars: number): string | undefined {
@@ -181,13 +181,14 @@ export class MessageReader {
   /** BASE64URL without padding (RFC 7515 §2), of at least one byte. */
   bytes(name: string, maxBytes: number): Uint8Array {
     const bytes = this.optionalBytes(name, maxBytes)
-    if (bytes === undefined) this.fail('message_member_missing', name, 'at least one byte')
+    if (bytes === undefined) this.fail('message_member_missing', name, SOME_BYTES)
     return bytes
   }
 
   /** The same, of exactly so many bytes: a digest written in hexadecimal is not one, however long. */
   fixedBytes(name: string, size: number): Uint8Array {
-    const node = this.#required(name)
+    const exact = describeBytes(`exactly ${size} bytes`)
+    const node = this.#required(name, exact)
     const { value } = this.#string(node, name)
     const bytes = value.length > 2 * size ? undefined : this.#bytes(node, name, 2 * size)
     if (bytes?.length === size) return bytes
@@ -199,7 +200,7 @@ export class MessageReader {
   /** An empty string is nothing: clients send it for a log or certificate that they do not have. */
   optionalBytes(name: string, maxBytes: number): Uint8Array | undefined {
     if (!this.has(name)) return undefined
-    const bytes = this.#bytes(this.#required(name), name, maxBytes)
+    const bytes = this.#bytes(this.#required(name, SOME_BYTES), name, maxBytes)
     return bytes.length === 0 ? undefined : bytes
   }
 
@@ -215,14 +216,15 @@ export class MessageReader {
 
   /** Text in base64 of either alphabet, padded or not: clients and Azure's own samples disagree. */
   encodedText(name: string, limits: { readonly chars: number; readonly bytes: number }): string {
-    const string = this.#string(this.#required(name), name, limits.chars)
+    const encoded64 = 'JSON in UTF-8, encoded as base64'
+    const string = this.#string(this.#required(name, encoded64), name, limits.chars)
     const encoded = toBase64UrlAlphabet(string.value)
     if (bytesInBase64Url(encoded) > limits.bytes) {
       this.fail('message_too_large', name, `at most ${limits.bytes} bytes`)
     }
     const text = textFromBase64Url(encoded)
     if (text === undefined) {
-      this.fail('message_encoding_invalid', name, 'JSON in UTF-8, encoded as base64')
+      this.fail('message_encoding_invalid', name, encoded64)
     }
     this.#source.owed.delete(string)
     return text
@@ -230,7 +232,7 @@ export class MessageReader {
 
   /** An integer from 0 to `max`. */
   integer(name: string, max: number): number {
-    const json = this.#required(name)
+    const json = this.#required(name, `a whole number from 0 to ${max}`)
     const isInteger = json.kind === 'number' && Number.isInteger(json.value)
     if (!isInteger || json.value < 0 || json.value > max) {
       this.fail('message_member_invalid', name, `a whole number from 0 to ${max}`)
@@ -252,12 +254,12 @@ export class MessageReader {
     return `${this.#path}.${name}`
   }
 
-  #required(name: string): JsonNode {
-    return this.#members.get(name)?.node ?? this.fail('message_member_missing', name)
+  #required(name: string, expected: string): JsonNode {
+    return this.#members.get(name)?.node ?? this.fail('message_member_missing', name, expected)
   }
 
   #items(name: string, max: number): readonly JsonNode[] {
-    const json = this.#required(name)
+    const json = this.#required(name, 'a JSON array')
     if (json.kind !== 'array') this.fail('message_member_invalid', name, 'a JSON array')
     if (json.items.length > max) {
       this.fail('message_member_too_long', name, `at most ${max} items`)
@@ -284,6 +286,8 @@ export class MessageReader {
     return bytes
   }
 }
+
+const SOME_BYTES = describeBytes('at least one byte')
 
 /** RFC 4648 §5, as RFC 7515 §2 writes it. */
 function describeBytes(what: string): string {

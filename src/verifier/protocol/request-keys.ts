@@ -41,7 +41,8 @@ export function readKeysV1(
   isReportBound: boolean,
   accept: Accept<RequestKeyFailure>,
 ): RequestKeys {
-  signed.refuseMisplaced('request_key', 'other_keys')
+  signed.refuseMisplaced(['request_key'], 'attest_key in its place: typ says version 1')
+  signed.refuseMisplaced(['other_keys'], 'no such member: typ says version 1')
   const key = signed.object('attest_key')
   return {
     requestKey: {
@@ -56,7 +57,7 @@ export function readKeysV1(
 
 /** The keys of version 2. The TPM binds the request key in requests of every type. */
 export function readKeysV2(signed: MessageReader, accept: Accept<RequestKeyFailure>): RequestKeys {
-  signed.refuseMisplaced('attest_key')
+  signed.refuseMisplaced(['attest_key'], 'request_key in its place: typ says version 2')
   return {
     requestKey: readRequestKey(signed.object('request_key'), accept),
     otherKeys: signed

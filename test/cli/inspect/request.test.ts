@@ -434,7 +434,7 @@ describe('inspect request', () => {
     const nonce = `qualifying data \\(extraData\\)\n +expected [0-9a-f]{64}\n +found    ${toHex(challenge)}\n`
     expect(output).toMatch(
       new RegExp(
-        `^REFUSED  quote_nonce_mismatch\n  member  request.att_data.tpm_att_data.current_attestation.quote\n  ${nonce}Remark: the quote is over the challenge alone\n`,
+        `^REFUSED  quote_nonce_mismatch\n  member +request.att_data.tpm_att_data.current_attestation.quote\n  expected +qualifying data: HASH.*\n  ${nonce}Remark: the quote is over the challenge alone\n`,
       ),
     )
     expect(output).toMatch(

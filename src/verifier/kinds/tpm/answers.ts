@@ -81,8 +81,8 @@ export const TPM_ANSWERS = {
   ),
   quote_nonce_mismatch: invalid(
     'The quote is over another nonce.',
-    'Give TPM2_Quote as qualifying data the decoded challenge, or with tpm_quote the hash of the ' +
-      'JWK text as it is sent, a zero byte and the decoded challenge.',
+    'Give TPM2_Quote the qualifying data that expected names, the challenge decoded from base64url ' +
+      'and the text of the JWK as it is sent.',
     'qualifying data: the challenge, or with tpm_quote HASH(UTF8(jwk) ‖ 0x00 ‖ challenge)',
   ),
   quote_selects_nothing: invalid(

@@ -61,6 +61,13 @@ export function qualifyingDataOf({ requestKey, challenge }: RequestData): Uint8A
   return digest(binding.hash, toUtf8(jwkText), Uint8Array.of(0), challenge)
 }
 
+/** The same in words, for who has sent another. */
+export function describeQualifyingData({ requestKey: { binding } }: RequestData): string {
+  return binding.kind === 'tpm_quote'
+    ? `qualifying data: HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), HASH being ${binding.hashName}`
+    : 'qualifying data: the challenge, decoded to its bytes'
+}
+
 /** Two keys that have to be one. */
 export function compareKeys(what: string, expected: TpmKey, found: TpmKey): Comparison {
   return comparison(what, showKey(expected.jwk), showKey(found.jwk))

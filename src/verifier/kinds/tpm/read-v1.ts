@@ -21,7 +21,10 @@ export function readTpmV1(
   tpm: MessageReader,
   accept: Accept<JwkFailure | ParseFailure>,
 ): TpmEvidence {
-  tpm.refuseMisplaced('current_attestation', 'boot_attestation')
+  tpm.refuseMisplaced(
+    ['current_attestation', 'boot_attestation'],
+    'current_claim or boot_claim, or attReqV2 as typ: only version 2 has it, and typ says version 1',
+  )
   const aik = readAik(tpm, accept)
   const log = (name: string) => tpm.optionalBytes(name, MAX_LOG_BYTES)
   const statement = (name: string) => readStatement(tpm, name, accept)

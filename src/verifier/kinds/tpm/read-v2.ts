@@ -23,7 +23,10 @@ const MAX_TPM_ALG_ID = 0xffff
 
 /** Reads `tpm_att_data` of a version 2 request. */
 export function readTpmV2(tpm: MessageReader, accept: Accept<JwkFailure>): TpmEvidence {
-  tpm.refuseMisplaced(...MEMBERS_OF_V1)
+  tpm.refuseMisplaced(
+    MEMBERS_OF_V1,
+    'what current_attestation has in its place, or attReq as typ: version 1 has it here, and typ says version 2',
+  )
   const boot = tpm.optionalObject('boot_attestation')
   return {
     current: readBootEvidence(tpm.object('current_attestation'), accept),

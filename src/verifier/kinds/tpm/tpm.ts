@@ -18,7 +18,7 @@ export const tpmKind = defineKind<TpmFailure>({
   claims: TPM_CLAIMS,
   answers: TPM_ANSWERS,
   read({ version, data, signed, accept }) {
-    if (signed !== data) data.refuseMisplaced('tpm_att_data')
+    if (signed !== data) data.refuseMisplaced(['tpm_att_data'], `inside ${signed.path}`)
     const tpm = signed.object('tpm_att_data')
     const evidence = version === 1 ? readTpmV1(tpm, accept) : readTpmV2(tpm, accept)
     const { statement, logs } = evidence.current

@@ -1,9 +1,10 @@
 import { comparison } from '../../../base/comparison.ts'
 import { toBase64Url } from '../../../base/encoding.ts'
 import { inMember } from '../../../base/located.ts'
-import { ok, type Result } from '../../../base/result.ts'
+import { err, ok, type Result } from '../../../base/result.ts'
 import { compareNonce } from '../../../evidence/tpm/freshness.ts'
 import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
+import type { RequestData } from '../../protocol/request-data.ts'
 import type { ContextFailure, ContextLimitFailure } from '../../protocol/service-context.ts'
 import type { CertifiedPath } from '../../steps/certified-path.ts'
 import { endWith, takeStep } from '../../steps/trace.ts'
@@ -22,6 +23,7 @@ import type { BootLogFailure } from './boot-log-proof.ts'
 import { claimsOfTpm } from './claims.ts'
 import {
   compareCertifications,
+  describeQualifyingData,
   type KeyBindingFailure,
   qualifyingDataOf,
   verifyKeyBindings,
@@ -82,7 +84,7 @@ export async function verifyTpm(
   const quote = await takeStep(
     trace,
     'quote',
-    () => verifyFreshQuote(current, aik.value, qualifyingData),
+    async () => aboutNonce(request, await verifyFreshQuote(current, aik.value, qualifyingData)),
     { detail: describePcrs, compared: (found) => compareQuote(found, qualifyingData) },
   )
   if (quote.ok || REFUSED_AFTER_NONCE.has(quote.failure.reason)) run.provenAik = proven(false)
@@ -95,6 +97,15 @@ export async function verifyTpm(
   run.provenAik = use.ok ? proven(isVouched) : undefined
   if (!use.ok) return use
   return verifyContent(evidence, run, { aik: aik.value, quote: quote.value, path: path.value })
+}
+
+/** Says of a nonce that is another which it has to be in this request. */
+function aboutNonce<T>(
+  request: RequestData,
+  quote: Result<T, QuoteFailure | BootLogFailure>,
+): Result<T, QuoteFailure | BootLogFailure> {
+  if (quote.ok || quote.failure.reason !== 'quote_nonce_mismatch') return quote
+  return err({ ...quote.failure, expected: describeQualifyingData(request) })
 }
 
 function takeCertificate(aik: Aik, { trace, trust, now }: VerificationRun) {

@@ -15,11 +15,16 @@ import { MAX_ENCLAVE_REPORT_BYTES } from '../../limits.ts'
 import { invalid } from '../../protocol/wire-answers.ts'
 import { takeStep } from '../../steps/trace.ts'
 import { defineKind, type Findings, type RequestParts, type VerificationRun } from '../kind.ts'
+import { recognizeData } from './recognize-data.ts'
 
 export const ENCLAVE_REASONS = ['enclave_signer_unknown', 'enclave_data_mismatch'] as const
 
 export type EnclaveFailure =
-  | ({ readonly reason: (typeof ENCLAVE_REASONS)[number]; readonly member?: string } & Compared)
+  | ({
+      readonly reason: (typeof ENCLAVE_REASONS)[number]
+      readonly member?: string
+      readonly expected?: string
+    } & Compared)
   | ReportFailure
   | ParseFailure
 
@@ -33,6 +38,7 @@ export type EnclaveEvidence = {
   readonly member: string
 }
 
+const IN_VBS_ALONE = 'in att_data of a request whose att_type is vbs, and nowhere else'
 const REQUEST_TYPE = 'vbs'
 const BOUND_MEMBER = 'report_signed'
 const STEP = 'enclave_report'
@@ -81,8 +87,10 @@ export const vbsKind = defineKind<EnclaveFailure>({
     ),
     report_signature_invalid: invalid(
       'The enclave report is not signed by the key in the boot log.',
-      'Send the report as the enclave got it since this boot, and the log of this boot.',
-      'RSASSA-PSS with SHA-256 by the identity signing key (IDKS) of this boot',
+      'Send the report as the enclave got it since this boot, and the log of this boot. A signature by ' +
+        'PKCS #1 v1.5, or with another salt, does not count.',
+      'RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes by the identity signing ' +
+        'key (IDKS) of this boot',
     ),
   },
   read(parts) {
@@ -104,7 +112,7 @@ function readEnclaveEvidence({
   data,
   signed,
 }: RequestParts<EnclaveFailure>): EnclaveEvidence | undefined {
-  signed.refuseMisplaced(BOUND_MEMBER, 'vsm_report')
+  signed.refuseMisplaced([BOUND_MEMBER, 'vsm_report'], IN_VBS_ALONE)
   if (type !== REQUEST_TYPE) return undefined
   const [holder, member] =
     version === 1
@@ -154,8 +162,15 @@ async function verifyEnclave(
   if (!report.ok) return report
   const bound = digestText('sha512', evidence.boundText)
   if (!equalBytes(report.value.report.enclaveData, bound)) {
+    const { enclaveData } = report.value.report
     const compared = () => [compareData(evidence, report.value.report)]
-    return err({ reason: 'enclave_data_mismatch', compared })
+    const mistaken = recognizeData(evidence.boundText, enclaveData)
+    const expected = mistaken && `EnclaveData: SHA-512(UTF8(report_signed)), and not ${mistaken}`
+    return err({
+      reason: 'enclave_data_mismatch',
+      compared,
+      ...(expected !== undefined && { expected }),
+    })
   }
   return report
 }
