@@ -106,9 +106,7 @@ describe('keys certified by the TPM', () => {
       setQuote(data, device, { nonce: challenge })
     })
     const { expected } = expectRefusal(result, 'quote_nonce_mismatch')
-    expect(expected).toBe(
-      'qualifying data: HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), HASH being sha-256',
-    )
+    expect(expected).toBe('qualifying data: HASH(UTF8(jwk) ‖ 0x00 ‖ challenge), HASH being sha-256')
   })
 })
 
