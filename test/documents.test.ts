@@ -104,7 +104,7 @@ describe('documents', () => {
   })
 })
 
-test('the catalogue of errors is what `countersign errors page` prints', () => {
+test('the catalogue of errors is what `npm run -s countersign -- errors page` prints', () => {
   expect(read('docs/errors.md')).toBe(writePage())
 })
 

@@ -25,7 +25,7 @@ export function writePage(): string {
 
 const INTRODUCTION = `# Errors
 
-Made from the source by \`countersign errors page\`; do not edit. \`countersign errors explain CODE\` says
+Made from the source by \`npm run -s countersign -- errors page\`; do not edit. \`npm run -s countersign -- errors explain CODE\` says
 the same of one code.
 
 On \`/attest/Tpm\` an error has Azure's form and, as Microsoft's REST API guidelines have it, \`innererror\`:
@@ -49,7 +49,7 @@ applies, \`expected\`, one line of what would have been right, and \`where\`:
 | member of \`where\` | is |
 |---|---|
 | \`member\` | the path in the message. \`body\` is the HTTP body, \`message\` the JSON in \`data\`, \`request\` the JWS and what its payload says, \`request.header\` its header; \`token\` and \`dpop\` are those of an attestation |
-| \`event\` | the number of the event in the boot log, as \`countersign inspect log\` counts |
+| \`event\` | the number of the event in the boot log, as \`npm run -s countersign -- inspect log\` counts |
 | \`offset\` | from the start of the member, in bytes once it is decoded; of JSON text in characters: where the field that is wrong begins |
 | \`pcrs\` | the PCRs concerned |
 | \`structure\` | the binary structure, and its field after a dot |

@@ -86,8 +86,14 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   claim_unknown: explain('There is no such claim.', 'Use a name of the claims page.'),
   device_token_invalid: explain('The device token is none of ours.', 'Send it as it was given.'),
   device_token_expired: explain('The device token has expired.', 'Let the device attest.'),
-  policy_document_invalid: explain('The policy is not one.', 'Lint it: countersign policy lint.'),
-  policy_over_limit: explain('The policy is too large.', 'Lint it: countersign policy lint.'),
+  policy_document_invalid: explain(
+    'The policy is not one.',
+    'Lint it: npm run -s countersign -- policy lint.',
+  ),
+  policy_over_limit: explain(
+    'The policy is too large.',
+    'Lint it: npm run -s countersign -- policy lint.',
+  ),
   policy_clause_repeated: explain('Two clauses have one id.', 'Rename one.'),
   reference_values_invalid: explain('The reference values are none.', 'Lint them.'),
   reference_values_over_limit: explain('The reference values are too many.', 'Lint them.'),

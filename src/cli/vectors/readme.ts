@@ -5,7 +5,7 @@
 export const VECTORS_README = [
   '# Golden vectors of the protocol of agents',
   '',
-  'Written by `countersign vectors export DIR`; nothing here is edited by hand. How they are used stands in',
+  'Written by `npm run -s countersign -- vectors export DIR`; nothing here is edited by hand. How they are used stands in',
   '`docs/agent-vectors.md` of Countersign. All keys are known to everybody and protect nothing.',
   '',
   'Binary values are in hex (`hex`), text is as it is (`text`). Times are ISO 8601.',

@@ -6,7 +6,7 @@ export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> =
   search_too_broad: problem(
     422,
     'There are too many devices to look through.',
-    'Narrow the search, or use countersign devices list.',
+    'Narrow the search, or use npm run -s countersign -- devices list.',
   ),
   device_not_found: problem(
     404,

@@ -39,7 +39,7 @@ function expectRight(run: VendorAgentRun): void {
   expect(run.lines.at(-1), told).toBe('right')
 }
 
-/** The service as `countersign serve` starts it, on a port of loopback, under its own URL. */
+/** The service as `npm run -s countersign -- serve` starts it, on a port of loopback, under its own URL. */
 async function serve(settings: Readonly<Record<string, string>> = {}): Promise<NodeService> {
   const port = await freePort()
   const config = await readNodeConfig({

@@ -147,7 +147,7 @@ export const TPM_ANSWERS = {
   ),
   log_event_unexpected: invalid(
     'An event is of a type that has no business in its place.',
-    'Send the log unchanged. If it is, show the event (countersign inspect log) to the ' +
+    'Send the log unchanged. If it is, show the event (npm run -s countersign -- inspect log) to the ' +
       'administrator of the service: something measured into a PCR of the firmware or of Windows.',
     'in PCR 7 variables and separators, in PCR 12 to 14 tagged events and separators',
   ),
