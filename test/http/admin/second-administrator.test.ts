@@ -267,6 +267,12 @@ test('a label takes two where it puts a device among the first of a rollout', as
 })
 
 test('the end of a rollout that decides for devices says that it is paused while it waits', async () => {
+  const by = { note: '', health: null, by: 'test', now: service.clock.now() }
+  // What tests before this one have begun.
+  for (const { rolloutId, revision, pass, stage } of (await store.control(by.now)).rollouts) {
+    const ended = { action: 'reverted', state: 'reverted', pass, stage } as const
+    await store.stepRollout({ rolloutId, revision, ...ended, ...by })
+  }
   const next = policyOf('on_its_way', 'attestation.enclaveSvn >= 0')
   const body = { kind: 'policy', reason: 'r', document: next }
   const start = (headers: Headers) => service.post('/v1/rollouts', body, { headers })
@@ -276,7 +282,6 @@ test('the end of a rollout that decides for devices says that it is paused while
   if (rollout === null) throw new Error('it was started')
   const { rolloutId, revision } = rollout
   const entered = { action: 'entered', state: 'running', pass: 'enforce', stage: 0 } as const
-  const by = { note: '', health: null, by: 'test', now: service.clock.now() }
   expect(await store.stepRollout({ rolloutId, revision, ...entered, ...by })).toBe('applied')
 
   const end = { reason: 'x', accept_denials: 1 }
