@@ -136,9 +136,9 @@ test('an hour from the installation to the upgrade', async () => {
     .toBe('halted')
   await service.logged('rollout_halted')
 
-  // The halt has brought the last good version back: there is nothing to go back from.
+  // It halted before it decided for anybody: the first version is in force still, and none was before it.
   const refused = await run(['policy', 'rollback', '--reason', 'it halted'], 1)
-  expect(refused.stderr).toContain('decides already')
+  expect(refused.stderr).toContain('there is no version before')
 
   // Who did all this?
   const audit: Json[] = await json('audit')

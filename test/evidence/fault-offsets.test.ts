@@ -78,8 +78,9 @@ describe('the place of a fault is where the field begins', () => {
   })
 
   test('in the headers of a report', () => {
-    const offsets = offsetsOf('The report of a VBS enclave')
-    expect(offsets).toHaveLength(8)
+    // Before the statement's first field of another length: after it any value is taken.
+    const offsets = offsetsOf('The report of a VBS enclave').slice(0, 8)
+    expect(offsets).toEqual([0, 4, 8, 12, 16, 20, 24, 28])
     expectOwnOffsets(report, offsets, parseVbsReport)
   })
 
