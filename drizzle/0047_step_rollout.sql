@@ -1,5 +1,6 @@
 -- One step of a rollout, from the revision on which it was decided. The last one makes the new
--- document the active one.
+-- document the active one. What processes saw is of a pass and stage: a step that stays in them, as a
+-- pause and what goes on after it, takes it along. A stage that goes on after a pause bakes anew.
 CREATE OR REPLACE FUNCTION step_rollout(
   p_rollout_id text, p_revision integer, p_action text, p_state text, p_pass text, p_stage integer,
   p_note text, p_health jsonb, p_by text, p_at timestamptz, p_audit_id uuid, p_event_id uuid
@@ -30,7 +31,10 @@ BEGIN
   END IF;
   UPDATE rollout SET
     state = p_state, pass = p_pass, stage = p_stage, note = p_note, updated_at = p_at,
-    since = CASE WHEN (pass, stage) = (p_pass, p_stage) THEN since ELSE p_at END,
+    since = CASE
+      WHEN (pass, stage) = (p_pass, p_stage) AND NOT (state = 'paused' AND p_state = 'running')
+      THEN since ELSE p_at
+    END,
     enforced_at = CASE
       WHEN p_pass = 'enforce' AND (pass, stage) <> (p_pass, p_stage)
       THEN enforced_at || jsonb_build_object(p_stage::text, iso_time(p_at)) ELSE enforced_at
@@ -38,6 +42,10 @@ BEGIN
     health = CASE WHEN (pass, stage) = (p_pass, p_stage) THEN coalesce(p_health, health) END,
     revision = revision + 1
   WHERE rollout_id = p_rollout_id;
+  IF r.pass = p_pass AND r.stage = p_stage THEN
+    UPDATE rollout_observation SET revision = p_revision + 1
+    WHERE rollout_id = p_rollout_id AND revision = p_revision;
+  END IF;
   DELETE FROM rollout_observation WHERE rollout_id = p_rollout_id AND revision < p_revision;
   PERFORM note_change(p_at, p_by, p_action,
     jsonb_build_object('rolloutId', p_rollout_id, 'kind', r.kind, 'from', r.from_hash,

@@ -3,7 +3,9 @@
 -- if it is in force already. `p_beside` is the same for the document of the other kind, if it matters: a
 -- preview compares with both. `p_despite` is the same for the rollout of this document that was the last
 -- to halt, and it notes there who released it all the same. Open rollouts end: they were made against
--- what is now gone. Processes of the version before do not name `p_despite`.
+-- what is now gone. While one decides for some devices the answer is 'superseded': it is ended by itself,
+-- as nothing here knows whom its end denies. Processes of the version before do not name
+-- `p_despite`.
 DROP FUNCTION activate_document(text, text, jsonb, text, text, timestamptz, text, text, uuid, uuid);
 --> statement-breakpoint
 CREATE FUNCTION activate_document(
@@ -21,6 +23,8 @@ BEGIN
   IF v_previous = p_hash THEN RETURN 'unchanged'; END IF;
   IF coalesce(v_previous, '') <> p_expected THEN RETURN 'superseded'; END IF;
   IF coalesce(v_beside, '') <> p_beside THEN RETURN 'superseded'; END IF;
+  PERFORM FROM rollout WHERE state IN ('running', 'paused') AND pass = 'enforce';
+  IF FOUND THEN RETURN 'superseded'; END IF;
   IF NOT release_despite(p_kind, p_hash, p_despite, p_author, p_reason, p_at) THEN
     RETURN 'superseded';
   END IF;
