@@ -1,5 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -63,37 +63,42 @@ describe.each(Object.entries(STARTS))('started by %s', (_, [program, ...args]) =
 })
 
 /** Witness: systemd, which says what it makes of the file. */
-describeWith('systemd', existsSync('/usr/bin/systemd-analyze'), 'the unit for systemd', () => {
-  let folder: string
-  let unit: string
-  const analyze = (...args: readonly string[]) =>
-    execFileSync('systemd-analyze', args, { encoding: 'utf8', stdio: 'pipe' })
+describeWith(
+  'systemd',
+  spawnSync('systemd-analyze', ['--version']).status === 0,
+  'the unit for systemd',
+  () => {
+    let folder: string
+    let unit: string
+    const analyze = (...args: readonly string[]) =>
+      execFileSync('systemd-analyze', args, { encoding: 'utf8', stdio: 'pipe' })
 
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'unit-'))
-    unit = join(folder, 'countersign.service')
-    // The same with the places of this machine, since systemd looks whether they are there.
-    const text = readFileSync(UNIT, 'utf8')
-      .replaceAll('/usr/bin/node', process.execPath)
-      .replaceAll('/opt/countersign', resolve('.'))
-    writeFileSync(unit, text)
-  })
-  afterAll(() => rmSync(folder, { recursive: true }))
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'unit-'))
+      unit = join(folder, 'countersign.service')
+      // The same with the places of this machine, since systemd looks whether they are there.
+      const text = readFileSync(UNIT, 'utf8')
+        .replaceAll('/usr/bin/node', process.execPath)
+        .replaceAll('/opt/countersign', resolve('.'))
+      writeFileSync(unit, text)
+    })
+    afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('has no mistake', () => {
-    // Without --man=no it wants the page of the manual that Documentation names.
-    expect(analyze('verify', '--man=no', unit)).toBe('')
-  })
+    test('has no mistake', () => {
+      // Without --man=no it wants the page of the manual that Documentation names.
+      expect(analyze('verify', '--man=no', unit)).toBe('')
+    })
 
-  test('leaves the service little to do harm with', () => {
-    // 0 is no exposure and 10 is all; systemd calls less than 2 safe, and a unit without a setting 9.6.
-    expect(() => analyze('security', '--offline=true', '--threshold=20', unit)).not.toThrow()
-  })
+    test('leaves the service little to do harm with', () => {
+      // 0 is no exposure and 10 is all; systemd calls less than 2 safe, and a unit without a setting 9.6.
+      expect(() => analyze('security', '--offline=true', '--threshold=20', unit)).not.toThrow()
+    })
 
-  test('gives the service longer to stop than it takes', () => {
-    const [, seconds] = /^TimeoutStopSec=(\d+)$/m.exec(readFileSync(UNIT, 'utf8')) ?? []
-    const [, drainMs = ''] =
-      /DRAIN_MS = ([\d_]+)/.exec(readFileSync('src/compose/node-service.ts', 'utf8')) ?? []
-    expect(Number(seconds) * 1000).toBeGreaterThan(2 * Number(drainMs.replaceAll('_', '')))
-  })
-})
+    test('gives the service longer to stop than it takes', () => {
+      const [, seconds] = /^TimeoutStopSec=(\d+)$/m.exec(readFileSync(UNIT, 'utf8')) ?? []
+      const [, drainMs = ''] =
+        /DRAIN_MS = ([\d_]+)/.exec(readFileSync('src/compose/node-service.ts', 'utf8')) ?? []
+      expect(Number(seconds) * 1000).toBeGreaterThan(2 * Number(drainMs.replaceAll('_', '')))
+    })
+  },
+)

@@ -82,8 +82,8 @@ export function parseTcgLog(bytes: Uint8Array): Result<TcgLog, ParseFailure> {
 /** The event that is being read, and where in the log it begins. */
 type Progress = { event?: number; start: number }
 
-/** PCR, type, one SHA-1 digest and the length of no data. */
-const SMALLEST_EVENT_BYTES = 32
+/** The number of a PCR, which every event begins with: less is no event that was cut off. */
+const PCR_BYTES = 4
 
 function blameEvent(
   failure: ParseFailure,
@@ -93,8 +93,13 @@ function blameEvent(
   if (event === undefined) return failure
   const rest = bytes.subarray(start)
   const isPadding = rest.every((byte) => byte === rest[0]) && (rest[0] === 0 || rest[0] === 0xff)
-  const isTooShort = failure.reason === 'truncated' && rest.length < SMALLEST_EVENT_BYTES
-  if (event === 0 || !(isTooShort || isPadding)) return { ...failure, event }
+  const isTruncated = failure.reason === 'truncated'
+  const isTooShort = isTruncated && rest.length < PCR_BYTES
+  if (event === 0 || !(isTooShort || isPadding)) {
+    // Which of the two it is the bytes do not tell, and the wrong advice costs the end of a good log.
+    const expected = `the log whole: its end is missing, or the last ${rest.length} bytes are not of it`
+    return { ...failure, event, ...(isTruncated && event > 0 && { expected }) }
+  }
   const { structure } = failure
   return { reason: 'trailing_bytes', structure, field: structure, offset: start, event: event - 1 }
 }

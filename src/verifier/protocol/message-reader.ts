@@ -101,6 +101,12 @@ class Misshapen extends Error {
   }
 }
 
+function isNothing(node: JsonNode): boolean {
+  if (node.kind === 'object') return node.members.size === 0
+  if (node.kind === 'array') return node.items.length === 0
+  return node.kind !== 'number' && (node.value === '' || node.value === null)
+}
+
 /** One object of a message. Every method refuses through `readMessage`. */
 export class MessageReader {
   readonly #source: Source
@@ -142,13 +148,14 @@ export class MessageReader {
 
   /**
    * Refuses members that the protocol has in another place, version or type of message: whoever sends one
-   * believes that it is looked at. An empty string is nothing here as well. `expected`: where they belong.
+   * believes that it is looked at. What is empty or null is nothing here, as serializers write it for what is
+   * not there. `expected`: where they belong.
    */
   refuseMisplaced(names: readonly string[], expected?: string): void {
     for (const name of names) {
       const node = this.#members.get(name)?.node
-      const isNothing = node?.kind === 'string' && node.value === ''
-      if (node !== undefined && !isNothing) this.fail('message_member_misplaced', name, expected)
+      if (node !== undefined && !isNothing(node))
+        this.fail('message_member_misplaced', name, expected)
     }
   }
 

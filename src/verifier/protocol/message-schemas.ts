@@ -61,10 +61,14 @@ export function without(...names: readonly string[]) {
   return { not: { anyOf: names.map((name) => ({ required: [name] })) } }
 }
 
-/** Members that have their place elsewhere: whoever sends one is refused, unless it is empty. */
+/** Members that have their place elsewhere: whoever sends one is refused, unless it is empty or null. */
 function withoutMisplaced(...names: readonly string[]) {
   const present = names.map((name) => {
-    return { type: 'object', properties: { [name]: { not: { const: '' } } }, required: [name] }
+    return {
+      type: 'object',
+      properties: { [name]: { not: { enum: ['', null, [], {}] } } },
+      required: [name],
+    }
   })
   return { not: { anyOf: present } }
 }

@@ -130,6 +130,24 @@ describeVectors('boot logs of real machines', () => {
     expect(accepted).toBe(whole.events.length - (whole.format === 'sha1' ? 1 : 0))
   })
 
+  test('cut off within its last event is truncated, however little of that event is left', () => {
+    const raw = vector('windows/logs/windows_event_log')
+    const whole = parseTcgLog(raw)
+    if (!whole.ok) expect.fail('it is a log')
+    const last = whole.value.events.length - 1
+    const lengths = new Set<number>()
+    for (let length = raw.length - 1; lengths.size < 200 && length > 0; length--) {
+      const read = parseTcgLog(raw.subarray(0, length))
+      if (read.ok) break
+      const { reason, event, expected } = read.failure
+      if (reason !== 'truncated') continue
+      lengths.add(length)
+      expect(event).toBe(last)
+      expect(expected).toMatch(/its end is missing/)
+    }
+    expect(lengths.size).toBeGreaterThan(20)
+  })
+
   test('one byte after the last event is refused', () => {
     const raw = vector('windows/logs/windows_event_log')
     const last = expectOk(parseTcgLog(raw)).events.at(-1)

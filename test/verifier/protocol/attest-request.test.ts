@@ -154,6 +154,19 @@ describe('both versions', () => {
     expectOk(readText(2, JSON.stringify(payload)))
   })
 
+  test.each([null, [], {}])(
+    'a misplaced member is nothing as %j, as serializers write it',
+    (nothing) => {
+      const payload = JSON.parse(textOf(2, 'vbs'))
+      Object.assign(payload.att_data.report_signed, { attest_key: nothing })
+      expectOk(readText(2, JSON.stringify(payload)))
+      for (const something of [0, false, [null], { kty: null }]) {
+        Object.assign(payload.att_data.report_signed, { attest_key: something })
+        expectRefusal(readText(2, JSON.stringify(payload)), 'message_member_misplaced')
+      }
+    },
+  )
+
   test.each([1, 2] as const)('version %d: the bound text is the text on the wire', (version) => {
     const compactText = textOf(version, 'vbs')
     const spaced = compactText.replace('"report_signed":{', '"report_signed" : { ')
