@@ -18,21 +18,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   rollout: ['policy'],
   access: ['evidence', 'appraisal', 'policy', 'rollout'],
   replay: ['appraisal', 'policy', 'rollout', 'access'],
+  signals: ['policy', 'access'],
+  receivers: ['azure', 'signals'],
   config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access'],
-  store: ['appraisal', 'rollout', 'access'],
+  store: ['appraisal', 'rollout', 'access', 'signals'],
   keys: ['store'],
   operations: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'config', 'store', 'keys'],
+    ...['replay', 'signals', 'config', 'store', 'keys'],
   ],
   views: ['rollout', 'access', 'store', 'operations'],
   http: [
     ...['evidence', 'verifier', 'azure', 'appraisal', 'policy', 'rollout', 'access', 'store'],
-    ...['keys', 'operations', 'views'],
+    ...['signals', 'keys', 'operations', 'views'],
   ],
   compose: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'config', 'store', 'keys', 'operations', 'http'],
+    ...['replay', 'signals', 'receivers', 'config', 'store', 'keys', 'operations', 'http'],
   ],
   simulator: [],
   cli: [
@@ -49,7 +51,9 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** No I/O in these rooms: times and random bytes are arguments. Hashing is not I/O. */
-const PURE = ['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay']
+const PURE = [
+  ...['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay', 'signals'],
+]
 const IMPURE = [
   /\bDate\.now\(/,
   /\bnew Date\(\)/,

@@ -1,7 +1,7 @@
 import { toBase64Url } from '../base/encoding.ts'
 
-/** Makes ES256 signatures: r and s, 32 bytes each (RFC 7518 §3.4). */
-export type Es256Signer = {
+/** Makes signatures of one key as JWS has them (RFC 7518 §3.3, §3.4): of ES256 r and s, 32 bytes each. */
+export type JwsSigner = {
   readonly kid: string
   readonly sign: (message: Uint8Array) => Uint8Array | Promise<Uint8Array>
 }
@@ -9,9 +9,13 @@ export type Es256Signer = {
 /** Signs what we say as a compact JWS (RFC 7515 §5.1). `typ` tells its kind from all others. */
 export async function signCompactJws(
   payload: object,
-  { typ, signer }: { readonly typ: string; readonly signer: Es256Signer },
+  {
+    typ,
+    signer,
+    alg = 'ES256',
+  }: { readonly typ: string; readonly signer: JwsSigner; readonly alg?: 'ES256' | 'RS256' },
 ): Promise<string> {
-  const header = { alg: 'ES256', kid: signer.kid, typ }
+  const header = { alg, kid: signer.kid, typ }
   const signed = `${encodeJson(header)}.${encodeJson(payload)}`
   const signature = await signer.sign(Buffer.from(signed, 'latin1'))
   return `${signed}.${toBase64Url(signature)}`

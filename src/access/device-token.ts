@@ -2,7 +2,7 @@ import { errors, type JWTPayload, jwtVerify } from 'jose'
 import { isNumericDate } from '../base/numeric-date.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
-import { type Es256Signer, signCompactJws } from './compact-jws.ts'
+import { type JwsSigner, signCompactJws } from './compact-jws.ts'
 import { MAX_TOKEN_CHARS } from './limits.ts'
 import type { TrustRecord } from './trust-record.ts'
 
@@ -42,7 +42,7 @@ export type DeviceTokenClaims = {
 
 export function issueDeviceToken(
   claims: DeviceTokenClaims,
-  options: { readonly issuer: string; readonly signer: Es256Signer },
+  options: { readonly issuer: string; readonly signer: JwsSigner },
 ): Promise<string> {
   const { issuer, signer } = options
   const payload: JWTPayload = {

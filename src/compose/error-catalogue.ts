@@ -7,6 +7,7 @@ import { AGENT_PROBLEMS } from '../http/errors/agent-problems.ts'
 import { AUTHZEN_ANSWERS } from '../http/errors/authzen-error.ts'
 import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
+import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
 import { EVALUATION_EXPLANATIONS } from '../policy/language/evaluation-explanations.ts'
 import { LINT_EXPLANATIONS } from '../policy/lint/lint-explanations.ts'
 import { BUILT_IN_KINDS } from '../verifier/kinds/built-in.ts'
@@ -69,6 +70,12 @@ export function listServedCodes(): readonly CatalogueSection[] {
       title: 'Undecided clauses',
       seenBy: 'The administrator, in explanations and previews. Such a clause denies.',
       entries: entriesOf(EVALUATION_EXPLANATIONS),
+    },
+    {
+      title: 'Streams of events: /ssf',
+      seenBy:
+        'The receiver, as `code` of the problem document; `detail` names the member that is wrong.',
+      entries: entriesOf(SIGNAL_PROBLEMS),
     },
     {
       title: 'Administration: /v1',

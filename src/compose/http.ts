@@ -3,6 +3,7 @@ import type { StoreUse } from '../store/store.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
+import { signalServices } from './signals.ts'
 
 /** Hands each room of HTTP what its routes work with. */
 export function httpServices(services: Services): HttpServices {
@@ -13,6 +14,7 @@ export function httpServices(services: Services): HttpServices {
     access: accessServices(services),
     agent: forUse('recordings'),
     admin: adminServices(forUse('administration')),
+    signals: signalServices(forUse('administration')),
     health: forUse('decisions'),
   }
 }

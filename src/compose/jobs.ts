@@ -17,7 +17,9 @@ import { startJob } from '../operations/jobs/start-job.ts'
 import { type SweepDependencies, sweepFleet } from '../operations/jobs/sweep.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
+import { deliverRound } from '../operations/signals/deliver-round.ts'
 import type { Services } from './services.ts'
+import { deliverServices } from './signals.ts'
 
 export type ControlDependencies = { readonly log: Log } & ReportShadowDependencies &
   EndExpiredDependencies &
@@ -32,6 +34,9 @@ const RETENTION_EVERY_MS = 60_000
 const QUESTIONS_EVERY_MS = 15_000
 /** So that no request has to: with its spread, a run is never later than `KEY_REREAD_MS`. */
 const KEYS_EVERY_MS = 10_000
+
+/** How late an event is at most where nothing wakes whoever delivers. */
+const DELIVER_EVERY_MS = 500
 
 /** Several times in the life of what it says. */
 const URL_EVERY_MS = 30_000
@@ -62,17 +67,29 @@ function sayUrl(services: Services): Readonly<Record<string, () => Promise<void>
   return { keep_public_url: () => keepPublicUrl(services) }
 }
 
+/** Delivers what is due; what goes wrong the next round tries again. */
+function deliver(services: Services, signal: AbortSignal): Promise<void> {
+  const rounds = { deliver: () => deliverRound(deliverServices(services), signal) }
+  return runRounds(rounds, { log: services.log, signal })
+}
+
 /** Starts what a long-running process does besides answering, each at its own interval. */
 export function startJobs(all: Services): { readonly stop: () => Promise<void> } {
   const services = { ...all, store: all.store.forUse('jobs') }
   const { random, config, log } = services
   const everyMs = config.controlIntervalSeconds * 1000
+  const delivering = startJob((signal) => deliver(services, signal), {
+    everyMs: DELIVER_EVERY_MS,
+    random,
+  })
+  const stopRinging = services.bell.onRing(delivering.wake)
   const jobs = [
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),
     startJob(() => recordQuestions(services), { everyMs: QUESTIONS_EVERY_MS, random }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
+    delivering,
     startJob((signal) => runRounds(sayUrl(services), { log, signal }), {
       everyMs: URL_EVERY_MS,
       random,
@@ -80,6 +97,7 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
   ]
   return {
     async stop() {
+      stopRinging()
       await Promise.all(jobs.map((job) => job.stop()))
     },
   }
@@ -91,6 +109,7 @@ export async function runJobsOnce(services: Services, signal: AbortSignal): Prom
   await followKeys(services)
   await runRounds(sayUrl(services), { log: services.log, signal })
   await runControl(services, signal)
+  await deliver(services, signal)
   await recordQuestions(services)
   await runRetention(services, signal)
   await watching

@@ -1,5 +1,6 @@
 import { createSecretKey } from 'node:crypto'
 import { importJWK, type JSONWebKeySet } from 'jose'
+import { signCompactJws } from '../access/compact-jws.ts'
 import { ringOf } from '../access/device-id.ts'
 import {
   type DeviceTokenClaims,
@@ -15,11 +16,13 @@ import type { Result } from '../base/result.ts'
 import { type IssuerKey, importKeySet } from '../evidence/jws/key-set.ts'
 import type { TokenIssuer } from '../evidence/token/attestation-token.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
+import { makeFirstKey } from '../keys/first-key.ts'
 import { type KeyRing, openKeyRing, signingSealingKeys } from '../keys/key-ring.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import { loadRingSecret } from '../keys/ring-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts'
+import { EVENT_TOKEN_TYPE } from '../signals/security-event-token.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
@@ -38,6 +41,7 @@ export type KeyServices = {
     readonly nonce: PurposeKeys
     readonly serviceContext: PurposeKeys
     readonly ticket: PurposeKeys
+    readonly streamAuthorization: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -47,7 +51,11 @@ export type KeyServices = {
   readonly verifyDeviceTokenOffline: VerifyDeviceToken
   /** Signs what a decision came to, under a fresh id. */
   readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
-  /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
+  /** Signs the claims of a security event (RFC 8417). Throws where no stream was ever made. */
+  readonly signEvent: (claims: object) => Promise<string>
+  /** Makes the first key for security events, if there is none. */
+  readonly makeEventKey: () => Promise<void>
+  /** What others verify device tokens, receipts and security events with: `/.well-known/jwks.json`. */
   readonly publishedKeys: () => Promise<JSONWebKeySet>
   /** What others verify the built-in verifier's tokens with: `/certs`. */
   readonly publishedCertificates: () => Promise<readonly PublishedCertificate[]>
@@ -89,11 +97,13 @@ export async function createKeyServices(input: {
       nonce: derivePurposeKeys(secrets, 'challenge nonce'),
       serviceContext: derivePurposeKeys(secrets, 'service context'),
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
+      streamAuthorization: derivePurposeKeys(secrets, 'authorization of streams'),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
     ...deviceTokens(keyRing, input),
     ...attestationTokens(keyRing, input),
     issueReceipt: receiptIssuer(keyRing, input),
+    ...securityEvents(keyRing, input),
     ...enrolment(keyRing, input),
   }
 }
@@ -135,7 +145,7 @@ function deviceTokens(
     ),
     async publishedKeys() {
       const keys = await keyRing.current()
-      const published = (['device-token', 'receipt'] as const).flatMap(
+      const published = (['device-token', 'receipt', 'security-event'] as const).flatMap(
         (use) => keys.publishedKeySet(use, clock()).keys,
       )
       return { keys: published }
@@ -155,6 +165,26 @@ function receiptIssuer(
     const jti = `rcp_${toBase32(random(16))}`
     const receipt = await issueReceipt(facts, { issuer, signer: signerOf(key), jti })
     return { receipt, receiptId: jti }
+  }
+}
+
+function securityEvents(
+  keyRing: KeyRing,
+  input: Shared & { readonly store: StoredSigningKeys; readonly secrets: MasterSecrets },
+): Pick<KeyServices, 'signEvent' | 'makeEventKey'> {
+  const { store, secrets, issuer, clock } = input
+  const use = 'security-event'
+  return {
+    async signEvent(claims) {
+      const key = (await keyRing.current()).signingKey(use, clock())
+      return signCompactJws(claims, { alg: 'RS256', typ: EVENT_TOKEN_TYPE, signer: signerOf(key) })
+    },
+    async makeEventKey() {
+      if ((await keyRing.reread()).rows(use).length > 0) return
+      const sealingKeys = signingSealingKeys(secrets)
+      await makeFirstKey({ store, issuer, sealingKeys }, { use, stored: [], now: clock() })
+      await keyRing.reread()
+    },
   }
 }
 

@@ -12,6 +12,9 @@ import { makePartitions } from '../operations/jobs/partitions.ts'
 import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
+import { createCheckedLookup } from '../receivers/checked-lookup.ts'
+import type { Push } from '../receivers/push.ts'
+import { createNodePush } from '../receivers/push-by-node.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { StatementLimits, StoreUse } from '../store/drivers/statement-limits.ts'
 import type { Store } from '../store/store.ts'
@@ -82,10 +85,11 @@ export async function startNodeService(
     try {
       server.answer = createApp(httpServices(services)).fetch
       await server.listen()
+      const stopListening = await store.listen?.(services.bell.ring)
       const jobs = startJobs(services)
       const { url } = server
       log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
-      return { url, services, close: () => shutDown(services, server, jobs) }
+      return { url, services, close: () => shutDown(services, server, { jobs, stopListening }) }
     } catch (error) {
       await store.close()
       throw error
@@ -134,6 +138,10 @@ const WAITING = {
   remedy: 'start the database, or correct DATABASE_URL',
 }
 
+function createPush({ pushPrivateHosts: privateHosts }: Config): Push {
+  return createNodePush({ lookup: createCheckedLookup(privateHosts), privateHosts }).push
+}
+
 async function openServices(start: Start): Promise<Services> {
   const { config, log, metrics, clock, secrets, simulatedHardware, developer } = start
   const store = await openOwnStore(start)
@@ -143,6 +151,7 @@ async function openServices(start: Start): Promise<Services> {
     const services = await createServices({
       ...{ config, log, metrics, store, secrets, clock },
       ...{ simulatedHardware, developer, writeDecision },
+      push: createPush(config),
     })
     await reviewUnproven(services)
     return services
@@ -203,11 +212,15 @@ async function readMasterSecrets(config: Config): Promise<MasterSecrets> {
 async function shutDown(
   services: Services,
   server: NodeServer,
-  jobs: { readonly stop: () => Promise<void> },
+  beside: {
+    readonly jobs: { readonly stop: () => Promise<void> }
+    readonly stopListening: (() => Promise<void>) | undefined
+  },
 ): Promise<void> {
   const { store, log } = services
   services.lifecycle.draining = true
-  await jobs.stop()
+  await beside.jobs.stop()
+  await beside.stopListening?.()
   await server.close(log)
   const quick = { ...services, store: store.forUse('decisions') }
   await recordQuestions(quick)

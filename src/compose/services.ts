@@ -22,6 +22,8 @@ import { createQuestionRecord, type QuestionRecord } from '../operations/decide/
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
+import { type Bell, createBell } from '../operations/signals/bell.ts'
+import type { Push } from '../receivers/push.ts'
 import type { Store } from '../store/store.ts'
 import { type AttestServices, createAttestServices } from './attest.ts'
 import { beginMetrics } from './begin-metrics.ts'
@@ -68,6 +70,9 @@ export type Services = KeyServices &
     readonly verifierStates: () => Readonly<Record<string, boolean>>
     /** Whether a break-glass token opens; asks no store. */
     readonly verifyBreakGlass: VerifyBreakGlass
+    readonly push: Push
+    /** Rings after commits that leave something to deliver, where the database tells of them. */
+    readonly bell: Bell
     /** Set when the process is on its way down and should get no more requests. */
     readonly lifecycle: { draining: boolean }
   }
@@ -84,6 +89,8 @@ export type ServicesInput = {
   readonly metrics?: Metrics | undefined
   readonly store: Store
   readonly secrets: MasterSecrets
+  /** Sends tokens to the receivers of streams. Without it none is sent from here. */
+  readonly push?: Push | undefined
   readonly clock: () => Date
   /**
    * The first reference values where hardware is unproven anyway: those of simulated devices, so
@@ -93,6 +100,8 @@ export type ServicesInput = {
   /** Whether refusals tell agents all that was compared: for a service that nobody relies on. */
   readonly developer?: boolean | undefined
 }
+
+const NOT_PUSHED: Push = async () => ({ kind: 'later', cause: 'nothing is pushed from here' })
 
 export async function createServices(input: ServicesInput): Promise<Services> {
   const { config, log, store, secrets, clock } = input
@@ -168,6 +177,8 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     keySets: azure.keySets,
     verifierStates: azure.states,
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
+    push: input.push ?? NOT_PUSHED,
+    bell: createBell(),
     lifecycle: { draining: false },
   }
 }

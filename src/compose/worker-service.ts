@@ -11,6 +11,7 @@ import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.
 import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
+import { createFetchPush } from '../receivers/push-by-fetch.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { beginMetrics } from './begin-metrics.ts'
 import { breakGlassWithoutStore } from './break-glass.ts'
@@ -147,7 +148,8 @@ async function startService({ config, log, metrics, database }: Isolate): Promis
   }
   await claimPublicUrl({ store, config, clock })
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
-  const begun = { config, log, metrics, writeDecision, store, secrets, clock }
+  const push = createFetchPush(fetch)
+  const begun = { config, log, metrics, writeDecision, store, secrets, clock, push }
   const services = await createServices(begun)
   return { services, app: createApp(httpServices(services)) }
 }

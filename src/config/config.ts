@@ -17,6 +17,7 @@ import {
   readBreakGlassConfig,
 } from './break-glass-settings.ts'
 import { aiaPlaces, ekTrustAnchors, trustAnchors } from './certificate-settings.ts'
+import { privateHosts } from './private-hosts.ts'
 import { publishedKeyMistakes } from './published-settings.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
@@ -98,6 +99,7 @@ const settings = z.object({
   AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   AK_CERTIFICATE_PURPOSE: oneOf(['required', 'lax']).default('required'),
   AIA_HOSTS: aiaPlaces,
+  PUSH_PRIVATE_HOSTS: privateHosts,
   EK_TRUST_ANCHORS: ekTrustAnchors.optional(),
   EK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
   EK_KEY_TYPES: z
@@ -170,6 +172,8 @@ export type Config = {
   readonly akCertificatePurpose: 'required' | 'lax'
   /** Where certificates of authorities may be fetched from that other certificates name. */
   readonly aiaPlaces: readonly AiaPlace[]
+  /** Receivers of events that may be on a private network. */
+  readonly pushPrivateHosts: ReadonlySet<string>
   /** PEM bundle of who vouches for endorsement keys; without it no TPM can enrol its keys here. */
   readonly ekTrustAnchors: string | undefined
   readonly ekTrustAnchorsFile: string | undefined
@@ -287,6 +291,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     akTrustAnchorsFile: s.AK_TRUST_ANCHORS_FILE,
     akCertificatePurpose: s.AK_CERTIFICATE_PURPOSE,
     aiaPlaces: s.AIA_HOSTS,
+    pushPrivateHosts: s.PUSH_PRIVATE_HOSTS,
     ekTrustAnchors: s.EK_TRUST_ANCHORS,
     ekTrustAnchorsFile: s.EK_TRUST_ANCHORS_FILE,
     ekKeyTypes: s.EK_KEY_TYPES,

@@ -11,6 +11,7 @@ import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { answerPublic } from './public-document.ts'
+import { type SignalServices, signalRoutes } from './signals/routes.ts'
 
 export type App = Hono<HttpEnv>
 
@@ -19,6 +20,7 @@ export type HttpServices = RequestServices & {
   readonly access: AccessServices
   readonly agent: AgentServices
   readonly admin: AdminServices
+  readonly signals: SignalServices
   readonly health: HealthServices
   readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
@@ -33,6 +35,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', evaluationRoutes(services.access))
   app.route('/', agentRoutes(services.agent))
   app.route('/', adminRoutes(services.admin))
+  app.route('/', signalRoutes(services.signals))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   app.get('/openapi.json', async (c) => {

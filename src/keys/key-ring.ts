@@ -4,14 +4,15 @@ import { SERVICE, type SigningKeyUse } from '../store/schema/system-schema.ts'
 import { StoreError } from '../store/store-error.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
+import { makeFirstKey } from './first-key.ts'
 import { KEY_MAX_AGE_MS, KEY_REREAD_MS, keyState } from './key-times.ts'
 import type { MasterSecrets } from './master-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from './sealing.ts'
-import { createSigningKey, openPrivateKey, type SigningAlgorithm } from './signing-key-material.ts'
+import { openPrivateKey, type SigningAlgorithm } from './signing-key-material.ts'
 import {
   createSigningKeys,
+  FIRST_KEY_USES,
   type OpenedRow,
-  SIGNING_KEY_USES,
   type SigningKey,
   type SigningKeys,
 } from './signing-keys.ts'
@@ -63,7 +64,7 @@ export type KeyRingInput = {
 }
 
 /**
- * Reads the signing keys and opens them, making the first one of each use if there is none. Any
+ * Reads the signing keys and opens them, making the first one of most uses if there is none. Any
  * number of processes may start at once on one database: all get the same keys. What the previous
  * master secret sealed is sealed anew.
  *
@@ -170,20 +171,11 @@ async function listWithEveryUse(
   const now = clock()
   const stored = await store.listSigningKeys()
   const isLiving = (key: StoredSigningKey) => keyState(key, now) !== 'ended'
-  const missing = SIGNING_KEY_USES.filter((use) => {
+  const missing = FIRST_KEY_USES.filter((use) => {
     return !stored.some((key) => key.use === use && isLiving(key))
   })
   if (missing.length === 0) return stored
-  for (const use of missing) {
-    const generations = stored.filter((key) => key.use === use).map((key) => key.generation)
-    await store.publishSigningKey({
-      key: await createSigningKey({ ...input, use, signsFrom: now, now }),
-      generation: 1 + Math.max(0, ...generations),
-      previousAcceptedUntil: now,
-      by: SERVICE,
-      now,
-    })
-  }
+  for (const use of missing) await makeFirstKey(input, { use, stored, now })
   // Another process may have been faster: what is stored counts, not what we made.
   return store.listSigningKeys()
 }

@@ -16,6 +16,8 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   'device-token': 'ES256',
   receipt: 'ES256',
   enrolment: 'ES256',
+  // CAEP interoperability profile 1.0 §2.6, with 2048 bits or more.
+  'security-event': 'RS256',
 }
 
 const PARAMETERS = {

@@ -1,10 +1,14 @@
 import type { JSONWebKeySet, JWK } from 'jose'
-import type { SigningKeyUse } from '../store/schema/system-schema.ts'
+import { SIGNING_KEY_USES, type SigningKeyUse } from '../store/schema/system-schema.ts'
 import type { StoredSigningKey } from '../store/system/stored-signing-keys.ts'
 import { keyState, signerAt } from './key-times.ts'
 import type { PrivateKey, SigningAlgorithm } from './signing-key-material.ts'
 
-export const SIGNING_KEY_USES = ['attestation', 'device-token', 'receipt', 'enrolment'] as const
+/**
+ * Uses whose first key is made at the first start. Those that came later get theirs when something is to be
+ * signed with it, so that processes of the version before, which would not know it, run on meanwhile.
+ */
+export const FIRST_KEY_USES = SIGNING_KEY_USES.filter((use) => use !== 'security-event')
 
 export type SigningKey = {
   readonly kid: string

@@ -20,6 +20,8 @@ import { prepareOverrides } from './rules/overrides.ts'
 import { preparePreviews } from './rules/previews.ts'
 import { prepareRollouts } from './rules/rollouts.ts'
 import { prepareSecondRequests } from './rules/second-requests.ts'
+import { prepareDeliveries } from './signals/deliveries.ts'
+import { prepareStreams } from './signals/streams.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareAuditLog } from './system/audit-log.ts'
@@ -73,6 +75,8 @@ export function createStore(input: {
     ...withStoreErrors(preparePartitions(db)),
     ...withStoreErrors(prepareQuestions(db)),
     ...withStoreErrors(prepareEvents(db)),
+    ...withStoreErrors(prepareStreams(db)),
+    ...withStoreErrors(prepareDeliveries(db)),
     ...withStoreErrors(prepareFleetSummaries(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors({

@@ -19,6 +19,8 @@ import type { Overrides } from './rules/overrides.ts'
 import type { Previews } from './rules/previews.ts'
 import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
+import type { Deliveries } from './signals/deliveries.ts'
+import type { Streams } from './signals/streams.ts'
 import type { AuditLog } from './system/audit-log.ts'
 import type { Clients } from './system/clients.ts'
 import type { Events } from './system/events.ts'
@@ -71,6 +73,8 @@ export type Store = TrustRecordReads &
   Partitions &
   Questions &
   Events &
+  Streams &
+  Deliveries &
   FleetSummaries &
   Counts & {
     readonly place: StorePlace
@@ -81,6 +85,11 @@ export type Store = TrustRecordReads &
     readonly forUse: (use: StoreUse) => Store
     /** The connections that it has now, by pool; absent where it has no pool. */
     readonly pools?: () => Readonly<Record<string, PoolState>>
+    /**
+     * Calls the listener after commits that leave something to deliver, until the answer of this is called.
+     * Best effort; absent where the database tells nobody of commits.
+     */
+    readonly listen?: (onSignal: () => void) => Promise<() => Promise<void>>
     /** Resolves if the database answers. */
     readonly ping: () => Promise<void>
     /** Ends all connections; the owner of a data directory gives it up. */

@@ -18,7 +18,7 @@ import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secr
 import { loadRingSecret } from '../../src/keys/ring-secret.ts'
 import { derivePurposeKeys } from '../../src/keys/sealing.ts'
 import { createSigningKey } from '../../src/keys/signing-key-material.ts'
-import { SIGNING_KEY_USES } from '../../src/keys/signing-keys.ts'
+import { FIRST_KEY_USES } from '../../src/keys/signing-keys.ts'
 import type { SigningKeyUse } from '../../src/store/schema/system-schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/store-error.ts'
@@ -93,7 +93,7 @@ describe('the first start', () => {
     await open()
     const rows = await database.store.listSigningKeys()
     expect(rows.map(({ use, generation }) => [use, generation]).sort()).toEqual(
-      [...SIGNING_KEY_USES].sort().map((use) => [use, 1]),
+      [...FIRST_KEY_USES].sort().map((use) => [use, 1]),
     )
     for (const row of rows) {
       const sealed = Buffer.from(row.sealedPrivateKey ?? '', 'base64')
@@ -107,11 +107,9 @@ describe('the first start', () => {
   test('later starts, and many at once, end with the same keys', async () => {
     const rings = await Promise.all([open(), open(), open()])
     const later = await open()
-    expect(await database.store.listSigningKeys()).toHaveLength(SIGNING_KEY_USES.length)
+    expect(await database.store.listSigningKeys()).toHaveLength(FIRST_KEY_USES.length)
     const sets = [...rings, later].map((ring) =>
-      JSON.stringify(
-        SIGNING_KEY_USES.map((use) => ring.latest().publishedKeySet(use, clock.now())),
-      ),
+      JSON.stringify(FIRST_KEY_USES.map((use) => ring.latest().publishedKeySet(use, clock.now()))),
     )
     expect(new Set(sets).size).toBe(1)
   })
@@ -188,7 +186,7 @@ test('the device token key is published as a plain JWK that verifies what it sig
 
 test('the key for each use signs messages as JWS has its signatures', async () => {
   const keys = (await open()).latest()
-  for (const use of SIGNING_KEY_USES) {
+  for (const use of FIRST_KEY_USES) {
     const { algorithm, privateKey, publicJwk } = keys.signingKey(use, clock.now())
     const signed = `${Buffer.from(JSON.stringify({ alg: algorithm })).toString('base64url')}.e30`
     const signature = await privateKey.sign(Buffer.from(signed))
@@ -379,7 +377,7 @@ describe('a master secret that follows another', () => {
     const ringSecret = await loadRing([OLD])
     const after = await open([NEW, OLD])
     expect(await loadRing([NEW, OLD])).toEqual(ringSecret)
-    for (const use of SIGNING_KEY_USES) {
+    for (const use of FIRST_KEY_USES) {
       const kids = [before, after].map((ring) => ring.latest().signingKey(use, clock.now()).kid)
       expect(kids[0]).toBe(kids[1])
     }
@@ -392,7 +390,7 @@ describe('a master secret that follows another', () => {
     )
     expect(audits.map(({ detail }) => detail)).toEqual(
       expect.arrayContaining([
-        { signingKeys: SIGNING_KEY_USES.length, secrets: 0 },
+        { signingKeys: FIRST_KEY_USES.length, secrets: 0 },
         { signingKeys: 0, secrets: 1 },
       ]),
     )
@@ -411,12 +409,12 @@ describe('a master secret that follows another', () => {
 
   test('leaves processes that have only the one before with the keys that they have', async () => {
     const running = await open([OLD])
-    const kids = SIGNING_KEY_USES.map((use) => running.latest().signingKey(use, clock.now()).kid)
+    const kids = FIRST_KEY_USES.map((use) => running.latest().signingKey(use, clock.now()).kid)
     await Promise.all([open([NEW, OLD]), open([NEW, OLD]), open([NEW, OLD])])
     await running.reread()
-    expect(
-      SIGNING_KEY_USES.map((use) => running.latest().signingKey(use, clock.now()).kid),
-    ).toEqual(kids)
+    expect(FIRST_KEY_USES.map((use) => running.latest().signingKey(use, clock.now()).kid)).toEqual(
+      kids,
+    )
     expect(logs.join()).not.toContain('signing_key_not_opened')
   })
 

@@ -13,6 +13,7 @@ import type { StoreUnderTest } from './fixtures.ts'
 import { controlContract } from './rules/control-contract.ts'
 import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
+import { signalsContract } from './signals/signals-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
 import { partitionsContract } from './system/partitions-contract.ts'
 import { questionsContract } from './system/questions-contract.ts'
@@ -47,4 +48,5 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('idle devices', () => idleContract(subject))
   describe('partitions', () => partitionsContract(subject))
   describe('questions', () => questionsContract(subject))
+  describe('signals', () => signalsContract(subject))
 }

@@ -1,7 +1,7 @@
 import type { CompiledClause } from '../../policy/document/compile.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
 import { assess } from '../assess.ts'
-import { type Es256Signer, signCompactJws } from '../compact-jws.ts'
+import { type JwsSigner, signCompactJws } from '../compact-jws.ts'
 import type { Decided } from '../decide.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
@@ -62,7 +62,7 @@ export type IssuedReceipt = { readonly receipt: string; readonly receiptId: stri
 /** Signs a receipt. `jti` is `rcp_` and the base32 of 16 fresh random bytes. */
 export function issueReceipt(
   facts: DecisionFacts,
-  options: { readonly issuer: string; readonly jti: string; readonly signer: Es256Signer },
+  options: { readonly issuer: string; readonly jti: string; readonly signer: JwsSigner },
 ): Promise<string> {
   const { issuer, jti, signer } = options
   const payload: ReceiptClaims = { iss: issuer, jti, ...facts }

@@ -1,9 +1,8 @@
 import { COMMAND } from '../../base/command.ts'
 import { KEY_SET_LIFETIME_SECONDS, keyState } from '../../keys/key-times.ts'
-import { SIGNING_KEY_USES } from '../../keys/signing-keys.ts'
 import { retireKey } from '../../operations/keys/retire-key.ts'
 import { rotateKey } from '../../operations/keys/rotate-key.ts'
-import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
+import { SIGNING_KEY_USES, type SigningKeyUse } from '../../store/schema/system-schema.ts'
 import type { Store } from '../../store/store.ts'
 import type { StoredSigningKey } from '../../store/system/stored-signing-keys.ts'
 import { EXIT, group, verb } from '../framework/command.ts'
@@ -38,9 +37,10 @@ accepted until it has ended. Needs the SECRET_KEY of the service.`,
       json: 'by purpose the key that was published, or the reason why none was',
       exits: { refused: 'a key could not be rotated now' },
       run: ({ purpose, json }) => {
-        const uses = purpose === undefined ? SIGNING_KEY_USES : [purpose]
-        return (store, config) =>
-          openKeyMaking(store, config).then((making) => rotate(making, uses, json))
+        return async (store, config) => {
+          const making = await openKeyMaking(store, config)
+          return rotate(making, purpose === undefined ? await usesOf(store) : [purpose], json)
+        }
       },
     }),
     retire: verb({
@@ -109,6 +109,12 @@ function showKey(key: StoredSigningKey, now: Date) {
 
 type Making = Awaited<ReturnType<typeof openKeyMaking>>
 
+/** The uses that have a key already: the first key of another is made when it is needed. */
+async function usesOf(store: Pick<Store, 'listSigningKeys'>): Promise<readonly SigningKeyUse[]> {
+  const uses = new Set((await store.listSigningKeys()).map(({ use }) => use))
+  return SIGNING_KEY_USES.filter((use) => uses.has(use))
+}
+
 async function rotate(
   making: Making,
   uses: readonly SigningKeyUse[],
@@ -154,6 +160,8 @@ const CONSEQUENCES: Readonly<Record<SigningKeyUse, string>> = {
 them offline accepts them until the key set is fetched again, ${KEY_SET_LIFETIME_SECONDS / 60} minutes at the most.`,
   receipt: 'Its receipts no longer verify by the keys that the service publishes.',
   enrolment: 'Certificates that it signed are refused: those attestation keys enrol again.',
+  'security-event':
+    'Receivers refuse events that it signed, once they have the key set anew; those that wait are signed by another key.',
 }
 
 async function retire(

@@ -5,6 +5,8 @@ import type { HoldFailure } from '../../operations/release/end-hold.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { RollBackFailure } from '../../operations/release/roll-back.ts'
 import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
+import type { StreamFailure } from '../../operations/signals/manage-streams.ts'
+import type { PollFailure } from '../../signals/poll-request.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { ClientRefusal } from '../middleware/api-client.ts'
 import type { RequestFailure } from '../read-json.ts'
@@ -19,7 +21,7 @@ export type AdminFailure =
   | SearchFailure
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
-export type ProblemCode = SharedCode | AgentProblemCode | AdminProblemCode
+export type ProblemCode = SharedCode | AgentProblemCode | AdminProblemCode | SignalCode
 
 /** Those that agents meet, outside of `/attest/Tpm`. */
 export type AgentProblemCode =
@@ -41,6 +43,9 @@ export type AdminProblemCode = Exclude<
   AdminFailure['reason'],
   SecondAwaited['reason'] | RequestFailure['reason']
 >
+
+/** Those that receivers of events meet. */
+export type SignalCode = StreamFailure['reason'] | PollFailure['reason']
 
 /** What can be wrong on every surface: each has the same status everywhere, in its own form. */
 export type SharedCode =

@@ -9,12 +9,14 @@ import { AGENT_PROBLEMS } from './agent-problems.ts'
 import type { ProblemAnswer } from './problem-answer.ts'
 import type { ProblemCode, SharedCode } from './problem-code.ts'
 import { SHARED_PROBLEMS } from './shared-problems.ts'
+import { SIGNAL_PROBLEMS } from './signal-problems.ts'
 
 /** The one map from reasons to the wire (RFC 9457). */
 const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
   ...SHARED_PROBLEMS,
   ...AGENT_PROBLEMS,
   ...ADMIN_PROBLEMS,
+  ...SIGNAL_PROBLEMS,
 }
 
 /** The status of a code, for the surfaces that word it otherwise. */

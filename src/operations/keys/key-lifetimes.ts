@@ -22,6 +22,8 @@ export const COUNTS_MS: Readonly<Record<SigningKeyUse, number>> = {
   'device-token': MAX_ATTESTATION_VALIDITY_SECONDS * 1000,
   receipt: RECEIPT_DAYS * DAY_MS,
   enrolment: ENROLMENT_CERTIFICATE_DAYS * DAY_MS,
+  // Signed anew for each try; a receiver may look at it later.
+  'security-event': DAY_MS,
 }
 
 /** The clock that wrote a time and the one that reads it may both be wrong. */

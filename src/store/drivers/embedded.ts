@@ -22,6 +22,7 @@ import {
 } from './directory-claim.ts'
 import { connectToOwner } from './guest-connection.ts'
 import { type GuestServer, listenForGuests } from './guest-server.ts'
+import { SIGNALS_CHANNEL } from './listen.ts'
 
 /** The folder of the store in a data directory, and that of PostgreSQL's own files in it. */
 export const STORE_FOLDER = 'store'
@@ -87,9 +88,10 @@ export type OwnedDatabase = {
 async function openAsOwner(folder: string): Promise<Store | undefined> {
   const owned = await ownDatabase(folder)
   if (owned === undefined) return undefined
-  const { db, close } = owned
+  const { client, db, close } = owned
   const place = { kind: 'directory', path: folder, role: 'owner' } as const
-  return boundCalls(createStore({ db, place, close }))
+  const store = createStore({ db, place, close })
+  return boundCalls({ ...store, listen: (onSignal) => client.listen(SIGNALS_CHANNEL, onSignal) })
 }
 
 /** `undefined` if another process was faster. */

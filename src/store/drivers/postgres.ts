@@ -5,6 +5,7 @@ import { coalesceReads } from '../devices/coalesced-reads.ts'
 import type { Store } from '../store.ts'
 import { type LimitedPool, openLimitedPool } from './limited-pool.ts'
 import { limitLists } from './list-places.ts'
+import { listenOnPostgres } from './listen.ts'
 import {
   STATEMENT_LIMITS,
   STORE_USES,
@@ -56,7 +57,8 @@ export function openPostgresStore(input: PostgresPlace): Store {
       close,
       forUse: (other) => stores[other],
     })
-    const opened = { ...store, ...coalesceReads(store), pools }
+    const listen = async (onSignal: () => void) => listenOnPostgres(url, onSignal)
+    const opened = { ...store, ...coalesceReads(store), pools, ...(!pooled && { listen }) }
     if (use !== 'administration') return opened
     return { ...opened, ...limitLists(store, connections.administration - 1) }
   }

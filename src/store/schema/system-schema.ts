@@ -183,7 +183,7 @@ export const signingKey = pgTable(
     check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
     check(
       'signing_key_use',
-      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment')`,
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event')`,
     ),
   ],
 )
@@ -195,4 +195,13 @@ export const sealedSecret = pgTable('sealed_secret', {
   createdAt: instant('created_at').notNull(),
 })
 
-export type SigningKeyUse = 'attestation' | 'device-token' | 'receipt' | 'enrolment'
+/** What our own keys are for. A version that does not know a use passes its keys over. */
+export const SIGNING_KEY_USES = [
+  'attestation',
+  'device-token',
+  'receipt',
+  'enrolment',
+  'security-event',
+] as const
+
+export type SigningKeyUse = (typeof SIGNING_KEY_USES)[number]

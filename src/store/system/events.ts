@@ -1,11 +1,15 @@
-import { and, asc, lt, sql } from 'drizzle-orm'
+import { and, asc, eq, lt, notExists, sql } from 'drizzle-orm'
 import { callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson } from '../json.ts'
+import { delivery } from '../schema/signal-schema.ts'
 import { type EventOutcome, outbox } from '../schema/system-schema.ts'
 
 /** The events that wait for delivery. Each leaves with the change it announces (`announce_change`). */
 export type Events = {
-  /** Some of the events that have waited since before a time, those first that are due first. */
+  /**
+   * Some of the events that have waited since before a time and that no stream is to have: nobody was there
+   * to be given them. Those first that are due first.
+   */
   readonly waitingEvents: (query: {
     readonly createdBefore: Date
     readonly limit: number
@@ -34,6 +38,14 @@ export function prepareEvents(db: Database): Events {
         // None is due before it was created: the index finds the first of them.
         lt(outbox.nextAttemptAt, sql.placeholder('createdBefore')),
         lt(outbox.createdAt, sql.placeholder('createdBefore')),
+        notExists(
+          db
+            .select({ one: sql`1` })
+            .from(delivery)
+            .where(
+              and(eq(delivery.deviceId, outbox.deviceId), eq(delivery.eventId, outbox.eventId)),
+            ),
+        ),
       ),
     )
     .orderBy(asc(outbox.nextAttemptAt))

@@ -1,12 +1,12 @@
-import { asc } from 'drizzle-orm'
+import { asc, inArray } from 'drizzle-orm'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
-import { type SigningKeyUse, signingKey } from '../schema/system-schema.ts'
+import { SIGNING_KEY_USES, type SigningKeyUse, signingKey } from '../schema/system-schema.ts'
 
 /** Our signing keys as they are kept: the private halves sealed. Room `keys` opens them. */
 export type StoredSigningKeys = {
-  /** All of them, by use and then oldest first. */
+  /** All of the uses that this version knows, by use and then oldest first. */
   readonly listSigningKeys: () => Promise<readonly StoredSigningKey[]>
   /**
    * Keeps the next key of a use, and ends the time of the one before it: that one signs until the new
@@ -96,6 +96,7 @@ export function prepareSigningKeys(db: Database): StoredSigningKeys {
   const list = db
     .select()
     .from(signingKey)
+    .where(inArray(signingKey.use, [...SIGNING_KEY_USES]))
     .orderBy(asc(signingKey.use), asc(signingKey.generation))
     .prepare('list_signing_keys')
   const publish = prepareChange<(typeof PUBLISH)[number], PublishAnswer>(

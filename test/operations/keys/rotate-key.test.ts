@@ -5,7 +5,7 @@ import { MAX_CLOCK_SKEW_SECONDS } from '../../../src/config/config.ts'
 import { type KeyRing, openKeyRing, signingSealingKeys } from '../../../src/keys/key-ring.ts'
 import { keyState, signerAt } from '../../../src/keys/key-times.ts'
 import { masterSecretsOf } from '../../../src/keys/master-secret.ts'
-import { SIGNING_KEY_USES } from '../../../src/keys/signing-keys.ts'
+import { FIRST_KEY_USES } from '../../../src/keys/signing-keys.ts'
 import { followKeys } from '../../../src/operations/keys/follow-keys.ts'
 import {
   ANNOUNCED_MS,
@@ -153,18 +153,18 @@ describe('the schedule', () => {
   test('rotates each purpose when it has signed for long enough, once', async () => {
     advanceMs(90 * DAY_MS - 1)
     await follow(90)
-    expect(await countOf()).toBe(SIGNING_KEY_USES.length)
+    expect(await countOf()).toBe(FIRST_KEY_USES.length)
     advanceMs(1)
     await Promise.all([follow(90), follow(90), follow(90)])
     await follow(90)
-    expect(await countOf()).toBe(2 * SIGNING_KEY_USES.length)
+    expect(await countOf()).toBe(2 * FIRST_KEY_USES.length)
     expect(logs.filter((line) => line.includes('signing_key_published'))).toHaveLength(4)
   })
 
   test('can be turned off', async () => {
     advanceMs(3650 * DAY_MS)
     await follow(0)
-    expect(await countOf()).toBe(SIGNING_KEY_USES.length)
+    expect(await countOf()).toBe(FIRST_KEY_USES.length)
   })
 
   test('goes on when the database is away', async () => {

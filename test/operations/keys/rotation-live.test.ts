@@ -7,7 +7,7 @@ import { hashClientSecret, newClientSecret } from '../../../src/keys/client-secr
 import { openKeyRing } from '../../../src/keys/key-ring.ts'
 import { KEY_MAX_AGE_MS } from '../../../src/keys/key-times.ts'
 import { masterSecretsOf } from '../../../src/keys/master-secret.ts'
-import { SIGNING_KEY_USES, type SigningKey } from '../../../src/keys/signing-keys.ts'
+import { FIRST_KEY_USES, type SigningKey } from '../../../src/keys/signing-keys.ts'
 import { ANNOUNCED_MS, CLOCKS_MS, COUNTS_MS } from '../../../src/operations/keys/key-lifetimes.ts'
 import { type AgentAttestation, AttestationAgent } from '../../../src/simulator/agent.ts'
 import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
@@ -122,7 +122,7 @@ describePostgres('two processes and a Worker', () => {
     const [, during] = await Promise.all([command('rotate'), load(agents)])
     made.push(...during)
     const next = await newestKids()
-    for (const use of SIGNING_KEY_USES) expect(next[use]).not.toBe(old[use])
+    for (const use of FIRST_KEY_USES) expect(next[use]).not.toBe(old[use])
 
     // Announced: it is published everywhere, and signs nothing.
     await moveTo(5 * MINUTE_MS)
@@ -324,7 +324,7 @@ describePostgres('two processes and a Worker', () => {
 
   async function newestKids(): Promise<Kids> {
     const rows = await store.listSigningKeys()
-    const newest = SIGNING_KEY_USES.map((use) => {
+    const newest = FIRST_KEY_USES.map((use) => {
       return [use, rows.findLast((key) => key.use === use)?.kid ?? '']
     })
     return Object.fromEntries(newest) as Kids
@@ -335,7 +335,7 @@ describePostgres('two processes and a Worker', () => {
     const log = createLog({ level: 'silent', write: () => {}, clock: now })
     const secrets = masterSecretsOf(SECRET_KEY, undefined)
     const ring = await openKeyRing({ store, secrets, issuer: PUBLIC_URL, log, clock: now })
-    const keys = SIGNING_KEY_USES.map((use) => [use, ring.latest().signingKey(use, now())])
+    const keys = FIRST_KEY_USES.map((use) => [use, ring.latest().signingKey(use, now())])
     return Object.fromEntries(keys)
   }
 

@@ -24,8 +24,8 @@ const SUBJECT_ALT_NAME = '2.5.29.17'
 const DAY_MS = 86_400_000
 const CA_USAGE = ['keyCertSign', 'cRLSign'] as const
 
-/** A certificate authority of its own, and the certificate of `localhost` from it. */
-export async function createTlsIdentity(): Promise<{
+/** A certificate authority of its own, and a certificate of these hosts and of 127.0.0.1 from it. */
+export async function createTlsIdentity(hosts: readonly string[] = ['localhost']): Promise<{
   readonly caPem: string
   readonly tls: TlsIdentity
 }> {
@@ -38,16 +38,16 @@ export async function createTlsIdentity(): Promise<{
     issuer: ca,
     keyUsage: ['digitalSignature'],
     extendedKeyUsage: ['1.3.6.1.5.5.7.3.1'],
-    extensions: [{ oid: SUBJECT_ALT_NAME, critical: false, value: localNames() }],
+    extensions: [{ oid: SUBJECT_ALT_NAME, critical: false, value: namesOf(hosts) }],
     ...span,
   })
   return { caPem: ca.pem, tls: { cert: leaf.pem, key: await toPrivatePem(leaf.keys.privateKey) } }
 }
 
-function localNames(): Uint8Array {
+function namesOf(hosts: readonly string[]): Uint8Array {
   const address = new asn1js.OctetString({ valueHex: Uint8Array.of(127, 0, 0, 1).buffer })
   const names = [
-    new GeneralName({ type: 2, value: 'localhost' }),
+    ...hosts.map((value) => new GeneralName({ type: 2, value })),
     new GeneralName({ type: 7, value: address }),
   ]
   return new Uint8Array(new GeneralNames({ names }).toSchema().toBER())

@@ -1,0 +1,24 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
+
+/**
+ * Hosts that events may be pushed to although they are on a private network: names and addresses, in small
+ * letters, as they stand in the URL of a stream. Without it none is.
+ */
+export const privateHosts = z
+  .string()
+  .default('')
+  .transform((text, context): ReadonlySet<string> => {
+    const hosts = text
+      .split(',')
+      .map((word) => word.trim())
+      .filter((word) => word !== '')
+    for (const host of hosts) {
+      const isName = isIP(host) !== 0 || host.split('.').every((label) => LABEL.test(label))
+      if (isName && host.length <= 253) continue
+      context.addIssue({ code: 'custom', message: `${host} is no host in small letters` })
+    }
+    return new Set(hosts)
+  })

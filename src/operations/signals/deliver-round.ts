@@ -1,0 +1,81 @@
+import { describeFault } from '../../base/log.ts'
+import { PUSH } from '../../signals/stream.ts'
+import type { StoredStream } from '../../store/signals/streams.ts'
+import type { Store } from '../../store/store.ts'
+import { type DeliverDependencies, deliverStream, type MayGoOn } from './deliver-stream.ts'
+
+export type DeliverRoundDependencies = DeliverDependencies & {
+  readonly store: Pick<Store, 'listStreams' | 'findStream' | 'claimJob' | 'yieldJob'>
+  /** Tells processes apart that work on one database. */
+  readonly processId: string
+}
+
+/** For so long a stream is one process's to deliver to, and so often it is asked for anew. */
+const LEASE_MS = 15_000
+const RENEW_MS = 3000
+
+/**
+ * Delivers what is due to every stream that is pushed to, each beside the others, so that none waits for a
+ * receiver that is slow. Of any number of processes one delivers to a stream at a time.
+ */
+export async function deliverRound(
+  dependencies: DeliverRoundDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const streams = await dependencies.store.listStreams()
+  const pushed = streams.filter(({ delivery, status }) => {
+    return delivery.method === PUSH && status === 'enabled'
+  })
+  await Promise.all(pushed.map((stream) => deliverAlone(dependencies, stream, signal)))
+}
+
+async function deliverAlone(
+  dependencies: DeliverRoundDependencies,
+  stream: StoredStream,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, clock, log, processId: holder } = dependencies
+  const { streamId } = stream
+  const job = `deliver:${streamId}`
+  const claim = () => {
+    const now = clock()
+    return store.claimJob({ job, holder, now, until: new Date(now.getTime() + LEASE_MS) })
+  }
+  try {
+    const [due] = await store.dueDeliveries({ streamId, now: clock(), limit: 1 })
+    if (due === undefined || (await claim()) === null) return
+    try {
+      await deliverStream(dependencies, stream, goOnWhile(dependencies, stream, { claim, signal }))
+    } finally {
+      await store.yieldJob({ job, holder, position: '', until: null })
+    }
+  } catch (error) {
+    log.error('delivery_failed', { stream_id: streamId, ...describeFault(error) })
+  }
+}
+
+/** While this process has the stream, and the stream is as it was, which is looked at every `RENEW_MS`. */
+function goOnWhile(
+  { store, clock }: DeliverRoundDependencies,
+  { streamId, clientId, revision }: StoredStream,
+  { claim, signal }: { readonly claim: () => Promise<string | null>; readonly signal: AbortSignal },
+): MayGoOn {
+  const look = async () => {
+    const [position, stream] = await Promise.all([
+      claim(),
+      store.findStream({ streamId, clientId }),
+    ])
+    return position !== null && stream?.revision === revision
+  }
+  let last = Promise.resolve(true)
+  let lookedAt = clock().getTime()
+  return async () => {
+    if (signal.aborted) return false
+    const now = clock().getTime()
+    if (now - lookedAt >= RENEW_MS) {
+      lookedAt = now
+      last = look()
+    }
+    return last
+  }
+}

@@ -1,0 +1,252 @@
+import type { Log } from '../../base/log.ts'
+import type { DeviceEventType } from '../../signals/event-types.ts'
+import { type PushOutcome, pauseAfter } from '../../signals/push-answer.ts'
+import { PUSH } from '../../signals/stream.ts'
+import type { DeliveryOutcome, DueDelivery } from '../../store/signals/deliveries.ts'
+import type { StoredStream } from '../../store/signals/streams.ts'
+import type { Store } from '../../store/store.ts'
+import { type EventDependencies, eventsOfDelivery, isDeviceEvent } from './events-of-delivery.ts'
+
+export type DeliverDependencies = EventDependencies & {
+  readonly store: Pick<
+    Store,
+    | 'dueDeliveries'
+    | 'settleDeliveries'
+    | 'noteStreamHealth'
+    | 'setStreamStatus'
+    | 'announceToStream'
+  >
+  /** Sends a token to where a stream wants it. Never throws. */
+  readonly push: (stream: StoredStream, token: string) => Promise<PushOutcome>
+  readonly clock: () => Date
+  /** From 0 to less than 1. */
+  readonly chance: () => number
+  readonly log: Log
+}
+
+/** Whether a run may go on; asked before each push. */
+export type MayGoOn = () => Promise<boolean>
+
+/** Deliveries that are under way to one stream at once: a lane has one, so they are of as many devices. */
+const AT_ONCE = 32
+/** The same while nothing has been arriving: more than one lane, since one alone may never be taken. */
+const AT_ONCE_FAILING = 4
+/** More than can be under way or unsettled: what is asked for names those too. */
+const ASKED_AT_ONCE = 384
+/** What became of so many is written down together. */
+const SETTLED_AT_ONCE = 64
+/** How long a stream may fail until it is paused. */
+export const PAUSED_AFTER_MS = 24 * 3_600_000
+const MINUTE_MS = 60_000
+
+/**
+ * Delivers what is due to a stream, until nothing is, or none of many arrives, or it may not go on; what is
+ * under way then is waited for. A lane that is slow or refused holds up no other. Answers how many deliveries
+ * ended. Whoever runs it has the stream's lease; where two do, every event arrives with the same name, and
+ * in a lane none before the one before it has arrived.
+ */
+export async function deliverStream(
+  dependencies: DeliverDependencies,
+  stream: StoredStream,
+  mayGoOn: MayGoOn,
+): Promise<number> {
+  if (stream.delivery.method !== PUSH || stream.status !== 'enabled') return 0
+  if (stream.failing !== null && stream.failing.retryAt > dependencies.clock()) return 0
+  const run = startRun(dependencies, stream, mayGoOn)
+  try {
+    await runThrough(dependencies, stream.streamId, run)
+  } finally {
+    await run.drain()
+  }
+  return run.end()
+}
+
+async function runThrough(
+  { store, clock }: DeliverDependencies,
+  streamId: string,
+  run: ReturnType<typeof startRun>,
+): Promise<void> {
+  let waiting: DueDelivery[] = []
+  let mayBeMore = true
+  for (;;) {
+    if (run.unsettled() >= SETTLED_AT_ONCE || (waiting.length === 0 && run.unsettled() > 0)) {
+      await run.settle()
+      // What came next in a lane may be due now.
+      mayBeMore = true
+    }
+    if (run.isOver()) waiting = []
+    else if (mayBeMore && waiting.length < run.places()) {
+      const due = await store.dueDeliveries({ streamId, now: clock(), limit: ASKED_AT_ONCE })
+      waiting = due.filter(({ deviceId }) => !run.isBusy(deviceId))
+      mayBeMore = due.length === ASKED_AT_ONCE
+    }
+    for (const next of waiting.splice(0, run.free())) run.start(next)
+    if (run.isIdle()) return
+    await run.next()
+  }
+}
+
+/** The lanes of one run, and what became of them. */
+function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGoOn: MayGoOn) {
+  const { store, clock } = dependencies
+  const busy = new Set<string>()
+  const underWay = new Set<Promise<void>>()
+  let finished: DeliveryOutcome[] = []
+  let places = stream.failing === null ? AT_ONCE : AT_ONCE_FAILING
+  let ended = 0
+  /** Since the last one that arrived. */
+  let failures: Failure[] = []
+  let isStopped = false
+  let fault: unknown
+  const keepOn = async () => {
+    isStopped ||= !(await mayGoOn())
+    return !isStopped
+  }
+  const take = (outcome: DeliveryOutcome, { attempts }: DueDelivery) => {
+    finished.push(outcome)
+    if (outcome.outcome === 'later') {
+      if (isStopped) return
+      failures.push({ failure: outcome.failure, attempts: attempts + 1 })
+      return
+    }
+    ended += 1
+    failures = []
+    places = AT_ONCE
+  }
+  return {
+    places: () => places,
+    free: () => places - underWay.size,
+    isBusy: (lane: string) => busy.has(lane),
+    isIdle: () => underWay.size === 0 && finished.length === 0,
+    isOver: () => isStopped || failures.length >= places,
+    unsettled: () => finished.length,
+    start(due: DueDelivery) {
+      busy.add(due.deviceId)
+      const tried = tryOne(dependencies, stream, { due, keepOn })
+      const over: Promise<void> = tried.then(
+        (outcome) => {
+          underWay.delete(over)
+          take(outcome, due)
+        },
+        (error) => {
+          underWay.delete(over)
+          fault ??= error
+          isStopped = true
+        },
+      )
+      underWay.add(over)
+    },
+    /** Until another one is over. */
+    async next() {
+      if (underWay.size > 0) await Promise.race(underWay)
+    },
+    /** Until all are. */
+    async drain() {
+      isStopped = true
+      await Promise.all(underWay)
+    },
+    async settle() {
+      const outcomes = finished
+      finished = []
+      await store.settleDeliveries({ outcomes, now: clock() })
+      for (const { deviceId } of outcomes) busy.delete(deviceId)
+    },
+    async end() {
+      if (fault !== undefined) throw fault
+      const isDown = failures.length >= places || (failures.length > 0 && ended === 0)
+      if (isDown) await noteFailure(dependencies, stream, { failures, places })
+      else if (ended > 0) await noteArrival(dependencies, stream)
+      return ended
+    },
+  }
+}
+
+type Failure = { readonly failure: string; readonly attempts: number }
+
+/** Keeps that it arrives: when that ends a failure, and else about once a minute. */
+async function noteArrival(
+  { store, clock }: DeliverDependencies,
+  { streamId, deliveredAt, failing }: StoredStream,
+): Promise<void> {
+  const now = clock()
+  const isOld = deliveredAt === null || now.getTime() - deliveredAt.getTime() > MINUTE_MS
+  if (failing !== null || isOld) await store.noteStreamHealth({ streamId, failing: null, now })
+}
+
+/**
+ * Keeps that nothing arrives any more. Where many lanes failed one after the other it is the receiver, and all
+ * wait; where few did, each waits by itself. A stream that has failed for long is paused, which its receiver
+ * is told.
+ */
+async function noteFailure(
+  { store, clock, chance, log }: DeliverDependencies,
+  { streamId }: StoredStream,
+  { failures, places }: { readonly failures: readonly Failure[]; readonly places: number },
+): Promise<void> {
+  const now = clock()
+  const { failure, attempts } = failures[0] ?? { failure: '', attempts: 1 }
+  const pause = failures.length < places ? 0 : pauseAfter(attempts, undefined, chance())
+  const retryAt = new Date(now.getTime() + pause)
+  const since = await store.noteStreamHealth({ streamId, failing: { failure, retryAt }, now })
+  if (since === null || now.getTime() - since.getTime() < PAUSED_AFTER_MS) return
+  const reason = `nothing arrived since ${since.toISOString()}: ${failure}`
+  const paused = { streamId, clientId: null, status: 'paused', reason } as const
+  const answer = await store.setStreamStatus({ ...paused, failingSince: since, by: 'service', now })
+  if (answer !== 'applied') return
+  log.error('stream_paused', { stream_id: streamId, reason })
+  const payload = { status: 'paused', reason }
+  const event = { type: 'stream-updated', payload, intervalMs: 0, now } as const
+  await store.announceToStream({ streamId, clientId: null, ...event })
+}
+
+/** Sends the events of one delivery that the stream does not have yet, in their order. */
+async function tryOne(
+  dependencies: DeliverDependencies,
+  stream: StoredStream,
+  { due, keepOn }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
+): Promise<DeliveryOutcome> {
+  const { deviceId, streamId, position } = due
+  const name = { deviceId, streamId, position }
+  const events = await eventsOfDelivery(dependencies, stream, due)
+  if (events === undefined) return laterOf(dependencies, due, { name, failure: 'not known here' })
+  const delivered: DeviceEventType[] = [...due.delivered]
+  let refused: string | undefined
+  for (const { type, sign } of events) {
+    if (!(await keepOn())) return givenBack(dependencies, { name, delivered })
+    const outcome = await dependencies.push(stream, await sign())
+    if (outcome.kind === 'later') {
+      const { cause: failure, retryAfterMs } = outcome
+      return laterOf(dependencies, due, { name, failure, retryAfterMs, delivered })
+    }
+    if (outcome.kind === 'refused') refused = `${outcome.error} ${outcome.description}`.trim()
+    else if (isDeviceEvent(type)) delivered.push(type)
+  }
+  return refused === undefined
+    ? { ...name, outcome: 'delivered' }
+    : { ...name, outcome: 'refused', delivered, failure: refused }
+}
+
+/** Another run goes on with it at once. */
+function givenBack(
+  { clock }: DeliverDependencies,
+  { name, delivered }: Pick<Parameters<typeof laterOf>[2], 'name' | 'delivered'>,
+): DeliveryOutcome {
+  const nextAttemptAt = clock()
+  return { ...name, outcome: 'later', delivered: delivered ?? [], failure: '', nextAttemptAt }
+}
+
+function laterOf(
+  { clock, chance }: DeliverDependencies,
+  { attempts }: DueDelivery,
+  why: {
+    readonly name: Pick<DueDelivery, 'deviceId' | 'streamId' | 'position'>
+    readonly failure: string
+    readonly retryAfterMs?: number | undefined
+    readonly delivered?: readonly DeviceEventType[]
+  },
+): DeliveryOutcome {
+  const { name, failure, retryAfterMs, delivered = [] } = why
+  const pause = pauseAfter(attempts + 1, retryAfterMs, chance())
+  const nextAttemptAt = new Date(clock().getTime() + pause)
+  return { ...name, outcome: 'later', delivered, failure, nextAttemptAt }
+}

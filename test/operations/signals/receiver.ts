@@ -1,0 +1,64 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { decodeJwt } from 'jose'
+import { onTestFinished } from 'vitest'
+import { readPushAnswer } from '../../../src/signals/push-answer.ts'
+import type { Json } from '../../support/json.ts'
+
+/** A receiver of pushes (RFC 8935) over a real socket, that answers as it is told. */
+export type Receiver = {
+  readonly url: string
+  /** The claims of each token that it took, in the order in which they came. */
+  readonly taken: Json[]
+  /** All that came, taken or not: headers and body. */
+  readonly seen: { readonly headers: Json; readonly body: string }[]
+  /** How it answers from now on; `undefined` takes everything. */
+  answer: ((response: ServerResponse, claims: Json) => void) | undefined
+}
+
+export async function startReceiver(): Promise<Receiver> {
+  const taken: Json[] = []
+  const seen: Receiver['seen'] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => {
+      body += chunk
+    })
+    request.on('end', () => {
+      seen.push({ headers: request.headers, body })
+      const claims: Json = decodeJwt(body)
+      if (receiver.answer !== undefined) return receiver.answer(response, claims)
+      taken.push(claims)
+      response.writeHead(202).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const receiver: Receiver = { url: `http://127.0.0.1:${port}/`, taken, seen, answer: undefined }
+  return receiver
+}
+
+/** Pushes by fetch alone: who is connected to is another's to guard. */
+export async function pushTo(url: string, token: string) {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
+      body: token,
+      redirect: 'manual',
+    })
+    const text = await response.text()
+    const after = response.headers.get('retry-after')
+    return readPushAnswer({
+      status: response.status,
+      body: text.startsWith('{') ? JSON.parse(text) : undefined,
+      retryAfterSeconds: after === null ? undefined : Number(after),
+    })
+  } catch {
+    return { kind: 'later', cause: 'unreachable' } as const
+  }
+}
