@@ -39,7 +39,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulator: [],
   cli: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'config', 'store', 'keys', 'operations', 'views', 'compose', 'simulator'],
+    ...['replay', 'signals', 'config', 'store', 'keys', 'operations', 'views', 'compose'],
+    'simulator',
   ],
 }
 

@@ -82,6 +82,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'bring a document to the fleet ring by ring; pin or allow single devices',
     load: () => sparing(() => import('./rollout/rollout.ts')),
   },
+  streams: {
+    summary: 'list, test, pause or end streams of events, and replay what was refused',
+    load: () => import('./streams/streams.ts'),
+  },
   holds: {
     summary: 'list or end holds of causes that too many good devices met at once',
     load: () => import('./holds/holds.ts'),

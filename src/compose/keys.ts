@@ -22,6 +22,7 @@ import type { MasterSecrets } from '../keys/master-secret.ts'
 import { loadRingSecret } from '../keys/ring-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts'
+import { streamHeaderKeys } from '../keys/stream-header.ts'
 import { EVENT_TOKEN_TYPE } from '../signals/security-event-token.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
@@ -41,7 +42,7 @@ export type KeyServices = {
     readonly nonce: PurposeKeys
     readonly serviceContext: PurposeKeys
     readonly ticket: PurposeKeys
-    readonly streamAuthorization: PurposeKeys
+    readonly streamHeader: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -97,7 +98,7 @@ export async function createKeyServices(input: {
       nonce: derivePurposeKeys(secrets, 'challenge nonce'),
       serviceContext: derivePurposeKeys(secrets, 'service context'),
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
-      streamAuthorization: derivePurposeKeys(secrets, 'authorization of streams'),
+      streamHeader: streamHeaderKeys(secrets),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
     ...deviceTokens(keyRing, input),

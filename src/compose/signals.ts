@@ -1,14 +1,13 @@
-import { fromBase64, fromUtf8, toBase32, toBase64, toUtf8 } from '../base/encoding.ts'
 import type { SignalServices } from '../http/signals/routes.ts'
-import { type PurposeKeys, seal, unseal } from '../keys/sealing.ts'
+import { openHeader, sealHeader } from '../keys/stream-header.ts'
 import type { Bell } from '../operations/signals/bell.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
+import { newStreamId } from '../operations/signals/stream-id.ts'
 import { PUSH } from '../signals/stream.ts'
 import { pollUrlOf } from '../signals/transmitter.ts'
 import type { Services } from './services.ts'
 
 const POLL_PAUSE_MS = 1000
-const STREAM_ID_BYTES = 16
 
 /** What the routes of receivers work with. */
 export function signalServices(services: Services): SignalServices {
@@ -18,13 +17,9 @@ export function signalServices(services: Services): SignalServices {
     ...services,
     streams: {
       ...{ store, issuer, clock, makeEventKey },
-      sealAuthorization: (authorization, streamId) => {
-        const [key] = sealing.streamAuthorization
-        const plaintext = toUtf8(authorization)
-        return toBase64(seal({ key, plaintext, context: contextOf(streamId) }))
-      },
+      sealAuthorization: (header, streamId) => sealHeader(sealing.streamHeader, header, streamId),
       pollUrlOf: (streamId) => pollUrlOf(issuer, streamId),
-      newStreamId: () => `str_${toBase32(random(STREAM_ID_BYTES))}`,
+      newStreamId: () => newStreamId(random),
     },
     polls: {
       ...{ store, rules, issuer, signEvent, clock },
@@ -42,31 +37,12 @@ export function deliverServices(services: Services): DeliverRoundDependencies {
     async push({ delivery, streamId }, token) {
       if (delivery.method !== PUSH) throw new TypeError('this stream is polled')
       const { url, sealedAuthorization: sealed } = delivery
-      const keys = sealing.streamAuthorization
-      const authorization = sealed === null ? null : openAuthorization(keys, sealed, streamId)
+      const authorization =
+        sealed === null ? null : openHeader(sealing.streamHeader, sealed, streamId)
       if (authorization === undefined) return { kind: 'later', cause: 'its header is not opened' }
       return push({ url, authorization }, token)
     },
   }
-}
-
-/** A sealed header that is moved to another stream does not open there. */
-function contextOf(streamId: string): string {
-  return `authorization of ${streamId}`
-}
-
-function openAuthorization(
-  keys: PurposeKeys,
-  sealed: string,
-  streamId: string,
-): string | undefined {
-  const bytes = fromBase64(sealed)
-  if (bytes === undefined) return undefined
-  for (const key of keys) {
-    const opened = unseal({ key, sealed: bytes, context: contextOf(streamId) })
-    if (opened !== undefined) return fromUtf8(opened)
-  }
-  return undefined
 }
 
 /** Until the bell rings, or for a while where nobody rings it. */

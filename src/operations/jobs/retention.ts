@@ -2,6 +2,7 @@ import { describeFault } from '../../base/log.ts'
 import type { Config } from '../../config/config.ts'
 import { SERVICE } from '../../store/schema/system-schema.ts'
 import type { Store } from '../../store/store.ts'
+import { type DropDependencies, dropDeliveries } from '../signals/drop-deliveries.ts'
 import { keepPartitions, type PartitionDependencies } from './partitions.ts'
 
 export type RetentionDependencies = PartitionDependencies & {
@@ -12,7 +13,8 @@ export type RetentionDependencies = PartitionDependencies & {
     | 'waitingEvents'
     | 'settleEvents'
     | 'forgetQuestions'
-  >
+  > &
+    DropDependencies['store']
   readonly config: Pick<Config, 'deviceIdleDays' | 'archivedDeviceDays'>
 }
 
@@ -60,6 +62,7 @@ function tidyingOf({
     return events.length === 0 ? 0 : store.settleEvents({ events, outcome: 'expired', now })
   }
   const always = {
+    dropped_deliveries: () => dropDeliveries({ store, clock }, BATCH_ROWS),
     expired_events: expireEvents,
     // Where none are to be kept, none of before are either, however young.
     ...(config.questionsDays === 0 && { questions: store.forgetQuestions }),

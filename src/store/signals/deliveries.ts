@@ -1,6 +1,7 @@
 import {
   and,
   asc,
+  count,
   eq,
   exists,
   gt,
@@ -53,6 +54,10 @@ export type Deliveries = {
     readonly streamId: string
     readonly limit: number
   }) => Promise<readonly DeliveryName[]>
+  /** How many of a stream wait and were refused, each counted to 10,001 at most. */
+  readonly countDeliveries: (
+    streamId: string,
+  ) => Promise<{ readonly waiting: number; readonly refused: number }>
   /** Those of a stream that were refused, the oldest first. */
   readonly refusedDeliveries: (query: {
     readonly streamId: string
@@ -116,6 +121,7 @@ export type DeliveryOutcome = DeliveryName &
       }
   )
 
+const COUNTED_MOST = 10_001
 const SETTLE = ['p_outcomes', 'p_at'] as const
 const HEALTH = ['p_stream_id', 'p_failure', 'p_retry_at', 'p_at'] as const
 const REPLAY = ['p_stream_id', 'p_deliveries', 'p_at', 'p_by', 'p_audit_id'] as const
@@ -180,6 +186,7 @@ function prepareReads(
   | 'refusedDeliveries'
   | 'nextStreamWithDeliveries'
   | 'deliveriesOf'
+  | 'countDeliveries'
 > {
   const { deviceId, streamId, position, eventId, createdAt, attempts, delivered } = delivery
   const { failure, refusedAt, nextAttemptAt } = delivery
@@ -267,7 +274,23 @@ function prepareReads(
     .where(ofStream)
     .limit(sql.placeholder('limit'))
     .prepare('deliveries_of')
+  const counted = (isRefused: SQL, name: string) => {
+    const some = db
+      .select({ one: sql`1`.as('one') })
+      .from(delivery)
+      .where(and(ofStream, isRefused))
+      .limit(COUNTED_MOST)
+      .as('some')
+    return db.select({ count: count() }).from(some).prepare(name)
+  }
+  const countWaiting = counted(isNull(refusedAt), 'count_waiting')
+  const countRefused = counted(isNotNull(refusedAt), 'count_refused')
   return {
+    async countDeliveries(id) {
+      const waiting = onlyRow(await countWaiting.execute({ streamId: id }))
+      const refused = onlyRow(await countRefused.execute({ streamId: id }))
+      return { waiting: waiting.count, refused: refused.count }
+    },
     async nextStreamWithDeliveries(after) {
       const found = [
         ...(await nextWaiting.execute({ after })),

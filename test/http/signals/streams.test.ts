@@ -163,6 +163,43 @@ describe('a receiver', () => {
     await remove(stream.stream_id)
   })
 
+  test('is sent nothing more of a subject that it removed, and again of one that it added', async () => {
+    const stream = await create()
+    const id = stream.stream_id
+    const poll = new URL(stream.delivery.endpoint_url).pathname
+    const [mine, other] = [newDeviceId(), newDeviceId()]
+    const body = {
+      stream_id: id,
+      subject: { format: 'iss_sub', iss: service.url, sub: mine },
+    }
+    const asked = { method: 'POST', body }
+    const heardOf = async () => {
+      const request = { method: 'POST', body: { returnImmediately: true } }
+      const { value } = await call(poll, request)
+      return Object.values<string>(value.sets).map((token) => {
+        const [, claims = ''] = token.split('.')
+        return JSON.parse(Buffer.from(claims, 'base64url').toString()).sub_id.sub
+      })
+    }
+    const removed = await call('/ssf/subjects/remove', asked)
+    expect([removed.status, removed.value]).toEqual([204, undefined])
+    for (const deviceId of [mine, other]) {
+      await service.services.store.recordAttestation(attestationOf({ deviceId }))
+    }
+    expect(await heardOf()).toEqual([other])
+    const added = await call('/ssf/subjects/add', asked)
+    expect([added.status, added.value]).toEqual([200, undefined])
+    clock.advance(120)
+    await service.services.store.recordAttestation(
+      attestationOf({ deviceId: mine, verdict: 'untrusted', at: 60 }),
+    )
+    expect((await heardOf()).sort()).toEqual([mine, other].sort())
+    const nobody = { ...asked, body: { ...body, subject: { format: 'phone_number' } } }
+    expect((await call('/ssf/subjects/add', nobody)).status).toBe(404)
+    expect((await call('/ssf/subjects/add', { ...asked, body: {} })).status).toBe(400)
+    await remove(id)
+  })
+
   test('sees and changes nothing of the streams of another', async () => {
     const stream = await create()
     const other = await service.as('ssf.read', 'ssf.manage', 'admin.read')
@@ -175,6 +212,13 @@ describe('a receiver', () => {
       [`/ssf/status?stream_id=${id}`, {}],
       ['/ssf/status', { method: 'POST', body: { stream_id: id, status: 'disabled' } }],
       ['/ssf/verify', { method: 'POST', body: { stream_id: id } }],
+      [
+        '/ssf/subjects/remove',
+        {
+          method: 'POST',
+          body: { stream_id: id, subject: { format: 'email', email: 'a@b.example' } },
+        },
+      ],
       [`/ssf/poll/${id}`, { method: 'POST', body: { returnImmediately: true } }],
     ]
     for (const [path, how] of calls) {

@@ -34,4 +34,26 @@ describe('a job that runs by itself', () => {
     await job.stop()
     expect(ended).toBe(true)
   })
+
+  test('runs at once when it is woken, and once more when that comes while it runs', async () => {
+    let runs = 0
+    const gate = Promise.withResolvers<void>()
+    const job = startJob(
+      async () => {
+        runs += 1
+        await gate.promise
+      },
+      { everyMs: 3_600_000, random },
+    )
+    job.wake()
+    expect(runs).toBe(1)
+    job.wake()
+    job.wake()
+    expect(runs).toBe(1)
+    gate.resolve()
+    await vi.waitFor(() => expect(runs).toBe(2))
+    await job.stop()
+    job.wake()
+    expect(runs).toBe(2)
+  })
 })

@@ -224,6 +224,63 @@ export function signalsContract(subject: () => StoreUnderTest): void {
       expect(waiting.map((event) => event.deviceId)).not.toContain(deviceId)
     })
 
+    test('of subjects that a receiver left out say so, by device, by owner, and by both', async () => {
+      const stream = await create()
+      const { streamId, clientId } = stream
+      const mine = await change(['trusted'])
+      const yours = await change(['trusted'])
+      const changes = { owner: 'a@example.com' }
+      await store().setDeviceAttributes({ deviceId: mine, changes, ...by })
+      const isLeftOut = async () =>
+        Object.fromEntries(
+          (await due(stream)).map((one) => [
+            one.deviceId === mine ? 'mine' : 'yours',
+            one.isExcluded,
+          ]),
+        )
+      expect(await isLeftOut()).toEqual({ mine: false, yours: false })
+      const leaveOut = async (deviceId: string | null, owner: string | null, excluded = true) =>
+        store().excludeSubject({ streamId, clientId, deviceId, owner, excluded, most: 2, ...by })
+      expect(await leaveOut(yours, null)).toBe('applied')
+      expect(await leaveOut(yours, null)).toBe('unchanged')
+      expect(await isLeftOut()).toEqual({ mine: false, yours: true })
+      expect(await leaveOut(yours, null, false)).toBe('applied')
+      expect(await leaveOut(null, 'a@example.com')).toBe('applied')
+      expect(await isLeftOut()).toEqual({ mine: true, yours: false })
+      expect(await leaveOut(yours, 'a@example.com')).toBe('applied')
+      expect(await isLeftOut()).toEqual({ mine: true, yours: false })
+      expect(await leaveOut(mine, null)).toBe('too_many_subjects')
+      const other = { streamId, clientId: 'cli_x', deviceId: mine, owner: null, most: 2 }
+      expect(await store().excludeSubject({ ...other, excluded: true, ...by })).toBe(
+        'stream_unknown',
+      )
+    })
+
+    test('are counted and found by stream, and dropped once nobody is to have them', async () => {
+      const stream = await create()
+      const { streamId } = stream
+      const deviceId = await change(['trusted', 'untrusted'])
+      expect(await store().countDeliveries(streamId)).toEqual({ waiting: 2, refused: 0 })
+      const [head] = await due(stream)
+      if (head === undefined) throw new TypeError('nothing waits')
+      await settle({ ...nameOf(head), outcome: 'refused', delivered: [], failure: 'no' })
+      expect(await store().countDeliveries(streamId)).toEqual({ waiting: 1, refused: 1 })
+      const before = streamId.slice(0, -1)
+      expect(await store().nextStreamWithDeliveries(before)).toBe(streamId)
+      expect(await store().nextStreamWithDeliveries(streamId)).not.toBe(streamId)
+      const all = await store().deliveriesOf({ streamId, limit: 10 })
+      expect(all).toHaveLength(2)
+      expect(await store().deliveriesOf({ streamId, limit: 1 })).toHaveLength(1)
+      const drop = all.map((name) => ({ ...name, outcome: 'dropped' }) as const)
+      expect(await settle(...drop)).toBe(2)
+      expect(await settle(...drop)).toBe(0)
+      expect(await waitsInOutbox(deviceId)).toBe(0)
+      const settled = await subject().query(
+        `select distinct outcome from settled_event where device_id = '${deviceId}'`,
+      )
+      expect(settled).toEqual([{ outcome: 'expired' }])
+    })
+
     test('tell how they go: since when none arrives, and until one does', async () => {
       const { streamId, clientId } = await create()
       const failing = { failure: '503', retryAt: at(60) }

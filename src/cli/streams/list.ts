@@ -1,0 +1,111 @@
+import { COMMAND } from '../../base/command.ts'
+import { PUSH } from '../../signals/stream.ts'
+import type { StoredStream } from '../../store/signals/streams.ts'
+import type { Store } from '../../store/store.ts'
+import { EXIT } from '../framework/command.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { renderTable } from '../framework/table.ts'
+
+type Listed = { readonly stream: StoredStream; readonly waiting: number; readonly refused: number }
+
+export async function listStreams(
+  store: Store,
+  { json }: { readonly json: boolean },
+): Promise<number> {
+  const streams = await Promise.all((await store.listStreams()).map((one) => count(store, one)))
+  if (json) printJson(streams.map(show))
+  else if (streams.length === 0) {
+    printText(`There are no streams. Receivers make them; an Okta organisation gets one by
+${COMMAND} streams okta URL\n`)
+  } else printText(`${describe(streams)}\n`)
+  return EXIT.done
+}
+
+export async function showStream(
+  store: Store,
+  { id, json }: { readonly id: string; readonly json: boolean },
+): Promise<number> {
+  const listed = await count(store, await findStream(store, id))
+  if (json) printJson(show(listed))
+  else printText(`${describeOne(listed)}\n`)
+  return EXIT.done
+}
+
+export async function findStream(store: Store, id: string): Promise<StoredStream> {
+  const stream = (await store.listStreams()).find(({ streamId }) => streamId === id)
+  if (stream === undefined) throw notFound(id)
+  return stream
+}
+
+export function notFound(id: string): Error {
+  return new Error(`there is no stream ${id}: ${COMMAND} streams list`)
+}
+
+async function count(store: Store, stream: StoredStream): Promise<Listed> {
+  return { stream, ...(await store.countDeliveries(stream.streamId)) }
+}
+
+function show({ stream, waiting, refused }: Listed) {
+  const { delivery, failing } = stream
+  return {
+    stream_id: stream.streamId,
+    client_id: stream.clientId,
+    audience: stream.audience,
+    delivery:
+      delivery.method === PUSH
+        ? { method: PUSH, endpoint_url: delivery.url }
+        : { method: delivery.method },
+    events_delivered: stream.eventsDelivered,
+    subject_form: stream.subjectForm,
+    description: stream.description,
+    status: stream.status,
+    reason: stream.reason,
+    created_at: stream.createdAt,
+    delivered_at: stream.deliveredAt,
+    failing_since: failing?.since ?? null,
+    failure: failing?.failure ?? null,
+    waiting,
+    refused,
+  }
+}
+
+function describe(streams: readonly Listed[]): string {
+  const rows = streams.map(({ stream, waiting, refused }) => [
+    stream.streamId,
+    stream.delivery.method === PUSH ? stream.delivery.url : 'polled',
+    stream.failing === null ? stream.status : `failing: ${stream.failing.failure}`,
+    countOf(waiting),
+    countOf(refused),
+    stream.deliveredAt?.toISOString() ?? '',
+  ])
+  return renderTable(['stream', 'to', 'state', 'waiting', 'refused', 'last arrived'], rows)
+}
+
+function describeOne(listed: Listed): string {
+  const { stream, waiting, refused } = listed
+  const { failing, reason, delivery } = stream
+  const lines: readonly (readonly [string, string])[] = [
+    ['Stream', stream.streamId],
+    ['Client', stream.clientId],
+    ['To', delivery.method === PUSH ? delivery.url : 'polled'],
+    ['Audience', stream.audience],
+    ['Events', stream.eventsDelivered.join(', ')],
+    ['Subjects', stream.subjectForm],
+    ['State', `${stream.status}${reason === null ? '' : `: ${reason}`}`],
+    ['Last arrived', stream.deliveredAt?.toISOString() ?? 'nothing yet'],
+    [
+      'Failing',
+      failing === null ? 'no' : `since ${failing.since.toISOString()}: ${failing.failure}`,
+    ],
+    ['Waiting', countOf(waiting)],
+    ['Refused', countOf(refused)],
+  ]
+  return lines.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n')
+}
+
+/** What is counted is counted so far and no further. */
+export const COUNTED_MOST = 10_000
+
+function countOf(count: number): string {
+  return count > COUNTED_MOST ? `over ${COUNTED_MOST}` : String(count)
+}

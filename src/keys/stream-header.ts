@@ -1,0 +1,32 @@
+import { fromBase64, fromUtf8, toBase64, toUtf8 } from '../base/encoding.ts'
+import type { MasterSecrets } from './master-secret.ts'
+import { derivePurposeKeys, type PurposeKeys, seal, unseal } from './sealing.ts'
+
+/** What the header `Authorization` of pushes is kept sealed with. */
+export function streamHeaderKeys(secrets: MasterSecrets): PurposeKeys {
+  return derivePurposeKeys(secrets, 'authorization of streams')
+}
+
+/** Base64 of the sealed header of one stream; moved to another stream it does not open. */
+export function sealHeader([key]: PurposeKeys, header: string, streamId: string): string {
+  return toBase64(seal({ key, plaintext: toUtf8(header), context: contextOf(streamId) }))
+}
+
+/** `undefined` where none of the keys has sealed it, or not for this stream. */
+export function openHeader(
+  keys: PurposeKeys,
+  sealed: string,
+  streamId: string,
+): string | undefined {
+  const bytes = fromBase64(sealed)
+  if (bytes === undefined) return undefined
+  for (const key of keys) {
+    const opened = unseal({ key, sealed: bytes, context: contextOf(streamId) })
+    if (opened !== undefined) return fromUtf8(opened)
+  }
+  return undefined
+}
+
+function contextOf(streamId: string): string {
+  return `authorization of ${streamId}`
+}

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { UsageError } from '../../src/cli/framework/usage-error.ts'
+import { command } from '../../src/cli/streams/streams.ts'
+import { PUSH } from '../../src/signals/stream.ts'
+import { openEmbeddedStore } from '../../src/store/drivers/embedded.ts'
+import type { Store } from '../../src/store/store.ts'
+import { attestationOf, newDeviceId } from '../store/fixtures.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
+import { callCommand } from './call-command.ts'
+
+let folder: string
+let store: Store
+const data = () => join(folder, 'data')
+const now = new Date('2026-03-01T12:00:00Z')
+
+beforeAll(async () => {
+  vi.stubEnv('SECRET_KEY', randomBytes(32).toString('base64'))
+  folder = mkdtempSync(join(tmpdir(), 'countersign-streams-'))
+  await makeDataDirectory(data())
+  store = await openEmbeddedStore(data())
+})
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await store.close()
+  rmSync(folder, { recursive: true, maxRetries: 5 })
+})
+
+const streams = (...args: readonly string[]) => callCommand(command, [...args, '--data', data()])
+const json = async (...args: readonly string[]) =>
+  JSON.parse((await streams(...args, '--json')).stdout)
+
+async function make(streamId: string) {
+  await store.createStream({
+    ...{ streamId, clientId: 'cli_a', audience: 'https://receiver.example', most: 9 },
+    delivery: { method: PUSH, url: 'https://receiver.example/in', sealedAuthorization: null },
+    ...{ eventsRequested: [], eventsDelivered: ['device-compliance-change'], description: null },
+    ...{ subjectForm: 'device', by: 'test', now },
+  })
+  return streamId
+}
+
+test('without streams says how one comes about', async () => {
+  expect((await streams('list')).stdout).toContain('streams okta URL')
+  expect(await json('list')).toEqual([])
+})
+
+describe('a stream', () => {
+  test('is listed and shown with what waits for it', async () => {
+    const id = await make('str_a')
+    await store.recordAttestation(attestationOf({ deviceId: newDeviceId() }))
+    const { stdout } = await streams('list')
+    expect(stdout).toMatch(/^str_a +https:\/\/receiver.example\/in +enabled +1 +0$/m)
+    expect(await json('show', id)).toMatchObject({ stream_id: id, waiting: 1, refused: 0 })
+    expect((await streams('show', id)).stdout).toMatch(/^State +enabled$/m)
+    await expect(streams('show', 'str_none')).rejects.toThrow('there is no stream str_none')
+  })
+
+  test('is sent one event of each type when it is tested', async () => {
+    expect((await streams('test', 'str_a')).stdout).toContain('device-compliance-change')
+    const due = await store.dueDeliveries({ streamId: 'str_a', now: new Date(), limit: 10 })
+    expect(due.map(({ type }) => type)).toContain('test')
+    await expect(streams('test', 'str_none')).rejects.toThrow('there is no stream')
+  })
+
+  test('is paused, told so, and enabled again', async () => {
+    const reason = ['--reason', 'maintenance']
+    expect(await json('status', 'str_a', 'paused', ...reason)).toMatchObject({ changed: true })
+    expect(await json('status', 'str_a', 'paused', ...reason)).toMatchObject({ changed: false })
+    expect(await json('show', 'str_a')).toMatchObject({ status: 'paused', reason: 'maintenance' })
+    expect((await streams('test', 'str_a')).stdout).toContain('is paused')
+    await streams('status', 'str_a', 'enabled', ...reason)
+    const due = await store.deliveriesOf({ streamId: 'str_a', limit: 100 })
+    // Two tests, two changes of status, one device.
+    expect(due).toHaveLength(5)
+  })
+
+  test('lists what was refused, which is sent again by its number or all at once', async () => {
+    const due = await store.dueDeliveries({ streamId: 'str_a', now: new Date(), limit: 10 })
+    const refusal = { outcome: 'refused', delivered: [], failure: 'invalid_request' } as const
+    const outcomes = due.map((one) => ({ ...one, ...refusal }))
+    await store.settleDeliveries({ outcomes, now: new Date() })
+    const dead = await json('dead', 'str_a')
+    expect(dead).toHaveLength(due.length)
+    const [{ position }] = dead
+    expect((await streams('dead', 'str_a')).stdout).toContain('invalid_request')
+    expect(await json('replay', 'str_a', String(position))).toMatchObject({ replayed: 1 })
+    expect(await json('replay', 'str_a', String(position))).toMatchObject({ replayed: 0 })
+    const left = dead.length - 1
+    expect(await json('replay', 'str_a', '--all')).toMatchObject({ replayed: left })
+    expect((await streams('dead', 'str_a')).stdout).toBe('str_a has refused nothing.\n')
+  })
+
+  test('ends when somebody says yes', async () => {
+    expect((await streams('remove', 'str_a', '--yes')).stdout).toBe('str_a has ended.\n')
+    await expect(streams('remove', 'str_a', '--yes')).rejects.toThrow('there is no stream')
+  })
+})
+
+describe('an Okta organisation', () => {
+  test('gets one stream, in its own form, and with it the first key', async () => {
+    const { stream_id: id } = await json('okta', 'https://example.okta.com')
+    expect(await json('show', id)).toMatchObject({
+      ...{ audience: 'https://example.okta.com', subject_form: 'okta' },
+      delivery: { endpoint_url: 'https://example.okta.com/security/api/v1/security-events' },
+    })
+    const keys = await store.listSigningKeys()
+    expect(keys.filter(({ use }) => use === 'security-event')).toHaveLength(1)
+    expect((await streams('okta', 'https://example.okta.com')).code).toBe(3)
+    await streams('okta', 'https://other.okta.com')
+    const after = await store.listSigningKeys()
+    expect(after.filter(({ use }) => use === 'security-event')).toHaveLength(1)
+  })
+})
+
+test.each([
+  [['okta', 'http://example.okta.com']],
+  [['okta', 'https://example.okta.com/app']],
+  [['replay', 'str_a']],
+  [['replay', 'str_a', '1', '--all']],
+  [['replay', 'str_a', 'x']],
+  [['status', 'str_a', 'off', '--reason', 'x']],
+  [['remove', 'str_a', '--json']],
+])('%j is wrong usage', async (args) => {
+  await expect(streams(...args)).rejects.toThrow(UsageError)
+})
