@@ -1,3 +1,11 @@
+import { readdirSync } from 'node:fs'
+
+/** The migration whose indexes are built last. */
+function lastIndexes(): string | undefined {
+  const names = readdirSync('drizzle').filter((name) => name.endsWith('_indexes.sql'))
+  return names.sort().at(-1)?.replace('.sql', '')
+}
+
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -137,7 +145,7 @@ describePostgres('migrate, beside those who work on the database', () => {
     // What is missing is the indexes alone: functions of files behind theirs are there.
     expect(await checkPostgres(url)).toEqual({ pooled: false })
     await holder.query('rollback')
-    expect((await applied).at(-1)).toBe('0064_device_search_indexes')
+    expect((await applied).at(-1)).toBe(lastIndexes())
     expect(await indexesOf(url)).toEqual(await indexesOf(await newDatabase('as_new_held_up')))
   })
 
