@@ -1,13 +1,13 @@
 import { digest, type HashAlgorithm } from '../../base/digest.ts'
 import { fromBase64Url, toBase64Url } from '../../base/encoding.ts'
-import { err, ok, type Result } from '../../base/result.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { encodeRsaSpki } from '../jws/rsa-spki.ts'
 import {
   importVerificationKey,
   type KeyUse,
   type VerificationKey,
 } from '../jws/verify-signature.ts'
-import { MAX_RSA_BITS, MIN_RSA_BITS } from './limits.ts'
+import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BYTES, MIN_RSA_BITS } from './limits.ts'
 
 /** Why a public key is not used to verify anything. */
 export const TPM_KEY_REASONS = ['tpm_key_malformed', 'tpm_key_unsupported', 'tpm_key_weak'] as const
@@ -16,6 +16,8 @@ export type TpmKeyFailure = {
   readonly reason: (typeof TPM_KEY_REASONS)[number]
   /** The member or property at fault, such as `n` or `crv`. */
   readonly detail: string
+  /** The form that it should have had. */
+  readonly expected?: string
 }
 
 const WEB_HASHES = {
@@ -29,7 +31,6 @@ const COORDINATE_BYTES: ReadonlyMap<unknown, number> = new Map([
   ['P-384', 48],
 ])
 const MIN_RSA_EXPONENT = 65537
-const MAX_RSA_EXPONENT_BYTES = 4
 
 /** WebCrypto's name of a hash. */
 export function webHash(algorithm: HashAlgorithm): string {
@@ -91,7 +92,8 @@ export async function importTpmKey(
     await checked.value.verificationKey(use ?? firstUse(checked.value.jwk))
     return checked
   } catch {
-    return err({ reason: 'tpm_key_malformed', detail: 'import' })
+    const { kty, crv } = checked.value.jwk
+    return malformed('import', kty === 'RSA' ? 'an RSA public key' : `a point on ${crv}`)
   }
 }
 
@@ -125,12 +127,12 @@ function checkJwk(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
 
 function checkRsa(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
   const modulus = positiveInteger(jwk.n)
-  if (modulus === undefined) return err({ reason: 'tpm_key_malformed', detail: 'n' })
+  if (modulus === undefined) return malformed('n', UINT_FORM)
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
   if (bits > MAX_RSA_BITS) return err({ reason: 'tpm_key_unsupported', detail: 'n' })
   if (bits < MIN_RSA_BITS) return err({ reason: 'tpm_key_weak', detail: 'n' })
   const exponent = positiveInteger(jwk.e)
-  if (exponent === undefined) return err({ reason: 'tpm_key_malformed', detail: 'e' })
+  if (exponent === undefined) return malformed('e', `${UINT_FORM}: 65537 is AQAB`)
   if (exponent.length > MAX_RSA_EXPONENT_BYTES) {
     return err({ reason: 'tpm_key_unsupported', detail: 'e' })
   }
@@ -145,12 +147,20 @@ function checkEc(jwk: JsonWebKey): Result<TpmKey, TpmKeyFailure> {
   if (width === undefined || jwk.crv === undefined) {
     return err({ reason: 'tpm_key_unsupported', detail: 'crv' })
   }
+  const form = `base64url of the ${width} bytes of a coordinate, leading zeros included`
   const x = decode(jwk.x)
-  if (x?.length !== width) return err({ reason: 'tpm_key_malformed', detail: 'x' })
+  if (x?.length !== width) return malformed('x', form)
   const y = decode(jwk.y)
-  if (y?.length !== width) return err({ reason: 'tpm_key_malformed', detail: 'y' })
+  if (y?.length !== width) return malformed('y', form)
   const members = { kty: 'EC', crv: jwk.crv, x: toBase64Url(x), y: toBase64Url(y) }
   return ok(new TpmKey({ jwk: members, kind: 'ecc', bits: width * 8 }))
+}
+
+/** RFC 7518 §2 */
+const UINT_FORM = 'base64url of a big-endian number without leading zeros'
+
+function malformed(detail: string, expected: string): Err<TpmKeyFailure> {
+  return err({ reason: 'tpm_key_malformed', detail, expected })
 }
 
 /** Base64urlUInt without leading zeros, RFC 7518 §6.3.1: one key has one spelling. */

@@ -9,6 +9,7 @@ export const MAX_DIGEST_BYTES = 64
 /** Above this an RSA signature check is a way to spend our time; TPMs make no larger keys. */
 export const MAX_RSA_BITS = 4096
 export const MIN_RSA_BITS = 2048
+export const MAX_RSA_EXPONENT_BYTES = 4
 export const MAX_RSA_BYTES = MAX_RSA_BITS / 8
 /** A P-521 coordinate, the largest that a TPM signs with. */
 export const MAX_ECC_PARAMETER_BYTES = 66

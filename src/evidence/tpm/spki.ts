@@ -1,6 +1,6 @@
 import { equalBytes } from '../../base/digest.ts'
 import { fromBase64, fromUtf8 } from '../../base/encoding.ts'
-import { err, ok, type Result } from '../../base/result.ts'
+import { type Err, err, ok, type Result } from '../../base/result.ts'
 import type { KeyUse } from '../jws/verify-signature.ts'
 import { importTpmKey, type TpmKeyFailure } from './key.ts'
 import { MAX_PEM_CHARS, MAX_SPKI_BYTES } from './limits.ts'
@@ -21,16 +21,21 @@ export async function importSpki(
   input: Uint8Array | string,
 ): Promise<Result<JsonWebKey, TpmKeyFailure>> {
   const der = derOf(input)
-  if (der === undefined) return err({ reason: 'tpm_key_malformed', detail: 'encoding' })
+  if (der === undefined) return malformed('encoding')
   for (const use of USES) {
     const key = await tryImport(der, use)
     if (key === undefined) continue
     const written = new Uint8Array(await crypto.subtle.exportKey('spki', key))
-    if (!equalBytes(written, der)) return err({ reason: 'tpm_key_malformed', detail: 'encoding' })
+    if (!equalBytes(written, der)) return malformed('encoding')
     const imported = await importTpmKey(await crypto.subtle.exportKey('jwk', key))
     return imported.ok ? ok({ ...imported.value.jwk }) : imported
   }
-  return err({ reason: 'tpm_key_malformed', detail: 'SubjectPublicKeyInfo' })
+  return malformed('SubjectPublicKeyInfo')
+}
+
+function malformed(detail: string): Err<TpmKeyFailure> {
+  const expected = 'a SubjectPublicKeyInfo in DER of RSA, P-256 or P-384'
+  return err({ reason: 'tpm_key_malformed', detail, expected })
 }
 
 /** WebCrypto tells what a key is by accepting it; a wrong guess is a DataError. */

@@ -10,6 +10,7 @@ import type { EnrolmentServices } from '../../operations/attest/enrolment-servic
 import type { RecentRefusals } from '../../operations/attest/recent-refusals.ts'
 import { noteRefusal } from '../../operations/attest/refusals.ts'
 import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
+import { BASE64URL } from '../../verifier/protocol/message-schemas.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
 import { readForm } from '../read-json.ts'
@@ -129,6 +130,7 @@ function bytes(maxChars: number) {
     .string()
     .min(1)
     .max(maxChars)
+    .meta({ pattern: BASE64URL.source, contentEncoding: 'base64url' })
     .transform((text, issues) => {
       const decoded = fromBase64Url(text)
       if (decoded !== undefined) return new Uint8Array(decoded)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DIGEST_BYTES } from '../../base/digest.ts'
 import { hashAlgorithmId } from '../../evidence/tpm/algorithms.ts'
+import { MAX_RSA_BITS, MAX_RSA_EXPONENT_BYTES, MIN_RSA_BITS } from '../../evidence/tpm/limits.ts'
 import { MEMBERS_OF_V1 } from '../kinds/tpm/read-v2.ts'
 import {
   MAX_CERTIFICATE_BYTES,
@@ -31,7 +32,7 @@ import { QUOTE_HASHES } from './request-keys.ts'
  */
 
 /** RFC 7515 §2: base64url without padding. No text of 1 modulo 4 characters encodes anything. */
-const BASE64URL = /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?$/
+export const BASE64URL = /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3})?$/
 const LEAST_CHARS = 2
 
 const charsOf = (bytes: number) => Math.ceil((bytes * 4) / 3)
@@ -56,37 +57,73 @@ const optionalBytes = (maxBytes: number, description: string) =>
  * from the document would give each of them a field.
  */
 
+/** What may not be true of an object, as JSON Schema says it. */
+type Fault = object
+
+/** An object of which none of this is true. */
+function withNone(...faults: readonly Fault[]) {
+  return { not: { anyOf: faults } }
+}
+
+const isThere = (name: string): Fault => ({ required: [name] })
+
+/** A member that is there and not of this form. */
+function isOther(name: string, form: object): Fault {
+  return { type: 'object', properties: { [name]: { not: form } }, required: [name] }
+}
+
+/** As serializers write what is not there: it is nothing where a member has no place. */
+const NOTHING = { enum: ['', null, [], {}] }
+const isSent = (name: string) => isOther(name, NOTHING)
+
+/** A member without which the other means nothing. */
+const isAlone = (name: string, other: string): Fault => ({
+  allOf: [isSent(name), { not: isSent(other) }],
+})
+
 /** What JSON Schema says of an object that has none of these members. */
 export function without(...names: readonly string[]) {
-  return { not: { anyOf: names.map((name) => ({ required: [name] })) } }
+  return withNone(...names.map(isThere))
 }
 
 /** Members that have their place elsewhere: whoever sends one is refused, unless it is empty or null. */
 function withoutMisplaced(...names: readonly string[]) {
-  const present = names.map((name) => {
-    return {
-      type: 'object',
-      properties: { [name]: { not: { enum: ['', null, [], {}] } } },
-      required: [name],
-    }
-  })
-  return { not: { anyOf: present } }
+  return withNone(...names.map(isSent))
 }
 
-const number = z.string().min(LEAST_CHARS).max(MAX_MEMBER_CHARS).regex(BASE64URL)
+/** RFC 7518 §2: a number without leading zeros, of so many bytes. */
+function uint(leastBytes: number, mostBytes: number) {
+  const first = '(?:A[Q-Za-z0-9_-]|[B-Za-z0-9_-][A-Za-z0-9_-])'
+  const others = '(?:[A-Za-z0-9_-]{4})*[A-Za-z0-9_-]{0,2}'
+  const text = z.string().min(charsOf(leastBytes)).max(charsOf(mostBytes))
+  return text.regex(new RegExp(`^${first}${others}$`))
+}
 
-export const rsaJwk = z.object({ kty: z.literal('RSA'), n: number, e: number }).meta({
-  ...without(...SECRET_MEMBERS),
-  description: 'RFC 7518 §6.3.1: RSA of 2048 to 4096 bits, public members alone.',
-})
+/** Public members of keys of another type do not count, and are text all the same. */
+const isNoText = (name: string) => isOther(name, { type: 'string', maxLength: MAX_MEMBER_CHARS })
+const publicOnly = (...others: readonly string[]) =>
+  withNone(...SECRET_MEMBERS.map(isThere), ...others.map(isNoText))
+
+export const rsaJwk = z
+  .object({
+    kty: z.literal('RSA'),
+    n: uint(MIN_RSA_BITS / 8, MAX_RSA_BITS / 8),
+    e: uint(3, MAX_RSA_EXPONENT_BYTES),
+  })
+  .meta({
+    ...publicOnly('crv', 'x', 'y'),
+    description: 'RFC 7518 §6.3.1: RSA of 2048 to 4096 bits, public members alone.',
+  })
+
+const pointJwk = (crv: 'P-256' | 'P-384', bytes: number) => {
+  const coordinate = z.string().length(charsOf(bytes)).regex(BASE64URL)
+  return z
+    .object({ kty: z.literal('EC'), crv: z.literal(crv), x: coordinate, y: coordinate })
+    .meta(publicOnly('n', 'e'))
+}
 
 export const attestationJwk = z
-  .union([
-    rsaJwk,
-    z
-      .object({ kty: z.literal('EC'), crv: z.enum(['P-256', 'P-384']), x: number, y: number })
-      .meta(without(...SECRET_MEMBERS)),
-  ])
+  .union([rsaJwk, pointJwk('P-256', 32), pointJwk('P-384', 48)])
   .meta({ description: 'The attestation key: RSA, or a point on P-256 or P-384.' })
 
 const tpmCertify = z.object({
@@ -121,6 +158,9 @@ const attestationKeyMembers = {
     .meta({ description: 'Certificates above it, in any order. Not of Azure.' }),
   aik_pub: attestationJwk.optional(),
 }
+
+/** One of the two names the key. */
+const namesNoKey: Fault = { allOf: ['aik_cert', 'aik_pub'].map((name) => ({ not: isSent(name) })) }
 
 const customClaim = z.object({ name: z.string().max(MAX_RP_ID_CHARS) })
 
@@ -163,7 +203,14 @@ export const requestDataV1 = z
           `${STATEMENT} of the boot; needed after a resume.`,
         ),
       })
-      .meta(withoutMisplaced('current_attestation', 'boot_attestation')),
+      .meta(
+        withNone(
+          ...['current_attestation', 'boot_attestation'].map(isSent),
+          namesNoKey,
+          isAlone('drtm_resume_log', 'srtm_resume_log'),
+          isAlone('srtm_resume_log', 'boot_claim'),
+        ),
+      ),
     attest_key: rsaJwk,
   })
   .meta(withoutMisplaced('request_key', 'other_keys', 'report_signed', 'vsm_report'))
@@ -198,16 +245,18 @@ const pcrBanks = (['sha1', 'sha256', 'sha384', 'sha512'] as const).map((algorith
   return z.object({ algorithm: id, values: z.array(value).max(MAX_PCRS) })
 })
 
-const bootEvidence = z.object({
-  logs,
-  ...attestationKeyMembers,
-  pcrs: z
-    .array(z.union(pcrBanks))
-    .max(MAX_PCR_BANKS)
-    .meta({ description: 'The quoted values and no others, in the order of the quote.' }),
-  quote: bytes(MAX_TPM_STRUCTURE_BYTES, 'TPMS_ATTEST of TPM2_Quote, without a size before it.'),
-  signature: bytes(MAX_TPM_STRUCTURE_BYTES, 'TPMT_SIGNATURE over it.'),
-})
+const bootEvidence = z
+  .object({
+    logs,
+    ...attestationKeyMembers,
+    pcrs: z
+      .array(z.union(pcrBanks))
+      .max(MAX_PCR_BANKS)
+      .meta({ description: 'The quoted values and no others, in the order of the quote.' }),
+    quote: bytes(MAX_TPM_STRUCTURE_BYTES, 'TPMS_ATTEST of TPM2_Quote, without a size before it.'),
+    signature: bytes(MAX_TPM_STRUCTURE_BYTES, 'TPMT_SIGNATURE over it.'),
+  })
+  .meta(withNone(namesNoKey))
 
 /** What a request of version 2 is about. */
 export const requestDataV2 = z

@@ -86,16 +86,27 @@ describe('importTpmKey', () => {
       const refused = await importTpmKey(JSON.parse(JSON.stringify({ ...rsa, n })))
       expect(expectRefusal(refused, 'tpm_key_malformed')).toMatchObject({ detail: 'n' })
     }
-    expectRefusal(await importTpmKey({ ...rsa, e: '' }), 'tpm_key_malformed')
+    for (const e of ['', 'AAEAAQ']) {
+      expect(expectRefusal(await importTpmKey({ ...rsa, e }), 'tpm_key_malformed')).toEqual({
+        ...{ reason: 'tpm_key_malformed', detail: 'e' },
+        expected: 'base64url of a big-endian number without leading zeros: 65537 is AQAB',
+      })
+    }
     const narrow = toBase64Url(bytesOf(p256.x).subarray(1))
-    expectRefusal(await importTpmKey({ ...p256, x: narrow }), 'tpm_key_malformed')
-    expectRefusal(await importTpmKey({ ...p256, y: narrow }), 'tpm_key_malformed')
+    for (const changed of [{ x: narrow }, { y: narrow }]) {
+      const refused = await importTpmKey({ ...p256, ...changed })
+      expect(expectRefusal(refused, 'tpm_key_malformed')).toMatchObject({
+        expected: 'base64url of the 32 bytes of a coordinate, leading zeros included',
+      })
+    }
   })
 
   test('refuses a point that is not on its curve', async () => {
     const off = { ...p256, y: toBase64Url(new Uint8Array(32).fill(5)) }
     const refused = await importTpmKey(off)
-    expect(expectRefusal(refused, 'tpm_key_malformed')).toMatchObject({ detail: 'import' })
+    expect(expectRefusal(refused, 'tpm_key_malformed')).toMatchObject({
+      ...{ detail: 'import', expected: 'a point on P-256' },
+    })
   })
 })
 

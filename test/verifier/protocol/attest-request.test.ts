@@ -48,6 +48,12 @@ function edited(version: Version, edit: (data: Payload, payload: Payload) => voi
   return readText(version, JSON.stringify(payload))
 }
 
+function pathsIn(value: Payload, path: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path]
+  const inner = Object.entries(value).flatMap(([name, one]) => pathsIn(one, [...path, name]))
+  return path.length === 0 ? inner : [path, ...inner]
+}
+
 const put = (holder: Payload, name: string) => {
   holder[name] = 'AAAA'
 }
@@ -143,6 +149,51 @@ describe('both versions', () => {
       const refused = readText(version, JSON.stringify(payload))
       const failure = expectRefusal(refused, 'message_member_misplaced')
       expect(failure).toMatchObject({ member: `request.${member}` })
+    },
+  )
+
+  test.each<[string, Version, Version, string, RegExp]>([
+    ['a body of version 1', 2, 1, 'tpm_att_data.srtm_boot_log', /attReq as typ: version 1 has it/],
+    ['a body of version 2', 1, 2, 'tpm_att_data.current_attestation', /attReqV2 as typ: only/],
+  ])('%s under the typ of version %d is told both ways out', (_, typ, body, member, expected) => {
+    const failure = expectRefusal(readText(typ, textOf(body, 'basic')), 'message_member_misplaced')
+    expect(failure).toMatchObject({
+      ...{ member: `request.att_data.${member}`, expected: expect.stringMatching(expected) },
+    })
+  })
+
+  test('the key of the other version is told the name that it has here', () => {
+    const swapped = (version: Version, here: string, there: string) =>
+      edited(version, (data) => {
+        data[there] = data[here]
+        delete data[here]
+      })
+    for (const [version, here, there] of [
+      [1, 'attest_key', 'request_key'],
+      [2, 'request_key', 'attest_key'],
+    ] as const) {
+      const failure = expectRefusal(swapped(version, here, there), 'message_member_misplaced')
+      expect(failure).toMatchObject({
+        member: `request.att_data.${there}`,
+        expected: `${here} in its place: typ says version ${version}`,
+      })
+    }
+  })
+
+  test.each([1, 2] as const)(
+    'whichever member is missing, version %d says of what form it is',
+    (version) => {
+      const missing = new Set<string>()
+      for (const path of pathsIn(JSON.parse(textOf(version, 'vbs')))) {
+        const payload = JSON.parse(textOf(version, 'vbs'))
+        const holder = path.slice(0, -1).reduce((at: Payload, name) => at[name], payload)
+        delete holder[path.at(-1) ?? '']
+        const read = readText(version, JSON.stringify(payload))
+        if (read.ok || read.failure.reason !== 'message_member_missing') continue
+        missing.add(read.failure.member ?? '')
+        expect(read.failure.expected, path.join('.')).toMatch(/./)
+      }
+      expect(missing.size).toBeGreaterThan(10)
     },
   )
 

@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { importTpmKey } from '../../../src/evidence/tpm/key.ts'
+import { importTpmKey, type TpmKeyFailure } from '../../../src/evidence/tpm/key.ts'
+import { activationBody, enrolmentBody } from '../../../src/http/agent/enrolments.ts'
 import { describeApi } from '../../../src/http/openapi/document.ts'
+import { parseForm } from '../../../src/http/read-json.ts'
 import { publicJwk } from '../../../src/simulator/attestation-request.ts'
 import { independentKeys } from '../../../src/simulator/key-source.ts'
 import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/virtual-device.ts'
@@ -12,6 +14,7 @@ import { readAgentMessage } from '../../../src/verifier/protocol/protocol.ts'
 import { JWK_REASONS } from '../../../src/verifier/protocol/public-jwk.ts'
 import { readRequestJws } from '../../../src/verifier/protocol/request-jws.ts'
 import { REQUEST_KEY_REASONS } from '../../../src/verifier/protocol/request-keys.ts'
+import { readAgentVectors } from '../../support/agent-vectors.ts'
 import { validatorOf } from '../../support/api-messages.ts'
 import { inspectRequest } from '../../support/inspect-request.ts'
 import { makeRequest, type Payload, payloadOf, type Version } from '../harness.ts'
@@ -33,6 +36,10 @@ const SHAPE: ReadonlySet<string> = new Set([
   ...JWK_REASONS,
   ...REQUEST_KEY_REASONS,
 ])
+/** What is wrong with the form of a key, and JSON Schema can say. */
+const KEY_SHAPE: ReadonlySet<string> = new Set(['n', 'e', 'x', 'y', 'crv', 'kty'])
+const isKeyShape = ({ reason, detail }: TpmKeyFailure) =>
+  reason !== 'tpm_key_weak' && KEY_SHAPE.has(detail)
 
 /** How a verifier reads it: taken, refused for its form, or refused for what it says. */
 async function readAsVerifier(version: Version, payload: Payload) {
@@ -46,6 +53,11 @@ async function readAsVerifier(version: Version, payload: Payload) {
     if (boot?.aik.publicKey !== undefined) keys.push(boot.aik.publicKey)
   }
   const imported = await Promise.all(keys.map((key) => importTpmKey(key)))
+  if (imported.some((key) => !key.ok && isKeyShape(key.failure))) return 'form'
+  const isNamed = [current, beforeHibernation].every(
+    (boot) => boot === undefined || boot.aik.publicKey !== undefined || boot.aik.certificate,
+  )
+  if (!isNamed) return 'form'
   return imported.every(({ ok }) => ok) ? 'taken' : 'meaning'
 }
 
@@ -65,6 +77,62 @@ function* changesOf(payload: Payload): Generator<readonly [string, Payload]> {
     }
   }
 }
+
+/** Members that a JWK may have besides, in any form; and pairs of which one needs the other. */
+function* additionsTo(version: Version, payload: Payload): Generator<readonly [string, Payload]> {
+  for (const path of pathsIn(payload).filter((one) => one.at(-1) === 'kty')) {
+    for (const name of ['crv', 'x', 'y', 'n', 'e', 'd', 'k', 'alg']) {
+      for (const value of [...ODD, 'AQAB', 'AAEAAQ', 'AQA', 'x'.repeat(1025)]) {
+        const changed = structuredClone(payload)
+        const jwk = path.slice(0, -1).reduce((at: Payload, part) => at[part], changed)
+        jwk[name] = value
+        yield [`${path.slice(0, -1).join('.')}.${name} = ${JSON.stringify(value)}`, changed]
+      }
+    }
+  }
+  for (const named of ['aik_pub', 'aik_cert', '']) {
+    const changed = structuredClone(payload)
+    const { tpm_att_data } = changed.att_data.report_signed ?? changed.att_data
+    const holder = version === 1 ? tpm_att_data : tpm_att_data.current_attestation
+    for (const name of ['aik_pub', 'aik_cert']) if (name !== named) delete holder[name]
+    yield [`no name of the key but ${named}`, changed]
+  }
+  for (const [change, point] of pointsOf(POINT)) {
+    const changed = structuredClone(payload)
+    const { tpm_att_data } = changed.att_data.report_signed ?? changed.att_data
+    const holder = version === 1 ? tpm_att_data : tpm_att_data.current_attestation
+    holder.aik_pub = point
+    yield [`aik_pub is a point, ${change}`, changed]
+  }
+  if (version === 2) return
+  for (const [one, other] of SUBSETS) {
+    for (const nothing of [undefined, '']) {
+      const changed = structuredClone(payload)
+      const { tpm_att_data } = changed.att_data.report_signed ?? changed.att_data
+      Object.assign(tpm_att_data, { [one]: 'AAAA', [other]: nothing })
+      if (nothing === undefined) delete tpm_att_data[other]
+      yield [`${one} without ${other}`, changed]
+    }
+  }
+}
+
+const POINT = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+
+/** A point, and the same with each of its members in other forms. */
+function* pointsOf(point: JsonWebKey): Generator<readonly [string, Payload]> {
+  yield ['as it is', point]
+  for (const name of ['crv', 'x', 'y', 'n', 'e'] as const) {
+    const padded = Buffer.concat([Buffer.alloc(1), Buffer.from(point.x ?? '', 'base64url')])
+    for (const value of [undefined, ...ODD, 'P-384', 'P-521', padded.toString('base64url')]) {
+      yield [`${name} = ${JSON.stringify(value)}`, { ...point, [name]: value }]
+    }
+  }
+}
+
+const SUBSETS = [
+  ['srtm_resume_log', 'boot_claim'],
+  ['drtm_resume_log', 'srtm_resume_log'],
+] as const
 
 function pathsIn(value: Payload, path: readonly string[] = []): (readonly string[])[] {
   const own = path.length === 0 ? [] : [path]
@@ -113,7 +181,8 @@ describe.each([
     expect(await readAsVerifier(version, payload)).toBe('taken')
     const differing: string[] = []
     const counts = { taken: 0, form: 0, meaning: 0 }
-    for (const [change, changed] of changesOf(payload)) {
+    const changes = [...changesOf(payload), ...additionsTo(version, payload)]
+    for (const [change, changed] of changes) {
       const outcome = await readAsVerifier(version, changed)
       counts[outcome] += 1
       const isValid = validate(changed)
@@ -129,7 +198,8 @@ describe.each([
 describe('the whole request of version 1 in docs/agent-protocol.md', () => {
   const page = readFileSync('docs/agent-protocol.md', 'utf8')
   const [, shown = ''] = /```json\n(\{\n {2}"att_type": "vbs"[\s\S]*?)\n```/.exec(page) ?? []
-  const payload: Payload = JSON.parse(shown.replaceAll(/<[^>]*>/g, 'AAAA'))
+  const withKeys = shown.replaceAll(/("n": ")<[^>]*>/g, `$1${'x'.repeat(342)}`)
+  const payload: Payload = JSON.parse(withKeys.replaceAll(/<[^>]*>/g, 'AAAA'))
   const validate = validatorOf('RequestPayloadV1')
 
   test('is of the form that the schema and the verifier take', async () => {
@@ -137,14 +207,42 @@ describe('the whole request of version 1 in docs/agent-protocol.md', () => {
     expect(await readAsVerifier(1, payload)).toBe('meaning')
   })
 
-  test('has no member that may be left out but the nonce and one name of the key', () => {
+  test('has no member that may be left out but the nonce', () => {
     const optional = pathsIn(payload).filter((path) => {
       const changed = structuredClone(payload)
       const holder = path.slice(0, -1).reduce((at: Payload, name) => at[name], changed)
       delete holder[path.at(-1) ?? '']
       return validate(changed)
     })
-    expect(optional.map((path) => path.at(-1))).toEqual(['rp_data', 'aik_pub'])
+    expect(optional.map((path) => path.at(-1))).toEqual(['rp_data'])
+  })
+})
+
+describe.each([
+  ['EnrolmentRequest', enrolmentBody],
+  ['ActivationRequest', activationBody],
+] as const)('the schema %s', (name, form) => {
+  const file = readAgentVectors().get('runs/enrolment.json') ?? '{}'
+  const { exchanges } = JSON.parse(file)
+  const step = name === 'EnrolmentRequest' ? 'enrolment' : 'activation'
+  const { request } = exchanges.find((one: Payload) => one.step === step)
+  const good: Payload = { chain: ['AAAA'], ek_public: 'AAAA', ...JSON.parse(request.body) }
+
+  test('takes what the service takes, and nothing else', () => {
+    const validate = validatorOf(name)
+    expect(validate(good)).toBe(true)
+    const long = 'A'.repeat(12_001)
+    const changes = [...changesOf(good)]
+    for (const path of pathsIn(good)) {
+      const changed = structuredClone(good)
+      const holder = path.slice(0, -1).reduce((at: Payload, part) => at[part], changed)
+      holder[path.at(-1) ?? ''] = long
+      changes.push([`${path.join('.')} = too long`, changed])
+    }
+    changes.push(['seven in chain', { ...good, chain: Array(7).fill('AAAA') }])
+    const differing = changes.filter(([, one]) => parseForm<unknown>(form, one).ok !== validate(one))
+    expect(differing.map(([change]) => change)).toEqual([])
+    expect(changes.length).toBeGreaterThan(30)
   })
 })
 
