@@ -105,13 +105,13 @@ export const BUILT_IN_TEXTS: Readonly<Record<BuiltInCode, Texts>> = {
     en: {
       title: 'It cannot be told whether the device meets a requirement',
       repair:
-        'Update Windows and the security agent, then restart. If it stays, ask your ' +
+        'Update the security agent and Windows, then restart. If it stays, ask your ' +
         'administrator: the device does not report a value, or nothing is listed to compare it with.',
     },
     de: {
       title: 'Ob das Gerät eine Anforderung erfüllt, lässt sich nicht sagen',
       repair:
-        'Aktualisieren Sie Windows und den Sicherheitsagenten und starten Sie das Gerät neu. ' +
+        'Aktualisieren Sie den Sicherheitsagenten und Windows und starten Sie das Gerät neu. ' +
         'Bleibt es dabei, fragen Sie Ihre Administration: Das Gerät meldet einen Wert nicht, oder ' +
         'es ist nichts hinterlegt, womit er zu vergleichen wäre.',
     },

@@ -3,7 +3,7 @@ import type { Failure, Result } from './result.ts'
 
 /** The place of a failure alone, as answers and logs tell it; `undefined` if it says none. */
 export function placeOf(failure: Failure): ToldPlace | undefined {
-  const { member, event, offset, pcrs, structure, field } = failure
+  const { member, event, offset, pcrs, bank, structure, field } = failure
   const path =
     field === undefined || field === structure ? structure : `${structure ?? ''}.${field}`
   const place = {
@@ -11,16 +11,19 @@ export function placeOf(failure: Failure): ToldPlace | undefined {
     ...(event !== undefined && { event }),
     ...(offset !== undefined && { offset }),
     ...(pcrs !== undefined && { pcrs }),
+    ...(bank !== undefined && { bank }),
     ...(path !== undefined && { structure: path }),
   }
   return Object.keys(place).length === 0 ? undefined : place
 }
 
 /** A place as one line of text, for logs. */
-export function describePlace({ member, event, offset, pcrs, structure }: ToldPlace): string {
+export function describePlace(place: ToldPlace): string {
+  const { member, event, offset, pcrs, bank, structure } = place
   const parts = [
     member,
     event === undefined ? undefined : `event ${event}`,
+    bank,
     pcrs === undefined ? undefined : `PCR ${pcrs.join(' ')}`,
     structure,
     offset === undefined ? undefined : `offset ${offset}`,

@@ -11,6 +11,8 @@ export type Place = {
   /** From the start of the member: bytes of what it encodes, characters of JSON text. */
   readonly offset?: number
   readonly pcrs?: readonly number[]
+  /** The bank of these PCRs by its hash, such as `sha256`. */
+  readonly bank?: string
   /** The binary structure by the name that its specification gives it, and a field after a dot. */
   readonly structure?: string
   /** The field in the structure. `placeOf` joins the two. */

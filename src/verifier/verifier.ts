@@ -30,6 +30,7 @@ import { checkOwnNonce } from './steps/own-nonce.ts'
 import {
   beginTrace,
   MESSAGE_STEP,
+  NONCE_STEP,
   type Trace,
   takeStep,
   type VerifierTrace,
@@ -167,7 +168,7 @@ export function createVerifier<F extends Failure>(kinds: readonly EvidenceKind<F
     }
     const evidence = await verifyEvidence(request, kinds, run)
     if (!evidence.ok) return refuse(evidence.failure, { ...record, provenAik: run.provenAik })
-    const nonce = await takeNonce(request, evidence.value, input)
+    const nonce = await takeNonce(request, evidence.value, { ...input, trace })
     if (!nonce.ok) return refuse(nonce.failure, { ...record, provenAik: run.provenAik })
     return ok({ evidence: evidence.value, ...record })
   }
@@ -244,11 +245,16 @@ async function proveRequest<F extends Failure>(
 function takeNonce(
   { member, rpData }: RequestData,
   { attester }: VerifiedEvidence,
-  { nonceSecrets: secrets = [], now }: Pick<AttestInput, 'nonceSecrets' | 'now'>,
+  input: Pick<AttestInput, 'nonceSecrets' | 'now'> & { readonly trace: Trace },
 ) {
+  const { nonceSecrets: secrets = [], now, trace } = input
   const { key: attestationKey, hash } = attester
   const about = { rpData, member: `${member}.rp_data`, attestationKey, hash }
-  return secrets.length === 0 ? ok(true as const) : checkOwnNonce({ ...about, secrets, now })
+  if (secrets.length === 0) return ok(true)
+  return takeStep(trace, NONCE_STEP, () => checkOwnNonce({ ...about, secrets, now }), {
+    detail: (maker) =>
+      maker === 'own' ? '' : 'no nonce of this service, which nothing here asks for',
+  })
 }
 
 /** Of the two members that have to fit each other, the challenge is at fault where the other is good. */

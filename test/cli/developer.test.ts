@@ -29,6 +29,23 @@ test('serve --developer says what it does, and what it refused is found by the i
   expect(found).toMatchObject({ code: 0, stderr: '' })
   expect(found.stdout).toMatch(/stage {3}evidence\nreason {2}request_jws_malformed\n/)
 
+  const enrolment = JSON.stringify({
+    ek_certificate: 'AAAA',
+    ak_public: btoa(`{"kty":"RSA","n":"x"}`).replaceAll('=', ''),
+  })
+  const begin = { method: 'POST', headers: { ...headers, 'x-request-id': 'enrol' } }
+  const begun = await fetch(`${service.url}/v1/enrolments`, { ...begin, body: enrolment })
+  expect(await begun.json()).toMatchObject({ code: 'ak_public_malformed' })
+  const refused = await asked('enrol', client.secret)
+  expect(refused).toMatchObject({ code: 0, stderr: '' })
+  for (const line of [
+    /^stage +enrolment$/m,
+    /^member +ak_public$/m,
+    /^expected +TPMT_PUBLIC or TPM2B_PUBLIC .*: this is JSON$/m,
+  ]) {
+    expect(refused.stdout).toMatch(line)
+  }
+
   const unknown = await asked('another', client.secret)
   expect(unknown.code).toBe(1)
   expect(unknown.stderr).toMatch(/remembers no refusal of request another, and those since 20/)

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import * as asn1js from 'asn1js'
 import {
   AlgorithmIdentifier,
@@ -187,4 +188,24 @@ function keyUsageBits(usages: readonly TestKeyUsage[]): ArrayBuffer {
   const last = octets.at(-1) ?? 0
   const unusedBits = last === 0 ? 0 : 31 - Math.clz32(last & -last)
   return new asn1js.BitString({ valueHex: new Uint8Array(octets).buffer, unusedBits }).toBER()
+}
+
+/** authorityInfoAccess with one caIssuers. RFC 5280 §4.2.2.1 */
+export function caIssuers(url: string): TestExtension {
+  const der = (tag: number, ...parts: readonly Uint8Array[]) => {
+    const content = Buffer.concat(parts)
+    return Buffer.concat([Uint8Array.of(tag, content.length), content])
+  }
+  const method = Buffer.from('06082b06010505073002', 'hex')
+  const value = der(0x30, der(0x30, method, der(0x86, Buffer.from(url))))
+  return { oid: '1.3.6.1.5.5.7.1.1', critical: false, value }
+}
+
+/** For what only the public half of is needed. */
+export async function publicPair(key: KeyObject): Promise<CryptoKeyPair> {
+  const { kty, n, e } = key.export({ format: 'jwk' }) as JsonWebKey
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
+  const jwk = { kty, n, e } as JsonWebKey
+  const publicKey = await crypto.subtle.importKey('jwk', jwk, algorithm, true, ['verify'])
+  return { publicKey, privateKey: publicKey }
 }

@@ -155,7 +155,7 @@ describe('boot log', () => {
       currentOf(data).pcrs[0].values.reverse()
     })
     const failure = expectRefusal(result, 'boot_pcr_order_wrong')
-    expect(failure).toMatchObject({ provenAik: { deviceKey: expect.anything() } })
+    expect(failure).toMatchObject({ bank: 'sha256', provenAik: { deviceKey: expect.anything() } })
   })
 
   test('PCR values that are not quoted', async () => {

@@ -16,6 +16,7 @@ import {
 } from '../../src/simulator/virtual-device.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import {
+  makeAuthority,
   makeRequest,
   makeVerifier,
   type Payload,
@@ -139,6 +140,12 @@ describe('a machine that resumed from hibernation', () => {
   })
 })
 
+/** A certificate that names the key in the place of `aik_pub`. */
+async function certificateOf(device: VirtualDevice): Promise<Payload> {
+  const { issue } = await makeAuthority()
+  return { aik_pub: undefined, aik_cert: toBase64Url(await issue(device.tpm.attestationKey)) }
+}
+
 describe('passing off another boot as the one before', () => {
   test('a clean boot of this machine with another boot counter', async () => {
     const later = await resume({ bootCounter: 57, secureBoot: false })
@@ -157,7 +164,14 @@ describe('passing off another boot as the one before', () => {
     const other = await startVirtualDevice({ name: 'other', keys })
     const result = await attestV2(resumed, bootAttestation(other))
     const failure = expectRefusal(result, 'resume_aik_mismatch')
-    expect(failure).toMatchObject({ provenAik: { deviceKey: expect.anything() } })
+    const at = 'request.att_data.tpm_att_data.boot_attestation'
+    expect(failure).toMatchObject({
+      ...{ member: `${at}.aik_pub`, provenAik: { deviceKey: expect.anything() } },
+    })
+    const certified = { ...bootAttestation(other), ...(await certificateOf(other)) }
+    expect(expectRefusal(await attestV2(resumed, certified), 'resume_aik_mismatch')).toMatchObject({
+      member: `${at}.aik_cert`,
+    })
     const [mine, theirs] = [resumed, other].map(({ tpm }) => publicJwk(tpm.attestationKey))
     expect(comparisonsOf(failure)).toEqual([
       { what: 'attestation key', expected: showKey(mine ?? {}), found: showKey(theirs ?? {}) },

@@ -51,7 +51,7 @@ applies, \`expected\`, one line of what would have been right, and \`where\`:
 | \`member\` | the path in the message. \`body\` is the HTTP body, \`message\` the JSON in \`data\`, \`request\` the JWS and what its payload says, \`request.header\` its header; \`token\` and \`dpop\` are those of an attestation |
 | \`event\` | the number of the event in the boot log, as \`npm run -s countersign -- inspect log\` counts |
 | \`offset\` | from the start of the member, in bytes once it is decoded; of JSON text in characters: where the field that is wrong begins |
-| \`pcrs\` | the PCRs concerned |
+| \`pcrs\`, \`bank\` | the PCRs concerned, and of which bank, such as \`sha256\` |
 | \`structure\` | the binary structure, and its field after a dot |
 
 Codes do not change their meaning. New ones may come: act on those you know, and on the status else.

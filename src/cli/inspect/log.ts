@@ -5,6 +5,7 @@ import type { BootClaims } from '../../evidence/event-log/claims.ts'
 import { describeEvents, type EventDescription } from '../../evidence/event-log/describe.ts'
 import { initialPcr, replayLog } from '../../evidence/event-log/replay.ts'
 import { parseTcgLog, type TcgLog } from '../../evidence/event-log/tcg-log.ts'
+import { describeUnread } from '../../evidence/event-log/unread.ts'
 import type { PcrBank } from '../../evidence/tpm/pcr.ts'
 import { readMeasuredBoot } from '../../verifier/kinds/tpm/boot-evidence.ts'
 import { IMA_PCR } from '../../verifier/kinds/tpm/boot-log-proof.ts'
@@ -85,6 +86,7 @@ function describe(
       'no PCR values were given (--pcrs), so nothing proves that this log is what was measured',
     )
   }
+  remarks.push(...describeUnread(log))
   return {
     ...nameEvent(verdictOf(measured), log),
     format: log.format,

@@ -1,9 +1,12 @@
 import { DIGEST_BYTES, digest, equalBytes, type HashAlgorithm } from '../../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import { listMishashed } from '../../evidence/device-key.ts'
+import { parseTcgLog } from '../../evidence/event-log/tcg-log.ts'
+import { describeUnread } from '../../evidence/event-log/unread.ts'
 import { parseTpmsAttest } from '../../evidence/tpm/attest.ts'
 import type { Aik } from '../../verifier/kinds/tpm/attestation-key.ts'
 import { qualifyingDataOf } from '../../verifier/kinds/tpm/key-binding.ts'
+import type { TpmEvidence } from '../../verifier/kinds/tpm/tpm-evidence.ts'
 import type { RequestData } from '../../verifier/protocol/request-data.ts'
 
 /** Bytes that somebody may have taken for others, and what they are. */
@@ -62,6 +65,15 @@ export async function hintAtDeviceKey(aik: Aik, given: Uint8Array): Promise<read
   const meant = find(guesses, given)
   const wanted = 'it has to be that of the SubjectPublicKeyInfo in DER'
   return meant === undefined ? [] : [`the device key is the SHA-256 of ${meant}: ${wanted}`]
+}
+
+/** What the boot logs of a request have where no claim is read from it. */
+export function remarkOnLogs({ current, beforeHibernation }: TpmEvidence): readonly string[] {
+  return [current, beforeHibernation].flatMap((boot) => {
+    const log = boot && parseTcgLog(boot.logs.srtm)
+    if (boot === undefined || !log?.ok) return []
+    return describeUnread(log.value).map((remark) => `${boot.logs.members.srtm}, ${remark}`)
+  })
 }
 
 function find(guesses: readonly Guess[], bytes: Uint8Array): string | undefined {

@@ -10,7 +10,6 @@ import {
 } from '../../base/encoding.ts'
 import { err, type Failure, ok, type Result } from '../../base/result.ts'
 import { readTrustAnchors } from '../../config/trust-anchors.ts'
-import { namesEnrolledKey } from '../../verifier/enrolment/certificate-names.ts'
 import { BUILT_IN_KINDS } from '../../verifier/kinds/built-in.ts'
 import { type AikTrust, resolveAik } from '../../verifier/kinds/tpm/attestation-key.ts'
 import { tpmEvidenceOf } from '../../verifier/kinds/tpm/tpm-evidence.ts'
@@ -33,15 +32,13 @@ import { printable } from '../framework/output.ts'
 import { readJudgedText, readTextFile } from '../framework/read-file.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import type { InspectionFailure } from './failure.ts'
-import { hintAtDeviceKey, hintAtNonce } from './request-hints.ts'
+import { whyUncheckable } from './request-certificate.ts'
+import { hintAtDeviceKey, hintAtNonce, remarkOnLogs } from './request-hints.ts'
 
 const DEVICE_KEY_BYTES = 32
 
 const NONCE_UNCHECKED =
   'not checked: rp_data: only the service that made the nonce knows for which device key, and until when'
-
-const ENROLLED_UNCHECKED =
-  'it is the certificate of an enrolled key, which only the service that issued it can check'
 
 /** What the request is to be held against, besides what stands in it. */
 type Given = {
@@ -142,11 +139,12 @@ async function walk(read: ReadRequest, { deviceKey, challenge, trust }: Given): 
   const evidence = tpmEvidenceOf(request)
   const aik = evidence && (await resolveAik(evidence.current.aik))
   const named = aik?.ok ? aik.value.hash : undefined
-  const isEnrolled = aik?.ok === true && namesEnrolledKey(aik.value.certificate)
+  const now = new Date()
+  const uncheckedCertificate = aik?.ok ? await whyUncheckable(aik.value, trust, now) : undefined
   const walked = await walkRequest(BUILT_IN_KINDS, read, {
-    trust: isEnrolled ? undefined : trust,
-    ...(isEnrolled && { uncheckedCertificate: ENROLLED_UNCHECKED }),
-    now: new Date(),
+    trust: uncheckedCertificate === undefined ? trust : undefined,
+    uncheckedCertificate,
+    now,
   })
   // What the agent was given comes first: a wrong one is why everything after it fails.
   const outcomes = [
@@ -168,6 +166,7 @@ async function walk(read: ReadRequest, { deviceKey, challenge, trust }: Given): 
     remarks: [
       ...(evidence ? hintAtNonce(request, evidence.current.statement.quote) : []),
       ...(deviceKey && aik?.ok ? await hintAtDeviceKey(aik.value, deviceKey) : []),
+      ...(evidence ? remarkOnLogs(evidence) : []),
       ...remarksOn(walked.trace),
       ...(request.rpData === undefined ? [] : [NONCE_UNCHECKED]),
     ],

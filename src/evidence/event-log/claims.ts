@@ -6,6 +6,7 @@ import type { VerifiedLog } from './replay.ts'
 import { readSecureBoot, type SecureBootState } from './secure-boot.ts'
 import { SIPA } from './sipa-names.ts'
 import type { RsaPublicKey } from './sipa-payloads.ts'
+import { findMisplacedSigner } from './unread.ts'
 import { readWindowsEvents, type WindowsEvent } from './windows.ts'
 import { readIdentityKey, readWindowsClaims } from './windows-claims.ts'
 
@@ -19,6 +20,8 @@ export type BootMeasurements = {
   /** The secure kernel's decryption key: never a signer. */
   readonly idk: RsaPublicKey | undefined
   readonly events: readonly WindowsEvent[]
+  /** Where a key that signs reports stands that is not read, looked for when it is asked; for people. */
+  readonly findMisplacedSigner: () => string | undefined
 }
 
 /**
@@ -47,6 +50,7 @@ export function readBootClaims(
     idks: idks.value,
     idk: idk.value,
     events: events.value,
+    findMisplacedSigner: () => findMisplacedSigner(log.log),
   })
 }
 

@@ -23,7 +23,11 @@ export type AtEvent = {
 
 export type LogFailure =
   /** The log does not replay to these PCRs, or they were extended outside it. */
-  | ({ readonly reason: 'log_pcr_mismatch'; readonly pcrs: readonly number[] } & Compared)
+  | ({
+      readonly reason: 'log_pcr_mismatch'
+      readonly bank: string
+      readonly pcrs: readonly number[]
+    } & Compared)
   /** Events of these PCRs carry no digest of the asked bank: nothing can be said about them. */
   | { readonly reason: 'log_bank_missing'; readonly bank: string; readonly pcrs: readonly number[] }
   /** The event's data is not what was extended: the data may have been swapped. */

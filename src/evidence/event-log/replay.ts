@@ -58,7 +58,7 @@ export function verifyReplay(input: {
     wrong.sort((a, b) => a.pcr - b.pcr)
     const compared = () =>
       wrong.map(({ pcr, expected, actual }) => comparison(`${bank} PCR ${pcr}`, expected, actual))
-    return err({ reason: 'log_pcr_mismatch', pcrs: wrong.map(({ pcr }) => pcr), compared })
+    return err({ reason: 'log_pcr_mismatch', bank, pcrs: wrong.map(({ pcr }) => pcr), compared })
   }
   return ok({ [replayed]: true, log, bank, provenPcrs: new Set(pcrs.values.keys()) })
 }

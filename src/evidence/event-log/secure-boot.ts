@@ -29,6 +29,15 @@ const FIRMWARE_DEBUGGER = Buffer.from('UEFI Debug Mode', 'latin1')
 /** What firmware may tell in PCR 7 beside its variables before it closes it. PFP §3.3.4.8 */
 const FIRMWARE_ACTIONS = [FIRMWARE_DEBUGGER, Buffer.from('DMA Protection Disabled', 'latin1')]
 
+/** The variables that are read, and of which vendor. UEFI 2.10 §3.3, §32.6.1 */
+export const SECURE_BOOT_VARIABLES: ReadonlyMap<string, string> = new Map([
+  ['SecureBoot', UEFI_GLOBAL_VARIABLE],
+  ['PK', UEFI_GLOBAL_VARIABLE],
+  ['KEK', UEFI_GLOBAL_VARIABLE],
+  ['db', UEFI_IMAGE_SECURITY_DATABASE],
+  ['dbx', UEFI_IMAGE_SECURITY_DATABASE],
+])
+
 const KEY_VARIABLES: ReadonlyMap<string, keyof SecureBootState['keys']> = new Map([
   [`${UEFI_GLOBAL_VARIABLE}/PK`, 'pk'],
   [`${UEFI_GLOBAL_VARIABLE}/KEK`, 'kek'],
@@ -37,7 +46,7 @@ const KEY_VARIABLES: ReadonlyMap<string, keyof SecureBootState['keys']> = new Ma
 ])
 const SECURE_BOOT_VARIABLE = `${UEFI_GLOBAL_VARIABLE}/SecureBoot`
 /** What every firmware measures before it closes PCR 7, empty where it is not set. PFP §3.3.4.8 */
-const REQUIRED_VARIABLES = [SECURE_BOOT_VARIABLE, ...KEY_VARIABLES.keys()]
+const REQUIRED_VARIABLES = [...SECURE_BOOT_VARIABLES].map(([name, vendor]) => `${vendor}/${name}`)
 
 /**
  * Reads the Secure Boot variables that the firmware measured into PCR 7, when the log was proven

@@ -27,7 +27,7 @@ export const QUOTE_REASONS = [
   'quote_digest_mismatch',
 ] as const
 
-/** Why a quote is not believed. `pcrs` are the indexes concerned, in `algorithm`'s bank. */
+/** Why a quote is not believed. `pcrs` are the indexes concerned, of `bank`. */
 export type QuoteFailure =
   | ParseFailure
   | TpmKeyFailure
@@ -46,8 +46,9 @@ export type QuoteFailure =
     } & Compared)
   | {
       readonly reason: Extract<(typeof QUOTE_REASONS)[number], `quote_pcr_${string}`>
-      readonly algorithm: HashAlgorithm
+      readonly bank: HashAlgorithm
       readonly pcrs: readonly number[]
+      readonly expected?: string
     }
 
 declare const verified: unique symbol
@@ -148,14 +149,19 @@ function matchPcrs(
   }
   const matched: PcrBank[] = []
   for (const { algorithm, indexes } of quoted) {
-    const values = banks.get(algorithm)?.values ?? new Map<number, Uint8Array>()
+    const given = banks.get(algorithm)
+    const values = given?.values ?? new Map<number, Uint8Array>()
     const found = indexes.flatMap((index) => {
       const value = values.get(index)
       return value === undefined ? [] : [[index, value] as const]
     })
     if (found.length < indexes.length) {
       const missing = indexes.filter((index) => !values.has(index))
-      return err({ reason: 'quote_pcr_missing', algorithm, pcrs: missing })
+      const expected = `an entry of the bank ${algorithm}, with a value for each PCR that is quoted`
+      return err({
+        ...{ reason: 'quote_pcr_missing', bank: algorithm, pcrs: missing },
+        ...(given === undefined && { expected }),
+      })
     }
     matched.push({ algorithm, values: new Map(found) })
   }
@@ -172,11 +178,12 @@ function checkBank(
   quoted: readonly PcrSelection[],
 ): QuoteFailure | undefined {
   const pcrs = [...values.keys()]
-  if (before.has(algorithm)) return { reason: 'quote_pcr_bank_repeated', algorithm, pcrs }
-  const selected = new Set(quoted.find((bank) => bank.algorithm === algorithm)?.indexes)
+  const bank = algorithm
+  if (before.has(bank)) return { reason: 'quote_pcr_bank_repeated', bank, pcrs }
+  const selected = new Set(quoted.find((one) => one.algorithm === bank)?.indexes)
   const extra = pcrs.filter((index) => !selected.has(index))
-  if (extra.length > 0) return { reason: 'quote_pcr_unexpected', algorithm, pcrs: extra }
-  const odd = pcrs.filter((index) => values.get(index)?.length !== DIGEST_BYTES[algorithm])
-  if (odd.length > 0) return { reason: 'quote_pcr_length_wrong', algorithm, pcrs: odd }
+  if (extra.length > 0) return { reason: 'quote_pcr_unexpected', bank, pcrs: extra }
+  const odd = pcrs.filter((index) => values.get(index)?.length !== DIGEST_BYTES[bank])
+  if (odd.length > 0) return { reason: 'quote_pcr_length_wrong', bank, pcrs: odd }
   return undefined
 }

@@ -9,6 +9,7 @@ const place = z
       .optional()
       .meta({ description: 'Where the field that is wrong begins, from the start of the member.' }),
     pcrs: z.array(count).optional(),
+    bank: z.string().optional().meta({ description: 'Of these PCRs, such as sha256.' }),
     structure: z.string().optional().meta({ description: 'And a field of it, after a dot.' }),
   })
   .meta({ description: 'Where in what was sent it is.' })

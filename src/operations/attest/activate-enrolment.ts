@@ -27,6 +27,8 @@ export type ActivationFailure =
   | {
       readonly reason: (typeof ACTIVATION_REASONS)[number]
       readonly retryAfterSeconds?: number
+      readonly member?: string
+      readonly expected?: string
     }
 
 /** A key that is from now on certified by us for its TPM. */
@@ -40,6 +42,8 @@ export type Enrolled = {
 }
 
 const DAY_MS = 86_400_000
+const ANCHOR_IN_FORCE =
+  'a ticket whose endorsement key an anchor of EK_TRUST_ANCHORS still vouches for'
 
 /**
  * Ends an enrolment: whoever found the secret is the TPM that has both keys. The key is linked to the
@@ -58,7 +62,9 @@ export async function activateEnrolment(
   }
   const ticket = opened.value
   const anchor = toBase64Url(ticket.anchor)
-  if (!services.ekAnchors.has(anchor)) return err({ reason: 'ek_anchor_withdrawn' })
+  if (!services.ekAnchors.has(anchor)) {
+    return err({ reason: 'ek_anchor_withdrawn', member: 'ticket', expected: ANCHOR_IN_FORCE })
+  }
   const wait = services.limiter.charge(deviceIdOf(ticket.ekHash), now)
   if (wait > 0) return err({ reason: 'activation_rate_limited', retryAfterSeconds: wait })
   const deviceKey = digest('sha256', ticket.akSpki)
@@ -77,7 +83,8 @@ export async function activateEnrolment(
     },
     now,
   })
-  if (!linked.ok) return linked
+  if (!linked.ok)
+    return linked.failure.reason === 'ticket_spent' ? inMember('ticket', linked) : linked
   const { deviceId } = linked.value
   return ok({ deviceId, deviceKey: toBase64(deviceKey), certificate, expiresAt })
 }

@@ -100,6 +100,8 @@ export type Findings = {
   readonly attester?: Attester
   /** The key that the secure kernel signs reports with, as the proven boot measured it. */
   readonly enclaveSigner?: RsaPublicKey | undefined
+  /** Where the boot log has such a key that does not count, in words; for who asks why there is none. */
+  readonly findMisplacedSigner?: () => string | undefined
 }
 
 /** Whose evidence it is, proven. */

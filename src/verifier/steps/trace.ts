@@ -7,6 +7,9 @@ export const REQUEST_STEPS = ['service_context', 'request_signature'] as const
 /** Reading the message: told where that fails, since nothing else is taken then. */
 export const MESSAGE_STEP = 'message'
 
+/** Whether the nonce of the relying party is one of ours for this key: taken last, where that can be told. */
+export const NONCE_STEP = 'rp_data'
+
 /** One thing that was checked. */
 export type TraceStep = {
   readonly step: string

@@ -60,7 +60,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
       const { pcrs } = await physicalQuote(name, '365954f0')
       const args = ['log', pathOfLog(name), '--pcrs', pcrFile(name, pcrs)]
       const finding = await inspectRefused('boot_pcr_not_quoted', ...args)
-      expect(finding.where).toEqual({ member: '--pcrs', pcrs: [11, 12, 13, 14] })
+      expect(finding.where).toEqual({ member: '--pcrs', bank: 'sha256', pcrs: [11, 12, 13, 14] })
       expect(rows(finding, 'mismatch')).toEqual(differing)
       expect(finding.claims).toEqual({})
       await inspectVerified('log', pathOfLog(name))
@@ -72,7 +72,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     const path = pathOf('windows/evidence/DESKTOP-MIMU51J-EPP-ESET.log0.bin')
     const args = ['log', path, '--pcrs', pcrFile('latitude', pcrs)]
     const finding = await inspectRefused('log_pcr_mismatch', ...args)
-    expect(finding.where).toEqual({ member: 'FILE', pcrs: [12, 13, 14] })
+    expect(finding.where).toEqual({ member: 'FILE', bank: 'sha256', pcrs: [12, 13, 14] })
     expect(rows(finding, 'mismatch')).toEqual(['sha256 12', 'sha256 13', 'sha256 14'])
     for (const [at, pcr] of [12, 13, 14].entries()) {
       const quoted = Buffer.from(pcrs[0]?.values.get(pcr) ?? []).toString('hex')
@@ -81,7 +81,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
     }
     const { output, status } = await inspect(...args)
     expect(output).toMatch(
-      /^REFUSED {2}log_pcr_mismatch\n {2}pcrs {4}12, 13, 14\n {2}member {2}FILE\n {2}sha256 PCR 12\n/,
+      /^REFUSED {2}log_pcr_mismatch\n {2}bank {4}sha256\n {2}pcrs {4}12, 13, 14\n {2}member {2}FILE\n {2}sha256 PCR 12\n/,
     )
     expect(output.match(/MISMATCH: the PCR is [0-9a-f]{64}\n/g)).toHaveLength(3)
     expect(status).toBe(3)
@@ -160,7 +160,7 @@ describeVectors('inspect log: real logs beside their PCRs', () => {
       expect(finding.claims).toMatchObject({ secureBootEnabled: true })
       expect(rows(finding, 'not compared')).toEqual([`${bank} 10`])
       const without = await inspectRefused('log_pcr_mismatch', ...args)
-      expect(without.where).toEqual({ member: 'FILE', pcrs: [10] })
+      expect(without.where).toEqual({ member: 'FILE', bank, pcrs: [10] })
     }
     expect(seen).toEqual(['sha1', 'sha256', 'sha384'])
   })

@@ -132,7 +132,7 @@ describeVectors('inspect quote: one machine, and what can be wrong', () => {
     ]
     const all = [...bank.values]
     const missing = await inspectRefused('quote_pcr_missing', ...having(all.slice(1)))
-    expect(missing.where).toEqual({ algorithm: 'sha256', pcrs: [0] })
+    expect(missing.where).toEqual({ bank: 'sha256', pcrs: [0] })
     const extra = having([...all, [23, Buffer.alloc(32)]])
     expect((await inspectRefused('quote_pcr_unexpected', ...extra)).where.pcrs).toEqual([23])
     const changed = having([...all.slice(0, -1), [8, Buffer.alloc(32, 1)]])

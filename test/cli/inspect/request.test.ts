@@ -4,17 +4,28 @@ import { digest } from '../../../src/base/digest.ts'
 import { fromBase64Url, toBase64, toBase64Url, toHex, toUtf8 } from '../../../src/base/encoding.ts'
 import { UsageError } from '../../../src/cli/framework/usage-error.ts'
 import { keysOfDevice } from '../../../src/cli/vectors/fixed-device.ts'
+import { toBootLog } from '../../../src/simulator/boot-log.ts'
 import { fixedChance } from '../../../src/simulator/chance.ts'
 import { signPs256 } from '../../../src/simulator/compact-jws.ts'
 import { independentKeys } from '../../../src/simulator/key-source.ts'
 import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
-import { startVirtualDevice, type VirtualDevice } from '../../../src/simulator/virtual-device.ts'
+import { digestEvent, type MeasuredEvent } from '../../../src/simulator/tcg-log-encoding.ts'
+import {
+  recordBoot,
+  startVirtualDevice,
+  type VirtualDevice,
+} from '../../../src/simulator/virtual-device.ts'
 import { BUILT_IN_KINDS } from '../../../src/verifier/kinds/built-in.ts'
 import { CHALLENGE_BYTES } from '../../../src/verifier/limits.ts'
 import { sealServiceContext } from '../../../src/verifier/protocol/service-context.ts'
 import { REQUEST_STEPS, type TraceStep } from '../../../src/verifier/steps/trace.ts'
 import { readAgentVectors } from '../../support/agent-vectors.ts'
-import { issueCertificate } from '../../support/certificates.ts'
+import {
+  caIssuers,
+  issueCertificate,
+  publicPair,
+  type TestExtension,
+} from '../../support/certificates.ts'
 import type { Json } from '../../support/json.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
 import { askVendorAgent, describeVendorAgent } from '../../support/vendor-agent.ts'
@@ -396,6 +407,95 @@ describe('inspect request', () => {
     expect(output).toMatch(/\n {2}expected +the certificate of CN=/)
     expect(output).not.toContain('missingIssuers')
     expect(output).not.toContain('[\\"')
+  })
+
+  test('an authority that a service would fetch is nothing that can be checked here', async () => {
+    const living = { notBefore: new Date('2020-01-01'), notAfter: new Date('2049-01-01') }
+    const signs = { ...living, ca: true, keyUsage: ['keyCertSign'] } as const
+    const root = await issueCertificate({ subject: 'Root', ...signs })
+    const middle = await issueCertificate({ subject: 'Middle', issuer: root, ...signs })
+    const key = await keys()
+    const certify = async (...extensions: TestExtension[]) =>
+      startVirtualDevice({
+        ...{ name: 'six', keys, attestationKey: key },
+        async issuer(publicKey) {
+          const { der } = await issueCertificate({
+            ...{ subject: 'Attestation key', issuer: middle, extensions, ...living },
+            key: await publicPair(publicKey),
+            ...{ keyUsage: ['digitalSignature'], extendedKeyUsage: ['2.23.133.8.3'] },
+          })
+          return der
+        },
+      })
+    const certificateStep = async (device: VirtualDevice, pem: string) => {
+      const path = file('fetched', await makeRequest(device, { challenge, serviceContext }))
+      const args = ['request', path, '--anchors', file('fetched.pem', pem), '--json']
+      const { steps } = JSON.parse((await inspect(...args)).output)
+      return steps.find(({ step }: TraceStep) => step === 'attestation_key_certificate')
+    }
+    const url = 'http://aia.example/middle.cer'
+    const named = await certify(caIssuers(url))
+    expect(await certificateStep(named, root.pem)).toMatchObject({
+      outcome: 'unchecked',
+      detail: expect.stringMatching(
+        /^only a service fetches .*CN=Middle.* from http:\/\/aia.example/,
+      ),
+    })
+    expect(await certificateStep(named, root.pem + middle.pem)).toMatchObject({ outcome: 'passed' })
+    // Where nothing says where it is nobody could fetch it.
+    const unnamed = await certify()
+    expect(await certificateStep(unnamed, root.pem)).toMatchObject({
+      ...{ outcome: 'failed', detail: 'certificate_issuer_unknown' },
+    })
+  })
+
+  /** A machine whose loaders measured other events, of which its TPM and its log agree. */
+  async function measuring(
+    change: (event: MeasuredEvent) => MeasuredEvent,
+  ): Promise<VirtualDevice> {
+    const recorded = await recordBoot(keys)
+    const { startupLocality, events } = recorded.bootLog
+    const bootLog = toBootLog(startupLocality, events.map(change))
+    const recordedBoot = { ...recorded, bootLog }
+    return startVirtualDevice({ name: 'measured', keys, recordedBoot })
+  }
+
+  test('a key of reports in another PCR is named where it stands', async () => {
+    const id = Buffer.from('23000500', 'hex')
+    const elsewhere = await measuring((event) =>
+      event.pcr === 12 && Buffer.from(event.data).includes(id)
+        ? digestEvent({ ...event, pcr: 13 })
+        : event,
+    )
+    const path = file('pcr13', await makeRequest(elsewhere, { challenge, serviceContext }))
+    const finding = await inspectRefused('enclave_signer_unknown', 'request', path)
+    expect(finding.compared).toEqual([
+      {
+        what: 'identity signing key (IDKS)',
+        expected: 'SIPAEVENT_VSM_IDKS_INFO (0x00050023) in a TRUSTBOUNDARY of PCR 12',
+        found: expect.stringMatching(/^one in event \d+, PCR 13$/),
+      },
+    ])
+  })
+
+  test('a setting where none is read is remarked, and the evidence is good', async () => {
+    // TRUSTBOUNDARY (0x40010001) becomes LOADEDMODULE_AGGREGATION (0x40010003). wbcl.h
+    const hidden = await measuring((event) => {
+      const data = Uint8Array.from(event.data)
+      const isSettings = Buffer.from(data).includes(Buffer.from('0300050001000000', 'hex'))
+      if (![12, 13].includes(event.pcr) || !isSettings) return event
+      data[0] = 3
+      return digestEvent({ ...event, data })
+    })
+    const path = file('hidden', await makeRequest(hidden, { challenge, serviceContext }))
+    const { output } = await inspect('request', path, '--json')
+    const { remarks } = JSON.parse(output)
+    expect(remarks.join('\n')).toMatch(
+      /logs\[0\]\.log, event \d+, PCR 1[23], inside LOADEDMODULE_AGGREGATION: .*TESTSIGNING.* not read/,
+    )
+    const log = file('hidden.log', hidden.bootLog.bytes)
+    const alone = JSON.parse((await inspect('log', log, '--json')).output)
+    expect(alone.remarks.join('\n')).toContain('inside LOADEDMODULE_AGGREGATION')
   })
 
   test('a log that claims Secure Boot beside an untouched digest names both digests', async () => {

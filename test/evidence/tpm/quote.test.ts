@@ -167,26 +167,26 @@ describe('verifyQuote refuses', () => {
     const pcrs = [BANKS[0], pcrBank('sha256', [0, 7])]
     const refused = await verifyQuote({ ...(await goodQuote()), pcrs })
     const failure = expectRefusal(refused, 'quote_pcr_missing')
-    expect(failure).toMatchObject({ algorithm: 'sha256', pcrs: [4, 11] })
+    expect(failure).toMatchObject({ bank: 'sha256', pcrs: [4, 11] })
   })
 
   test('a quoted bank that is not supplied', async () => {
     const refused = await verifyQuote({ ...(await goodQuote()), pcrs: [BANKS[1]] })
     const failure = expectRefusal(refused, 'quote_pcr_missing')
-    expect(failure).toMatchObject({ algorithm: 'sha1', pcrs: [0, 7] })
+    expect(failure).toMatchObject({ bank: 'sha1', pcrs: [0, 7] })
   })
 
   test('a smuggled PCR that the quote does not cover', async () => {
     const pcrs = [BANKS[0], replaceValue(BANKS[1], 12, new Uint8Array(32))]
     const refused = await verifyQuote({ ...(await goodQuote()), pcrs })
     const failure = expectRefusal(refused, 'quote_pcr_unexpected')
-    expect(failure).toMatchObject({ algorithm: 'sha256', pcrs: [12] })
+    expect(failure).toMatchObject({ bank: 'sha256', pcrs: [12] })
   })
 
   test('a smuggled bank that the quote does not cover', async () => {
     const pcrs = [...BANKS, pcrBank('sha384', [0])]
     const refused = await verifyQuote({ ...(await goodQuote()), pcrs })
-    expect(expectRefusal(refused, 'quote_pcr_unexpected')).toMatchObject({ algorithm: 'sha384' })
+    expect(expectRefusal(refused, 'quote_pcr_unexpected')).toMatchObject({ bank: 'sha384' })
   })
 
   test('a bank supplied twice, good and forged', async () => {
@@ -207,7 +207,7 @@ describe('verifyQuote refuses', () => {
     const moved = replaceValue(shorter, 7, concat(first.subarray(19), second))
     const refused = await verifyQuote({ ...(await goodQuote()), pcrs: [moved, BANKS[1]] })
     const failure = expectRefusal(refused, 'quote_pcr_length_wrong')
-    expect(failure).toMatchObject({ algorithm: 'sha1', pcrs: [0, 7] })
+    expect(failure).toMatchObject({ bank: 'sha1', pcrs: [0, 7] })
   })
 
   test('another value of any quoted PCR', async () => {

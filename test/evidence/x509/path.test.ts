@@ -14,6 +14,7 @@ import {
 } from '../../../src/evidence/x509/path.ts'
 import {
   type CertificateRequest,
+  caIssuers,
   type IssuedCertificate,
   issueCertificate,
   issueChain,
@@ -390,13 +391,6 @@ describe('an anchor', () => {
 })
 
 describe('an issuer that nobody supplied is told', () => {
-  const caIssuers = (url: string) => {
-    const location = Buffer.from(url)
-    const method = [6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 2]
-    const description = [...method, 0x86, location.length, ...location]
-    const value = [0x30, description.length + 2, 0x30, description.length, ...description]
-    return { oid: '1.3.6.1.5.5.7.1.1', critical: false, value: Uint8Array.from(value) }
-  }
   const identifier = (oid: string, key: number) => ({
     oid,
     critical: false,

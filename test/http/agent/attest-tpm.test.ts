@@ -145,7 +145,7 @@ describe('evidence that is refused', () => {
     expect(attestations[0]).toMatchObject({
       outcome: 'refused',
       stage: 'evidence',
-      reasons: [{ code: 'log_pcr_mismatch', pcrs: [7] }],
+      reasons: [{ code: 'log_pcr_mismatch', bank: 'sha256', pcrs: [7] }],
       digests: { boot_log: expect.any(String), quote: expect.any(String) },
       trace: expect.arrayContaining([expect.objectContaining({ outcome: 'failed' })]),
     })
@@ -171,6 +171,7 @@ describe('evidence that is refused', () => {
         reasons: [
           {
             code: 'log_pcr_mismatch',
+            bank: 'sha256',
             pcrs: [7],
             member: expect.stringMatching(/\.current_attestation\.logs\[0\]\.log$/),
             device_id: bad.deviceId,

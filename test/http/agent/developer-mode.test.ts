@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, describe, expect, test } from 'vitest'
 import { toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
 import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
@@ -10,6 +11,7 @@ import {
   startDevice,
   type TestService,
 } from '../../support/service.ts'
+import { requestNonce } from '../../support/submission.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
@@ -71,6 +73,33 @@ describe('a service for whoever develops an agent', () => {
           ],
         },
       },
+    })
+  })
+
+  test('names the device key that the nonce was made for, where it is the hash of something else', async () => {
+    const device = await startDevice()
+    const pem = device.tpm.attestationKey.export({ type: 'spki', format: 'pem' })
+    const nonce = await requestNonce(service, createHash('sha256').update(pem).digest())
+    const traced = async (rpData: string) => {
+      let body = ''
+      const fetch = async (request: Request) => {
+        const answer = await service.app.fetch(request)
+        body = await answer.clone().text()
+        return answer
+      }
+      await service.agentOf(device, { fetch }).obtainToken(rpData)
+      return JSON.parse(body)
+    }
+    const { error } = await traced(nonce)
+    expect(error.innererror.trace.at(-1)).toEqual({
+      ...{ step: 'rp_data', outcome: 'failed', detail: 'device_key_mishashed' },
+      compared: [
+        {
+          what: 'device key that the nonce was made for',
+          expected: device.deviceKey,
+          found: createHash('sha256').update(pem).digest('base64'),
+        },
+      ],
     })
   })
 

@@ -61,6 +61,17 @@ describe('the public area of an attestation key', () => {
     })
   })
 
+  test.each([
+    ['a SubjectPublicKeyInfo in DER', publicKey.export({ type: 'spki', format: 'der' })],
+    ['PEM', Buffer.from(publicKey.export({ type: 'spki', format: 'pem' }))],
+    ['JSON', Buffer.from(JSON.stringify(publicKey.export({ format: 'jwk' })))],
+  ])('is told for what it is where it is %s', async (form, bytes) => {
+    const read = await readAkPublic(bytes)
+    expect(read).toMatchObject({
+      failure: { expected: `TPMT_PUBLIC or TPM2B_PUBLIC of an RSA or ECC key: this is ${form}` },
+    })
+  })
+
   test('is refused cut anywhere, or with more behind it', async () => {
     for (let length = 0; length < akPublic.length; length += 5) {
       expect((await readAkPublic(akPublic.subarray(0, length))).ok).toBe(false)

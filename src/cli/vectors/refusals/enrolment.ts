@@ -55,7 +55,7 @@ export const ENROLMENT_REFUSALS: readonly RefusalPlan[] = [
   {
     name: 'activation-twice',
     changed: 'The activation of the run enrolment is sent again.',
-    ...{ status: 409, code: 'ticket_spent' },
+    ...{ status: 409, code: 'ticket_spent', where: { member: 'ticket' } },
     send: (bench) => bench.post(ACTIVATE, bodyOf(bench, 'activation')),
   },
 ]

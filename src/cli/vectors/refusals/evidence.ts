@@ -132,7 +132,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'pcr-left-out',
     changed: 'PCR 7 is quoted, and its value is not sent.',
     ...{ status: 400, code: 'quote_pcr_missing' },
-    where: { member: `${CURRENT}.pcrs`, pcrs: [7] },
+    where: { member: `${CURRENT}.pcrs`, bank: 'sha256', pcrs: [7] },
     send: (bench) =>
       bench.request({ tamper: withPcrs((value) => (value.index === 7 ? undefined : value)) }),
   },
@@ -150,7 +150,7 @@ export const EVIDENCE_REFUSALS: readonly RefusalPlan[] = [
     name: 'pcrs-not-quoted',
     changed: 'The quote covers PCRs 0 to 7 only.',
     ...{ status: 400, code: 'boot_pcr_not_quoted' },
-    where: { member: `${CURRENT}.quote`, pcrs: [11, 12, 13, 14] },
+    where: { member: `${CURRENT}.quote`, bank: 'sha256', pcrs: [11, 12, 13, 14] },
     async send(bench) {
       const device = await bench.device()
       const indexes = [0, 1, 2, 3, 4, 5, 6, 7]

@@ -31,7 +31,7 @@ export const LOG_REFUSALS: readonly RefusalPlan[] = [
     name: 'log-rewritten',
     changed: 'Secure Boot is off; the log says on, with the digest to it.',
     ...{ status: 400, code: 'log_pcr_mismatch' },
-    where: { member: `${CURRENT}.logs[0].log`, pcrs: [7] },
+    where: { member: `${CURRENT}.logs[0].log`, bank: 'sha256', pcrs: [7] },
     send: (bench) => lie(bench, 'recomputed'),
   },
   {

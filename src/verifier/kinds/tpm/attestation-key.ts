@@ -53,6 +53,8 @@ export type Aik = {
   readonly chain: readonly Certificate[]
   /** Path of the certificate, whether there is one or not, for refusals. */
   readonly certificateMember: string
+  /** Path of what the key was taken from: `aik_pub`, or `aik_cert` where that came alone. */
+  readonly keyMember: string
 }
 
 /** Whom to believe about attestation keys. */
@@ -88,10 +90,12 @@ export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, Aik
   if (certified?.ok === false) return certified
   const jwk = evidence.publicKey ?? certified?.value
   if (jwk === undefined) return err({ reason: 'aik_missing', member: `${member}.aik_pub` })
+  const isCertified = evidence.publicKey === undefined
+  const keyMember = isCertified ? inCertificate : `${member}.aik_pub`
   const key = await importTpmKey(jwk)
-  if (!key.ok) return err(aboutJwk(key.failure, `${member}.aik_pub`))
+  if (!key.ok) return isCertified ? inMember(keyMember, key) : err(aboutJwk(key.failure, keyMember))
   if (certified !== undefined) {
-    const other = await importTpmKey(certified.value)
+    const other = inMember(inCertificate, await importTpmKey(certified.value))
     if (!other.ok) return other
     if (!isSameKey(key.value, other.value)) {
       const [named, sent] = [other.value.jwk, key.value.jwk]
@@ -103,7 +107,7 @@ export async function resolveAik(evidence: AikEvidence): Promise<Result<Aik, Aik
   if (!hash.ok) return hash
   const chain = readChain(evidence.chain ?? [], `${member}.aik_cert_chain`)
   if (!chain.ok) return chain
-  const named = { key: key.value, hash: hash.value, certificateMember: inCertificate }
+  const named = { key: key.value, hash: hash.value, keyMember, certificateMember: inCertificate }
   return ok({ ...named, certificate: certificate?.value, chain: chain.value })
 }
 

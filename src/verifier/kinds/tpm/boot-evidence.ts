@@ -91,7 +91,7 @@ export async function joinBootBeforeHibernation(
   if (!bootAik.ok) return bootAik
   if (!isSameKey(bootAik.value.key, aik.key)) {
     const compared = () => [compareKeys('attestation key', aik.key, bootAik.value.key)]
-    const member = `${evidence.aik.member}.aik_pub`
+    const member = bootAik.value.keyMember
     return err({ reason: 'resume_aik_mismatch', member, compared })
   }
   const verified = await verifyStatement(evidence.statement, aik, { acceptAnyNonce: true })

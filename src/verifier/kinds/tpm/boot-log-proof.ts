@@ -22,12 +22,22 @@ export const DRTM_LOG_REASONS = ['drtm_log_foreign_pcr', 'drtm_log_pcr_mismatch'
 export type BootLogFailure =
   | LogFailure
   | ParseFailure
-  | ({ readonly reason: 'boot_pcr_bank_weak' } & Compared)
+  | ({
+      readonly reason: 'boot_pcr_bank_weak'
+      readonly member?: string
+      readonly expected: string
+    } & Compared)
   | {
       readonly reason: 'boot_pcr_not_quoted' | 'boot_pcr_order_wrong' | 'drtm_log_foreign_pcr'
       readonly pcrs: readonly number[]
+      readonly bank?: HashAlgorithm
+      readonly expected?: string
     }
-  | ({ readonly reason: 'drtm_log_pcr_mismatch'; readonly pcrs: readonly number[] } & Compared)
+  | ({
+      readonly reason: 'drtm_log_pcr_mismatch'
+      readonly bank: HashAlgorithm
+      readonly pcrs: readonly number[]
+    } & Compared)
 
 /** Strongest first. SHA-1 is no basis for claims: colliding boot components can be made. */
 const ACCEPTED_BANKS: readonly HashAlgorithm[] = ['sha512', 'sha384', 'sha256']
@@ -57,7 +67,7 @@ export function proveBootLogs(
   const { members } = logs
   const srtm = inMember(members.srtm, parseTcgLog(logs.srtm))
   if (!srtm.ok) return srtm
-  const bank = chooseBank(quoted, srtm.value)
+  const bank = chooseBank(quoted, srtm.value, members.srtm)
   if (!bank.ok) return bank
   if (logs.drtm !== undefined) {
     const drtm = inMember(members.drtm, parseTcgLog(logs.drtm))
@@ -70,17 +80,32 @@ export function proveBootLogs(
   return inMember(members.srtm, replayed)
 }
 
-function chooseBank(quoted: readonly PcrBank[], log: TcgLog): Result<PcrBank, BootLogFailure> {
+/** `member`: the log, which is at fault where it has no bank that counts, whatever was quoted. */
+function chooseBank(
+  quoted: readonly PcrBank[],
+  log: TcgLog,
+  member: string,
+): Result<PcrBank, BootLogFailure> {
   const algorithm = ACCEPTED_BANKS.find(
     (one) => log.algorithms.includes(one) && quoted.some((bank) => bank.algorithm === one),
   )
   const bank = quoted.find((one) => one.algorithm === algorithm)
   if (bank === undefined) {
     const compared = () => [compareBanks(quoted, log)]
-    return err({ reason: 'boot_pcr_bank_weak', compared })
+    const logged = ACCEPTED_BANKS.filter((one) => log.algorithms.includes(one))
+    return logged.length === 0
+      ? err({ reason: 'boot_pcr_bank_weak', member, expected: STRONG_LOG, compared })
+      : err({ reason: 'boot_pcr_bank_weak', expected: expectQuoted(logged), compared })
   }
   const pcrs = REQUIRED_PCRS.filter((pcr) => !bank.values.has(pcr))
-  return pcrs.length === 0 ? ok(bank) : err({ reason: 'boot_pcr_not_quoted', pcrs })
+  if (pcrs.length === 0) return ok(bank)
+  return err({ reason: 'boot_pcr_not_quoted', bank: bank.algorithm, pcrs })
+}
+
+const STRONG_LOG = 'a log with digests of SHA-256, SHA-384 or SHA-512'
+
+function expectQuoted(logged: readonly HashAlgorithm[]): string {
+  return `a quote of a bank that the log has digests of: ${logged.join(' or ')}`
 }
 
 function compareBanks(quoted: readonly PcrBank[], { algorithms }: TcgLog): Comparison {
@@ -118,7 +143,7 @@ function proveDrtmLog(log: TcgLog, bank: PcrBank): Result<true, BootLogFailure> 
       const quoted = bank.values.get(pcr) ?? 'a quoted value, and there is none'
       return comparison(`${bank.algorithm} PCR ${pcr}`, quoted, values.get(pcr) ?? zero)
     })
-  return err({ reason: 'drtm_log_pcr_mismatch', pcrs: wrong, compared })
+  return err({ reason: 'drtm_log_pcr_mismatch', bank: bank.algorithm, pcrs: wrong, compared })
 }
 
 function isDynamic(pcr: number): boolean {

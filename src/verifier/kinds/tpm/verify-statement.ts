@@ -57,7 +57,13 @@ function requireQuotedOrder(
   const given = supplied.filter(({ values }) => values.size > 0)
   const turned = quote.pcrs.find((bank, position) => !isSameOrder(bank, given[position]))
   if (turned === undefined) return ok(quote)
-  return err({ reason: 'boot_pcr_order_wrong', pcrs: [...turned.values.keys()] })
+  const place = { bank: turned.algorithm, pcrs: [...turned.values.keys()] }
+  const [banks, sent] = [quote.pcrs, given].map((list) => list.map(({ algorithm }) => algorithm))
+  const isOfBanks = banks?.join() !== sent?.join()
+  return err({
+    ...{ reason: 'boot_pcr_order_wrong', ...place },
+    ...(isOfBanks && { expected: `banks in the order of the quote: ${banks?.join(', ')}` }),
+  })
 }
 
 function isSameOrder(quoted: PcrBank, given: PcrBank | undefined): boolean {

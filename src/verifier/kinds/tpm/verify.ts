@@ -2,6 +2,7 @@ import { comparison } from '../../../base/comparison.ts'
 import { toBase64Url } from '../../../base/encoding.ts'
 import { inMember } from '../../../base/located.ts'
 import { err, ok, type Result } from '../../../base/result.ts'
+import type { BootMeasurements } from '../../../evidence/event-log/claims.ts'
 import { compareNonce } from '../../../evidence/tpm/freshness.ts'
 import type { QuoteFailure, VerifiedQuote } from '../../../evidence/tpm/quote.ts'
 import type { RequestData } from '../../protocol/request-data.ts'
@@ -169,14 +170,22 @@ async function verifyContent(
   return ok({
     claims: claimsOfTpm({ aik, path, trust, boot: boot.value.claims }),
     attester: { hash: aik.hash, key: aik.key, path, keys: keys.value },
-    enclaveSigner: boot.value.idks,
+    ...signerOf(boot.value),
   })
+}
+
+/** The key that an enclave's report must be signed with, or where one stands that does not count. */
+function signerOf({
+  idks: enclaveSigner,
+  findMisplacedSigner,
+}: BootMeasurements): Omit<Findings, 'claims'> {
+  return enclaveSigner === undefined ? { findMisplacedSigner } : { enclaveSigner }
 }
 
 /** Goes on with the log, and with the key that an enclave's report must be signed with. */
 async function walkLog(evidence: BootEvidence, quote: VerifiedQuote, run: VerificationRun) {
   const boot = await takeLog(evidence, quote, run)
-  if (boot.ok) run.findings.push({ claims: {}, enclaveSigner: boot.value.idks })
+  if (boot.ok) run.findings.push({ claims: {}, ...signerOf(boot.value) })
 }
 
 const UNPROVEN = 'it replays to the PCR values that were sent, which the quote does not prove'
@@ -189,7 +198,7 @@ async function walkUnprovenLog({ logs, statement }: BootEvidence, run: Verificat
   const boot = await takeStep(trace, 'boot_log', () => readMeasuredBoot(logs, pcrs, quote), {
     compared: () => comparePcrs(logs, pcrs),
   })
-  if (boot.ok) run.findings.push({ claims: {}, enclaveSigner: boot.value.idks })
+  if (boot.ok) run.findings.push({ claims: {}, ...signerOf(boot.value) })
 }
 
 function compareQuote({ attest }: VerifiedQuote, qualifyingData: Uint8Array) {

@@ -130,10 +130,11 @@ async function verify(
   { findings, trace }: VerificationRun,
 ): Promise<Result<Findings, EnclaveFailure>> {
   const signer = findings.find(({ enclaveSigner }) => enclaveSigner !== undefined)?.enclaveSigner
+  const misplaced = () => findings.map((one) => one.findMisplacedSigner?.()).find(Boolean)
   const verified = await takeStep(
     trace,
     STEP,
-    async () => inMember(evidence.member, await verifyEnclave(evidence, signer)),
+    async () => inMember(evidence.member, await verifyEnclave(evidence, signer, misplaced)),
     {
       compared: ({ report }) => [
         ...(signer === undefined ? [] : [comparison(SIGNER, showKey(signer), showKey(signer))]),
@@ -152,10 +153,11 @@ async function verify(
 async function verifyEnclave(
   evidence: EnclaveEvidence,
   idks: RsaPublicKey | undefined,
+  findMisplaced: () => string | undefined,
 ): Promise<Result<VerifiedVbsReport, EnclaveFailure>> {
   if (idks === undefined) {
     const wanted = 'SIPAEVENT_VSM_IDKS_INFO (0x00050023) in a TRUSTBOUNDARY of PCR 12'
-    const compared = () => [comparison(SIGNER, wanted, 'none in the boot log')]
+    const compared = () => [comparison(SIGNER, wanted, findMisplaced() ?? 'none in the boot log')]
     return err({ reason: 'enclave_signer_unknown', compared })
   }
   const report = await verifyVbsReport({ package: evidence.report, key: idks })

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { toBase64Url } from '../../../../src/base/encoding.ts'
 import { endorsementKey, keysOfDevice } from '../../../../src/cli/vectors/fixed-device.ts'
 import { VECTORS_NOW } from '../../../../src/cli/vectors/fixed-service.ts'
@@ -7,8 +6,10 @@ import { withEvidence } from '../../../../src/cli/vectors/refusals/evidence.ts'
 import { CURRENT } from '../../../../src/cli/vectors/refusals/plan.ts'
 import {
   type CertificateRequest,
+  caIssuers,
   type IssuedCertificate,
   issueCertificate,
+  publicPair,
 } from '../../../support/certificates.ts'
 import type { RefusalCase } from './case.ts'
 
@@ -21,15 +22,6 @@ const living = { notBefore: at(-1), notAfter: at(365) }
 const signs = { ca: true, keyUsage: ['keyCertSign'], ...living } as const
 
 const attestationKey = () => keysOfDevice(TRYING_RUN).attestation
-
-/** For what only the public half of is needed. */
-async function publicPair(key: KeyObject): Promise<CryptoKeyPair> {
-  const { kty, n, e } = key.export({ format: 'jwk' }) as JsonWebKey
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const jwk = { kty, n, e } as JsonWebKey
-  const publicKey = await crypto.subtle.importKey('jwk', jwk, algorithm, true, ['verify'])
-  return { publicKey, privateKey: publicKey }
-}
 
 /** Roots that the service trusts beside its own authority. */
 export async function makeTestRoots() {
@@ -145,7 +137,7 @@ const NOWHERE = { host: 'localhost:9', url: 'http://localhost:9/issuer.cer' }
 /** Certificates whose issuer has to be fetched, and cannot be: of either kind of key. */
 export async function awayCases(): Promise<readonly RefusalCase[]> {
   const stranger = await issueCertificate({ subject: 'Away', ...signs })
-  const common = { issuer: stranger, ...living, extensions: [issuedBy(NOWHERE.url)] }
+  const common = { issuer: stranger, ...living, extensions: [caIssuers(NOWHERE.url)] }
   const ak = await issueCertificate({
     ...{ ...common, subject: 'Attestation key', key: await publicPair(attestationKey()) },
     ...{ keyUsage: ['digitalSignature'], extendedKeyUsage: [AIK_PURPOSE] },
@@ -170,17 +162,6 @@ export async function awayCases(): Promise<readonly RefusalCase[]> {
       },
     },
   ]
-}
-
-/** authorityInfoAccess with one caIssuers. RFC 5280 §4.2.2.1 */
-function issuedBy(url: string) {
-  const der = (tag: number, ...parts: readonly Uint8Array[]) => {
-    const content = Buffer.concat(parts)
-    return Buffer.concat([Uint8Array.of(tag, content.length), content])
-  }
-  const method = Buffer.from('06082b06010505073002', 'hex')
-  const value = der(0x30, der(0x30, method, der(0x86, Buffer.from(url))))
-  return { oid: '1.3.6.1.5.5.7.1.1', critical: false, value }
 }
 
 function extension(oid: string) {

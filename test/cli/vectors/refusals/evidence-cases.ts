@@ -135,14 +135,14 @@ export const EVIDENCE_CASES: readonly RefusalCase[] = [
   {
     reason: 'quote_pcr_bank_repeated',
     tries: 'the values of one bank twice',
-    where: { member: `${CURRENT}.pcrs`, pcrs: ALL },
+    where: { member: `${CURRENT}.pcrs`, bank: 'sha256', pcrs: ALL },
     send: (bench) =>
       bench.request({ tamper: withEvidence(({ pcrs }) => ({ pcrs: [...pcrs, ...pcrs] })) }),
   },
   {
     reason: 'quote_pcr_unexpected',
     tries: 'a value of a PCR that is not quoted',
-    where: { member: `${CURRENT}.pcrs`, pcrs: [23] },
+    where: { member: `${CURRENT}.pcrs`, bank: 'sha256', pcrs: [23] },
     async send(bench) {
       const device = await bench.device()
       const few = withQuote(device, { bank: 'sha256', indexes: ALL.slice(0, 23) })
@@ -166,7 +166,7 @@ export const EVIDENCE_CASES: readonly RefusalCase[] = [
   {
     reason: 'boot_pcr_order_wrong',
     tries: 'values from the last PCR to the first',
-    where: { member: `${CURRENT}.pcrs`, pcrs: ALL },
+    where: { member: `${CURRENT}.pcrs`, bank: 'sha256', pcrs: ALL },
     send: (bench) =>
       bench.request({
         tamper: withEvidence(({ pcrs }) => ({
@@ -248,7 +248,7 @@ export const EVIDENCE_CASES: readonly RefusalCase[] = [
   {
     reason: 'resume_aik_mismatch',
     tries: 'a boot of another machine before the hibernation',
-    where: { member: `${SIGNED}.tpm_att_data.boot_attestation.aik_pub` },
+    where: { member: `${SIGNED}.tpm_att_data.boot_attestation.aik_cert` },
     async send(bench) {
       const { authority } = bench.service
       const other = await startFixedDevice('v2-basic', { issuer: authority.issue })

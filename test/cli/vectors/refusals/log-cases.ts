@@ -62,7 +62,7 @@ export const LOG_CASES: readonly RefusalCase[] = [
   {
     reason: 'log_bank_missing',
     tries: 'an event without a digest of the quoted bank',
-    where: { member: `${CURRENT}.logs[0].log`, pcrs: [5] },
+    where: { member: `${CURRENT}.logs[0].log`, bank: 'sha256', pcrs: [5] },
     send: async (bench) =>
       bench.request({
         device: await bench.deviceAfter(),
@@ -137,7 +137,7 @@ export const LOG_CASES: readonly RefusalCase[] = [
   {
     reason: 'drtm_log_pcr_mismatch',
     tries: 'a log of a dynamic launch that never was',
-    where: { member: `${CURRENT}.logs[1].log`, pcrs: [17, 18, 19, 20, 21, 22] },
+    where: { member: `${CURRENT}.logs[1].log`, bank: 'sha256', pcrs: [17, 18, 19, 20, 21, 22] },
     send: withSecondLog(toBootLog(0, [inPcr(17)]).bytes),
   },
   {

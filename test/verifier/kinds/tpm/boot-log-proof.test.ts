@@ -10,6 +10,7 @@ import { digestEvent } from '../../../../src/simulator/tcg-log-encoding.ts'
 import { recordBoot } from '../../../../src/simulator/virtual-device.ts'
 import { proveBootLogs } from '../../../../src/verifier/kinds/tpm/boot-log-proof.ts'
 import type { BootLogs } from '../../../../src/verifier/kinds/tpm/tpm-evidence.ts'
+import { encodeLog } from '../../../evidence/event-log/support.ts'
 import { expectOk, expectRefusal } from '../../../support/refusal.ts'
 
 const EV_EVENT_TAG = 6
@@ -79,12 +80,24 @@ describe('static PCRs', () => {
   })
 
   test('SHA-1 alone, or required PCRs that were not quoted', () => {
-    expectRefusal(proveBootLogs(srtm, [bankAfterBoot({}, 'sha1')]), 'boot_pcr_bank_weak')
-    expectRefusal(proveBootLogs(srtm, []), 'boot_pcr_bank_weak')
+    const expected = expect.stringMatching(/^a quote of a bank that the log has.*sha256/)
+    for (const quoted of [[bankAfterBoot({}, 'sha1')], []]) {
+      const failure = expectRefusal(proveBootLogs(srtm, quoted), 'boot_pcr_bank_weak')
+      expect(failure).toMatchObject({ expected })
+      expect(failure).not.toHaveProperty('member')
+    }
     const bank = bankAfterBoot()
     const few = new Map([...bank.values].filter(([pcr]) => pcr !== 4 && pcr !== 7))
     const result = proveBootLogs(srtm, [{ ...bank, values: few }])
     expect(expectRefusal(result, 'boot_pcr_not_quoted')).toMatchObject({ pcrs: [4, 7] })
+  })
+
+  test('a log with SHA-1 alone is blamed itself, whatever was quoted', () => {
+    const weak = encodeLog([{ pcr: 4, type: EV_EVENT_TAG, data: Uint8Array.of(1) }], ['sha1'])
+    const result = proveBootLogs({ ...srtm, srtm: weak }, [bankAfterBoot()])
+    expect(expectRefusal(result, 'boot_pcr_bank_weak')).toMatchObject({
+      ...{ member: srtm.members.srtm, expected: expect.stringMatching(/^a log with digests of/) },
+    })
   })
 
   test('a log that is no log', () => {
