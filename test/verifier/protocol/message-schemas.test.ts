@@ -240,7 +240,9 @@ describe.each([
       changes.push([`${path.join('.')} = too long`, changed])
     }
     changes.push(['seven in chain', { ...good, chain: Array(7).fill('AAAA') }])
-    const differing = changes.filter(([, one]) => parseForm<unknown>(form, one).ok !== validate(one))
+    const differing = changes.filter(
+      ([, one]) => parseForm<unknown>(form, one).ok !== validate(one),
+    )
     expect(differing.map(([change]) => change)).toEqual([])
     expect(changes.length).toBeGreaterThan(30)
   })
