@@ -69,7 +69,9 @@ function sayUrl(services: Services): Readonly<Record<string, () => Promise<void>
 
 /** Delivers what is due; what goes wrong the next round tries again. */
 function deliver(services: Services, signal: AbortSignal): Promise<void> {
-  const rounds = { deliver: () => deliverRound(deliverServices(services), signal) }
+  const rounds = {
+    deliver: async () => void (await deliverRound(deliverServices(services), signal)),
+  }
   return runRounds(rounds, { log: services.log, signal })
 }
 

@@ -11,6 +11,7 @@ import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.
 import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
+import { deliverRound } from '../operations/signals/deliver-round.ts'
 import { createFetchPush } from '../receivers/push-by-fetch.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { beginMetrics } from './begin-metrics.ts'
@@ -18,6 +19,7 @@ import { breakGlassWithoutStore } from './break-glass.ts'
 import { httpServices } from './http.ts'
 import { runJobsOnce } from './jobs.ts'
 import { createServices, type Services } from './services.ts'
+import { deliverServices } from './signals.ts'
 
 /** What the runtime hands over with each request and each run. */
 export type Invocation = { readonly waitUntil: (work: Promise<unknown>) => void }
@@ -42,6 +44,11 @@ type Isolate = {
   readonly metrics: Metrics
   readonly database: HyperdriveStore
   service: Service | undefined
+  /**
+   * Whether a request of this isolate delivers events now, whether another one asked for it meanwhile, and until
+   * when there is nobody to deliver to.
+   */
+  readonly delivering: { isUnderWay: boolean; isAsked: boolean; nobodyUntil: number }
 }
 
 type Service = { readonly services: Services; readonly app: App }
@@ -58,6 +65,7 @@ export async function answer(
 ): Promise<Response> {
   try {
     const answered = await withService(bindings, invocation, ({ app }) => app.fetch(request))
+    if (mayAnnounce(request)) invocation.waitUntil(deliverEvents(bindings, invocation))
     if (isolate?.service?.services.questions.isDue(new Date()) === true) {
       // After the answer, with a connection of its own: an isolate may be gone before a job comes by.
       invocation.waitUntil(writeQuestions(bindings, invocation))
@@ -87,6 +95,42 @@ export async function runScheduledJobs(
     isReviewed = true
     await runJobsOnce(services, AbortSignal.timeout(JOBS_RUN_MS))
   }).catch((error) => logStartFault(error))
+}
+
+/** Whether a request may have changed what relying parties are to be told. */
+function mayAnnounce({ method, url }: Request): boolean {
+  return method !== 'GET' && /^\/(?:v1|ssf)\//.test(new URL(url).pathname)
+}
+
+/** So long after an answer at most; what is left then the jobs deliver, once a minute. */
+const DELIVER_MS = 20_000
+/** For so long nobody is looked for again where there was nobody to push to. */
+const NOBODY_MS = 10_000
+
+/**
+ * Delivers what a request announced, and what others did meanwhile: of the requests of an isolate one does so at
+ * a time.
+ */
+async function deliverEvents(bindings: WorkerBindings, invocation: Invocation): Promise<void> {
+  const delivering = isolate?.delivering
+  if (delivering === undefined || Date.now() < delivering.nobodyUntil) return
+  delivering.isAsked = true
+  if (delivering.isUnderWay) return
+  delivering.isUnderWay = true
+  try {
+    await withService(bindings, invocation, async ({ services }) => {
+      const signal = AbortSignal.timeout(DELIVER_MS)
+      while (delivering.isAsked && !signal.aborted) {
+        delivering.isAsked = false
+        const receivers = await deliverRound(deliverServices(services), signal)
+        if (receivers === 0) delivering.nobodyUntil = Date.now() + NOBODY_MS
+      }
+    })
+  } catch (error) {
+    logStartFault(error)
+  } finally {
+    delivering.isUnderWay = false
+  }
 }
 
 function writeQuestions(bindings: WorkerBindings, invocation: Invocation): Promise<void> {
@@ -135,6 +179,7 @@ function openIsolate(bindings: WorkerBindings): Isolate {
     metrics: beginMetrics(),
     database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
     service: undefined,
+    delivering: { isUnderWay: false, isAsked: false, nobodyUntil: 0 },
   }
 }
 

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { Invocation } from '../../src/compose/worker-service.ts'
 import type { WorkerBindings } from '../../src/config/worker-config.ts'
 import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.ts'
+import { EVENT_TYPES } from '../../src/signals/event-types.ts'
+import { PUSH } from '../../src/signals/stream.ts'
 import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import { migratePostgres } from '../../src/store/system/migrate.ts'
 import {
@@ -202,6 +204,52 @@ describePostgres('Worker', () => {
     ])
     expect(logged.map((line) => JSON.parse(line))).toMatchObject([
       { event: 'decision', client: 'cli_idp', device_id: DEVICE, decision: false },
+    ])
+  })
+
+  test('events leave after the answer to what announced them, to their receivers', async () => {
+    const pushed: { readonly url: string; readonly token: string }[] = []
+    // The runtime's own fetch guards where it connects to (`global_fetch_strictly_public`).
+    const spy = vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, init) => {
+      pushed.push({ url: String(url), token: String(init?.body) })
+      return new Response(null, { status: 202 })
+    })
+    onTestFinished(() => spy.mockRestore())
+    const bindings = await migrated('signals')
+    await get(bindings, '/readyz')
+    const store = openPostgresStore({
+      url: bindings.HYPERDRIVE?.connectionString ?? '',
+      poolSize: 5,
+    })
+    onTestFinished(() => store.close())
+    const secret = newClientSecret(randomBytes(32))
+    const scopes = ['ssf.manage', 'admin.write'] as const
+    await store.createClient({
+      ...{ clientId: 'cli_rp', name: 'rp', scopes, by: 'test' },
+      ...{ secretHash: hashClientSecret(secret), now: new Date() },
+    })
+    await store.recordAttestation(attestationOf({ deviceId: DEVICE }))
+    const authorization = `Basic ${Buffer.from(`cli_rp:${secret}`).toString('base64')}`
+    const post = async (path: string, body: object) => {
+      const { invocation, ended } = invoke()
+      const headers = { authorization, 'content-type': 'application/json' }
+      const init = { method: 'POST', headers, body: JSON.stringify(body) }
+      const answer = await worker.fetch(new Request(ORIGIN + path, init), bindings, invocation)
+      await ended()
+      return answer
+    }
+    const endpoint_url = 'https://receiver.example/in'
+    const made = await post('/ssf/stream', {
+      delivery: { method: PUSH, endpoint_url },
+      events_requested: [EVENT_TYPES['session-revoked']],
+    })
+    expect(made.status).toBe(201)
+    expect(pushed).toEqual([])
+    await post(`/v1/devices/${DEVICE}/quarantine`, { reason: 'stolen' })
+    expect(pushed.map(({ url }) => url)).toEqual([endpoint_url])
+    const [, claims = ''] = pushed[0]?.token.split('.') ?? []
+    expect(Object.keys(JSON.parse(Buffer.from(claims, 'base64url').toString()).events)).toEqual([
+      EVENT_TYPES['session-revoked'],
     ])
   })
 

@@ -16,17 +16,19 @@ const RENEW_MS = 3000
 
 /**
  * Delivers what is due to every stream that is pushed to, each beside the others, so that none waits for a
- * receiver that is slow. Of any number of processes one delivers to a stream at a time.
+ * receiver that is slow. Of any number of processes one delivers to a stream at a time. Answers how many
+ * streams there are that are pushed to.
  */
 export async function deliverRound(
   dependencies: DeliverRoundDependencies,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const streams = await dependencies.store.listStreams()
   const pushed = streams.filter(({ delivery, status }) => {
     return delivery.method === PUSH && status === 'enabled'
   })
   await Promise.all(pushed.map((stream) => deliverAlone(dependencies, stream, signal)))
+  return pushed.length
 }
 
 async function deliverAlone(
