@@ -17,7 +17,8 @@ import {
   testClock,
 } from '../../support/service.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
-import { pushTo, type Receiver, startReceiver } from './receiver.ts'
+import { pushTo } from './push-by-fetch.ts'
+import { type Receiver, startReceiver } from './receiver.ts'
 
 const URIS = DEVICE_EVENT_TYPES.map((type) => EVENT_TYPES[type])
 const START = new Date('2026-03-01T13:00:00Z')

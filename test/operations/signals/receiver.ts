@@ -2,7 +2,6 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { decodeJwt } from 'jose'
 import { onTestFinished } from 'vitest'
-import { readPushAnswer } from '../../../src/signals/push-answer.ts'
 import type { Json } from '../../support/json.ts'
 
 /** A receiver of pushes (RFC 8935) over a real socket, that answers as it is told. */
@@ -40,25 +39,4 @@ export async function startReceiver(): Promise<Receiver> {
   const { port } = server.address() as AddressInfo
   const receiver: Receiver = { url: `http://127.0.0.1:${port}/`, taken, seen, answer: undefined }
   return receiver
-}
-
-/** Pushes by fetch alone: who is connected to is another's to guard. */
-export async function pushTo(url: string, token: string) {
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
-      body: token,
-      redirect: 'manual',
-    })
-    const text = await response.text()
-    const after = response.headers.get('retry-after')
-    return readPushAnswer({
-      status: response.status,
-      body: text.startsWith('{') ? JSON.parse(text) : undefined,
-      retryAfterSeconds: after === null ? undefined : Number(after),
-    })
-  } catch {
-    return { kind: 'later', cause: 'unreachable' } as const
-  }
 }
