@@ -2,12 +2,17 @@ import { type AttestationResult, appraise } from '../appraisal/appraise.ts'
 import { appraiseOrigin, type Origin } from '../appraisal/origin.ts'
 import type { ReferenceValues } from '../appraisal/reference-values.ts'
 import type { CompiledPolicy } from '../policy/document/compile.ts'
-import { type ClauseOutcome, evaluatePolicy, outcomesByLogic } from '../policy/language/evaluate.ts'
+import {
+  type ClauseOutcome,
+  evaluatePolicy,
+  evaluateWithoutDevice,
+  outcomesByLogic,
+} from '../policy/language/evaluate.ts'
 import type { AttestationFacts, PolicyInput, RequestFacts } from '../policy/language/input.ts'
 import { createBinding } from './binding.ts'
 import type { Reliefs } from './relief.ts'
 import type { RecordedAttestation, TrustRecord } from './trust-record.ts'
-import { type DerivedVerdict, deriveVerdict } from './verdict.ts'
+import { blockingReasons, type DerivedVerdict, deriveVerdict } from './verdict.ts'
 
 /** A verdict with the whole trace of how it came about, for administrators and receipts. */
 export type Assessment = DerivedVerdict & {
@@ -70,6 +75,23 @@ export function assess(
   }
   const verdict = deriveVerdict({ record, clauseOutcomes, origin, relief, now })
   return { ...verdict, clauseOutcomes, result: facts.result, origin }
+}
+
+/**
+ * What a policy says to a question that names no device and needs none. `verdict` is `unknown`, as nobody
+ * looked at a device, and `reasons` are all that is in the way: unlike those of a device they may be none.
+ * Nothing relieves it: holds, graces and allowances are a device's.
+ */
+export function assessWithoutDevice(
+  policy: CompiledPolicy,
+  { request, now }: { readonly request: RequestFacts; readonly now: Date },
+): Assessment {
+  const clauseOutcomes = evaluateWithoutDevice(policy, { request, now })
+  const reasons = [
+    ...blockingReasons(clauseOutcomes, 'device'),
+    ...blockingReasons(clauseOutcomes, 'request'),
+  ]
+  return { verdict: 'unknown', reasons, clauseOutcomes, result: undefined, origin: 'accepted' }
 }
 
 /**

@@ -1,6 +1,12 @@
 import type { CompiledPolicy } from '../policy/document/compile.ts'
-import type { ClauseOutcome } from '../policy/language/evaluate.ts'
-import { type Assessment, assess, type Documents, type Like } from './assess.ts'
+import { type ClauseOutcome, demandsDevice } from '../policy/language/evaluate.ts'
+import {
+  type Assessment,
+  assess,
+  assessWithoutDevice,
+  type Documents,
+  type Like,
+} from './assess.ts'
 import type { DeviceNameFailure } from './device-of-request.ts'
 import {
   checkTokenStanding,
@@ -26,6 +32,8 @@ export type DecisionContext = {
   /** Hashes of the rules that decided. */
   readonly policy: string
   readonly reference_values: string
+  /** `false` where the question named no device and the policy demands none for it. */
+  readonly device_demanded?: false
   readonly device_id?: string
   readonly attestation_id?: string
   readonly attested_at?: string
@@ -59,6 +67,7 @@ export type Case = {
   readonly rules: Documents
   /** `null` when no such device is on record. */
   readonly record: TrustRecord | null
+  /** With what the directory says where the caller says nothing (`completeRequest`). */
   readonly request: EvaluationRequest
   /** Why the request names no device, where it names none. */
   readonly unnamed?: DeviceNameFailure['reason'] | undefined
@@ -73,13 +82,15 @@ export type Case = {
 export type Decided = {
   readonly case: Case
   readonly decision: Decision
-  /** Absent where it was decided before any clause: no device, or a token of before. */
+  /** Absent where it was decided before any clause: a device is missing, or a token is one of before. */
   readonly assessment: Assessment | undefined
 }
 
 /**
  * Whether a device may do what a request asks: when it is trusted, and no enforced request clause
- * fails or is undecidable.
+ * fails or is undecidable. A request that names no device is denied unless the policy demands none for
+ * it; then every enforced clause has to hold, and none that is about a device does. One that names a
+ * device is judged by it all the same.
  */
 export function decide(
   asked: Case,
@@ -102,7 +113,13 @@ export function decide(
       assessment: undefined,
     }
   }
-  if (asked.unnamed !== undefined) return withoutClauses(asked.unnamed)
+  if (asked.unnamed !== undefined) {
+    // A token that is refused, or names that conflict, are a device that cannot be told: never none.
+    const isNone = asked.unnamed === 'device_not_named'
+    return isNone && !demandsDevice(rules.policy, request)
+      ? decideWithoutDevice(asked, languages)
+      : withoutClauses(asked.unnamed)
+  }
   if (record === null) return withoutClauses('device_unknown')
   const standing = token && checkTokenStanding(token, record)
   if (standing?.ok === false) return withoutClauses(standing.failure.reason)
@@ -113,6 +130,25 @@ export function decide(
   const context = contextOf(record, rules, assessment)
   if (reasons.length === 0)
     return { case: asked, decision: { decision: true, context }, assessment }
+  const told = describeAll(reasons, rules.policy, languages())
+  return { case: asked, decision: deny(context, { reasons, told }), assessment }
+}
+
+function decideWithoutDevice(asked: Case, languages: () => readonly LanguageRange[]): Decided {
+  const { rules, request, now } = asked
+  const assessment = assessWithoutDevice(rules.policy, { request, now })
+  const { reasons, clauseOutcomes } = assessment
+  const context: DecisionContext = {
+    verdict: 'unknown',
+    reasons: [],
+    reported: reportedClauses(clauseOutcomes),
+    policy: rules.policy.hash,
+    reference_values: rules.referenceValues.hash,
+    device_demanded: false,
+  }
+  if (reasons.length === 0) {
+    return { case: asked, decision: { decision: true, context }, assessment }
+  }
   const told = describeAll(reasons, rules.policy, languages())
   return { case: asked, decision: deny(context, { reasons, told }), assessment }
 }

@@ -11,6 +11,9 @@ export const DEVICE_NAME_REASONS = [
 /** Why it cannot be said which device a request is about. Answered as a deny, not as an error. */
 export type DeviceNameFailure = { readonly reason: (typeof DEVICE_NAME_REASONS)[number] }
 
+/** The properties of a subject that say which device it asks from. */
+export const DEVICE_PROPERTIES: ReadonlySet<string> = new Set(['device_id', 'device_token'])
+
 /**
  * The device token that a subject carries in `properties.device_token`, for whoever can verify it.
  * `null` for one that cannot be a token.

@@ -1,8 +1,9 @@
 import type { ClauseScope } from '../policy/document/compile.ts'
 import type { Severity } from '../policy/document/document.ts'
 import type { ClauseStatus } from '../policy/language/evaluate.ts'
-import { bindVariables } from '../policy/language/input.ts'
+import { bindVariables, type PolicyInput } from '../policy/language/input.ts'
 import { pathsIn, valueAt } from '../policy/language/read-paths.ts'
+import type { Assessment } from './assess.ts'
 import { type Decided, describeRelief, type ToldRelief } from './decide.ts'
 
 /** What one clause said in a decision, with all that it said it of. For administrators. */
@@ -29,14 +30,8 @@ export type ExplainedClause = {
 export function explainClauses(decided: Decided): readonly ExplainedClause[] {
   const { rules, record, request, now } = decided.case
   const { assessment } = decided
-  const attestation = record?.attestation
-  if (assessment?.result === undefined || record === null || !attestation) return []
-  const variables = bindVariables({
-    device: record,
-    attestation: { ...attestation, result: assessment.result },
-    request,
-    now,
-  })
+  if (assessment === undefined || (record !== null && !record.attestation)) return []
+  const variables = bindVariables({ ...evidenceOf(record, assessment), request, now })
   return assessment.clauseOutcomes.map(({ clause, scope, severity, status, cause }) => {
     const compiled = rules.policy.clauseById.get(clause)
     if (compiled === undefined) throw new TypeError(`the policy has no clause ${clause}`)
@@ -55,4 +50,14 @@ export function explainClauses(decided: Decided): readonly ExplainedClause[] {
       ...(relief !== undefined && { relief: describeRelief(relief) }),
     }
   })
+}
+
+/** Nothing where no device was demanded and none was named. */
+function evidenceOf(
+  record: Decided['case']['record'],
+  { result }: Assessment,
+): Pick<PolicyInput, 'device' | 'attestation'> {
+  const attestation = record?.attestation
+  if (record === null || !attestation || result === undefined) return {}
+  return { device: record, attestation: { ...attestation, result } }
 }

@@ -13,6 +13,9 @@ export type KeptRequest = {
   readonly shape: string
 }
 
+/** Stands in the place of a device among kept questions that name none; no device has such an id. */
+export const NO_DEVICE_ID = 'none'
+
 /** Names from a variable of a policy on: `['subject', 'properties', 'role']`. */
 export type MemberPath = readonly string[]
 

@@ -1,17 +1,22 @@
 import type { AccessServices } from '../http/access/evaluations.ts'
 import { createBreakGlassAnswers } from '../operations/decide/answer-by-break-glass.ts'
 import { createPolicyAnswers } from '../operations/decide/answer-by-policy.ts'
+import { search } from '../operations/decide/search.ts'
 import { reportShadowDecisions } from '../operations/jobs/report-shadow.ts'
 import type { Services } from './services.ts'
 
 /** What the routes of relying parties work with: both sources of answers. */
 export function accessServices(services: Services): AccessServices {
+  const { sealing, verifyDeviceToken, rules, clock } = services
+  const store = services.store.forUse('decisions')
+  const searching = { store, rules, clock, verifyDeviceToken, searchPageKeys: sealing.searchPage }
   return {
     ...services,
+    search: (request, asked) => search(searching, request, asked),
     publicUrl: services.config.publicUrl,
     answersByPolicy: createPolicyAnswers({
       ...services,
-      store: services.store.forUse('decisions'),
+      store,
       reportShadowDecisions: () => reportShadowDecisions(services),
     }),
     // It has to answer without a store, where a name is one by the keys that are at hand.

@@ -9,6 +9,11 @@ import {
   type VerifiedDeviceToken,
   verifyDeviceToken,
 } from '../access/device-token.ts'
+import {
+  type AuthzenConfiguration,
+  type SignedConfiguration,
+  signConfiguration,
+} from '../access/metadata.ts'
 import { type DecisionFacts, type IssuedReceipt, issueReceipt } from '../access/receipt/receipt.ts'
 import { fromBase64, toBase32 } from '../base/encoding.ts'
 import type { Log } from '../base/log.ts'
@@ -43,6 +48,7 @@ export type KeyServices = {
     readonly serviceContext: PurposeKeys
     readonly ticket: PurposeKeys
     readonly streamHeader: PurposeKeys
+    readonly searchPage: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -52,6 +58,8 @@ export type KeyServices = {
   readonly verifyDeviceTokenOffline: VerifyDeviceToken
   /** Signs what a decision came to, under a fresh id. */
   readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
+  /** What a relying party reads of this decision point, with our signature over it. */
+  readonly signMetadata: (configuration: AuthzenConfiguration) => Promise<SignedConfiguration>
   /** Signs the claims of a security event (RFC 8417). Throws where no stream was ever made. */
   readonly signEvent: (claims: object) => Promise<string>
   /** Makes the first key for security events, if there is none. */
@@ -99,11 +107,13 @@ export async function createKeyServices(input: {
       serviceContext: derivePurposeKeys(secrets, 'service context'),
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
       streamHeader: streamHeaderKeys(secrets),
+      searchPage: derivePurposeKeys(secrets, 'search page'),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
     ...deviceTokens(keyRing, input),
     ...attestationTokens(keyRing, input),
     issueReceipt: receiptIssuer(keyRing, input),
+    signMetadata: metadataSigner(keyRing, input),
     ...securityEvents(keyRing, input),
     ...enrolment(keyRing, input),
   }
@@ -186,6 +196,27 @@ function securityEvents(
       await makeFirstKey({ store, issuer, sealingKeys }, { use, stored: [], now: clock() })
       await keyRing.reread()
     },
+  }
+}
+
+/**
+ * With the keys of receipts: both are what a decision point says to relying parties, verified with the
+ * set that these have anyway, and told apart by their `typ`. A use of keys of its own would be one that
+ * processes of the version before cannot open.
+ */
+function metadataSigner(
+  keyRing: KeyRing,
+  { issuer, clock }: Shared,
+): KeyServices['signMetadata'] {
+  const signed = new WeakMap<SigningKey, SignedConfiguration>()
+  return async (configuration) => {
+    const key = (await keyRing.current()).signingKey('receipt', clock())
+    // Anybody may ask for it, and it says the same until the key changes.
+    const known = signed.get(key)
+    if (known !== undefined) return known
+    const made = await signConfiguration(configuration, { issuer, signer: signerOf(key) })
+    signed.set(key, made)
+    return made
   }
 }
 

@@ -11,6 +11,7 @@ import { prepareRecordedSubmissions } from './devices/recorded-submissions.ts'
 import { prepareRecording } from './devices/recording.ts'
 import { prepareSpentContexts } from './devices/spent-contexts.ts'
 import { prepareTrustRecordReads } from './devices/trust-records.ts'
+import { prepareEntities } from './directory/entities.ts'
 import type { Database } from './drivers/database.ts'
 import type { StoreUse } from './drivers/statement-limits.ts'
 import { prepareControlReads } from './rules/control.ts'
@@ -79,6 +80,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareDeliveries(db)),
     ...withStoreErrors(prepareFleetSummaries(db)),
     ...withStoreErrors(prepareCounts(db)),
+    ...withStoreErrors(prepareEntities(db)),
     ...withStoreErrors({
       async ping() {
         await ping.execute()

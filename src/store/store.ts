@@ -11,6 +11,7 @@ import type { RecordedSubmissions } from './devices/recorded-submissions.ts'
 import type { Recording } from './devices/recording.ts'
 import type { SpentContexts } from './devices/spent-contexts.ts'
 import type { TrustRecordReads } from './devices/trust-records.ts'
+import type { Entities } from './directory/entities.ts'
 import type { StoreUse } from './drivers/statement-limits.ts'
 import type { ControlReads } from './rules/control.ts'
 import type { StoredDocuments } from './rules/documents.ts'
@@ -76,7 +77,8 @@ export type Store = TrustRecordReads &
   Streams &
   Deliveries &
   FleetSummaries &
-  Counts & {
+  Counts &
+  Entities & {
     readonly place: StorePlace
     /**
      * The same store over the connections, and within the time limits, of one use. Where there is one

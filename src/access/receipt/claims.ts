@@ -123,8 +123,13 @@ export const receiptSchema = z.looseObject({
   relief: z.array(reliefSchema),
   /** Rollouts that the device took part in. In pass `audit` the new document did not decide. */
   rollouts: z.array(rolloutSchema),
-  /** Of the RFC 8785 form of `{subject, action, resource, context}` as they were evaluated. */
+  /** Of the RFC 8785 form of `{subject, action, resource, context}` as the caller sent them. */
   request_digest: digest,
+  /**
+   * Of the RFC 8785 form of a `DirectoryInput`; absent where the entity directory was not asked, as
+   * where the policy reads nothing of it.
+   */
+  directory_digest: digest.optional(),
   policy_hash: digest,
   reference_values_hash: digest,
   /** Whether evidence counted only if its hardware was vouched for: documents and configuration said so. */

@@ -3,7 +3,8 @@ import type { AttestationClaims } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
 import { nameDocument } from '../../base/document-hash.ts'
 import { asAttestationPolicyHash } from '../../evidence/token/attestation-token.ts'
-import type { EvaluationRequest } from '../evaluation-request.ts'
+import type { Directory, EntityProperties } from '../directory.ts'
+import { type EvaluationRequest, isMembers } from '../evaluation-request.ts'
 import type { RecordedAttestation, TrustRecord } from '../trust-record.ts'
 import { instant } from './claims.ts'
 
@@ -30,6 +31,15 @@ const evidenceSchema = z.strictObject({
 
 const documentSchema = z.record(z.string(), z.unknown())
 
+/** Null-safe for members of any name, as properties have them. */
+const propertiesSchema = z.custom<EntityProperties>(isMembers, 'must be an object')
+
+const directorySchema = z.strictObject({
+  subject: propertiesSchema.optional(),
+  resource: propertiesSchema.optional(),
+  action: propertiesSchema.optional(),
+})
+
 /**
  * All that a decision was made from, as it is exported for whoever recomputes it. Documents are
  * those that the receipt names by hash; `request` is the AuthZEN question as it was sent (of a
@@ -41,12 +51,17 @@ export const inputsSchema = z.strictObject({
   policy: documentSchema,
   reference_values: documentSchema,
   request: documentSchema,
+  /** What the entity directory said where the request says nothing; absent where it was not asked. */
+  directory: directorySchema.optional(),
 })
 
 export type ReceiptInputs = z.infer<typeof inputsSchema>
 
 /** What a decision reads of a device beside its attestation: verdict and clauses, nothing else. */
 export type DeviceInput = z.infer<typeof deviceSchema>
+
+/** What a decision reads of the entity directory: the properties of what the question is about. */
+export type DirectoryInput = z.infer<typeof directorySchema>
 
 /** What a decision reads of the last accepted attestation. */
 export type EvidenceInput = z.infer<typeof evidenceSchema>
@@ -122,7 +137,12 @@ export function digestInput(input: object): string | undefined {
   return nameDocument(input)?.hash
 }
 
-/** The digest of a question as it is evaluated: with the members that it may leave out. */
+/** The digest of what the directory said; `undefined` where it was not asked. */
+export function digestDirectory(directory: Directory | undefined): string | undefined {
+  return directory === undefined ? undefined : digestInput(directory)
+}
+
+/** The digest of a question as it was sent, with the members that it may leave out. */
 export function digestRequest(request: EvaluationRequest): string | undefined {
   const { subject, action, resource, context } = request
   return digestInput({ subject, action, resource, context })

@@ -3,9 +3,10 @@ import type { Rollout } from '../../rollout/rollout.ts'
 import { assess } from '../assess.ts'
 import { type JwsSigner, signCompactJws } from '../compact-jws.ts'
 import type { Decided } from '../decide.ts'
+import type { Directory } from '../directory.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
-import { describeDevice, describeEvidence, digestInput } from './inputs.ts'
+import { describeDevice, describeEvidence, digestDirectory, digestInput } from './inputs.ts'
 import { MAX_RECEIPT_CAUSE_CHARS } from './limits.ts'
 
 /**
@@ -25,6 +26,8 @@ export type DecisionToDescribe = {
   readonly decided: Decided
   /** `digestRequest` of its request. */
   readonly requestDigest: string
+  /** What the request was completed with; `undefined` where the directory was not asked. */
+  readonly directory: Directory | undefined
   /** Open rollouts that the device took part in. */
   readonly trials: readonly Trial[]
 }
@@ -48,10 +51,11 @@ export function describeDecision({ decided, ...input }: DecisionToDescribe): Dec
       return { rollout_id: rolloutId, kind, pass, stage }
     }),
     request_digest: input.requestDigest,
+    ...(input.directory !== undefined && { directory_digest: digestDirectory(input.directory) }),
     policy_hash: rules.policy.hash,
     reference_values_hash: rules.referenceValues.hash,
     hardware_required: rules.referenceValues.requiresHardware,
-    clauses: record === null ? [] : describeClauses(decided, record),
+    clauses: describeClauses(decided),
     ...(record !== null && describeRecord(record)),
   }
 }
@@ -92,9 +96,11 @@ function recordDigest(input: object): string {
 }
 
 /** A question that a token of before denied is held against no clause by the decision, but here. */
-function describeClauses(decided: Decided, record: TrustRecord): ClauseResult[] {
-  const { rules, request, now } = decided.case
-  const { clauseOutcomes } = decided.assessment ?? assess({ ...rules, record, request, now })
+function describeClauses(decided: Decided): ClauseResult[] {
+  const { rules, record, request, now } = decided.case
+  const assessment =
+    decided.assessment ?? (record === null ? undefined : assess({ ...rules, record, request, now }))
+  const clauseOutcomes = assessment?.clauseOutcomes ?? []
   return clauseOutcomes.map(({ clause, status, cause }) => {
     const told = cause && describeCause(cause, rules.policy.clauseById.get(clause))
     return { id: clause, status, ...(told && { cause: told }) }

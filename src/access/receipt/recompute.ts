@@ -6,10 +6,18 @@ import type { Documents } from '../assess.ts'
 import { type Decision, decide } from '../decide.ts'
 import { deviceOfRequest, deviceTokenOf } from '../device-of-request.ts'
 import { type VerifiedDeviceToken, verifyDeviceToken } from '../device-token.ts'
+import { completeRequest, type Directory } from '../directory.ts'
 import { type EvaluationRequest, parseEvaluation } from '../evaluation-request.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { gracesOfClaim, reliefsOfClaim } from './claims.ts'
-import { digestInput, digestRequest, inputsSchema, recordOfInputs } from './inputs.ts'
+import {
+  type DirectoryInput,
+  digestDirectory,
+  digestInput,
+  digestRequest,
+  inputsSchema,
+  recordOfInputs,
+} from './inputs.ts'
 import type { ReceiptKeys } from './keys.ts'
 import { MAX_TOKEN_LEAD_MS } from './limits.ts'
 import { describeDecision } from './receipt.ts'
@@ -46,7 +54,9 @@ type Read<T> = Result<T, RecomputeFailure>
 type Case = {
   readonly rules: Documents
   readonly record: TrustRecord | null
+  /** As it was sent. */
   readonly request: EvaluationRequest
+  readonly directory: Directory | undefined
 }
 
 /**
@@ -65,25 +75,26 @@ export async function recomputeReceipt(input: {
   const { receipt, keys } = input
   const read = readCase(receipt, input.inputs)
   if (!read.ok) return read
-  const { rules, record, request } = read.value
+  const { rules, record, request: sent, directory } = read.value
   const now = new Date(receipt.claims.decided_at)
   const reliefs = reliefsOfClaim(receipt.claims.reliefs)
   // Who took part in which rollout decided nothing beyond the documents, which are named.
   const trials = receipt.claims.rollouts.map(({ rollout_id, ...rest }) => {
     return { rolloutId: rollout_id, ...rest }
   })
-  const token = await readToken(receipt, request, keys)
-  const named = deviceOfRequest({ subject: request.subject, tokenDeviceId: deviceIdIn(token) })
+  const token = await readToken(receipt, sent, keys)
+  const named = deviceOfRequest({ subject: sent.subject, tokenDeviceId: deviceIdIn(token) })
   const name = named.ok ? named.value : null
   if (record !== null && name !== record.deviceId) {
     const told = { member: 'device_id', receipt: record.deviceId, recomputed: name }
     return err({ reason: 'receipt_decision_differs', ...told })
   }
   const unnamed = named.ok ? undefined : named.failure.reason
+  const request = completeRequest(sent, directory ?? {})
   const asked = { rules, record, request, token: token ?? undefined, unnamed, reliefs, now }
   const decided = decide(asked)
   const requestDigest = receipt.claims.request_digest
-  const facts = describeDecision({ decided, requestDigest, trials })
+  const facts = describeDecision({ decided, requestDigest, directory, trials })
   const difference = findDifference(receipt.payload, facts)
   return difference === undefined ? ok(decided.decision) : err(difference)
 }
@@ -97,12 +108,14 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
   }
   const inputs = parsed.data
   const { device, evidence } = inputs
+  const directory = inputs.directory && withoutUndefined(inputs.directory)
   const request = parseEvaluation(inputs.request)
   if (!request.ok) return malformed('request', request.failure.message)
   const digests: readonly (readonly [string, keyof typeof claims, string | undefined])[] = [
     ['policy', 'policy_hash', digestInput(inputs.policy)],
     ['reference_values', 'reference_values_hash', digestInput(inputs.reference_values)],
     ['request', 'request_digest', digestRequest(request.value)],
+    ['directory', 'directory_digest', digestDirectory(directory)],
     ['device', 'device_digest', device === null ? undefined : digestInput(device)],
     ['evidence', 'evidence_digest', evidence === null ? undefined : digestInput(evidence)],
   ]
@@ -128,7 +141,17 @@ function readCase({ claims }: VerifiedReceipt, json: unknown): Read<Case> {
             key: claims.device_key,
           }),
     request: request.value,
+    directory,
   })
+}
+
+/** The form has an absent member and one that is undefined alike. */
+function withoutUndefined({ subject, resource, action }: DirectoryInput): Directory {
+  return {
+    ...(subject !== undefined && { subject }),
+    ...(resource !== undefined && { resource }),
+    ...(action !== undefined && { action }),
+  }
 }
 
 function malformed(at: string, because: string): Read<never> {

@@ -95,6 +95,10 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'Lint it: npm run -s countersign -- policy lint.',
   ),
   policy_clause_repeated: explain('Two clauses have one id.', 'Rename one.'),
+  policy_device_not_of_request: explain(
+    'Whether a device is demanded reads more than the request.',
+    'Let it read subject, resource, action and context alone.',
+  ),
   reference_values_invalid: explain('The reference values are none.', 'Lint them.'),
   reference_values_over_limit: explain('The reference values are too many.', 'Lint them.'),
   policy_tests_invalid: explain('The tests of the policy cannot be read.', 'Mend what is named.'),

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { parseEvaluation } from '../../access/evaluation-request.ts'
 import { parseEvaluations } from '../../access/evaluations-request.ts'
-import { describeDecisionPoint, EVALUATION_PATH, EVALUATIONS_PATH } from '../../access/metadata.ts'
+import { EVALUATION_PATH, EVALUATIONS_PATH } from '../../access/metadata.ts'
 import { ok } from '../../base/result.ts'
 import type { OpenBreakGlass } from '../../operations/decide/answer-by-break-glass.ts'
 import { answerBatch } from '../../operations/decide/batch.ts'
@@ -9,16 +9,17 @@ import { type AnswerSource, answerQuestion } from '../../operations/decide/quest
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerAuthzenError, answerAuthzenFailure } from '../errors/authzen-error.ts'
 import { type ClientServices, requireClient } from '../middleware/api-client.ts'
-import { answerPublic } from '../public-document.ts'
 import { readJson } from '../read-json.ts'
+import { type MetadataServices, metadataRoutes } from './metadata.ts'
+import { type SearchServices, searchRoutes } from './search.ts'
 
 /** What the routes of relying parties work with. */
-export type AccessServices = ClientServices & {
-  /** Of this decision point. */
-  readonly publicUrl: string
-  readonly answersByPolicy: AnswerSource
-  readonly openBreakGlass: OpenBreakGlass
-}
+export type AccessServices = ClientServices &
+  SearchServices &
+  MetadataServices & {
+    readonly answersByPolicy: AnswerSource
+    readonly openBreakGlass: OpenBreakGlass
+  }
 
 export const BREAK_GLASS_HEADER = 'break-glass'
 
@@ -30,7 +31,7 @@ const EVALUATIONS: Endpoint = { maxBytes: 512 * 1024, parse: parseEvaluations }
 
 /** OpenID AuthZEN Authorization API 1.0: we are the PDP. */
 export function evaluationRoutes(services: AccessServices): Hono<HttpEnv> {
-  const { answersByPolicy, openBreakGlass, publicUrl } = services
+  const { answersByPolicy, openBreakGlass } = services
   const app = new Hono<HttpEnv>()
   const client = requireClient(services, 'access.evaluate', answerAuthzenError)
 
@@ -41,9 +42,8 @@ export function evaluationRoutes(services: AccessServices): Hono<HttpEnv> {
   app.route('/', breakGlassRoutes(openBreakGlass))
   app.post(EVALUATION_PATH, client, (c) => answerClient(c, EVALUATION))
   app.post(EVALUATIONS_PATH, client, (c) => answerClient(c, EVALUATIONS))
-
-  const metadata = describeDecisionPoint(publicUrl)
-  app.get('/.well-known/authzen-configuration', (c) => answerPublic(c, metadata))
+  app.route('/', searchRoutes(services))
+  app.route('/', metadataRoutes(services))
   return app
 }
 

@@ -1,5 +1,7 @@
 import type { BreakGlassFailure } from '../../access/break-glass/failure.ts'
 import type { AuthzenBatchFailure } from '../../access/evaluations-request.ts'
+import type { SearchRequestFailure } from '../../access/search-request.ts'
+import type { PageTokenFailure } from '../../operations/decide/page-token.ts'
 import type { HttpContext } from '../environment.ts'
 import type { RequestFailure } from '../read-json.ts'
 import { statusOf } from './problem.ts'
@@ -9,7 +11,9 @@ import type { SharedCode } from './problem-code.ts'
 /** Why there is no decision. A denial is none of these: it is an answer (AuthZEN §5.5). */
 export type AuthzenErrorCode = SharedCode | OwnCode
 
-type OwnCode = AuthzenBatchFailure['reason'] | BreakGlassFailure['reason']
+type OwnCode = OwnFailure['reason']
+
+type OwnFailure = AuthzenBatchFailure | BreakGlassFailure | SearchRequestFailure | PageTokenFailure
 
 /** AuthZEN §10.1.2. Who shows a break-glass token has to see that it opened nothing: 403. */
 export const AUTHZEN_ANSWERS: Readonly<Record<OwnCode, ProblemAnswer>> = {
@@ -38,6 +42,17 @@ export const AUTHZEN_ANSWERS: Readonly<Record<OwnCode, ProblemAnswer>> = {
     'The request asks for too many evaluations.',
     'Ask in several requests.',
   ),
+  search_of_devices: problem(
+    400,
+    'Devices are not searched for.',
+    'Ask about one device by its id, in an evaluation.',
+  ),
+  page_token_refused: problem(
+    400,
+    'The token of the page is not one of this caller and this search.',
+    'Ask again as for the page before, with nothing changed but the token.',
+  ),
+  page_token_expired: problem(400, 'The token of the page has expired.', 'Begin the search anew.'),
   break_glass_not_configured: problem(
     403,
     'Break-glass is not configured here.',
@@ -103,7 +118,7 @@ export function answerAuthzenError(
 /** Answers with a failure in its own words; a break-glass token is told the reason alone. */
 export function answerAuthzenFailure(
   c: HttpContext,
-  failure: RequestFailure | AuthzenBatchFailure | BreakGlassFailure,
+  failure: RequestFailure | OwnFailure,
 ): Response {
   const { reason } = failure
   if ('detail' in failure) return answerAuthzenError(c, reason, failure.detail)

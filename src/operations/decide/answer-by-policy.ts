@@ -1,4 +1,6 @@
 import { type Decision, decide } from '../../access/decide.ts'
+import { completeRequest, type Directory } from '../../access/directory.ts'
+import { NO_DEVICE_ID } from '../../access/kept-request.ts'
 import { readReceiptOrder } from '../../access/receipt/order.ts'
 import {
   type DecisionFacts,
@@ -9,10 +11,9 @@ import type { TrustRecord } from '../../access/trust-record.ts'
 import { describeFault, type Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { ok } from '../../base/result.ts'
-import type { InForceRevision } from '../../store/devices/trust-records.ts'
-import type { Store } from '../../store/store.ts'
-import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
+import type { RulesInForce } from '../release/rules-in-force.ts'
 import type { DecisionLog } from './decision-log.ts'
+import { type FactsDependencies, findFacts } from './facts.ts'
 import {
   type AnswerSource,
   type Asked,
@@ -24,8 +25,8 @@ import type { QuestionRecord } from './question-record.ts'
 import type { ShadowDecisions } from './shadow.ts'
 
 export type PolicyAnswersDependencies = {
-  readonly store: Pick<Store, 'trustRecord' | 'trustRecords'>
-  readonly rules: Pick<RulesReader, 'at'>
+  readonly store: FactsDependencies['store']
+  readonly rules: FactsDependencies['rules']
   readonly verifyDeviceToken: VerifyDeviceToken
   /** Signs what a decision came to, under a fresh id. */
   readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
@@ -40,9 +41,9 @@ export type PolicyAnswersDependencies = {
 }
 
 /**
- * Answers by the policy that is in force for the device, over its trust record. Records and the
- * revision of what is in force are read in one statement; nothing is written but what is seen of
- * rollouts, now and then.
+ * Answers by the policy that is in force for the device, over its trust record and what the entity
+ * directory says. Records, entities and the revision of what is in force are read in one statement
+ * (`findFacts`); nothing is written but what is seen of rollouts, now and then.
  */
 export function createPolicyAnswers(dependencies: PolicyAnswersDependencies): AnswerSource {
   const { verifyDeviceToken } = dependencies
@@ -54,39 +55,17 @@ export function createPolicyAnswers(dependencies: PolicyAnswersDependencies): An
       return ok({ request, ...named, requestDigest: order.value })
     },
     async begin(questions, asked) {
-      const { revision, recordOf } = await findRecords(dependencies.store, questions)
-      const rulesInForce = await dependencies.rules.at(revision)
+      const { rulesInForce, recordOf, directoryOf } = await findFacts(dependencies, questions)
       return {
         answer: async (question) => {
-          const record = recordOf(question)
-          return ok(await decideOne(dependencies, { question, record, rulesInForce, asked }))
+          const [record, directory] = [recordOf(question), directoryOf(question)]
+          return ok(
+            await decideOne(dependencies, { question, record, directory, rulesInForce, asked }),
+          )
         },
         end: () => reportIfDue(dependencies),
       }
     },
-  }
-}
-
-type Found = {
-  readonly revision: InForceRevision
-  readonly recordOf: (question: Question) => TrustRecord | null
-}
-
-async function findRecords(
-  store: PolicyAnswersDependencies['store'],
-  questions: readonly Question[],
-): Promise<Found> {
-  const ids = questions.flatMap(({ device }) => (device.ok ? [device.value] : []))
-  const [only] = ids
-  if (only !== undefined && questions.length === 1) {
-    const found = await store.trustRecord(only)
-    return { revision: found, recordOf: () => found.record }
-  }
-  // Without a device the revision alone is read: what is in force names the answer all the same.
-  const found = await store.trustRecords([...new Set(ids)])
-  return {
-    revision: found,
-    recordOf: ({ device }) => (device.ok ? (found.records.get(device.value) ?? null) : null),
   }
 }
 
@@ -95,30 +74,40 @@ async function decideOne(
   input: {
     readonly question: Question
     readonly record: TrustRecord | null
+    readonly directory: Directory | undefined
     readonly rulesInForce: RulesInForce
     readonly asked: Asked
   },
 ): Promise<Decision> {
-  const { question, record, rulesInForce, asked } = input
-  const { request, device, token, requestDigest } = question
+  const { question, record, directory, rulesInForce, asked } = input
+  const { request: sent, device, token, requestDigest } = question
   const { metrics, questions, decisionLog, shadow, clock } = dependencies
   const now = clock()
   const { rules, reliefs, trials } = rulesInForce.rulesFor(record, now)
   const unnamed = device.ok ? undefined : device.failure.reason
+  const request = directory === undefined ? sent : completeRequest(sent, directory)
   const decided = decide({ rules, record, request, token, unnamed, reliefs, now }, asked)
   const { decision, context } = decided.decision
   metrics.decisions.inc({ decision: String(decision), verdict: context.verdict })
   for (const { kind } of context.relief ?? []) metrics.relieved.inc({ kind })
   if (trials.length > 0) shadow.observe({ decided, trials, rulesInForce })
   const { clientId } = asked
-  if (record !== null && clientId !== null) {
-    questions.note({ clientId, deviceId: record.deviceId, request, now })
+  // Kept as it was sent: what the directory says of it may be another thing when it is replayed.
+  if (clientId !== null && (record !== null || unnamed === 'device_not_named')) {
+    questions.note({ clientId, deviceId: record?.deviceId ?? NO_DEVICE_ID, request: sent, now })
   }
   const receipt =
     requestDigest === undefined
       ? undefined
-      : await dependencies.issueReceipt(describeDecision({ decided, requestDigest, trials }))
-  decisionLog.note({ request, asked, answer: decided.decision, receiptId: receipt?.receiptId })
+      : await dependencies.issueReceipt(
+          describeDecision({ decided, requestDigest, directory, trials }),
+        )
+  decisionLog.note({
+    request: sent,
+    asked,
+    answer: decided.decision,
+    receiptId: receipt?.receiptId,
+  })
   return receipt === undefined ? decided.decision : withReceipt(decided.decision, receipt)
 }
 

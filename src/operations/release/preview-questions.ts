@@ -1,10 +1,20 @@
 import type { Documents } from '../../access/assess.ts'
+import { DEVICE_PROPERTIES } from '../../access/device-of-request.ts'
+import {
+  completeRequest,
+  type DirectoryEntries,
+  directoryOf,
+  type EntityKind,
+  entitiesOf,
+} from '../../access/directory.ts'
+import { NO_DEVICE_ID } from '../../access/kept-request.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { type Attested, isAttested } from '../../replay/preview/compare.ts'
 import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { createQuestionReplay } from '../../replay/questions/replay.ts'
 import type { QuestionsSummary } from '../../replay/questions/summary.ts'
 import type { Store } from '../../store/store.ts'
+import type { KeptQuestion } from '../../store/system/questions.ts'
 
 /** Questions of each topic, and of all. */
 const REPLAYED = { perTopic: 200, most: 5_000, least: 500 } as const
@@ -34,6 +44,7 @@ export async function replayQuestions(
   const counted = await store.questionTopics()
   const topics = counted.map(({ about, ...topic }) => ({ ...topic, ...about }))
   const replay = createQuestionReplay({ ...rules, topics })
+  const kinds = new Set([input.inForce, input.candidate].flatMap(readByPolicy))
   const { perTopic, most, least } = REPLAYED
   const answered = Math.floor(MOST_ANSWERS / replay.timesEach)
   const page = { perTopic, most: Math.min(most, Math.max(least, answered)) }
@@ -44,12 +55,29 @@ export async function replayQuestions(
     signal?.throwIfAborted()
     const batch = questions.slice(first, first + RECORDS_A_READ)
     const ids = [...new Set(batch.map(({ deviceId }) => deviceId))]
-    const { records } = await store.trustRecords(ids)
+    const names = batch.flatMap(({ request }) => entitiesOf(request, kinds))
+    const { records, entries = NO_ENTRIES } = await store.trustRecords(ids, names)
     await visitInSlices(batch, (one) => {
-      const record = records.get(one.deviceId)
-      const isLeftOut = record !== undefined && isAttested(record) && !concerns(record)
-      replay.add(one, isLeftOut ? undefined : record)
+      const record = one.deviceId === NO_DEVICE_ID ? null : records.get(one.deviceId)
+      const isLeftOut =
+        record !== undefined && record !== null && isAttested(record) && !concerns(record)
+      const directory = directoryOf(one.request, kinds, entries)
+      const request = saidMore(one) ? one.request : completeRequest(one.request, directory)
+      replay.add({ ...one, request }, isLeftOut ? undefined : record)
     })
   }
   return replay.summary()
+}
+
+const NO_ENTRIES: DirectoryEntries = new Map()
+
+/** Properties were sent that are not kept: the directory had no say then. */
+function saidMore({ leftOut }: KeptQuestion): boolean {
+  return leftOut.some(([, properties, name]) => {
+    return properties === 'properties' && name !== undefined && !DEVICE_PROPERTIES.has(name)
+  })
+}
+
+function readByPolicy({ policy }: Documents): EntityKind[] {
+  return [...policy.directoryRoots]
 }

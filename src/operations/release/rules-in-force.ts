@@ -1,4 +1,5 @@
 import type { Documents } from '../../access/assess.ts'
+import type { EntityKind } from '../../access/directory.ts'
 import type { Reliefs } from '../../access/relief.ts'
 import {
   demandHardware,
@@ -29,6 +30,11 @@ import type { CheckedDocument } from './check-document.ts'
  */
 export type RulesReader = {
   readonly at: (revision: InForceRevision) => RulesInForce | Promise<RulesInForce>
+  /**
+   * What of the entity directory any policy may read, as far as is known here without a read. Whoever goes
+   * by it looks at `RulesInForce.directoryKinds` once that is read: a change may have come between.
+   */
+  readonly directoryKinds: () => ReadonlySet<EntityKind>
   /** For a caller that has read no record yet. May be older than the last change by `maxAgeMs`. */
   readonly recent: () => Promise<RulesInForce>
   readonly ofHashes: (hashes: ActiveHashes) => Documents | Promise<Documents>
@@ -54,6 +60,8 @@ export type RulesInForce = {
   readonly referenceValues: readonly ReferenceValues[]
   /** Whether a device has to be read before it can be said what decides for it. */
   readonly dependsOnLabels: boolean
+  /** What of the entity directory any of the policies may read, whoever they decide for. */
+  readonly directoryKinds: ReadonlySet<EntityKind>
 }
 
 export type DeviceRules = {
@@ -92,6 +100,7 @@ export function createRulesReader(
 
   return {
     at,
+    directoryKinds: () => latest?.rulesInForce.directoryKinds ?? NO_KINDS,
     ofHashes: documents.rulesOf,
     keep(document) {
       documents.keep(document)
@@ -106,6 +115,8 @@ export function createRulesReader(
     },
   }
 }
+
+const NO_KINDS: ReadonlySet<EntityKind> = new Set()
 
 type CompiledDocuments = ReturnType<typeof createDocuments>
 
@@ -141,6 +152,7 @@ async function steerBy(
     rulesOf,
     referenceValues: [...values.values()],
     dependsOnLabels: dependsOnLabels(control),
+    directoryKinds: new Set([...policies.values()].flatMap((one) => [...one.directoryRoots])),
   }
 }
 

@@ -7,7 +7,7 @@ import {
   type Expression,
   type ExpressionFailure,
 } from '../language/expression.ts'
-import { REQUEST_ROOTS, type RootName } from '../language/variables.ts'
+import { EVIDENCE_ROOTS, REQUEST_ROOTS, type RootName } from '../language/variables.ts'
 import { MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
 import {
   type ClauseDocument,
@@ -16,7 +16,13 @@ import {
   type Severity,
   type Texts,
 } from './document.ts'
-import { type ClockUse, clockUseOf, dependsOnAppraisal } from './reads.ts'
+import {
+  type ClockUse,
+  clockUseOf,
+  type DirectoryRoot,
+  dependsOnAppraisal,
+  directoryRootsOf,
+} from './reads.ts'
 
 /** A policy that is ready to be evaluated. Immutable, and named by the hash of its document. */
 export type CompiledPolicy = {
@@ -29,6 +35,10 @@ export type CompiledPolicy = {
   readonly clauseById: ReadonlyMap<string, CompiledClause>
   /** Whether the verdict on a device needs more than its attestation: a clause reads `device`. */
   readonly usesDevice: boolean
+  /** When a question has to name a device; undefined where it always has to. */
+  readonly deviceCondition: Expression | undefined
+  /** The variables whose `properties` it may read: what a directory is asked for. */
+  readonly directoryRoots: ReadonlySet<DirectoryRoot>
 }
 
 export type CompiledClause = {
@@ -56,6 +66,8 @@ export type CompiledClause = {
   readonly namesAllDates: boolean
   /** Reference values can change what it says. */
   readonly readsAppraisal: boolean
+  /** `when` or `require` reads `device` or `attestation`. */
+  readonly readsEvidence: { readonly when: boolean; readonly require: boolean }
   /** Equal for clauses that say the same of the same input, in whatever documents they are. */
   readonly logic: string
 }
@@ -67,13 +79,20 @@ export const POLICY_REASONS = [
   'policy_document_invalid',
   'policy_over_limit',
   'policy_clause_repeated',
+  'policy_device_not_of_request',
 ] as const
 
 export type PolicyFailure =
   | { readonly reason: 'policy_document_invalid'; readonly problems: readonly DocumentProblem[] }
   | { readonly reason: 'policy_over_limit'; readonly maxChars: number }
   | { readonly reason: 'policy_clause_repeated'; readonly clause: string }
+  /** Whether a device is demanded hangs on the request alone: not on the device, nor on the time. */
+  | { readonly reason: 'policy_device_not_of_request'; readonly root: RootName }
   | ClauseFailure
+  | DeviceConditionFailure
+
+/** What is wrong with the expression that says for which questions a device is demanded. */
+export type DeviceConditionFailure = ExpressionFailure & { readonly member: 'device' }
 
 /** An expression failure and the clause and member that it is in. */
 export type ClauseFailure = ExpressionFailure & {
@@ -98,6 +117,8 @@ export function compilePolicy(json: unknown): Result<CompiledPolicy, PolicyFailu
   if (named.canonical.length > MAX_POLICY_DOCUMENT_CHARS) {
     return err({ reason: 'policy_over_limit', maxChars: MAX_POLICY_DOCUMENT_CHARS })
   }
+  const condition = compileDeviceCondition(document.device)
+  if (!condition.ok) return condition
   const clauses: CompiledClause[] = []
   const clauseById = new Map<string, CompiledClause>()
   for (const clause of document.clauses) {
@@ -111,7 +132,28 @@ export function compilePolicy(json: unknown): Result<CompiledPolicy, PolicyFailu
   }
   const deviceClauses = clauses.filter(({ scope }) => scope === 'device')
   const usesDevice = deviceClauses.some((clause) => readsRoot(clause, 'device'))
-  return ok({ hash: named.hash, document, clauses, deviceClauses, clauseById, usesDevice })
+  const expressions = [
+    ...(condition.value === undefined ? [] : [condition.value]),
+    ...clauses.flatMap(({ when, require }) => (when === undefined ? [require] : [when, require])),
+  ]
+  return ok({
+    ...{ hash: named.hash, document, clauses, deviceClauses, clauseById, usesDevice },
+    deviceCondition: condition.value,
+    directoryRoots: directoryRootsOf(expressions),
+  })
+}
+
+/** The word in the place of a condition that every question has to name a device. */
+export const DEVICE_ALWAYS = 'always'
+
+function compileDeviceCondition(
+  source: string | undefined,
+): Result<Expression | undefined, PolicyFailure> {
+  if (source === undefined || source === DEVICE_ALWAYS) return ok(undefined)
+  const compiled = compileExpression(source)
+  if (!compiled.ok) return err({ ...compiled.failure, member: 'device' })
+  const root = [...compiled.value.roots].find((one) => !REQUEST_ROOTS.has(one))
+  return root === undefined ? compiled : err({ reason: 'policy_device_not_of_request', root })
 }
 
 function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFailure> {
@@ -145,10 +187,18 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     clock: clockUseOf({ when, require }),
     namesAllDates: require.namesAllDates && when?.namesAllDates !== false,
     readsAppraisal: dependsOnAppraisal({ when, require }),
+    readsEvidence: {
+      when: when !== undefined && readsEvidence(when),
+      require: readsEvidence(require),
+    },
     logic: JSON.stringify([when?.source, require.source]),
   })
 }
 
 function readsRoot({ when, require }: CompiledClause, root: RootName): boolean {
   return require.roots.has(root) || when?.roots.has(root) === true
+}
+
+function readsEvidence({ roots }: Expression): boolean {
+  return [...roots].some((root) => EVIDENCE_ROOTS.has(root))
 }

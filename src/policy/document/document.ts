@@ -56,6 +56,11 @@ const clauseSchema = z.strictObject({
 export const policySchema = z.strictObject({
   name: z.string().min(1).max(MAX_POLICY_NAME_CHARS),
   description: z.string().max(MAX_DESCRIPTION_CHARS).optional(),
+  /**
+   * For which questions a device is demanded: `always`, which is so without it, or a condition in CEL over
+   * the request.
+   */
+  device: expressionSchema.optional(),
   clauses: z.array(clauseSchema).min(1).max(MAX_CLAUSES),
 })
 

@@ -1,6 +1,11 @@
 import { EVIDENCE_TIMES } from '../language/clock-readings.ts'
 import type { Expression } from '../language/expression.ts'
 
+/** The variables of a policy whose `properties` an entity directory can stand in for. */
+export const DIRECTORY_ROOTS = ['subject', 'resource', 'action'] as const
+
+export type DirectoryRoot = (typeof DIRECTORY_ROOTS)[number]
+
 type Sources = {
   readonly when: { readonly source: string } | undefined
   readonly require: { readonly source: string }
@@ -66,4 +71,12 @@ export function goesByHour(clause: Sources & { readonly clock: ClockUse }): bool
 
 function namesAccessor({ when, require }: Sources, accessor: RegExp): boolean {
   return accessor.test(`${when?.source ?? ''} ${require.source}`)
+}
+
+/** The variables whose `properties` any of these expressions may read. */
+export function directoryRootsOf(expressions: readonly Expression[]): ReadonlySet<DirectoryRoot> {
+  const reading = expressions.filter((require) =>
+    mayName({ when: undefined, require }, ['properties']),
+  )
+  return new Set(DIRECTORY_ROOTS.filter((root) => reading.some(({ roots }) => roots.has(root))))
 }

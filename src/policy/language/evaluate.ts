@@ -1,6 +1,6 @@
 import type { ClauseScope, CompiledClause, CompiledPolicy } from '../document/compile.ts'
 import type { Severity } from '../document/document.ts'
-import { bindVariables, type PolicyInput, type Variables } from './input.ts'
+import { bindVariables, type PolicyInput, type RequestFacts, type Variables } from './input.ts'
 
 /** What one clause says about one device, or about one request that concerns it. */
 export type ClauseOutcome = {
@@ -55,6 +55,36 @@ export function evaluatePolicy(
     const known = options.known?.get(clause.logic) ?? judgeClause(clause, variables)
     return outcomeOf(clause, known, now)
   })
+}
+
+/** What a clause that reads the device says where there is none. */
+const NO_DEVICE = 'No device'
+
+/**
+ * Evaluates all clauses for a question that names no device. What reads `device` or `attestation` is
+ * undecidable as a whole, whatever else stands beside it in the expression: `||` makes up for no device.
+ * Such a clause is passed over only where a `when` that reads neither of them says so.
+ */
+export function evaluateWithoutDevice(
+  policy: CompiledPolicy,
+  { request, now }: Required<Pick<PolicyInput, 'request' | 'now'>>,
+): readonly ClauseOutcome[] {
+  const variables = bindVariables({ request, now })
+  return policy.clauses.map((clause) => {
+    const { when, require } = clause.readsEvidence
+    const judged = when ? undecidable(NO_DEVICE) : judgeClause(clause, variables)
+    const isPassedOver = judged.status === 'not_applicable'
+    return outcomeOf(clause, require && !isPassedOver ? undecidable(NO_DEVICE) : judged, now)
+  })
+}
+
+/** Whether a question has to name a device: unless the policy says no, beyond doubt. */
+export function demandsDevice(
+  { deviceCondition }: Pick<CompiledPolicy, 'deviceCondition'>,
+  { subject, resource, action, context }: RequestFacts,
+): boolean {
+  if (deviceCondition === undefined) return true
+  return deviceCondition.evaluate({ subject, resource, action, context }) !== false
 }
 
 /** What one clause says, by itself, at the time of the input. */

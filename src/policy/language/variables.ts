@@ -89,11 +89,17 @@ export const POLICY_TYPES: Readonly<Record<string, TypeFields>> = {
   Entity: {
     type: { type: 'string', meaning: 'AuthZEN type.' },
     id: { type: 'string', meaning: 'AuthZEN id.' },
-    properties: { type: DYNAMIC_MAP, meaning: 'What the caller says about it.' },
+    properties: {
+      type: DYNAMIC_MAP,
+      meaning: 'What the caller says about it, or where that is nothing the entity directory.',
+    },
   },
   Action: {
     name: { type: 'string', meaning: 'AuthZEN action name.' },
-    properties: { type: DYNAMIC_MAP, meaning: 'What the caller says about it.' },
+    properties: {
+      type: DYNAMIC_MAP,
+      meaning: 'What the caller says about it, or where that is nothing the entity directory.',
+    },
   },
 }
 
@@ -117,6 +123,9 @@ export const REQUEST_ROOTS: ReadonlySet<RootName> = new Set<RootName>([
   'action',
   'context',
 ])
+
+/** What only a device can say. */
+export const EVIDENCE_ROOTS: ReadonlySet<RootName> = new Set<RootName>(['device', 'attestation'])
 
 export function isRootName(name: string): name is RootName {
   return Object.hasOwn(POLICY_VARIABLES, name)

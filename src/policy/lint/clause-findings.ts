@@ -22,7 +22,7 @@ export type LintedClause = {
 }
 
 export type LintedExpression = {
-  readonly member: 'when' | 'require'
+  readonly member: 'when' | 'require' | 'device'
   readonly node: JsonNode
   /** Absent when it does not compile. */
   readonly ast: ASTNode | undefined
@@ -58,7 +58,7 @@ function textOf(node: JsonNode | undefined): string | undefined {
 }
 
 /** What is empty or too long is for the schema to tell. */
-function readExpression(
+export function readExpression(
   clause: JsonNode,
   member: LintedExpression['member'],
   text: string,

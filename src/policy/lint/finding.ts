@@ -12,6 +12,8 @@ export const LINT_CODES = [
   'document_text_unstorable',
   ...EXPRESSION_REASONS,
   'policy_clause_repeated',
+  'policy_device_not_always',
+  'policy_device_not_of_request',
   'policy_clause_duplicate',
   'policy_clause_constant',
   'policy_clause_denies_all',

@@ -45,6 +45,14 @@ export const LINT_EXPLANATIONS: Readonly<Record<LintCode, Explanation>> = {
     'Write it in RE2 syntax.',
   ),
   policy_clause_repeated: explain('Two clauses have one id.', 'Rename one.'),
+  policy_device_not_always: explain(
+    'Questions that name no device can be granted.',
+    'Write "device": "always", unless that is meant.',
+  ),
+  policy_device_not_of_request: explain(
+    'Whether a device is demanded reads more than the request.',
+    'Let it read subject, resource, action and context alone.',
+  ),
   policy_clause_duplicate: explain('Two clauses ask the same.', 'Drop one.'),
   policy_clause_constant: explain(
     'A clause has the same result for every device.',

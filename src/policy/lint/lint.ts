@@ -11,6 +11,7 @@ import {
   meaningOf,
   readClause,
 } from './clause-findings.ts'
+import { findDeviceCondition } from './device-findings.ts'
 import type { LocatedFinding } from './finding.ts'
 import { type Linted, type LintSource, lookThrough } from './look-through.ts'
 import { findSchemaProblems } from './schema-findings.ts'
@@ -28,6 +29,7 @@ export function lintPolicy(
     const clauses = clausesOf(node).map((clause) => readClause(clause, text))
     const found = [
       ...findSchemaFaults(node, clauses),
+      ...findDeviceCondition(node, text, clauses),
       ...clauses.flatMap((clause) => findClauseFaults(clause, now)),
       ...findRepeated(clauses),
       ...findMissingTexts(clauses),

@@ -1,8 +1,14 @@
-import { type Assessment, assess, type Documents } from '../../access/assess.ts'
+import {
+  type Assessment,
+  assess,
+  assessWithoutDevice,
+  type Documents,
+} from '../../access/assess.ts'
 import { reasonsToDeny } from '../../access/decide.ts'
 import type { EvaluationRequest } from '../../access/evaluation-request.ts'
-import type { KeptRequest } from '../../access/kept-request.ts'
+import { type KeptRequest, NO_DEVICE_ID } from '../../access/kept-request.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { demandsDevice } from '../../policy/language/evaluate.ts'
 import { shift } from '../causes.ts'
 import { type Attested, isAttested } from '../preview/compare.ts'
 import type { BothReliefs } from '../preview/judge.ts'
@@ -20,7 +26,7 @@ import { createUntestedSearch } from './untested.ts'
 /** A question that was kept, and how often exactly this one was asked. */
 export type RecordedQuestion = Pick<KeptRequest, 'request' | 'leftOut'> & {
   readonly topic: string
-  /** The device that it is about. */
+  /** The device that it is about, or `NO_DEVICE_ID`. */
   readonly deviceId: string
   readonly asked: number
   /** When it was asked last. */
@@ -31,8 +37,11 @@ export type RecordedQuestion = Pick<KeptRequest, 'request' | 'leftOut'> & {
 export type QuestionReplay = {
   /** How often each question is answered at most: now and later. */
   readonly timesEach: number
-  /** `record`: what is on record of the device now, if it still is. */
-  readonly add: (question: RecordedQuestion, record: TrustRecord | undefined) => void
+  /**
+   * `record`: what is on record of the device now, if it still is; `null` for a question that names none.
+   * The request is completed with what the directory says now.
+   */
+  readonly add: (question: RecordedQuestion, record: TrustRecord | null | undefined) => void
   /** Of what was added so far; the order does not matter. */
   readonly summary: () => QuestionsSummary
 }
@@ -59,6 +68,15 @@ export function createQuestionReplay(input: {
   const losingLater = new Set<string>()
   let laterFrom: Date | undefined
 
+  const answerOf = (record: TrustRecord | null, request: EvaluationRequest, at: Date) =>
+    record === null ? answerWithoutDevice(request, at) : answer(record, request, at)
+  const answerWithoutDevice = (request: EvaluationRequest, now: Date): Answered => {
+    const before = judgeWithoutDevice(inForce, request, now)
+    const after = judgeWithoutDevice(candidate, request, now)
+    untested.add({ request, now }, after.clauseOutcomes)
+    const denied = { before: before.reasons, after: after.reasons }
+    return describeAnswer({ at: now, verdict: 'unknown', ...denied, isWithoutDevice: true })
+  }
   const answer = (record: TrustRecord, request: EvaluationRequest, at: Date): Answered => {
     const then = isAttested(record) ? shift(record, at.getTime() - now.getTime()) : record
     const reliefs = isAttested(record) ? reliefsOf?.(record) : undefined
@@ -70,7 +88,8 @@ export function createQuestionReplay(input: {
         : undefined
     const after = assess({ ...candidate, ...asked, reliefs: reliefs?.after, like })
     untested.add({ device: record, request, now: at }, after.clauseOutcomes)
-    return { at, change: changeOf(before, after), after }
+    const denied = { before: reasonsToDeny(before), after: reasonsToDeny(after) }
+    return describeAnswer({ at, verdict: after.verdict, ...denied, isWithoutDevice: false })
   }
 
   return {
@@ -79,9 +98,10 @@ export function createQuestionReplay(input: {
       const tally = topics.get(topic)
       if (tally === undefined || record === undefined) return
       if (untested.reads(leftOut) || untestedNow.reads(leftOut)) return
-      const [first, ...later] = times.of(askedAt).map((at) => answer(record, request, at))
+      const [first, ...later] = times.of(askedAt).map((at) => answerOf(record, request, at))
       if (first === undefined) return
       tally.counts[first.change] += asked
+      if (record === null) tally.withoutDevice[first.change] += asked
       if (isRequestLoss(first)) losing.add(deviceId)
       if (first.change === 'newly_denied') return noteReasons(tally, { asked, deviceId, ...first })
       const loss = later.find(isRequestLoss)
@@ -101,29 +121,71 @@ export function createQuestionReplay(input: {
   }
 }
 
-type Answered = { readonly at: Date; readonly change: Change; readonly after: Assessment }
+type Answered = {
+  readonly at: Date
+  readonly change: Change
+  readonly verdict: Assessment['verdict']
+  /** Why the candidate denies it: ids of clauses, or codes of other reasons. */
+  readonly reasons: readonly string[]
+  readonly isWithoutDevice: boolean
+}
 
-/** The device stays trusted, so that the replay of the fleet does not see the loss. */
-function isRequestLoss({ change, after }: Answered): boolean {
-  return change === 'newly_denied' && after.verdict === 'trusted'
+/**
+ * The device stays trusted, so that the replay of the fleet does not see the loss; or there is no device,
+ * and all that is lost without one counts as the loss of one, so that somebody has to accept it.
+ */
+function isRequestLoss({ change, verdict, isWithoutDevice }: Answered): boolean {
+  return change === 'newly_denied' && (isWithoutDevice || verdict === 'trusted')
+}
+
+/** What a decision would come to without a device: where one is demanded, it is missing. */
+function judgeWithoutDevice(
+  { policy }: Documents,
+  request: EvaluationRequest,
+  now: Date,
+): JudgedWithoutDevice {
+  return demandsDevice(policy, request)
+    ? DEVICE_MISSING
+    : assessWithoutDevice(policy, { request, now })
+}
+
+type JudgedWithoutDevice = Pick<Assessment, 'clauseOutcomes'> & {
+  readonly reasons: readonly Reason[]
+}
+
+const DEVICE_MISSING: JudgedWithoutDevice = {
+  reasons: [{ code: 'device_not_named' }],
+  clauseOutcomes: [],
 }
 
 function noteReasons(
   { clauses }: TopicTally,
-  { after, asked, deviceId }: Answered & { readonly asked: number; readonly deviceId: string },
+  { reasons, asked, deviceId }: Answered & { readonly asked: number; readonly deviceId: string },
 ): void {
-  for (const reason of reasonsToDeny(after)) {
-    const name = 'clause' in reason ? reason.clause : reason.code
+  for (const name of reasons) {
     const clause = clauses.get(name) ?? { asked: 0, devices: new Set<string>() }
     clauses.set(name, clause)
     clause.asked += asked
-    clause.devices.add(deviceId)
+    if (deviceId !== NO_DEVICE_ID) clause.devices.add(deviceId)
   }
 }
 
-function changeOf(before: Assessment, after: Assessment): Change {
-  const was = reasonsToDeny(before).length === 0
-  const is = reasonsToDeny(after).length === 0
+type Reason = { readonly code: string; readonly clause?: string }
+
+/** Of the reasons to deny under both; none is a grant. */
+function describeAnswer({
+  before,
+  after,
+  ...answer
+}: Omit<Answered, 'change' | 'reasons'> & {
+  readonly before: readonly Reason[]
+  readonly after: readonly Reason[]
+}): Answered {
+  const reasons = after.map(({ clause, code }) => clause ?? code)
+  return { ...answer, reasons, change: changeOf(before.length === 0, after.length === 0) }
+}
+
+function changeOf(was: boolean, is: boolean): Change {
   if (was) return is ? 'still_allowed' : 'newly_denied'
   return is ? 'newly_allowed' : 'still_denied'
 }

@@ -13,7 +13,7 @@ export type QuestionsSummary = {
   readonly since: string | null
   /** Days from then to the preview, the first and the last counted whole. */
   readonly days: number
-  /** Questions about devices on record that were asked since. */
+  /** Questions about devices on record, or without a device, that were asked since. */
   readonly asked: number
   /** Of them, those that were kept and answered again. */
   readonly replayed: number
@@ -48,6 +48,14 @@ export type QuestionsSummary = {
   readonly still_denied: number
   /** Of topics of which nothing was kept that could be answered again. */
   readonly not_replayed: number
+  /** Of all of these, the questions that named no device. */
+  readonly without_device: {
+    readonly questions: number
+    /** The candidate would allow them: nobody looks at a device. */
+    readonly allowed: number
+    /** Together they count as one of `newly_denied.devices`. */
+    readonly newly_denied: number
+  }
   /** Those with the most newly denied questions first. */
   readonly by_topic: readonly TopicSummary[]
   /** Why questions are newly denied; one that fails several clauses is counted under each of them. */

@@ -15,6 +15,13 @@ export type TopicCount = QuestionTopic & {
 /** How the answer to a question changes. */
 export type Change = 'newly_denied' | 'newly_allowed' | 'still_allowed' | 'still_denied'
 
+const NO_CHANGES: Readonly<Record<Change, number>> = {
+  newly_denied: 0,
+  newly_allowed: 0,
+  still_allowed: 0,
+  still_denied: 0,
+}
+
 const DAY_MS = 86_400_000
 
 /** What the replay of one topic has come to so far. */
@@ -23,6 +30,8 @@ export type TopicTally = {
   asked: number
   since: Date
   readonly counts: Record<Change, number>
+  /** Of these, what named no device. */
+  readonly withoutDevice: Record<Change, number>
   deniedLater: number
   /** Of newly denied questions that were replayed. */
   readonly clauses: Map<string, { asked: number; readonly devices: Set<string> }>
@@ -42,7 +51,8 @@ export function startTopics(counts: readonly TopicCount[]): ReadonlyMap<string, 
       about: { action, resource_type, resource_id },
       asked,
       since,
-      counts: { newly_denied: 0, newly_allowed: 0, still_allowed: 0, still_denied: 0 },
+      counts: { ...NO_CHANGES },
+      withoutDevice: { ...NO_CHANGES },
       deniedLater: 0,
       clauses: new Map(),
     })
@@ -92,6 +102,11 @@ export function summarizeTopics(
     still_allowed: sum((row) => row.stillAllowed),
     still_denied: sum(({ told }) => told.still_denied),
     not_replayed: sum((row) => row.notReplayed),
+    without_device: {
+      questions: sum((row) => row.withoutDevice.questions),
+      allowed: sum((row) => row.withoutDevice.allowed),
+      newly_denied: sum((row) => row.withoutDevice.newly_denied),
+    },
     by_topic: rows
       .map(({ told }) => told)
       .sort(compareTopics)
@@ -106,11 +121,19 @@ type WeighedTopic = {
   readonly stillAllowed: number
   readonly notReplayed: number
   readonly deniedLater: number
+  readonly withoutDevice: QuestionsSummary['without_device']
   readonly clauses: readonly (readonly [string, number, ReadonlySet<string>])[]
 }
 
 /** What was replayed stands for all that was asked about the topic. */
-function weigh({ about, asked, counts, deniedLater, clauses }: TopicTally): WeighedTopic {
+function weigh({
+  about,
+  asked,
+  counts,
+  withoutDevice,
+  deniedLater,
+  clauses,
+}: TopicTally): WeighedTopic {
   const replayed = Object.values(counts).reduce((sum, count) => sum + count, 0)
   const weight = replayed === 0 ? 0 : asked / replayed
   const of = (count: number, most = asked) => Math.min(most, Math.round(count * weight))
@@ -130,6 +153,11 @@ function weigh({ about, asked, counts, deniedLater, clauses }: TopicTally): Weig
     stillAllowed: replayed === 0 ? 0 : asked - denied - allowed - still,
     notReplayed: replayed === 0 ? asked : 0,
     deniedLater: of(deniedLater),
+    withoutDevice: {
+      questions: of(Object.values(withoutDevice).reduce((total, count) => total + count, 0)),
+      allowed: of(withoutDevice.newly_allowed + withoutDevice.still_allowed),
+      newly_denied: of(withoutDevice.newly_denied),
+    },
     clauses: [...clauses].map(([name, one]) => [name, of(one.asked), one.devices]),
   }
 }

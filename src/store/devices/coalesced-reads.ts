@@ -1,3 +1,4 @@
+import { type EntityName, entityKey } from '../../access/directory.ts'
 import { QueueFullError, StoreError } from '../store-error.ts'
 import type { TrustRecordAnswer, TrustRecordReads } from './trust-records.ts'
 
@@ -10,6 +11,7 @@ const MAX_WAITING = 2048
 
 type Waiting = {
   readonly deviceId: string
+  readonly entities: readonly EntityName[] | undefined
   readonly resolve: (answer: TrustRecordAnswer) => void
   readonly reject: (error: unknown) => void
 }
@@ -46,13 +48,13 @@ export function coalesceReads(reads: TrustRecordReads): TrustRecordReads {
 
   return {
     ...reads,
-    trustRecord: (deviceId) =>
+    trustRecord: (deviceId, entities) =>
       new Promise((resolve, reject) => {
         if (waiting.length >= MAX_WAITING) {
           reject(new StoreError(new QueueFullError()))
           return
         }
-        waiting.push({ deviceId, resolve, reject })
+        waiting.push({ deviceId, entities, resolve, reject })
         next()
       }),
   }
@@ -66,13 +68,17 @@ async function readBatch(
   const [first] = batch
   try {
     if (batch.length === 1 && first !== undefined) {
-      first.resolve(await reads.trustRecord(first.deviceId))
+      first.resolve(await reads.trustRecord(first.deviceId, first.entities))
       return undefined
     }
-    const found = await reads.trustRecords(batch.map(({ deviceId }) => deviceId))
-    const { records, ...hashes } = found
+    const found = await reads.trustRecords(
+      batch.map(({ deviceId }) => deviceId),
+      entitiesOf(batch),
+    )
+    // Whoever asked for entities finds his own among those of all.
+    const { records, ...beside } = found
     for (const { deviceId, resolve } of batch) {
-      resolve({ record: records.get(deviceId) ?? null, ...hashes })
+      resolve({ record: records.get(deviceId) ?? null, ...beside })
     }
     return undefined
   } catch (error) {
@@ -80,6 +86,14 @@ async function readBatch(
     const isSlow = error instanceof StoreError && SLOW.includes(error.fault)
     return isSlow ? error : undefined
   }
+}
+
+/** Each entity once, as many ask about the same application. */
+function entitiesOf(batch: readonly Waiting[]): readonly EntityName[] | undefined {
+  const asked = batch.flatMap(({ entities }) => entities ?? [])
+  return asked.length === 0
+    ? undefined
+    : [...new Map(asked.map((one) => [entityKey(one), one])).values()]
 }
 
 const SLOW: readonly unknown[] = ['timeout', 'lock']

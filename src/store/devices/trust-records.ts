@@ -1,7 +1,9 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
+import type { DirectoryEntries, EntityName } from '../../access/directory.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import type { DocumentHash } from '../../base/document-hash.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
+import { decodeEntries, encodeNames, entriesOf } from '../directory/entries.ts'
 import { type Database, onlyRow } from '../drivers/database.ts'
 import { device } from '../schema/device-schema.ts'
 import { activeDocument, control } from '../schema/steering-schema.ts'
@@ -13,15 +15,27 @@ export type TrustRecordReads = {
    * The trust record of one device, or `null` if it was never seen, with the hashes of the active
    * policy and reference values at that same moment. Any text may be asked for. A further name of a
    * device (`link_device`) answers the record of that device, under its own id.
+   *
+   * With `entities` the same statement looks these up in the directory, too: it is another statement than
+   * without, so that nobody pays for a directory that no policy reads.
    */
-  readonly trustRecord: (deviceId: string) => Promise<TrustRecordAnswer>
+  readonly trustRecord: (
+    deviceId: string,
+    entities?: readonly EntityName[],
+  ) => Promise<TrustRecordAnswer>
   /** The same for several devices in one statement. What was never seen is not in the map. */
-  readonly trustRecords: (deviceIds: readonly string[]) => Promise<TrustRecordsAnswer>
+  readonly trustRecords: (
+    deviceIds: readonly string[],
+    entities?: readonly EntityName[],
+  ) => Promise<TrustRecordsAnswer>
 }
 
-export type TrustRecordAnswer = InForceRevision & { readonly record: TrustRecord | null }
+/** What was read beside the records: `entries` where entities of the directory were asked for. */
+type ReadBeside = InForceRevision & { readonly entries?: DirectoryEntries }
 
-export type TrustRecordsAnswer = InForceRevision & {
+export type TrustRecordAnswer = ReadBeside & { readonly record: TrustRecord | null }
+
+export type TrustRecordsAnswer = ReadBeside & {
   readonly records: ReadonlyMap<string, TrustRecord>
 }
 
@@ -68,43 +82,74 @@ export type RecordRow = Pick<DeviceRow, keyof typeof recordColumns>
 export function prepareTrustRecordReads(db: Database): TrustRecordReads {
   const columns = { ...recordColumns, ...inForceColumns }
   // One row comes back even where no device does, to carry the hashes.
-  const one = db
-    .select(columns)
-    .from(sql`(values (0)) as one`)
-    .leftJoin(device, eq(device.deviceId, sql.placeholder('deviceId')))
-    .prepare('trust_record')
+  const ofOne = eq(device.deviceId, sql.placeholder('deviceId'))
+  const nobody = sql`(values (0)) as one`
+  const one = db.select(columns).from(nobody).leftJoin(device, ofOne).prepare('trust_record')
+  const oneWith = db
+    .select({ ...columns, entries: entriesOf() })
+    .from(nobody)
+    .leftJoin(device, ofOne)
+    .prepare('trust_record_with_entities')
   // Straight from the table: a join would have a distributed database look at every device.
-  const many = db
-    .select(columns)
+  const ofMany = sql`${device.deviceId} = any(${sql.placeholder('deviceIds')}::text[])`
+  const many = db.select(columns).from(device).where(ofMany).prepare('trust_records')
+  // One row carries the entities for all: else they would come once for each device.
+  const carried = sql<string | null>`case when ${device.deviceId} = ${sql.placeholder('carrier')}
+    then ${entriesOf()} end`
+  const manyWith = db
+    .select({ ...columns, entries: carried })
     .from(device)
-    .where(sql`${device.deviceId} = any(${sql.placeholder('deviceIds')}::text[])`)
-    .prepare('trust_records')
+    .where(ofMany)
+    .prepare('trust_records_with_entities')
 
-  const readOne = async (deviceId: string): Promise<TrustRecordAnswer> => {
-    const row = onlyRow(await one.execute({ deviceId }))
-    return { record: isDevice(row) ? toTrustRecord(row) : null, ...inForceOf(row) }
+  const readOne = async (
+    deviceId: string,
+    entities: readonly EntityName[] | undefined,
+  ): Promise<TrustRecordAnswer> => {
+    if (entities === undefined || entities.length === 0) {
+      const row = onlyRow(await one.execute({ deviceId }))
+      return { record: isDevice(row) ? toTrustRecord(row) : null, ...inForceOf(row) }
+    }
+    const row = onlyRow(await oneWith.execute({ deviceId, names: encodeNames(entities) }))
+    const record = isDevice(row) ? toTrustRecord(row) : null
+    return { record, ...inForceOf(row), entries: decodeEntries(row.entries) }
   }
-  const readMany = async (deviceIds: readonly string[]): Promise<TrustRecordsAnswer> => {
-    const rows = await many.execute({ deviceIds: encodeIds(deviceIds) })
-    const records = new Map(rows.map((row) => [row.deviceId, toTrustRecord(row)]))
-    const [first = onlyRow(await one.execute({ deviceId: '' }))] = rows
-    return { records, ...inForceOf(first) }
+  const readMany = async (
+    deviceIds: readonly string[],
+    entities: readonly EntityName[] | undefined,
+  ): Promise<TrustRecordsAnswer> => {
+    const asked = { deviceIds: encodeIds(deviceIds) }
+    if (entities === undefined || entities.length === 0) {
+      const rows = await many.execute(asked)
+      const [first = onlyRow(await one.execute({ deviceId: '' }))] = rows
+      return { records: recordsOf(rows), ...inForceOf(first) }
+    }
+    const [carrier = ''] = deviceIds
+    const rows = await manyWith.execute({ ...asked, carrier, names: encodeNames(entities) })
+    const carrying = rows.find((row) => row.deviceId === carrier)
+    if (carrying === undefined) {
+      // The device whose row was to carry them is not there: what stands beside is read by itself.
+      const { record: _, ...beside } = await readOne('', entities)
+      return { records: recordsOf(rows), ...beside }
+    }
+    const entries = decodeEntries(carrying.entries)
+    return { records: recordsOf(rows), ...inForceOf(carrying), entries }
   }
 
   return {
-    async trustRecord(deviceId) {
+    async trustRecord(deviceId, entities) {
       const id = storableId(deviceId)
-      const answer = await readOne(id)
+      const answer = await readOne(id, entities)
       const target = answer.record === null ? (await readLinks(db, [id])).get(id) : undefined
-      return target === undefined ? answer : readOne(target)
+      return target === undefined ? answer : readOne(target, entities)
     },
-    async trustRecords(deviceIds) {
+    async trustRecords(deviceIds, entities) {
       const ids = deviceIds.map(storableId)
-      const answer = await readMany(ids)
+      const answer = await readMany(ids, entities)
       const missing = ids.filter((id) => !answer.records.has(id))
       const links = await readLinks(db, missing)
       if (links.size === 0) return answer
-      const linked = await readMany([...links.values()])
+      const linked = await readMany([...links.values()], entities)
       const records = new Map(answer.records)
       for (const [id, target] of links) {
         const record = linked.records.get(target)
@@ -113,6 +158,10 @@ export function prepareTrustRecordReads(db: Database): TrustRecordReads {
       return { ...linked, records }
     },
   }
+}
+
+function recordsOf(rows: readonly RecordRow[]): ReadonlyMap<string, TrustRecord> {
+  return new Map(rows.map((row) => [row.deviceId, toTrustRecord(row)]))
 }
 
 export function toTrustRecord(row: RecordRow): TrustRecord {

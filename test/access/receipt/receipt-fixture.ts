@@ -120,7 +120,12 @@ export async function makeReceipt(
   const unnamed = device.ok ? undefined : device.failure.reason
   const asked = { rules, record, request, token: token ?? undefined, unnamed, reliefs, now }
   const requestDigest = digestRequest(request) ?? ''
-  const facts = describeDecision({ decided: decide(asked), requestDigest, trials })
+  const facts = describeDecision({
+    decided: decide(asked),
+    requestDigest,
+    directory: undefined,
+    trials,
+  })
   const signer = { kid: KID, sign: signing.sign }
   const text = await issueReceipt(facts, { issuer: ISSUER, jti: JTI, signer })
   const inputs = {

@@ -159,7 +159,7 @@ describe('what a document is made of', () => {
         severity: 'error',
         code: 'document_member_unknown',
         member: 'nmae',
-        message: 'there is no member nmae here, but name, description, clauses',
+        message: 'there is no member nmae here, but name, description, device, clauses',
         suggestion: 'name',
         ...place(text, '"nmae"'),
       },
@@ -572,5 +572,43 @@ describe('any text', () => {
       const work = countWork(() => expect(lint(text)).toHaveLength(MAX_FINDINGS))
       expect(work).toBeLessThan(MAX_FINDINGS * text.length)
     }
+  })
+})
+
+describe('for which questions a device is demanded', () => {
+  const withDevice = (device: string, ...clauses: readonly string[]) =>
+    policy(...clauses).replace('"clauses"', `"device": ${JSON.stringify(device)}, "clauses"`)
+  const OF_REQUEST = clause({ require: 'resource.id == "payroll"' })
+
+  test('always: nothing is found', () => {
+    expect(lint(withDevice('always', OF_REQUEST))).toEqual([])
+  })
+
+  test('anything else is warned of, at its place', () => {
+    const text = withDevice('resource.id == "payroll"', OF_REQUEST)
+    const found = findOne(text, 'policy_device_not_always')
+    expect(found).toMatchObject({ severity: 'warning', member: 'device' })
+    expect(found).toMatchObject(place(text, '"resource.id =='))
+    expect(found.message).not.toContain('denies each')
+  })
+
+  test('the warning names the clause that denies all such questions anyway', () => {
+    const found = findOne(withDevice('false', clause()), 'policy_device_not_always')
+    expect(found.message).toContain('one about the device denies each of these questions')
+  })
+
+  test('a condition about the device or the time is an error', () => {
+    for (const device of ['device.ring == 1', 'attestation.vbsEnabled', 'now < now']) {
+      const found = findOne(withDevice(device, OF_REQUEST), 'policy_device_not_of_request')
+      expect(found).toMatchObject({ severity: 'error', member: 'device' })
+    }
+  })
+
+  test('a condition that does not compile is told where it does not', () => {
+    const text = withDevice('resource.di == 1', OF_REQUEST)
+    expect(findOne(text, 'policy_name_unknown')).toMatchObject({
+      member: 'device',
+      severity: 'error',
+    })
   })
 })

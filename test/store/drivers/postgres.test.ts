@@ -11,6 +11,8 @@ import { storeContract } from '../contract.ts'
 import { linkOf } from '../devices/links-contract.ts'
 import { at, attestationOf, newDeviceId, newId, refusalOf } from '../fixtures.ts'
 
+const ENTITY = { kind: 'subject', type: 'user', id: 'alice' } as const
+
 const SEEN = {
   ...{ rolloutId: 'rol_a', revision: 1, reporter: 'one', at: at(1) },
   ...{ decisions: 1, newlyDenied: 0, examples: [], causes: {} },
@@ -158,6 +160,8 @@ describePostgres('store on PostgreSQL', () => {
       record_refusal: () => store.recordRefusal(refusalOf(deviceId, {})),
       trust_record: () => store.trustRecord(deviceId),
       trust_records: () => store.trustRecords([deviceId]),
+      trust_record_with_entities: () => store.trustRecord(deviceId, [ENTITY]),
+      trust_records_with_entities: () => store.trustRecords([deviceId], [ENTITY]),
       quarantine_device: () => store.quarantineDevice(change),
       release_device: () => store.releaseDevice(change),
       admit_device: () => store.admitDevice(change),
