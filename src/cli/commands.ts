@@ -54,6 +54,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'find, export, show, label, import, quarantine or admit devices',
     load: () => sparing(() => import('./devices/devices.ts')),
   },
+  entities: {
+    summary: 'import, list, export or remove what is known of users, resources and actions',
+    load: () => sparing(() => import('./entities/entities.ts')),
+  },
+  authzen: {
+    summary: 'load the fixture of the AuthZEN certification into an empty database',
+    load: () => import('./authzen/authzen.ts'),
+  },
   audit: {
     summary: 'read who changed what, and when',
     load: () => import('./audit/audit.ts'),

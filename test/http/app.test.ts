@@ -102,7 +102,7 @@ describe('a path or a method that there is not', () => {
   test('is told in the form of the surface', async () => {
     await expectProblem(await service.request('/v1/nowhere'), 404, 'not_found')
     noteReason('not_found')
-    const authzen = await service.request('/access/v1/search/subject', { method: 'POST' })
+    const authzen = await service.request('/access/v1/search/device', { method: 'POST' })
     expect(await readOk(authzen, 404)).toBe('there is nothing here')
     const azure = await service.request('/attest/SgxEnclave', { method: 'POST' })
     expect(await readOk(azure, 404)).toMatchObject({ error: { code: 'NotFound' } })

@@ -26,6 +26,7 @@ const FILE_OR_VERSION = `in the place of what is in force: a file, or ${HASH_HEL
 const OPTIONS = {
   claims: option('FILE', 'a JSON object of claims, for a device that need not be', readJsonFile),
   label: repeated(text('LABEL', 'a label of that device')),
+  noDevice: flag('without any device, as a policy may allow'),
   action: text('NAME', 'what it wants to do (access)'),
   resource: option('ENTITY', 'with what: application:payroll (any:any)', readEntity),
   subject: option('ENTITY', 'who asks, if it is not the device itself: user:alice', readEntity),
@@ -44,20 +45,34 @@ from a file. It is decided by the code of every decision, and nothing is written
   options: OPTIONS,
   json: 'the decision with what every clause said',
   exits: { refused: 'it is denied' },
-  run({ id, claims, label, action, resource, subject, context, at, explain, json, ...documents }) {
-    if ((id === undefined) === (claims === undefined)) {
-      throw new UsageError('say either DEVICE_ID or --claims')
+  run({
+    id,
+    claims,
+    label,
+    noDevice,
+    action,
+    resource,
+    subject,
+    context,
+    at,
+    explain,
+    json,
+    ...documents
+  }) {
+    if ([id !== undefined, claims !== undefined, noDevice].filter(Boolean).length !== 1) {
+      throw new UsageError('say one of DEVICE_ID, --claims and --no-device')
     }
     const now = at ?? new Date()
-    const about = id === undefined ? { record: readRecord(claims, label, now) } : { deviceId: id }
-    const deviceId = 'record' in about ? about.record.deviceId : about.deviceId
+    const record = claims === undefined ? null : readRecord(claims, label, now)
+    const about = id === undefined ? { record } : { deviceId: id }
+    const deviceId = id ?? record?.deviceId
     const asked = {
       subject,
       resource,
       context,
       ...(action !== undefined && { action: { name: action } }),
     }
-    const request = completeQuestion(asked, { deviceId })
+    const request = completeQuestion(asked, deviceId)
     if (!request.ok) throw new UsageError(request.failure.message)
     return async (store, config) => {
       const others = await readDocuments(store, documents, now)

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { formatCsvRecord } from '../../base/csv.ts'
 import type { Config } from '../../config/config.ts'
 import type { AssessedDevice } from '../../operations/devices/assess-device.ts'
@@ -8,6 +7,7 @@ import type { Store } from '../../store/store.ts'
 import { showSummary } from '../../views/show-device.ts'
 import { EXIT } from '../framework/command.ts'
 import { count } from '../framework/numbers.ts'
+import { writeOut } from '../framework/output.ts'
 import { createProgress } from '../framework/progress.ts'
 import { listenForStop } from '../framework/signals.ts'
 import { describeOverride, describeRelief, describeUnmet } from './describe-device.ts'
@@ -66,9 +66,9 @@ export async function exportDevices(
   const progress = createProgress(process.stderr, () => new Date())
   let devices = 0
   try {
-    if (head !== '') await write(head)
+    if (head !== '') await writeOut(head)
     for await (const page of walkDevices(deviceFinder(store, config), asked.search, signal)) {
-      if (page.length > 0) await write(page.map(line).join(''))
+      if (page.length > 0) await writeOut(page.map(line).join(''))
       devices += page.length
       if (!process.stdout.isTTY) progress.show(`${count(devices)} devices written`)
     }
@@ -76,8 +76,4 @@ export async function exportDevices(
   } finally {
     progress.end()
   }
-}
-
-async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text) && process.stdout.writable) await once(process.stdout, 'drain')
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+
 /** All that could move the cursor or hide text: C0 and C1, line separators, marks of direction. */
 const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
 
@@ -22,4 +24,9 @@ export function printText(text: string): void {
  */
 export function printJson(value: unknown, indent?: number): void {
   printText(`${JSON.stringify(value, null, indent)}\n`)
+}
+
+/** Writes to standard output as it is, no faster than it is taken: for what goes into files. */
+export async function writeOut(text: string): Promise<void> {
+  if (!process.stdout.write(text) && process.stdout.writable) await once(process.stdout, 'drain')
 }

@@ -1,8 +1,10 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { TrustRecord } from '../../access/trust-record.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import { explainQuestion } from '../../operations/decide/explain-question.ts'
+import {
+  explainQuestion,
+  type HypotheticalQuestion,
+} from '../../operations/decide/explain-question.ts'
 import {
   completeQuestion,
   describeHypothesisFailure,
@@ -26,6 +28,8 @@ const explanationBody = z.strictObject({
   /** A recorded device; or else the claims, and what is on record, of one that need not be. */
   device_id: z.string().max(128).optional(),
   device: hypotheticalDeviceSchema.optional(),
+  /** Or neither: the question names no device. */
+  without_device: z.literal(true).optional(),
   ...hypotheticalEvidence,
   question: hypotheticalQuestionSchema.default({}),
   at: z.iso.datetime().optional(),
@@ -46,8 +50,8 @@ async function explain(c: HttpContext, services: AdminServices): Promise<Respons
   const now = at === undefined ? services.clock() : new Date(at)
   const about = readAbout(body.value, now)
   if (!about.ok) return answerFailure(c, about.failure)
-  const deviceId = device_id ?? ('record' in about.value ? about.value.record.deviceId : '')
-  const request = completeQuestion(question, { deviceId })
+  const deviceId = device_id ?? ('record' in about.value ? about.value.record?.deviceId : undefined)
+  const request = completeQuestion(question, deviceId)
   if (!request.ok) return answerFailure(c, malformed(request.failure.message))
   const explained = await explainQuestion(services, {
     ...{ about: about.value, request: request.value, at: now },
@@ -58,12 +62,14 @@ async function explain(c: HttpContext, services: AdminServices): Promise<Respons
 }
 
 function readAbout(
-  { device_id: deviceId, ...hypothesis }: Body,
+  { device_id: deviceId, without_device: withoutDevice, ...hypothesis }: Body,
   now: Date,
-): Result<{ readonly deviceId: string } | { readonly record: TrustRecord }, RequestFailure> {
-  if ((deviceId === undefined) === (hypothesis.claims === undefined)) {
-    return err(malformed('say either device_id or claims'))
+): Result<HypotheticalQuestion['about'], RequestFailure> {
+  const ways = [deviceId, hypothesis.claims, withoutDevice].filter((one) => one !== undefined)
+  if (ways.length !== 1) {
+    return err(malformed('say one of device_id, claims and without_device'))
   }
+  if (withoutDevice === true) return ok({ record: null })
   if (deviceId !== undefined) return ok({ deviceId })
   const record = recordOfHypothesis(hypothesis, now)
   if (record.ok) return ok({ record: record.value })

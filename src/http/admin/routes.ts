@@ -4,6 +4,7 @@ import { adminAuditRoutes, auditQuery } from './audit.ts'
 import { adminDeviceListRoutes, devicesQuery, refusalsQuery } from './device-lists.ts'
 import { adminDeviceRoutes, historyQuery } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
+import { adminEntityRoutes, ENTITIES_PARAMETERS } from './entities.ts'
 import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
 import { type RouteParameters, refuseUnknownParameters } from './known-parameters.ts'
@@ -23,6 +24,7 @@ export const PARAMETERS: RouteParameters = {
     repeated: ['label'],
   },
   'GET /v1/devices/:id/attestations': { once: Object.keys(historyQuery.shape) },
+  'GET /v1/entities': { once: [...ENTITIES_PARAMETERS] },
   'GET /v1/refusals': { once: Object.keys(refusalsQuery.shape) },
   'GET /v1/audit': { once: Object.keys(auditQuery.shape) },
   'GET /v1/rollouts': { once: listed },
@@ -43,6 +45,7 @@ function allRoutes(services: AdminServices): Hono<HttpEnv> {
     .route('/', adminDeviceListRoutes(services))
     .route('/', adminAuditRoutes(services))
     .route('/', adminDeviceRoutes(services))
+    .route('/', adminEntityRoutes(services))
     .route('/', adminDocumentRoutes(services))
     .route('/', adminPreviewRoutes(services))
     .route('/', adminExplanationRoutes(services))

@@ -37,6 +37,9 @@ export type AdminServices = ClientServices & {
     | 'releaseDevice'
     | 'admitDevice'
     | 'signOutDevice'
+    | 'entityPage'
+    | 'changeEntities'
+    | 'directoryEntries'
   >
   readonly rules: ExplainDependencies['rules']
   /** What this process refused last. */

@@ -1,5 +1,6 @@
 import type { Documents } from '../../access/assess.ts'
 import { type Decided, decide } from '../../access/decide.ts'
+import { completeRequest, directoryOf, entitiesOf } from '../../access/directory.ts'
 import type { EvaluationRequest } from '../../access/evaluation-request.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -8,14 +9,14 @@ import type { DeviceFailure } from '../devices/change-standing.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 
 export type ExplainDependencies = {
-  readonly store: Pick<Store, 'trustRecord'>
+  readonly store: Pick<Store, 'trustRecord' | 'directoryEntries'>
   readonly rules: Pick<RulesReader, 'at' | 'recent'>
   readonly clock: () => Date
 }
 
 export type HypotheticalQuestion = {
-  /** A device on record by its id, or the record of one that nobody has to have. */
-  readonly about: { readonly deviceId: string } | { readonly record: TrustRecord }
+  /** A device on record by its id, the record of one that nobody has to have, or none at all. */
+  readonly about: { readonly deviceId: string } | { readonly record: TrustRecord | null }
   readonly request: EvaluationRequest
   /** When it is asked; now unless said. */
   readonly at?: Date | undefined
@@ -36,17 +37,19 @@ export async function explainQuestion(
 ): Promise<Result<Decided, DeviceFailure>> {
   const found = 'deviceId' in about ? await store.trustRecord(about.deviceId) : undefined
   const record = 'record' in about ? about.record : (found?.record ?? null)
-  if (record === null) return err({ reason: 'device_not_found' })
+  if (record === null && found !== undefined) return err({ reason: 'device_not_found' })
+  const unnamed = record === null ? 'device_not_named' : undefined
   const rulesInForce = found === undefined ? await rules.recent() : await rules.at(found)
   const now = at ?? clock()
   const inForce = rulesInForce.rulesFor(record, now)
   // Another policy would be in force from this moment on, and its graces begin no earlier.
   const reliefs =
     documents.policy === undefined ? inForce.reliefs : { ...inForce.reliefs, policySince: now }
+  const used = { ...inForce.rules, ...documents }
+  const kinds = used.policy.directoryRoots
+  const entries = await store.directoryEntries(entitiesOf(request, kinds))
+  const completed = completeRequest(request, directoryOf(request, kinds, entries))
   return ok(
-    decide(
-      { rules: { ...inForce.rules, ...documents }, record, request, reliefs, now },
-      { language },
-    ),
+    decide({ rules: used, record, unnamed, request: completed, reliefs, now }, { language }),
   )
 }

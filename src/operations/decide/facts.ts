@@ -45,7 +45,7 @@ export async function findFacts(
   if (kinds.size === 0) return { rulesInForce, recordOf, directoryOf: () => undefined }
   const isRead = [...kinds].every((kind) => expected.has(kind))
   const names = isRead ? [] : entitiesOfAll(questions, kinds)
-  const known = names.length === 0 ? entries : await store.directoryEntries(names)
+  const known = isRead ? entries : await store.directoryEntries(names)
   return {
     ...{ rulesInForce, recordOf },
     directoryOf: ({ request }) => directoryOf(request, kinds, known),

@@ -127,13 +127,18 @@ function timeOf(text: string | undefined): Date | undefined {
   return text === undefined ? undefined : new Date(text)
 }
 
-/** A question whose action or resource does not matter names some, and its subject is the device. */
+const ANYBODY = { type: 'user', id: 'any' }
+
+/**
+ * A question whose action or resource does not matter names some, and its subject is the device; where there
+ * is none, anybody.
+ */
 export function completeQuestion(
   asked: z.infer<typeof hypotheticalQuestionSchema>,
-  { deviceId }: Pick<TrustRecord, 'deviceId'>,
+  deviceId: string | undefined,
 ): Result<EvaluationRequest, AuthzenFailure> {
   const {
-    subject = { type: 'device', id: deviceId },
+    subject = deviceId === undefined ? ANYBODY : { type: 'device', id: deviceId },
     action = { name: 'access' },
     resource = { type: 'any', id: 'any' },
     context = {},

@@ -24,7 +24,8 @@ const situation = {
   at: z.iso.datetime().optional(),
   /** Since when the policy is in force, for graces; for ever unless said. */
   in_force_since: z.iso.datetime().optional(),
-  device: hypotheticalDeviceSchema.optional(),
+  /** `null`: the question names none. */
+  device: hypotheticalDeviceSchema.nullable().optional(),
   ...hypotheticalEvidence,
   question: hypotheticalQuestionSchema.optional(),
 }
@@ -129,6 +130,7 @@ function decideCase(input: {
   const { tests, one, rules } = input
   const at = one.at ?? tests.at
   const now = at === undefined ? input.now : new Date(at)
+  const isNone = one.device === null || (tests.device === null && one.device === undefined)
   const hypothesis = {
     ...{ ...tests, ...one },
     device: { ...tests.device, ...one.device },
@@ -137,7 +139,8 @@ function decideCase(input: {
   }
   const record = recordOfHypothesis(hypothesis, now)
   if (!record.ok) return invalid([describeHypothesisFailure(record.failure)])
-  const request = completeQuestion({ ...tests.question, ...one.question }, record.value)
+  const deviceId = isNone ? undefined : record.value.deviceId
+  const request = completeQuestion({ ...tests.question, ...one.question }, deviceId)
   if (!request.ok) return invalid([`question: ${request.failure.message}`])
   const since = one.in_force_since ?? tests.in_force_since
   const reliefs = {
@@ -146,7 +149,12 @@ function decideCase(input: {
     allowedUntil: null,
     outageGraceMs: 0,
   }
-  return ok(decide({ rules, record: record.value, request: request.value, reliefs, now }))
+  const asked = { rules, request: request.value, reliefs, now }
+  return ok(
+    isNone
+      ? decide({ ...asked, record: null, unnamed: 'device_not_named' })
+      : decide({ ...asked, record: record.value }),
+  )
 }
 
 function compare(one: TestCase, decided: Decided): TestOutcome {

@@ -69,6 +69,7 @@ export function prepareEntities(db: Database): Entities {
     .prepare('change_entities')
   return {
     async directoryEntries(names) {
+      if (names.length === 0) return new Map()
       const row = onlyRow(await find.execute({ names: encodeNames(names) }))
       return decodeEntries(row.entries)
     },

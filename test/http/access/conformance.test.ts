@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { TEXTS } from '../../policy/healthy-device.ts'
+import { FIXTURE_ENTITIES, FIXTURE_POLICY } from '../../../src/cli/authzen/fixture-files.ts'
 import { createTestService, readOk, startDevice, type TestService } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -28,130 +28,126 @@ type Scenario = {
 
 type Members = Readonly<Record<string, unknown>>
 
-const PATHS: Readonly<Record<string, string>> = {
-  evaluation: '/access/v1/evaluation',
-  evaluations: '/access/v1/evaluations',
-}
 const REQUEST_ID = 'bfe9eb29-ab87-4ca3-be83-a1d5d8305716'
 
-/** The suite's tenant as a policy: who may do what to the records. */
-const TENANT = {
-  name: 'Tenant of the conformance suite',
-  clauses: [
-    clause('known_actions', 'true', 'action.name in ["read", "write", "delete"]'),
-    clause('readers', 'action.name == "read"', 'subject.id in ["alice", "bob"]'),
-    clause(
-      'writers',
-      'action.name == "write"',
-      'has(resource.properties.status) && resource.properties.status == "archived"' +
-        ' ? has(subject.properties.role) && subject.properties.role == "admin"' +
-        ' : subject.id == "alice"',
-    ),
-    clause(
-      'soft_deletes',
-      'action.name == "delete"',
-      'subject.id == "alice" && action.properties.soft == true',
-    ),
-  ],
-}
-
-function clause(id: string, when: string, require: string) {
-  return { id, when, require, severity: 'enforce', texts: TEXTS }
-}
+/** Cases whose requests carry wrong credentials or none: HTTP Basic here, which the suite can drive. */
+const OF_CREDENTIALS = ({ request }: Scenario) =>
+  request.bad_credentials === true || request.no_credentials === true
 
 /**
- * This decision point decides about users on devices. So each user of the suite gets a device that
- * is trusted, named in the properties; nothing else of a case is changed, and every case applies.
+ * The cases as they stand, with what `authzen fixture` loads; and once more with the same rules where each
+ * question has to name a device, and each user of the suite has a trusted one.
  */
 describeVectors('the OpenID conformance suite for AuthZEN', () => {
   const { tests } = vectorJson('authzen/oidf-scenarios.json') as { tests: readonly Scenario[] }
-  const ours = tests.filter(({ api }) => PATHS[api] !== undefined)
-  let database: TestDatabase
-  let service: TestService
-  let pep: Readonly<Record<string, string>>
-  let deviceId: string
-  beforeAll(async () => {
-    database = await openTestDatabase()
-    service = await createTestService({ database })
-    pep = await service.as('access.evaluate')
-    deviceId = await trustDevice(service)
-  })
-  afterAll(() => database?.close())
 
-  test('has as many cases of the evaluation APIs as these tests were written for', () => {
+  test('has as many cases as these tests were written for', () => {
     expect(tests).toHaveLength(127)
-    expect(ours).toHaveLength(60)
+    expect(tests.filter(OF_CREDENTIALS).map(({ testName }) => testName)).toHaveLength(2)
   })
 
-  const send = ({ api, request }: Scenario) => {
-    const { method, content_type, json, raw_body, bad_credentials, no_credentials } = request
-    const wrong = { authorization: `Basic ${Buffer.from('cli_a:css_b').toString('base64')}` }
-    const headers = {
-      'content-type': content_type,
-      ...(no_credentials ? {} : bad_credentials ? wrong : pep),
-      ...(request.x_request_id && { 'x-request-id': REQUEST_ID }),
-    }
-    const text = raw_body ?? JSON.stringify(withDevice(json ?? {}, deviceId))
-    // The Fetch API lets no GET have a body: over a socket it would not be read either.
-    return service.request(PATHS[api] ?? '', {
-      method,
-      headers,
-      body: method === 'GET' ? null : text,
+  describe.each(['without a device', 'of users on a device'])('%s', (how) => {
+    const isOnDevice = how !== 'without a device'
+    let database: TestDatabase
+    let service: TestService
+    let pep: Readonly<Record<string, string>>
+    let deviceId: string
+    beforeAll(async () => {
+      database = await openTestDatabase()
+      service = await createTestService({ database })
+      pep = await service.as('access.evaluate')
+      if (isOnDevice) deviceId = await trustDevice(service)
+      await loadFixture(service, isOnDevice ? { device: 'always' } : {})
     })
-  }
+    afterAll(() => database?.close())
 
-  test.each(ours.map((one) => [one.testName, one] as const))('%s', async (_name, scenario) => {
-    const repeats = scenario.mode === 'idempotency_x3' ? 3 : 1
-    for (let i = 0; i < repeats; i++) {
-      const answer = await send(scenario)
-      const body = (await answer.json()) as Members
-      expect(scenario.expect.status_any_of, JSON.stringify(body)).toContain(answer.status)
-      expect(answer.headers.get('content-type')).toBe('application/json')
-      if (scenario.expect.www_authenticate !== undefined) {
-        expect(answer.headers.get('www-authenticate')).toMatch(/^Basic /)
+    const send = ({ api, request }: Scenario, json = request.json) => {
+      const { method, content_type, raw_body, bad_credentials, no_credentials } = request
+      const wrong = { authorization: `Basic ${Buffer.from('cli_a:css_b').toString('base64')}` }
+      const headers = {
+        'content-type': content_type,
+        ...(no_credentials ? {} : bad_credentials ? wrong : pep),
+        ...(request.x_request_id && { 'x-request-id': REQUEST_ID }),
       }
-      if (scenario.request.x_request_id) {
-        expect(answer.headers.get('x-request-id')).toBe(REQUEST_ID)
-      }
-      const { json } = scenario.expect
-      if (json === undefined) expect(typeof body).toBe('string')
-      else expect(decisionsOf(body)).toEqual(expectedDecisions(scenario, json))
-    }
-  })
-
-  describe('the tenant', () => {
-    test('is the policy that decides, and the device is', async () => {
-      const untrusted = await attestMinted(service)
-      await database.store.quarantineDevice({
-        deviceId: untrusted.deviceId,
-        by: 'test',
-        reason: 'test',
-        now: service.clock.now(),
+      const body = isOnDevice ? withDevice(json ?? {}, deviceId) : (json ?? {})
+      const text = raw_body ?? JSON.stringify(body)
+      // The Fetch API lets no GET have a body: over a socket it would not be read either.
+      return service.request(`/access/v1/${api}`, {
+        method,
+        headers,
+        body: method === 'GET' ? null : text,
       })
-      const question = {
-        subject: { type: 'user', id: 'alice' },
-        resource: { type: 'record', id: 'record-1' },
-        action: { name: 'read' },
+    }
+
+    test.each(tests.map((one) => [one.testName, one] as const))('%s', async (_name, scenario) => {
+      const repeats = scenario.mode === 'idempotency_x3' ? 3 : 1
+      for (let i = 0; i < repeats; i++) {
+        const answer = await send(scenario)
+        const body = (await answer.json()) as Members
+        expect(scenario.expect.status_any_of, JSON.stringify(body)).toContain(answer.status)
+        expect(answer.headers.get('content-type')).toBe('application/json')
+        if (scenario.expect.www_authenticate !== undefined) {
+          expect(answer.headers.get('www-authenticate')).toMatch(/^Basic /)
+        }
+        if (scenario.request.x_request_id) {
+          expect(answer.headers.get('x-request-id')).toBe(REQUEST_ID)
+        }
+        const { json } = scenario.expect
+        if (json === undefined) expect(typeof body).toBe('string')
+        else if (scenario.api.startsWith('search/')) {
+          const results = await readAllPages(scenario, body, (asked) => send(scenario, asked))
+          expect(results).toEqual(expect.arrayContaining(json.results as unknown[]))
+        } else expect(decisionsOf(body)).toEqual(expectedDecisions(scenario, json))
       }
-      for (const [device, decision] of [
-        [deviceId, true],
-        [untrusted.deviceId, false],
-      ] as const) {
-        const body = withDevice(question, device)
-        const answer = await service.post('/access/v1/evaluation', body, { headers: pep })
-        expect((await readOk(answer)).decision).toBe(decision)
+    })
+
+    test('refuses whoever has no credentials, or wrong ones, for every endpoint', async () => {
+      for (const scenario of tests) {
+        if (scenario.testName.endsWith('-idempotency')) {
+          const { api, request } = scenario
+          for (const which of ['no_credentials', 'bad_credentials']) {
+            const answer = await send({ ...scenario, request: { ...request, [which]: true } })
+            expect(answer.status, api).toBe(401)
+          }
+        }
       }
     })
   })
 })
 
+/** What the suite does with pages: it goes on with `page.token` until there is no next one. */
+async function readAllPages(
+  { request, mode }: Scenario,
+  first: Members,
+  send: (json: Members) => Promise<Response>,
+): Promise<readonly unknown[]> {
+  // "The page member SHOULD be the first" of the answer.
+  expect(Object.keys(first)[0]).toBe('page')
+  const results = [...(first.results as unknown[])]
+  let token = membersOf(first.page).next_token
+  if (mode === 'paginated') expect(results).toHaveLength(1)
+  while (token !== '') {
+    const answer = await send({ ...request.json, page: { token } })
+    const body = (await answer.json()) as Members
+    expect(answer.status, JSON.stringify(body)).toBe(200)
+    results.push(...(body.results as unknown[]))
+    token = membersOf(body.page).next_token
+  }
+  return results
+}
+
+async function loadFixture(service: TestService, changes: object): Promise<void> {
+  const headers = await service.as('admin.write')
+  const document = { ...FIXTURE_POLICY, ...changes }
+  const body = { reason: 'conformance', document }
+  await readOk(await service.post('/v1/policy', body, { method: 'PUT', headers }))
+  await readOk(await service.post('/v1/entities', { entities: FIXTURE_ENTITIES }, { headers }))
+}
+
 async function trustDevice(service: TestService): Promise<string> {
   await rememberHealthy(service, await startDevice())
   const { deviceId, answer } = await attestMinted(service)
   await readOk(answer, 201)
-  const headers = await service.as('admin.write')
-  const body = { reason: 'conformance', document: TENANT }
-  await readOk(await service.post('/v1/policy', body, { method: 'PUT', headers }))
   return deviceId
 }
 

@@ -1,6 +1,9 @@
-import { SignJWT } from 'jose'
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { MAX_EVALUATIONS } from '../../../src/access/limits.ts'
+import { importReceiptKeys } from '../../../src/access/receipt/keys.ts'
+import { verifyReceipt } from '../../../src/access/receipt/verify.ts'
+import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import {
   basic,
   createTestService,
@@ -368,11 +371,45 @@ describe('metadata', () => {
   test('names the endpoints, and may be kept', async () => {
     const answer = await service.request('/.well-known/authzen-configuration')
     expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
-    expect(await readOk(answer)).toEqual({
+    const { signed_metadata: signed, ...metadata } = await readOk(answer)
+    expect(metadata).toEqual({
       policy_decision_point: service.url,
       access_evaluation_endpoint: `${service.url}${EVALUATION}`,
       access_evaluations_endpoint: `${service.url}${EVALUATIONS}`,
+      search_subject_endpoint: `${service.url}/access/v1/search/subject`,
+      search_resource_endpoint: `${service.url}/access/v1/search/resource`,
+      search_action_endpoint: `${service.url}/access/v1/search/action`,
     })
+    // jose is the witness: AuthZEN §9.1 wants a JWS with `iss`, and no `signed_metadata` within it.
+    const keys = await readOk(await service.request('/.well-known/jwks.json'))
+    const { payload } = await jwtVerify(signed, createLocalJWKSet(keys), { issuer: service.url })
+    expect(payload).toEqual({ iss: service.url, ...metadata })
+  })
+
+  test('names only what is served', async () => {
+    const metadata = await readOk(await service.request('/.well-known/authzen-configuration'))
+    for (const [name, url] of Object.entries<string>(metadata)) {
+      if (!name.endsWith('_endpoint')) continue
+      const answer = await ask(new URL(url).pathname, {})
+      expect(answer.status, name).toBe(400)
+    }
+  })
+
+  test('is signed with a type of its own, which is no receipt', async () => {
+    const metadata = await readOk(await service.request('/.well-known/authzen-configuration'))
+    const keys = await readOk(await service.request('/.well-known/jwks.json'))
+    const { signed_metadata: signed } = metadata
+    expect(decodeProtectedHeader(signed).typ).toBe('countersign-authzen-configuration+jwt')
+    const receiptKeys = expectOk(await importReceiptKeys(keys))
+    expectRefusal(await verifyReceipt(signed, { keys: receiptKeys }), 'receipt_type_wrong')
+  })
+
+  test('of an identifier with a path stands at its place too (AuthZEN §9.2)', async () => {
+    const env = { PUBLIC_URL: 'https://trust.example/tenant1' }
+    const other = await createTestService({ database, clock, env })
+    const path = '/.well-known/authzen-configuration/tenant1'
+    const metadata = await readOk(await other.request(path))
+    expect(metadata.policy_decision_point).toBe('https://trust.example/tenant1')
   })
 
   test('names them as the outside knows them', async () => {

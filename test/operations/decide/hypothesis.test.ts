@@ -26,7 +26,7 @@ describe('a device that need not be', () => {
   })
 
   test('asks for something where nothing is said of what', () => {
-    const question = expectOk(completeQuestion({ context: { a: 1 } }, { deviceId: 'dev_x' }))
+    const question = expectOk(completeQuestion({ context: { a: 1 } }, 'dev_x'))
     expect(question).toMatchObject({
       subject: { type: 'device', id: 'dev_x' },
       action: { name: 'access' },
