@@ -204,10 +204,7 @@ function securityEvents(
  * set that these have anyway, and told apart by their `typ`. A use of keys of its own would be one that
  * processes of the version before cannot open.
  */
-function metadataSigner(
-  keyRing: KeyRing,
-  { issuer, clock }: Shared,
-): KeyServices['signMetadata'] {
+function metadataSigner(keyRing: KeyRing, { issuer, clock }: Shared): KeyServices['signMetadata'] {
   const signed = new WeakMap<SigningKey, SignedConfiguration>()
   return async (configuration) => {
     const key = (await keyRing.current()).signingKey('receipt', clock())

@@ -6,8 +6,8 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as devices from '../../src/store/schema/device-schema.ts'
-import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
 import * as directory from '../../src/store/schema/directory-schema.ts'
+import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
 import * as signals from '../../src/store/schema/signal-schema.ts'
 import * as steering from '../../src/store/schema/steering-schema.ts'
 import * as system from '../../src/store/schema/system-schema.ts'
@@ -23,7 +23,13 @@ import { describePostgres, type Postgres, startPostgres } from '../support/postg
 
 const folder = new URL('../../drizzle/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
-const declared = generateDrizzleJson({ ...devices, ...directory, ...system, ...steering, ...signals })
+const declared = generateDrizzleJson({
+  ...devices,
+  ...directory,
+  ...system,
+  ...steering,
+  ...signals,
+})
 
 type Query = (text: string) => Promise<readonly Record<string, unknown>[]>
 
