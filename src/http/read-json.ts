@@ -23,6 +23,8 @@ export type RequestFailure = {
   readonly detail: string
   /** The first member of the body that is not as it should be. */
   readonly member?: string
+  /** What that member has to be, where whoever reads it says so. */
+  readonly expected?: string
 }
 
 /** `application/json` with any parameters, as RFC 9110 §8.3 allows. */

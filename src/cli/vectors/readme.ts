@@ -25,7 +25,7 @@ export const VECTORS_README = [
   '|---|---|',
   '| `pss_salt` | 32 characters of ASCII: the salt of every PS256 signature of an agent in here |',
   '| `endorsement_key` | the private key of the TPM that enrols, as a JWK |',
-  '| `devices` | by run: the private keys of its device as JWKs |',
+  '| `devices` | by run the private keys of its device as JWKs: `attestation_key`, `request_key`, and `secure_kernel_signing_key`, which signs reports of enclaves |',
   '',
   '## `runs/NAME.json`',
   '',

@@ -55,7 +55,9 @@ async function readSubmission(
   if (!body.ok) return body
   const { token }: { readonly token?: unknown } = Object(body.value)
   if (typeof token !== 'string') {
-    return err({ reason: 'request_malformed', member: 'token', detail: 'token must be a string' })
+    const expected = 'the attestation token of POST /attest/Tpm, a JSON string'
+    const detail = 'token must be a string'
+    return err({ reason: 'request_malformed', member: 'token', detail, expected })
   }
   const { publicUrl, agentOrigins } = config
   const base = agentOrigins.find((known) => c.req.url.startsWith(known + PATH)) ?? publicUrl

@@ -13,7 +13,7 @@ import { MAX_TICKET_CHARS } from '../../verifier/enrolment/limits.ts'
 import { BASE64URL } from '../../verifier/protocol/message-schemas.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
-import { readForm } from '../read-json.ts'
+import { type RequestFailure, readForm } from '../read-json.ts'
 import { type EnrolmentFailure, toEnrolmentProblem } from './enrolment-problem.ts'
 import { createPlaces } from './places.ts'
 
@@ -34,6 +34,22 @@ const MAX_CERTIFICATE_CHARS = 12_000
 const MAX_PUBLIC_CHARS = 1_024
 const MAX_CHAIN = 6
 const MAX_SECRET_CHARS = 128
+
+const IN_BASE64URL = 'in base64url without padding'
+const PUBLIC_AREA = `TPMT_PUBLIC or TPM2B_PUBLIC ${IN_BASE64URL}`
+
+/** What each member of the bodies has to be, for whoever sends something else. */
+const MEMBER_FORMS: ReadonlyMap<string, string> = new Map([
+  ['ek_certificate', `the certificate of the endorsement key, DER ${IN_BASE64URL}`],
+  [
+    'chain',
+    `an array of at most ${MAX_CHAIN} certificates of authorities, each DER ${IN_BASE64URL}`,
+  ],
+  ['ek_public', `${PUBLIC_AREA}, of the endorsement key`],
+  ['ak_public', `${PUBLIC_AREA}, of the attestation key`],
+  ['ticket', 'the ticket of the answer to POST /v1/enrolments, as it came'],
+  ['secret', `what TPM2_ActivateCredential gave, ${IN_BASE64URL}`],
+])
 
 /** The body of `POST /v1/enrolments`. */
 export const enrolmentBody = z.object({
@@ -59,7 +75,7 @@ export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv>
 
   app.post('/v1/enrolments', async (c) => {
     const body = await readForm(c, enrolmentBody, MAX_ENROLMENT_BYTES)
-    if (!body.ok) return answerRequestFailure(c, body.failure)
+    if (!body.ok) return refuseForm(c, services, body.failure)
     // The one thing here that costs an unknown caller less than us: past so many, come later.
     return places.take(
       () => begin(c, services, body.value),
@@ -69,7 +85,7 @@ export function enrolmentRoutes(services: EnrolmentRouteServices): Hono<HttpEnv>
 
   app.post('/v1/enrolments/activate', async (c) => {
     const body = await readForm(c, activationBody, MAX_ACTIVATION_BYTES)
-    if (!body.ok) return answerRequestFailure(c, body.failure)
+    if (!body.ok) return refuseForm(c, services, body.failure)
     const enrolled = await activateEnrolment(services.enrolment, body.value)
     if (!enrolled.ok) return refuse(c, services, enrolled.failure)
     const { deviceId, deviceKey, certificate, expiresAt } = enrolled.value
@@ -122,6 +138,20 @@ function refuse(
   const { code, detail, retryAfterSeconds } = toEnrolmentProblem(failure)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   return answerProblem(c, code, detail, tellPlace(failure))
+}
+
+/** A body that is none of ours by its form: an administrator finds it by its id all the same. */
+function refuseForm(
+  c: HttpContext,
+  { recentRefusals, clock }: Pick<EnrolmentRouteServices, 'recentRefusals' | 'clock'>,
+  refused: RequestFailure,
+): Response {
+  const [member = ''] = refused.member?.split('.') ?? []
+  const expected = MEMBER_FORMS.get(member)
+  const failure = { ...refused, ...(expected !== undefined && { expected }) }
+  const [requestId, now] = [c.get('requestId'), clock()]
+  recentRefusals.note({ stage: 'enrolment', failure, deviceId: undefined, requestId, now })
+  return answerRequestFailure(c, failure)
 }
 
 /** base64url without padding, as bytes are written in attestation messages. */

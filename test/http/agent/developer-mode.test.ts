@@ -6,6 +6,7 @@ import { claimSecureBoot } from '../../../src/simulator/tampering.ts'
 import {
   createTestService,
   everythingStored,
+  expectProblem,
   readOk,
   START,
   startDevice,
@@ -198,6 +199,35 @@ describe('what was refused, by the id of its request', () => {
     const { refusals } = await find('enrol')
     expect(refusals).toMatchObject([{ stage: 'enrolment', reason: expect.any(String) }])
   })
+
+  test.each([
+    [
+      '',
+      { ek_certificate: 'AAAA', ak_public: 'AA==' },
+      'ak_public',
+      /^TPMT_PUBLIC or TPM2B_PUBLIC in/,
+    ],
+    [
+      '',
+      { ek_certificate: 'AAAA', chain: 'AAAA', ak_public: 'AAAA' },
+      'chain',
+      /^an array of at most 6/,
+    ],
+    ['', { ek_certificate: 'AAAA', chain: ['!'], ak_public: 'AAAA' }, 'chain.0', /^an array of at/],
+    ['', { ak_public: 'AAAA' }, 'ek_certificate', /^the certificate of the endorsement key, DER/],
+    ['/activate', { secret: 'AAAA' }, 'ticket', /^the ticket of the answer/],
+    ['/activate', { ticket: 'x', secret: 7 }, 'secret', /^what TPM2_ActivateCredential gave/],
+  ])(
+    'and so is a body of /v1/enrolments%s that has another form: %j',
+    async (path, body, member, expected) => {
+      const id = `form ${member}`
+      const answer = await plain.post(`/v1/enrolments${path}`, body, named(id))
+      const said = { where: { member }, expected: expect.stringMatching(expected) }
+      expect(await expectProblem(answer, 400, 'request_malformed')).toMatchObject(said)
+      const { refusals } = await find(id)
+      expect(refusals).toMatchObject([{ stage: 'enrolment', reason: 'request_malformed', ...said }])
+    },
+  )
 
   test('of many under one id what is left out is counted', async () => {
     for (let sent = 0; sent < 52; sent += 1) await plain.post(PATH, envelope({}), named('flood'))
