@@ -8,6 +8,7 @@ import { isClosedDatabaseSocket } from './support/edge/closed-socket.ts'
 import { EDGE_TESTS } from './support/edge/edge-tests.ts'
 import { NODE_ONLY } from './support/edge/node-only.ts'
 import { LeftOutReporter } from './support/left-out-reporter.ts'
+import { LongestFirst } from './support/longest-first.ts'
 import { POSTGRES_BINARIES } from './support/postgres-binaries.ts'
 import { SlowestReporter } from './support/slowest-reporter.ts'
 
@@ -23,6 +24,7 @@ export default defineConfig({
   test: {
     reporters: reporters(),
     globalSetup: ['test/support/global-setup.ts'],
+    sequence: { sequencer: LongestFirst },
     onUnhandledError: (error) => !isClosedDatabaseSocket(error),
     projects: [
       {

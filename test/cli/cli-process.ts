@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-
-const CLI = resolve('src/cli.ts')
+import { programPath } from '../support/programs.ts'
 
 export type Environment = Readonly<Record<string, string>>
 
@@ -15,19 +14,24 @@ export type Ended = {
   readonly stderr: string
 }
 
-/** A process of the command line, without the settings of whoever runs the tests. */
-export function startCli(args: readonly string[], env: Environment = {}): ChildProcess {
-  return startProgram(CLI, args, env)
+/** The environment of whoever runs the tests, without settings. */
+export const BARE: Environment = {
+  PATH: process.env.PATH ?? '',
+  HOME: process.env.HOME ?? '',
+  TMPDIR: process.env.TMPDIR ?? tmpdir(),
+  ...(process.env.NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
 }
 
-/** A process of one of our modules, likewise. */
+/** A process of the command line, without the settings of whoever runs the tests. */
+export function startCli(args: readonly string[], env: Environment = {}): ChildProcess {
+  return startProgram(programPath('src/cli.ts'), args, env)
+}
+
+/** A process of a module, likewise. */
 function startProgram(path: string, args: readonly string[], env: Environment): ChildProcess {
-  const { PATH = '', HOME = '', TMPDIR = tmpdir(), TEST_RUN_DIR = '' } = process.env
-  // What one process has compiled, the others of a run need not.
-  const NODE_COMPILE_CACHE = join(TEST_RUN_DIR, 'compiled')
   return spawn(process.execPath, [path, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...env },
+    env: { ...BARE, ...env },
   })
 }
 
@@ -68,8 +72,11 @@ export function launchServe(args: readonly string[], env: Environment = {}): Ser
 }
 
 /** Another program that writes the service's log. */
-export function launchProgram(path: string, env: Environment): ServedProcess {
-  return follow(startProgram(resolve(path), [], env))
+export function launchProgram(
+  source: Parameters<typeof programPath>[0],
+  env: Environment,
+): ServedProcess {
+  return follow(startProgram(programPath(source), [], env))
 }
 
 function follow(child: ChildProcess): ServedProcess {

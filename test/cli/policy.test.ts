@@ -18,6 +18,7 @@ import { agent, documentOf } from '../policy/healthy-device.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import { namedHash } from '../support/document-hash.ts'
 import type { Json } from '../support/json.ts'
+import { programPath } from '../support/programs.ts'
 import { putInForce } from '../support/put-in-force.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, testClock } from '../support/service.ts'
@@ -139,7 +140,7 @@ describe('policy lint', () => {
   })
 
   test('reads standard input, and refuses what is no text', async () => {
-    const child = spawn(process.execPath, [resolve('src/cli.ts'), 'policy', 'lint', '-'])
+    const child = spawn(process.execPath, [programPath('src/cli.ts'), 'policy', 'lint', '-'])
     const ended = collect(child)
     child.stdin.end('{"name": 1}')
     const { code, stdout } = await ended

@@ -4,7 +4,7 @@ import { AttestationAgent } from '../../src/simulator/agent.ts'
 import { primeSharingKeys } from '../../src/simulator/key-source.ts'
 import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
 import type { Json } from '../support/json.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 import { expectOk } from '../support/refusal.ts'
 import { folderForTest, runCli, serveInTest } from './cli-process.ts'
 
@@ -12,17 +12,16 @@ describePostgres('the command line on PostgreSQL', () => {
   let server: Postgres
 
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server.stop())
 
   /** A migrated database of its own, and what every process on it is told. */
   async function prepare(name: string) {
     const env = {
-      DATABASE_URL: await server.createDatabase(name),
+      DATABASE_URL: await server.createMigrated(name),
       SECRET_KEY: randomBytes(32).toString('base64'),
     }
-    expect((await runCli(['migrate'], env)).code).toBe(0)
     return env
   }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { importReceiptKeys } from '../../src/access/receipt/keys.ts'
 import { MAX_RECEIPT_CHARS } from '../../src/access/receipt/limits.ts'
@@ -18,6 +18,7 @@ import { leavesOf, otherValue, withChange } from '../access/receipt/receipt-fixt
 import { documentOf } from '../policy/healthy-device.ts'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import type { Json } from '../support/json.ts'
+import { programPath } from '../support/programs.ts'
 import { putInForce } from '../support/put-in-force.ts'
 import { expectOk, expectRefusal, noteReason } from '../support/refusal.ts'
 import { createTestService, readOk, START, startDevice, testClock } from '../support/service.ts'
@@ -380,7 +381,7 @@ test('the whole way, on the data directory of a running service', async () => {
     const exported = await callCommand(command, ['export', path, ...given])
     expect(exported).toMatchObject({ code: 0, stdout: expect.stringContaining(`are in ${out}`) })
     const args = ['receipt', 'verify', '-', '--jwks', jwks, '--inputs', out, '--json']
-    const verified = spawnSync(process.execPath, [resolve('src/cli.ts'), ...args], {
+    const verified = spawnSync(process.execPath, [programPath('src/cli.ts'), ...args], {
       input: context.receipt,
       encoding: 'utf8',
     })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { makeDataDirectory } from '../support/data-directory.ts'
 import { describeWith } from '../support/left-out.ts'
-import { collect, folderForTest } from './cli-process.ts'
+import { BARE, collect, folderForTest } from './cli-process.ts'
 
 vi.setConfig({ testTimeout: 240_000 })
 
@@ -22,10 +22,9 @@ describe.each(Object.entries(STARTS))('started by %s', (_, [program, ...args]) =
   async function start() {
     const data = folderForTest()
     await makeDataDirectory(data)
-    const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env
     const child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH, HOME, TMPDIR, PORT: '0', DATA_DIR: data },
+      env: { ...BARE, PORT: '0', DATA_DIR: data },
     })
     let printed = ''
     child.stdout.on('data', (text) => {

@@ -151,10 +151,9 @@ describePostgres('serve on PostgreSQL', () => {
   test(LOSES_NOTHING, { timeout: TIMEOUT_MS }, async ({ onTestFinished }) => {
     const server = await startPostgres()
     onTestFinished(server.stop)
-    const env = { ...settings, DATABASE_URL: server.url }
-    expect((await runCli(['migrate'], env)).code).toBe(0)
+    const env = { ...settings, DATABASE_URL: await server.createMigrated('service') }
     const fleet = await killAndRestart(env)
-    const client = new pg.Client({ connectionString: server.url })
+    const client = new pg.Client({ connectionString: env.DATABASE_URL })
     await client.connect()
     try {
       await expectWhole(async (text) => {

@@ -31,7 +31,7 @@ describePostgres('two processes whose database fails under load', () => {
   afterAll(() => world?.close())
 
   const session = async () => {
-    const client = new pg.Client({ connectionString: world.server.url })
+    const client = new pg.Client({ connectionString: world.databaseUrl })
     client.on('error', () => {})
     await client.connect()
     return client

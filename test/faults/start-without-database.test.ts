@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import { createHolder, keySetOf, tokenOf } from '../access/break-glass/break-glass-fixture.ts'
-import { launchServe, runCli } from '../cli/cli-process.ts'
+import { launchServe } from '../cli/cli-process.ts'
 import { freePort } from '../support/free-port.ts'
 import { describePostgres, startPostgres } from '../support/postgres.ts'
 
@@ -19,11 +19,10 @@ describePostgres('a process of the service', () => {
     onTestFinished(server.stop)
     const holders = [await createHolder('alice'), await createHolder('bob')]
     const env = {
-      DATABASE_URL: server.url,
+      DATABASE_URL: await server.createMigrated('service'),
       SECRET_KEY: randomBytes(32).toString('base64'),
       BREAK_GLASS_KEYS: keySetOf(...holders),
     }
-    expect((await runCli(['migrate'], env)).code).toBe(0)
     return { server, env, holders }
   }
   const launch = (env: Readonly<Record<string, string>>) => {

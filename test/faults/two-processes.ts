@@ -21,6 +21,8 @@ const WAIT_MOST_MS = 250
 /** Two processes of the service on one PostgreSQL, and devices that attest to either of them. */
 export type TwoProcesses = {
   readonly server: Postgres
+  /** Of their database. */
+  readonly databaseUrl: string
   /** Past the service. */
   readonly query: (text: string) => Promise<readonly Record<string, unknown>[]>
   readonly processes: readonly ServedProcess[]
@@ -32,14 +34,14 @@ export type TwoProcesses = {
 
 export async function startTwoProcesses(): Promise<TwoProcesses> {
   const server = await startPostgres()
+  const databaseUrl = await server.createMigrated('service')
   const env = {
-    DATABASE_URL: server.url,
+    DATABASE_URL: databaseUrl,
     DATABASE_POOL_SIZE: String(POOL_SIZE),
     SECRET_KEY: randomBytes(32).toString('base64'),
     PUBLIC_URL,
     DEVICE_ATTESTATIONS_PER_MINUTE: '6000',
   }
-  expect((await runCli(['migrate'], env)).code).toBe(0)
   const ports = [await freePort(), await freePort()]
   const processes: ServedProcess[] = []
   for (const port of ports) {
@@ -53,8 +55,8 @@ export async function startTwoProcesses(): Promise<TwoProcesses> {
   const agents = await startAgents(urls)
   for (const agent of agents) expectOk(await agent.attest())
   return {
-    ...{ server, processes, urls, agents },
-    query: (text) => queryOnce(server.url, text),
+    ...{ server, databaseUrl, processes, urls, agents },
+    query: (text) => queryOnce(databaseUrl, text),
     authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
     async close() {
       for (const one of processes) await one.end('SIGKILL')

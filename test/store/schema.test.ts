@@ -13,7 +13,7 @@ import * as steering from '../../src/store/schema/steering-schema.ts'
 import * as system from '../../src/store/schema/system-schema.ts'
 import { readIndexes } from '../../src/store/system/build-index.ts'
 import { migrateEmbedded, migratePostgres } from '../../src/store/system/migrate.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 
 /**
  * What a migrated database is against what the sources declare: tables against the schema in
@@ -158,7 +158,7 @@ describe('a database migrated on PGlite', () => {
 describePostgres('a database migrated on PostgreSQL', () => {
   let server: Postgres
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server?.stop())
 

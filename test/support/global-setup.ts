@@ -2,19 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { migratePostgres } from '../../src/store/system/migrate.ts'
-import { startPostgres } from './postgres.ts'
+import { FORGETFUL, MIGRATED, startPostgres } from './postgres.ts'
 import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
 import type { TestPostgres } from './test-database.ts'
-
-/** What is lost with the machine is lost with the tests. */
-const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
 /** What all files of one run share: a folder and a PostgreSQL server, gone after it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-tests-'))
   process.env.TEST_RUN_DIR = folder
   process.env.SEEN_REASONS_DIR = join(folder, 'reasons')
+  // What one process has compiled, the others of a run need not.
+  process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled')
   const postgres = await startServer()
   project.provide('postgres', postgres?.place)
   return async () => {
@@ -29,8 +27,6 @@ async function startServer() {
     return undefined
   }
   const server = await startPostgres({ settings: { ...FORGETFUL, max_connections: '200' } })
-  const template = 'migrated'
-  await migratePostgres(await server.createDatabase(template))
-  const place: TestPostgres = { url: server.url, template }
+  const place: TestPostgres = { url: server.url, template: MIGRATED }
   return { place, stop: server.stop }
 }

@@ -11,11 +11,27 @@ export async function makeOnceARun(
   name: string,
   make: (folder: string) => unknown,
 ): Promise<string> {
-  const run = process.env.TEST_RUN_DIR ?? makePassingFolder()
-  const kept = join(run, name)
+  const kept = placeOf(name)
   if (existsSync(kept)) return kept
   const draft = mkdtempSync(`${kept}-`)
   await make(draft)
+  return keep(draft, kept)
+}
+
+/** The same of what is made without a promise. */
+export function makeOnceARunSync(name: string, make: (folder: string) => void): string {
+  const kept = placeOf(name)
+  if (existsSync(kept)) return kept
+  const draft = mkdtempSync(`${kept}-`)
+  make(draft)
+  return keep(draft, kept)
+}
+
+function placeOf(name: string): string {
+  return join(process.env.TEST_RUN_DIR ?? makePassingFolder(), name)
+}
+
+function keep(draft: string, kept: string): string {
   try {
     renameSync(draft, kept)
   } catch (error) {

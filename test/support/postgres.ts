@@ -3,6 +3,7 @@ import { chownSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { migratePostgres } from '../../src/store/system/migrate.ts'
 import { freePort } from './free-port.ts'
 import { describeWith } from './left-out.ts'
 import { makeOnceARun } from './once-a-run.ts'
@@ -17,6 +18,8 @@ export type Postgres = {
   readonly log: () => string
   /** Makes another empty database in the cluster and answers its URL. */
   readonly createDatabase: (name: string) => Promise<string>
+  /** The same of a migrated database, which is a copy of `MIGRATED`. */
+  readonly createMigrated: (name: string) => Promise<string>
   /** Ends every process of the server at once, as a failing machine does. */
   readonly kill: () => Promise<void>
   /** Stops every process of the server where it stands; connections stay open and nothing answers. */
@@ -34,47 +37,23 @@ export type PostgresOptions = {
   readonly settings?: Readonly<Record<string, string>>
 }
 
+/** What is lost with the machine may be lost with the tests: of servers that nothing kills. */
+export const FORGETFUL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+
+/** The name of the migrated database that every cluster begins with: to be copied, and never changed. */
+export const MIGRATED = 'template_migrated'
+
 /** A suite over PostgreSQL. */
 export function describePostgres(name: string, suite: () => void): void {
   describeWith('postgres', POSTGRES_BINARIES !== undefined, name, suite)
 }
 
-export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const binaries = POSTGRES_BINARIES
-  if (binaries === undefined) throw new Error(NO_POSTGRES)
+export async function startPostgres({ settings }: PostgresOptions = {}): Promise<Postgres> {
   const user = unprivilegedUser()
   const folder = newFolder(user)
-  const data = join(folder, 'data')
-  const kept = await makeOnceARun('cluster', (draft) => initialise(binaries, user, draft))
-  execFileSync('cp', ['-a', join(kept, 'data'), data])
-
-  const port = await freePort()
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    max_connections: '100',
-    ...options.settings,
-  }
-  const log = join(folder, 'log')
-  const args = ['-D', data, ...Object.entries(settings).flatMap(([k, v]) => ['-c', `${k}=${v}`])]
-  const start = async () => {
-    // In a group of its own, so that an interrupted test run shuts it down and not the terminal.
-    const server = spawn(
-      '/bin/sh',
-      ['-c', 'exec "$0" "$@" 2>>"$LOG"', join(binaries, 'postgres'), ...args],
-      {
-        ...user,
-        cwd: folder,
-        detached: true,
-        stdio: 'ignore',
-        env: { LOG: log },
-      },
-    )
-    await answering(url, server, log)
-    return server
-  }
+  const kept = await makeOnceARun('cluster', makeCluster)
+  execFileSync('cp', ['-a', join(kept, 'data'), folder])
+  const { url, log, start } = await programOf(folder, user, settings)
 
   let server = await start()
   // Immediate shutdown: nothing is kept, but the shared memory must not stay behind.
@@ -85,6 +64,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     pid: () => server.pid ?? 0,
     log: () => readFileSync(log, 'utf8'),
     createDatabase: (name) => createDatabase(url, name),
+    createMigrated: (name) => createDatabase(url, name, MIGRATED),
     async kill() {
       const backends = childrenOf(server.pid)
       await ended(server, () => {
@@ -109,6 +89,44 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
+/** The server of the cluster `data` in a folder, on a free port, and how it is started. */
+async function programOf(
+  folder: string,
+  user: User | undefined,
+  given: PostgresOptions['settings'] = {},
+) {
+  const port = await freePort()
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    max_connections: '100',
+    ...given,
+  }
+  const log = join(folder, 'log')
+  const named = Object.entries(settings).flatMap(([k, v]) => ['-c', `${k}=${v}`])
+  const args = [join(binaries(), 'postgres'), '-D', join(folder, 'data'), ...named]
+  const start = async () => {
+    // In a group of its own, so that an interrupted test run shuts it down and not the terminal.
+    const server = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$LOG"', ...args], {
+      ...user,
+      cwd: folder,
+      detached: true,
+      stdio: 'ignore',
+      env: { LOG: log },
+    })
+    await answering(url, server, log)
+    return server
+  }
+  return { url, log, start }
+}
+
+function binaries(): string {
+  if (POSTGRES_BINARIES === undefined) throw new Error(NO_POSTGRES)
+  return POSTGRES_BINARIES
+}
+
 type User = { readonly uid: number; readonly gid: number }
 
 function newFolder(user: User | undefined): string {
@@ -117,16 +135,22 @@ function newFolder(user: User | undefined): string {
   return folder
 }
 
-/** Moves a new cluster into `target`. It is made elsewhere, where `user` may write. */
-function initialise(binaries: string, user: User | undefined, target: string): void {
+/** Moves a new cluster with `MIGRATED` into `target`. It is made elsewhere, where its user may write. */
+async function makeCluster(target: string): Promise<void> {
+  const user = unprivilegedUser()
   const folder = newFolder(user)
   const data = join(folder, 'data')
   const flags = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C']
-  execFileSync(join(binaries, 'initdb'), ['--pgdata', data, '--no-sync', ...flags], {
+  execFileSync(join(binaries(), 'initdb'), ['--pgdata', data, '--no-sync', ...flags], {
     ...user,
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  const { url, start } = await programOf(folder, user, FORGETFUL)
+  const server = await start()
+  await migratePostgres(await createDatabase(url, MIGRATED))
+  // Fast shutdown: copies begin with nothing to recover.
+  await ended(server, () => signal(server, 'SIGINT'))
   renameSync(data, join(target, 'data'))
   rmSync(folder, { recursive: true })
 }
@@ -160,11 +184,12 @@ async function answering(url: string, server: ChildProcess, log: string): Promis
   }
 }
 
-async function createDatabase(url: string, name: string): Promise<string> {
+async function createDatabase(url: string, name: string, template?: string): Promise<string> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(`create database ${client.escapeIdentifier(name)}`)
+    const copied = template === undefined ? '' : ` template ${client.escapeIdentifier(template)}`
+    await client.query(`create database ${client.escapeIdentifier(name)}${copied}`)
   } finally {
     await client.end()
   }

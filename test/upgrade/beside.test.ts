@@ -20,7 +20,7 @@ import {
   migratePostgres,
 } from '../../src/store/system/migrate.ts'
 import { startCli } from '../cli/cli-process.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 import { expectOk } from '../support/refusal.ts'
 import { createTestService, startDevice, type TestService, testClock } from '../support/service.ts'
 import { FIXTURE, restoreBefore } from './restore-before.ts'
@@ -39,7 +39,7 @@ const QUESTION = { action: { name: 'signin' }, resource: { type: 'application', 
 describePostgres('migrate, beside those who work on the database', () => {
   let server: Postgres
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server?.stop())
 

@@ -9,7 +9,7 @@ import { startVirtualDevice } from '../../src/simulator/virtual-device.ts'
 import { migratePostgres } from '../../src/store/system/migrate.ts'
 import { folderForTest, runCli, serveInTest } from '../cli/cli-process.ts'
 import type { Json } from '../support/json.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 import { expectOk } from '../support/refusal.ts'
 import { describeTar, tar } from '../support/tar.ts'
 import { FIXTURE, restoreBefore } from './restore-before.ts'
@@ -131,7 +131,7 @@ describeTar('a data directory', () => {
 describePostgres('a PostgreSQL database', () => {
   let server: Postgres
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server?.stop())
 

@@ -9,14 +9,13 @@ import type { AgentFailure } from '../../src/simulator/service-client.ts'
 import { listSimulatorReferenceValues } from '../../src/simulator/virtual-enclave.ts'
 import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
 import type { Json } from '../../src/store/json.ts'
-import { migratePostgres } from '../../src/store/system/migrate.ts'
 import {
   type AzureStandIn,
   type Outage,
   type StandInProvider,
   startAzure,
 } from '../support/azure/stand-in.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 import { putInForce } from '../support/put-in-force.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
 import { startDevice } from '../support/service.ts'
@@ -34,6 +33,7 @@ describePostgres('the relay in workerd', () => {
   let azure: AzureStandIn
   let provider: StandInProvider
   let postgres: Postgres
+  let databaseUrl: string
   let script: string
 
   beforeAll(async () => {
@@ -41,8 +41,8 @@ describePostgres('the relay in workerd', () => {
     azure = await startAzure()
     writeFileSync(caFile, azure.caPem)
     provider = await azure.createProvider({ policy: RECOMMENDED_POLICY })
-    postgres = await startPostgres()
-    await migratePostgres(postgres.url)
+    postgres = await startPostgres({ settings: FORGETFUL })
+    databaseUrl = await postgres.createMigrated('service')
     script = readFileSync((await built).script, 'utf8')
     // The first request makes the documents that a service begins with.
     await (await serve([provider.url, 'built-in'])).fetch(new Request(`${PUBLIC_URL}/readyz`))
@@ -74,7 +74,7 @@ describePostgres('the relay in workerd', () => {
       PUBLIC_URL,
       ...settings,
     }
-    const worker = await runWorker({ script, bindings, databaseUrl: postgres.url, caFile })
+    const worker = await runWorker({ script, bindings, databaseUrl, caFile })
     workers.push(worker)
     return worker
   }
@@ -86,7 +86,7 @@ describePostgres('the relay in workerd', () => {
     })
     const body = { ...listSimulatorReferenceValues(), azure_policies }
     const { hash } = expectOk(parseReferenceValues(body))
-    const store = openPostgresStore({ url: postgres.url, poolSize: 1 })
+    const store = openPostgresStore({ url: databaseUrl, poolSize: 1 })
     const why = { author: 'test', reason: 'test', now: new Date() }
     await putInForce(store, { kind: 'reference-values', hash, body: body as Json, ...why })
     await store.close()

@@ -7,7 +7,6 @@ import { hashClientSecret, newClientSecret } from '../../src/keys/client-secret.
 import { EVENT_TYPES } from '../../src/signals/event-types.ts'
 import { PUSH } from '../../src/signals/stream.ts'
 import { openPostgresStore } from '../../src/store/drivers/postgres.ts'
-import { migratePostgres } from '../../src/store/system/migrate.ts'
 import {
   createHolder,
   DEVICE,
@@ -15,7 +14,7 @@ import {
   tokenOf,
 } from '../access/break-glass/break-glass-fixture.ts'
 import { attestationOf } from '../store/fixtures.ts'
-import { describePostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../support/postgres.ts'
 
 type Worker = typeof import('../../src/worker.ts')['default']
 
@@ -28,7 +27,7 @@ describePostgres('Worker', () => {
   let logged: string[]
 
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server?.stop())
 
@@ -48,11 +47,7 @@ describePostgres('Worker', () => {
     SECRET_KEY: 'dGhpcnR5LXR3byBieXRlcyBvZiBhIHRlc3Qgc2VjcmU=',
   })
 
-  const migrated = async (name: string) => {
-    const url = await server.createDatabase(name)
-    await migratePostgres(url)
-    return bindingsOf(url)
-  }
+  const migrated = async (name: string) => bindingsOf(await server.createMigrated(name))
 
   const get = async (bindings: WorkerBindings, path: string, headers: HeadersInit = {}) => {
     const { invocation, ended } = invoke()

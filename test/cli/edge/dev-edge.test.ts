@@ -10,8 +10,14 @@ import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { makeDataDirectory } from '../../support/data-directory.ts'
 import { freePort } from '../../support/free-port.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { PROJECT } from '../../support/wrangler.ts'
+import { BARE } from '../cli-process.ts'
 
 const START_MS = 60_000
 
@@ -51,7 +57,7 @@ describe('npm run dev:edge', { timeout: START_MS }, () => {
 describePostgres('npm run dev:edge on PostgreSQL', () => {
   let server: Postgres
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
   })
   afterAll(() => server?.stop())
 
@@ -88,8 +94,7 @@ async function startEdge(environment: Readonly<Record<string, string>>): Promise
   const port = await freePort()
   const child = spawn(process.execPath, [join(PROJECT, 'src/cli/edge/dev-edge.ts')], {
     env: {
-      PATH: process.env.PATH,
-      HOME: process.env.HOME,
+      ...BARE,
       NO_COLOR: '1',
       PORT: String(port),
       ...environment,

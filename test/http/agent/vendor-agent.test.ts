@@ -7,11 +7,15 @@ import { type NodeService, startNodeService } from '../../../src/compose/node-se
 import { readNodeConfig } from '../../../src/config/node-config.ts'
 import { describeApi } from '../../../src/http/openapi/document.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { expectOfForm, messagesIn } from '../../support/api-messages.ts'
 import { type AzureStandIn, startAzure, trustStandIn } from '../../support/azure/stand-in.ts'
 import { freePort } from '../../support/free-port.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { putInForce } from '../../support/put-in-force.ts'
 import { type RecordingProxy, startRecordingProxy } from '../../support/recording-proxy.ts'
 import { expectOk } from '../../support/refusal.ts'
@@ -116,16 +120,17 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
 
   describePostgres('in workerd', () => {
     let postgres: Postgres
+    let databaseUrl: string
     let worker: RunningWorker
     beforeAll(async () => {
       const built = buildWorkerOnce()
-      postgres = await startPostgres()
-      await migratePostgres(postgres.url)
+      postgres = await startPostgres({ settings: FORGETFUL })
+      databaseUrl = await postgres.createMigrated('service')
       const port = await freePort()
       const PUBLIC_URL = `http://127.0.0.1:${port}`
       const script = readFileSync((await built).script, 'utf8')
       const bindings = { SECRET_KEY, PUBLIC_URL, LOG_LEVEL: 'silent' }
-      worker = await runWorker({ script, bindings, databaseUrl: postgres.url, port })
+      worker = await runWorker({ script, bindings, databaseUrl, port })
     }, START_MS)
     afterAll(async () => {
       await worker?.close()
@@ -136,7 +141,7 @@ describeVendorAgent("a vendor's agent, which had the documentation alone,", () =
       // The first request makes the documents that a service begins with.
       const described = await fetch(`${worker.url}/openapi.json`)
       expect(await described.text()).toBe(JSON.stringify(describeApi()))
-      const store = openPostgresStore({ url: postgres.url, poolSize: 1 })
+      const store = openPostgresStore({ url: databaseUrl, poolSize: 1 })
       const client = await createVendorClient(store)
       await store.close()
       expectRight(await runVendorAgent(worker.url, client))

@@ -15,7 +15,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { loadOrCreateSecretFile } from '../../../src/keys/secret-file.ts'
@@ -31,6 +30,7 @@ import { makeDataDirectory } from '../../support/data-directory.ts'
 import { makeOnceARun } from '../../support/once-a-run.ts'
 import { describePostgres } from '../../support/postgres.ts'
 import { POSTGRES_BINARIES } from '../../support/postgres-binaries.ts'
+import { programPath } from '../../support/programs.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { describeTar, tar } from '../../support/tar.ts'
 
@@ -42,14 +42,17 @@ let folder: string
 let dataDir: string
 let file: string
 
-beforeEach(async () => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'countersign-backup-'))
   dataDir = join(folder, 'data')
   file = join(folder, 'backup.tar.gz')
-  await makeDataDirectory(dataDir)
-  await loadOrCreateSecretFile(join(dataDir, 'secret.key'))
 })
 afterEach(() => rmSync(folder, { recursive: true }))
+
+async function makeData(): Promise<void> {
+  await makeDataDirectory(dataDir)
+  await loadOrCreateSecretFile(join(dataDir, 'secret.key'))
+}
 
 const open = (path: string) => openStore({ kind: 'embedded', dataDir: path })
 const withAll = { withSecret: true, clock: () => at(0), tell: () => {} }
@@ -64,6 +67,8 @@ async function record(path: string, devices: readonly string[]): Promise<void> {
 }
 
 describe('a backup while nobody has the database open', () => {
+  beforeEach(makeData)
+
   test('holds everything, for this user alone, and is restored by it', async () => {
     const ids = [newDeviceId(), newDeviceId()]
     await record(dataDir, ids)
@@ -103,10 +108,10 @@ describe('a backup while nobody has the database open', () => {
 })
 
 describe('a backup while a process writes', () => {
+  beforeEach(makeData)
+
   test('is one moment of the database, with everything that was acknowledged before it', async () => {
-    const script = fileURLToPath(
-      new URL('../../store/devices/recording-process.ts', import.meta.url),
-    )
+    const script = programPath('test/store/devices/recording-process.ts')
     const config = JSON.stringify({ kind: 'embedded', dataDir })
     const args = [script, '--config', config, '--round', '0', '--devices', '2']
     const writer = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -154,6 +159,7 @@ describePostgres('the files of a backup', () => {
     execFileSync(join(POSTGRES_BINARIES ?? '', 'pg_verifybackup'), ['-n', path], { stdio: 'pipe' })
 
   test('are what the manifest says of them', async () => {
+    await makeData()
     await record(dataDir, [newDeviceId()])
     expectOk(await make())
     tar('-xzf', file, '-C', folder)
@@ -167,17 +173,23 @@ describePostgres('the files of a backup', () => {
 describeTar('what is not whole is not restored', () => {
   beforeEach(async () => {
     const kept = await makeOnceARun('backup', async (draft) => {
-      expectOk(await backUp({ ...withAll, dataDir, file: join(draft, 'backup.tar.gz') }))
+      await makeData()
+      const made = join(draft, 'backup.tar.gz')
+      expectOk(await backUp({ ...withAll, dataDir, file: made }))
+      rmSync(dataDir, { recursive: true })
+      mkdirSync(join(draft, 'open'))
+      tar('-xzf', made, '-C', join(draft, 'open'))
     })
     copyFileSync(join(kept, 'backup.tar.gz'), file)
-    mkdirSync(join(folder, 'open'))
-    tar('-xzf', file, '-C', join(folder, 'open'))
+    execFileSync('cp', ['-a', join(kept, 'open'), folder])
   })
 
   /** The backup again, after a change of what it holds; the description comes last as ever. */
   function pack(...names: readonly string[]): void {
     const packed = names.length > 0 ? names : ['database', 'secret.key', 'countersign.json']
-    tar('--format=ustar', '-czf', file, '-C', join(folder, 'open'), ...packed)
+    // Forty megabytes, again and again: quickly sooner than small.
+    const how = ['--format=ustar', '--use-compress-program=gzip -1', '-cf', file]
+    tar(...how, '-C', join(folder, 'open'), ...packed)
   }
   const change = (name: string, alter: (text: string) => string) => {
     const path = join(folder, 'open', name)
@@ -301,6 +313,7 @@ describeTar('what is not whole is not restored', () => {
   })
 
   test('nor over a database that is there, nor beside another secret', async () => {
+    await makeData()
     await expect(restoreBackup({ file, dataDir })).rejects.toThrow('has a database already')
     mkdirSync(join(folder, 'restored'))
     writeFileSync(join(folder, 'restored', 'secret.key'), 'another')

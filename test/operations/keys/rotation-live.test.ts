@@ -14,9 +14,13 @@ import { createAkAuthority } from '../../../src/simulator/ak-authority.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { SigningKeyUse } from '../../../src/store/schema/system-schema.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { runCli } from '../../cli/cli-process.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { expectOk, expectRefusal } from '../../support/refusal.ts'
 import { basic, startDevice } from '../../support/service.ts'
 import { type Environment, type Place, startProcess, startWorker } from './live-places.ts'
@@ -51,9 +55,8 @@ describePostgres('two processes and a Worker', () => {
   let aheadMs = 0
 
   beforeAll(async () => {
-    postgres = await startPostgres()
-    const url = await postgres.createDatabase('rotation')
-    await migratePostgres(url)
+    postgres = await startPostgres({ settings: FORGETFUL })
+    const url = await postgres.createMigrated('rotation')
     store = openPostgresStore({ url, poolSize: 4 })
     const authority = await createAkAuthority(new Date())
     const settings = {

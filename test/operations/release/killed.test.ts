@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Services } from '../../../src/compose/services.ts'
 import { isOpen, type Rollout } from '../../../src/rollout/rollout.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import type { Json } from '../../../src/store/json.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
-import { describePostgres, startPostgres } from '../../support/postgres.ts'
+import { describePostgres, FORGETFUL, startPostgres } from '../../support/postgres.ts'
+import { programPath } from '../../support/programs.ts'
 import { putInForce } from '../../support/put-in-force.ts'
 import { besideOf } from '../../support/recorded-fleet.ts'
 import { bodyOf, policyWith } from './documents.ts'
@@ -140,10 +139,10 @@ async function startTwo(fleet: Fleet): Promise<readonly Services[]> {
 
 describePostgres('two processes that are killed again and again', () => {
   test('bring a rollout to its end, each step once', async () => {
-    const server = await startPostgres()
+    const server = await startPostgres({ settings: FORGETFUL })
     onTestFinished(server.stop)
-    await migratePostgres(server.url)
-    const store = openPostgresStore({ url: server.url, poolSize: 2 })
+    const url = await server.createMigrated('rollout')
+    const store = openPostgresStore({ url, poolSize: 2 })
     onTestFinished(() => store.close())
     const rolloutId = await startQuickRollout(store)
 
@@ -151,9 +150,9 @@ describePostgres('two processes that are killed again and again', () => {
     onTestFinished(() => {
       for (const child of children) child.kill('SIGKILL')
     })
-    const script = fileURLToPath(new URL('driving-process.ts', import.meta.url))
+    const script = programPath('test/operations/release/driving-process.ts')
     const start = () => {
-      const child = spawn(process.execPath, [script, server.url], { stdio: 'ignore' })
+      const child = spawn(process.execPath, [script, url], { stdio: 'ignore' })
       children.add(child)
       child.once('exit', () => children.delete(child))
     }
@@ -173,7 +172,7 @@ describePostgres('two processes that are killed again and again', () => {
     expect((await store.rollout(rolloutId))?.state).toBe('done')
     const query: Fleet['service']['query'] = async (text) => {
       const { default: pg } = await import('pg')
-      const client = new pg.Client({ connectionString: server.url })
+      const client = new pg.Client({ connectionString: url })
       await client.connect()
       try {
         return (await client.query<Record<string, unknown>>(text)).rows

@@ -2,16 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openStore, type StoreConfig } from '../../../src/store/drivers/open-store.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { makeDataDirectory } from '../../support/data-directory.ts'
 import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { programPath } from '../../support/programs.ts'
 
-const script = fileURLToPath(new URL('recording-process.ts', import.meta.url))
 const DEVICES = 4
 const TIMEOUT_MS = 120_000
 
@@ -35,9 +33,13 @@ function startRecorder(config: StoreConfig, round: number): Recorder {
     '--devices',
     `${DEVICES}`,
   ]
-  const child: ChildProcess = spawn(process.execPath, [script, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [programPath('test/store/devices/recording-process.ts'), ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   const acknowledged: string[] = []
   const busy = Promise.withResolvers<void>()
   let rest = ''
@@ -137,9 +139,9 @@ describePostgres('store on PostgreSQL', () => {
 
   async function withServer(run: (server: Postgres, query: Query) => Promise<void>) {
     const server = await startPostgres()
-    await migratePostgres(server.url)
+    const url = await server.createMigrated('recorded')
     const query: Query = async (text) => {
-      const client = new pg.Client({ connectionString: server.url })
+      const client = new pg.Client({ connectionString: url })
       client.on('error', () => {})
       await client.connect()
       try {
@@ -148,7 +150,7 @@ describePostgres('store on PostgreSQL', () => {
         await client.end().catch(() => {})
       }
     }
-    await run(server, query).finally(server.stop)
+    await run({ ...server, url }, query).finally(server.stop)
   }
   const configOf = ({ url }: Postgres) => ({ kind: 'postgres', url, poolSize: DEVICES }) as const
 

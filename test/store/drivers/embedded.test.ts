@@ -13,8 +13,7 @@ import {
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   claimDirectory,
   type DirectoryClaim,
@@ -24,7 +23,9 @@ import {
   socketOf,
 } from '../../../src/store/drivers/directory-claim.ts'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { makeDataDirectory } from '../../support/data-directory.ts'
+import { programPath } from '../../support/programs.ts'
 import { at, attestationOf, newDeviceId, newId } from '../fixtures.ts'
 
 /** What another process takes at most to begin a database, on a busy machine. */
@@ -36,7 +37,7 @@ const open = (path = dataDir) => openStore({ kind: 'embedded', dataDir: path })
 
 /** Another process, which owns the directory from its start and records until it is ended. */
 function startRecorder() {
-  const script = fileURLToPath(new URL('../devices/recording-process.ts', import.meta.url))
+  const script = programPath('test/store/devices/recording-process.ts')
   const config = JSON.stringify({ kind: 'embedded', dataDir })
   const args = [script, '--config', config, '--round', '0', '--devices', '2']
   return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -296,9 +297,24 @@ describe('embedded store', () => {
     await guest.close()
     await owner.close()
   })
+})
+
+/** Nobody but the owner's own user reaches its socket, and whoever does may say anything. */
+describe('an owner to whom strangers speak', () => {
+  let place: string
+  let owner: Store
+  beforeAll(async () => {
+    place = newFolder()
+    await makeDataDirectory(place)
+    owner = await open(place)
+  })
+  afterAll(async () => {
+    await owner.close()
+    rmSync(place, { recursive: true })
+  })
 
   async function socketOfOwner(): Promise<string> {
-    const folder = join(dataDir, 'store')
+    const folder = join(place, 'store')
     return socketOf(folder, (await readOwner(folder)) ?? { socket: '' })
   }
 
@@ -330,15 +346,12 @@ describe('embedded store', () => {
     JSON.stringify({ ...whole, params: JSON.parse(`${'['.repeat(99)}${']'.repeat(99)}`) }),
     `\ufeff${JSON.stringify(whole)}`,
   ])('a line that is no request ends its connection and nothing else: %s', async (line) => {
-    const owner = await open()
     expect(await sayToOwner(`${line}\n`)).toBe('')
     expect(await sayToOwner(`${JSON.stringify(whole)}\n${line}\n`)).not.toContain('error')
     await owner.ping()
-    await owner.close()
   })
 
   test('bytes that are no text, a line without end and half a line do no harm either', async () => {
-    const owner = await open()
     expect(await sayToOwner(Buffer.from([0xff, 0x0a]))).toBe('')
     expect(await sayToOwner('x'.repeat(17 * 1024 * 1024))).toBe('')
     const silent = connect(await socketOfOwner())
@@ -349,11 +362,9 @@ describe('embedded store', () => {
       id: 1,
       rows: [{ one: 1 }],
     })
-    await owner.close()
   })
 
   test('what the database refuses or JSON cannot write is told as an error', async () => {
-    const owner = await open()
     for (const [sql, params] of [
       ['select 9007199254740993::int8', []],
       ['select $1::int', ['x']],
@@ -365,11 +376,9 @@ describe('embedded store', () => {
       expect(JSON.parse(answer)).toMatchObject({ id: 1, error: { message: expect.any(String) } })
     }
     await owner.ping()
-    await owner.close()
   })
 
   test('many requests at once are answered in their order, though nobody reads meanwhile', async () => {
-    const owner = await open()
     const stranger = connect(await socketOfOwner())
     const sql = "select repeat('x', 100000) as long"
     for (let id = 0; id < 200; id++) stranger.write(`${JSON.stringify({ ...whole, id, sql })}\n`)
@@ -382,7 +391,6 @@ describe('embedded store', () => {
     const ids = answer.trim().split('\n')
     expect(ids.map((line) => JSON.parse(line).id)).toEqual(Array.from(ids.keys()))
     stranger.destroy()
-    await owner.close()
   })
 })
 

@@ -5,8 +5,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type HyperdriveStore, openHyperdriveStore } from '../../../src/store/drivers/hyperdrive.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { storeContract } from '../contract.ts'
 import { newDeviceId } from '../fixtures.ts'
 
@@ -16,9 +20,8 @@ describePostgres('store with a connection for each request', () => {
   let admin: pg.Client
 
   beforeAll(async () => {
-    server = await startPostgres({ settings: { log_min_duration_statement: '0' } })
-    url = await server.createDatabase('edge')
-    await migratePostgres(url)
+    server = await startPostgres({ settings: { ...FORGETFUL, log_min_duration_statement: '0' } })
+    url = await server.createMigrated('edge')
     admin = new pg.Client({ connectionString: server.url })
     await admin.connect()
   })
@@ -35,8 +38,7 @@ describePostgres('store with a connection for each request', () => {
   }
 
   storeContract(async () => {
-    const contractUrl = await server.createDatabase('contract')
-    await migratePostgres(contractUrl)
+    const contractUrl = await server.createMigrated('contract')
     const pool = new pg.Pool({ connectionString: contractUrl, max: 2 })
     return {
       store: connectEachCall(openHyperdriveStore(contractUrl)),

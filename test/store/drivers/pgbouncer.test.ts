@@ -7,7 +7,7 @@ import type { Store } from '../../../src/store/store.ts'
 import { StoreError } from '../../../src/store/store-error.ts'
 import { type MigrationStep, migratePostgres } from '../../../src/store/system/migrate.ts'
 import { describePgBouncer, type PgBouncer, startPgBouncer } from '../../support/pgbouncer.ts'
-import { type Postgres, startPostgres } from '../../support/postgres.ts'
+import { FORGETFUL, type Postgres, startPostgres } from '../../support/postgres.ts'
 import { restoreBefore } from '../../upgrade/restore-before.ts'
 import { storeContract } from '../contract.ts'
 import { newDeviceId } from '../fixtures.ts'
@@ -18,7 +18,7 @@ describePgBouncer('store behind a pooler of transactions', () => {
   let bouncer: PgBouncer
 
   beforeAll(async () => {
-    server = await startPostgres()
+    server = await startPostgres({ settings: FORGETFUL })
     bouncer = await startPgBouncer(server.url)
   })
   afterAll(async () => {
@@ -26,12 +26,10 @@ describePgBouncer('store behind a pooler of transactions', () => {
     await server?.stop()
   })
 
-  /** A new database, migrated through the pooler. */
+  /** A migrated database, through the pooler. */
   const migrated = async (name: string) => {
-    await server.createDatabase(name)
-    const url = bouncer.urlOf(name)
-    await migratePostgres(url)
-    return url
+    await server.createMigrated(name)
+    return bouncer.urlOf(name)
   }
 
   /** Of 240 reads, twenty-four at a time, how many fail because a name is not known. */

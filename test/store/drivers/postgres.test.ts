@@ -6,7 +6,12 @@ import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { STATEMENT_LIMITS } from '../../../src/store/drivers/statement-limits.ts'
 import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { namedHash } from '../../support/document-hash.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { storeContract } from '../contract.ts'
 import { linkOf } from '../devices/links-contract.ts'
 import { at, attestationOf, newDeviceId, newId, refusalOf } from '../fixtures.ts'
@@ -23,14 +28,13 @@ describePostgres('store on PostgreSQL', () => {
 
   beforeAll(async () => {
     server = await startPostgres({
-      settings: { log_min_duration_statement: '0', log_line_prefix: '[%d] ' },
+      settings: { ...FORGETFUL, log_min_duration_statement: '0', log_line_prefix: '[%d] ' },
     })
   })
   afterAll(() => server?.stop())
 
   const open = async (name: string) => {
-    const url = await server.createDatabase(name)
-    await migratePostgres(url)
+    const url = await server.createMigrated(name)
     const pool = new pg.Pool({ connectionString: url, max: 2 })
     const store = openPostgresStore({ url, poolSize: 16 })
     return {
@@ -79,8 +83,7 @@ describePostgres('store on PostgreSQL', () => {
   })
 
   test('a statement that is given up takes its connection with it', async () => {
-    const url = new URL(await server.createDatabase('swallowed'))
-    await migratePostgres(url.href)
+    const url = new URL(await server.createMigrated('swallowed'))
     // What a firewall does that forgets a connection: nothing goes on, and nobody is told.
     const swallowed = new Set<Socket>()
     const open = new Set<Socket>()

@@ -8,9 +8,13 @@ import {
   shareConnections,
 } from '../../../src/store/drivers/statement-limits.ts'
 import { type StoreFault, storeFaultOf } from '../../../src/store/store-error.ts'
-import { migratePostgres } from '../../../src/store/system/migrate.ts'
 import { describePgBouncer, type PgBouncer, startPgBouncer } from '../../support/pgbouncer.ts'
-import { describePostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import {
+  describePostgres,
+  FORGETFUL,
+  type Postgres,
+  startPostgres,
+} from '../../support/postgres.ts'
 import { newDeviceId } from '../fixtures.ts'
 
 /** Codes and activity are PostgreSQL's own: what it says it ended, and what it says still runs. */
@@ -37,15 +41,14 @@ test('the server ends a statement before its client gives up, and a wait for a l
 describePostgres('statements on connections of their own', () => {
   let server: Postgres
   beforeAll(async () => {
-    server = await startPostgres({ settings: { max_connections: '20' } })
+    server = await startPostgres({ settings: { ...FORGETFUL, max_connections: '20' } })
   })
   afterAll(() => server?.stop())
 
   describe('limits', () => limitsHold(() => ({ url: server.url, server, pooled: false })))
 
   test('a use that is blocked keeps no other one from its connections', async () => {
-    const url = await server.createDatabase('blocked')
-    await migratePostgres(url)
+    const url = await server.createMigrated('blocked')
     const store = openPostgresStore({ url, poolSize: 4 })
     const locker = new pg.Client({ connectionString: url })
     await locker.connect()
