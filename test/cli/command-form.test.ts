@@ -6,7 +6,8 @@ import { COMMAND } from '../../src/base/command.ts'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { type Command, isGroup } from '../../src/cli/framework/command.ts'
 import { optionsOf } from '../../src/cli/framework/parse.ts'
-import { collect, folderForTest } from './cli-process.ts'
+import { makeDataDirectory } from '../support/data-directory.ts'
+import { BARE, collect, folderForTest } from './cli-process.ts'
 
 /** Texts that people read, and sources that print such texts. */
 const PLACES = ['*.md', 'docs', '.container', 'wrangler.toml', 'src', 'drizzle', 'test']
@@ -81,8 +82,7 @@ function isCall(command: Command, words: readonly string[]): boolean {
 
 /** As a person types it, from a folder: a shell takes the line apart. */
 function call(line: string, cwd: string): ChildProcess {
-  const { PATH = '', HOME = '' } = process.env
-  const child = spawn('/bin/sh', ['-c', `exec ${line}`], { cwd, env: { PATH, HOME } })
+  const child = spawn('/bin/sh', ['-c', `exec ${line}`], { cwd, env: BARE })
   onTestFinished(() => {
     child.kill('SIGKILL')
   })
@@ -108,7 +108,9 @@ describe('the form that the texts have', { timeout: 120_000 }, () => {
   })
 
   test('hands on the signal that stops a service, and waits for its end', async () => {
-    const child = call(`${COMMAND} serve --port 0 --data ${folderForTest()}/data`, resolve('.'))
+    const data = join(folderForTest(), 'data')
+    await makeDataDirectory(data)
+    const child = call(`${COMMAND} serve --port 0 --data ${data}`, resolve('.'))
     const ended = collect(child)
     await new Promise<void>((listening) => {
       child.stdout?.on('data', (text) => String(text).includes('"listening"') && listening())

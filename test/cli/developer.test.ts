@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import { folderForTest, runCli, serveInTest } from './cli-process.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
@@ -8,6 +9,7 @@ const PATH = '/attest/Tpm?api-version=2025-06-01'
 
 test('serve --developer says what it does, and what it refused is found by the id of its request', async () => {
   const data = join(folderForTest(), 'data')
+  await makeDataDirectory(data)
   const service = await serveInTest(['--port', '0', '--data', data, '--developer'])
   expect(service.lines().map(({ event }) => event)).toContain('developer_mode')
   expect(await (await fetch(`${service.url}/healthz`)).json()).toMatchObject({ developer: true })

@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { makeDataDirectory } from '../support/data-directory.ts'
 import {
   collect,
   folderForTest,
@@ -15,8 +16,9 @@ import {
 
 vi.setConfig({ testTimeout: 120_000 })
 
-/** One for all, so that the database is made once; every test ends what it starts. */
+/** One for all; every test ends what it starts. */
 const data = mkdtempSync(join(tmpdir(), 'countersign-serve-'))
+beforeAll(() => makeDataDirectory(data))
 afterAll(() => rmSync(data, { recursive: true, maxRetries: 5 }))
 
 test('serves on a free port, answers, and ends with 0 on SIGTERM', async () => {

@@ -6,7 +6,7 @@ describeScenarios([
   {
     name: 'reference values that raise a minimum version too early',
     make: (fleet) => values(fleet, { enclaves: [agent({ minimum_svn: 7 })] }),
-    warnsOf: 6534,
+    warnsOf: 1634,
   },
   {
     name: 'reference values that drop the pinned Azure policy',
@@ -14,12 +14,12 @@ describeScenarios([
       values(fleet, {
         azure_policies: [{ issuer: PROVIDER, hash: Buffer.alloc(32, 1).toString('base64url') }],
       }),
-    warnsOf: 4800,
+    warnsOf: 1200,
   },
   {
     name: 'reference values that remove a trust anchor',
     make: (fleet) => values(fleet, { trust_anchors: [toEntry(fleet.anchors.kept)] }),
-    warnsOf: 2500,
+    warnsOf: 625,
   },
   {
     name: 'reference values in which a root expires soon',
@@ -30,6 +30,6 @@ describeScenarios([
           { ...toEntry(fleet.anchors.other), valid_until: '2026-03-02T08:20:00Z' },
         ],
       }),
-    warnsOf: 2500,
+    warnsOf: 625,
   },
 ])

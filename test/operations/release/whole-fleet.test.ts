@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { putInForce } from '../../support/put-in-force.ts'
 import { policyWith } from './documents.ts'
 import { INTERVAL_SECONDS, runToEnd, toEntry } from './fleet.ts'
-import { beginScenarios, shown, values, withFleet } from './scenarios.ts'
+import { beginScenarios, LARGE, shown, values, withFleet } from './scenarios.ts'
 
 beginScenarios()
 
@@ -42,6 +42,7 @@ describe('a root that is in force and expires', () => {
   })
 })
 
+/** Of so many that the last stages are looked at by samples. */
 describe('a good change', () => {
   test('goes through all rings twice and comes into force', async () => {
     await withFleet(async (fleet) => {
@@ -58,6 +59,6 @@ describe('a good change', () => {
         ...[1, 2, 3, 4].map((stage) => ({ pass: 'audit', stage })),
         ...[0, 1, 2, 3, 4, 4].map((stage) => ({ pass: 'enforce', stage })),
       ])
-    })
+    }, LARGE)
   })
 })
