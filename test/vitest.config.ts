@@ -12,8 +12,8 @@ import { LongestFirst } from './support/longest-first.ts'
 import { POSTGRES_BINARIES } from './support/postgres-binaries.ts'
 import { SlowestReporter } from './support/slowest-reporter.ts'
 
-/** More than there are processors: many tests wait for another process. */
-const WORKERS = Math.ceil(availableParallelism() * 1.5)
+/** More than there are processors: half of what tests do is to wait for another process, or for a time. */
+const WORKERS = availableParallelism() * 2
 const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
 
 /**

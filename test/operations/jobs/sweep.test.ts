@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { runControl } from '../../../src/compose/jobs.ts'
 import { SWEEP_DEVICES_A_ROUND, sweepFleet } from '../../../src/operations/jobs/sweep.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -26,13 +26,9 @@ const GRACEFUL = policyWith('attestation.enclaveSvn >= 8', { grace_seconds: 600 
 const UNTIL_EXPIRY = VALIDITY_SECONDS
 
 function sweeping(open: () => Promise<TestDatabase>): void {
-  const opened: Subject[] = []
-  afterAll(async () => {
-    for (const fleet of opened) await fleet.close()
-  })
   const begin = async () => {
     const fleet = await openSubject(open)
-    opened.push(fleet)
+    onTestFinished(fleet.close)
     return fleet
   }
 
