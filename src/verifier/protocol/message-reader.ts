@@ -121,9 +121,13 @@ export class MessageReader {
     this.#path = path
   }
 
-  static over(node: JsonNode, path: string, source: Source): MessageReader {
+  static over(
+    node: JsonNode,
+    path: string,
+    source: Source,
+    expected = 'a JSON object',
+  ): MessageReader {
     if (node.kind !== 'object') {
-      const expected = 'a JSON object'
       throw new Misshapen({ reason: 'message_member_invalid', member: path, expected })
     }
     return new MessageReader(source, node, node.members, path)
@@ -159,8 +163,10 @@ export class MessageReader {
     }
   }
 
-  object(name: string): MessageReader {
-    return MessageReader.over(this.#required(name, 'a JSON object'), this.at(name), this.#source)
+  /** `expected`: what has to be in it, where that is not plain from its name. */
+  object(name: string, expected = 'a JSON object'): MessageReader {
+    const node = this.#required(name, expected)
+    return MessageReader.over(node, this.at(name), this.#source, expected)
   }
 
   optionalObject(name: string): MessageReader | undefined {
@@ -237,12 +243,12 @@ export class MessageReader {
     return text
   }
 
-  /** An integer from 0 to `max`. */
-  integer(name: string, max: number): number {
-    const json = this.#required(name, `a whole number from 0 to ${max}`)
+  /** An integer from 0 to `max`. `expected`: which of them, where not each is one that there is. */
+  integer(name: string, max: number, expected = `a whole number from 0 to ${max}`): number {
+    const json = this.#required(name, expected)
     const isInteger = json.kind === 'number' && Number.isInteger(json.value)
     if (!isInteger || json.value < 0 || json.value > max) {
-      this.fail('message_member_invalid', name, `a whole number from 0 to ${max}`)
+      this.fail('message_member_invalid', name, expected)
     }
     return json.value
   }

@@ -6,6 +6,7 @@ import { type MessageFailure, readMessage } from './message-reader.ts'
 
 /** The only value of `type` in an initial message (Azure Attestation's TPM protocol). */
 const INIT_TYPE = 'aikcert'
+const MAX_TYPE_CHARS = 64
 
 /** What an agent may say at `POST /attest/Tpm`. Unverified. */
 export type AgentMessage =
@@ -36,14 +37,14 @@ function openEnvelope(body: string): Result<string, MessageFailure | JsonFailure
 function readInnerMessage(inner: string): Result<AgentMessage, MessageFailure | JsonFailure> {
   return readMessage('message', inner, (message) => {
     message.optionalObject('metadata')
-    const payload = message.object('payload')
+    const payload = message.object('payload', 'an object with type (aikcert) or request (a JWS)')
     if (payload.has('type') === payload.has('request')) {
       payload.fail('message_member_invalid', 'type', 'either type or request, and not both')
     }
     if (payload.has('request')) {
       return { kind: 'request', request: payload.string('request', MAX_MESSAGE_BYTES) }
     }
-    if (payload.string('type', INIT_TYPE.length) !== INIT_TYPE) {
+    if (payload.string('type', MAX_TYPE_CHARS) !== INIT_TYPE) {
       payload.fail('message_member_invalid', 'type', INIT_TYPE)
     }
     return { kind: 'init' }

@@ -478,7 +478,23 @@ describe('shape', () => {
       return readText(version, JSON.stringify(payload))
     }
     expectRefusal(swap(1, { enclave: { report: 'AAAA' } }), 'message_member_invalid')
-    expectRefusal(swap(2, 'AAAA'), 'message_member_invalid')
+    for (const report of ['AAAA', {}, { enclave: 'AAAA' }]) {
+      const read = swap(2, report)
+      expect(read).toMatchObject({
+        failure: { expected: 'vsm_report with enclave.report: typ says version 2' },
+      })
+    }
+  })
+
+  test('a bank by its name is told the numbers that there are', () => {
+    for (const algorithm of ['sha256', 0x10000, 5]) {
+      const read = edited(2, (data) => {
+        current(data).pcrs[0].algorithm = algorithm
+      })
+      expect(expectRefusal(read, 'message_member_invalid')).toMatchObject({
+        expected: 'the TPM_ALG_ID of a hash: 4, 11, 12 or 13',
+      })
+    }
   })
 
   test.each(['challenge', 'service_context', 'tpm_att_data'])('no %s', (name) => {

@@ -82,6 +82,18 @@ describe('refusals', () => {
     }
   })
 
+  test.each(['{}', '{"metadata":{}}', '{"payload":"aikcert"}'])(
+    'no payload is told what it holds: %s',
+    (inner) => {
+      expect(readAgentMessage(envelope(inner))).toMatchObject({
+        failure: {
+          ...{ member: 'message.payload' },
+          expected: 'an object with type (aikcert) or request (a JWS)',
+        },
+      })
+    },
+  )
+
   test.each(['{}', envelope('{}'), envelope('{"metadata":{}}')])('a missing member: %s', (body) => {
     expectRefusal(readAgentMessage(body), 'message_member_missing')
   })
@@ -100,8 +112,11 @@ describe('refusals', () => {
   })
 
   test('an unknown type longer than the known one', () => {
-    const body = envelope('{"payload":{"type":"aikcert2"}}')
-    expectRefusal(readAgentMessage(body), 'message_member_too_long')
+    const read = (type: string) => readAgentMessage(envelope(JSON.stringify({ payload: { type } })))
+    expect(expectRefusal(read('aikcert2'), 'message_member_invalid')).toMatchObject({
+      expected: 'aikcert',
+    })
+    expectRefusal(read('a'.repeat(65)), 'message_member_too_long')
   })
 
   test('two data members, or two payloads', () => {

@@ -76,7 +76,7 @@ function readLogs(reader: MessageReader): BootLogs {
 }
 
 function readBank(reader: MessageReader): PcrBank {
-  const algorithm = hashAlgorithmOf(reader.integer('algorithm', MAX_TPM_ALG_ID))
+  const algorithm = hashAlgorithmOf(reader.integer('algorithm', MAX_TPM_ALG_ID, HASH_IDS))
   if (algorithm === undefined) {
     reader.fail('message_member_invalid', 'algorithm', HASH_IDS)
   }

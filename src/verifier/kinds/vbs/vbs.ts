@@ -39,6 +39,7 @@ export type EnclaveEvidence = {
 }
 
 const IN_VBS_ALONE = 'in att_data of a request whose att_type is vbs, and nowhere else'
+const REPORT_OF_V2 = 'vsm_report with enclave.report: typ says version 2'
 const REQUEST_TYPE = 'vbs'
 const BOUND_MEMBER = 'report_signed'
 const STEP = 'enclave_report'
@@ -117,7 +118,10 @@ function readEnclaveEvidence({
   const [holder, member] =
     version === 1
       ? ([data, 'vsm_report'] as const)
-      : ([data.object('vsm_report').object('enclave'), 'report'] as const)
+      : ([
+          data.object('vsm_report', REPORT_OF_V2).object('enclave', REPORT_OF_V2),
+          'report',
+        ] as const)
   return {
     report: holder.bytes(member, MAX_ENCLAVE_REPORT_BYTES),
     boundText: signed.text,
