@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts'
 import { type NoteUsesDependencies, noteClientUses } from '../operations/clients/note-uses.ts'
+import { announceExpired } from '../operations/jobs/announce-expired.ts'
 import { type DriveRolloutsDependencies, driveRollouts } from '../operations/jobs/drive-rollouts.ts'
 import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-expired.ts'
 import { type HoldCausesDependencies, holdCauses } from '../operations/jobs/hold-causes.ts'
@@ -15,6 +16,7 @@ import { runRetention } from '../operations/jobs/retention.ts'
 import { runRounds } from '../operations/jobs/run-rounds.ts'
 import { startJob } from '../operations/jobs/start-job.ts'
 import { type SweepDependencies, sweepFleet } from '../operations/jobs/sweep.ts'
+import { createChangeSweep } from '../operations/jobs/sweep-after-change.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
 import { deliverRound } from '../operations/signals/deliver-round.ts'
@@ -37,6 +39,9 @@ const KEYS_EVERY_MS = 10_000
 
 /** How late an event is at most where nothing wakes whoever delivers. */
 const DELIVER_EVERY_MS = 500
+
+/** How late the end of evidence, or what other rules make of devices, is told at most. */
+const WATCH_EVERY_MS = 250
 
 /** Several times in the life of what it says. */
 const URL_EVERY_MS = 30_000
@@ -85,7 +90,17 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
     random,
   })
   const stopRinging = services.bell.onRing(delivering.wake)
+  const sweepAfterChange = createChangeSweep(services)
+  const watch = (signal: AbortSignal) =>
+    runRounds(
+      {
+        announce_expired: () => announceExpired(services),
+        sweep_after_change: () => sweepAfterChange(signal),
+      },
+      { log, signal },
+    )
   const jobs = [
+    startJob(watch, { everyMs: WATCH_EVERY_MS, random }),
     startJob((signal) => runControl(services, signal), { everyMs, random }),
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),

@@ -20,6 +20,7 @@ import { createRecentRefusals, type RecentRefusals } from '../operations/attest/
 import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
 import { createQuestionRecord, type QuestionRecord } from '../operations/decide/question-record.ts'
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
+import { createExpiries, type Expiries } from '../operations/jobs/expiries.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import { type Bell, createBell } from '../operations/signals/bell.ts'
@@ -73,6 +74,8 @@ export type Services = KeyServices &
     readonly push: Push
     /** Rings after commits that leave something to deliver, where the database tells of them. */
     readonly bell: Bell
+    /** The ends of evidence that come soon. */
+    readonly expiries: Expiries
     /** Set when the process is on its way down and should get no more requests. */
     readonly lifecycle: { draining: boolean }
   }
@@ -179,6 +182,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
     push: input.push ?? NOT_PUSHED,
     bell: createBell(),
+    expiries: createExpiries(),
     lifecycle: { draining: false },
   }
 }

@@ -12,6 +12,11 @@ import { storableId } from './trust-records.ts'
 export type FleetReads = {
   /** One page in the order of device ids; `readFleet` puts them together. */
   readonly fleetPage: (query: FleetPageQuery) => Promise<FleetRow[]>
+  /** Those of these devices that there are. */
+  readonly fleetRows: (query: {
+    readonly deviceIds: readonly string[]
+    readonly leaveOut: readonly ClaimName[]
+  }) => Promise<FleetRow[]>
 }
 
 export type FleetPageQuery = {
@@ -64,30 +69,40 @@ export type FleetAttestation = Pick<
 >
 
 export function prepareFleetReads(db: Database): FleetReads {
+  const select = async (leaveOut: readonly ClaimName[], which: SQL) => {
+    const leftOut = sql`array(select jsonb_array_elements_text(${JSON.stringify(leaveOut)}::jsonb))`
+    const answer: unknown = await db.execute(sql`
+      select ${device.deviceId} as "deviceId", ${device.keyKind} as "keyKind", ${device.enrolment},
+        ${device.owner}, ${device.entraDeviceId} as "entraDeviceId",
+        array_to_json(${device.labels})::text as labels, ${device.ring},
+        ${device.quarantinedAt} is not null as "isQuarantined",
+        ${millisecondsOf(device.createdAt)} as "createdAt",
+        ${device.attestationId} as "attestationId",
+        ${millisecondsOf(device.attestedAt)} as "attestedAt",
+        ${millisecondsOf(device.validUntil)} as "validUntil",
+        ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
+        ${device.firstFailedAt}::text as "firstFailedAt", ${device.graces}::text as graces,
+        array_to_json(${device.unmet})::text as unmet,
+        ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
+        -- Looked at once: each look would fetch it anew from where large values are kept.
+        (${device.claims} - ${leftOut})::text as claims
+      from ${device}
+      where ${which}`)
+    return rowsOf<FleetRow>(answer)
+  }
   return {
-    async fleetPage({ after, limit, leaveOut, stage }) {
-      const leftOut = sql`array(select jsonb_array_elements_text(${JSON.stringify(leaveOut)}::jsonb))`
+    fleetPage({ after, limit, leaveOut, stage }) {
       // Not prepared: a plan for any limit would be one for a tenth of the table.
-      const answer: unknown = await db.execute(sql`
-        select ${device.deviceId} as "deviceId", ${device.keyKind} as "keyKind", ${device.enrolment},
-          ${device.owner}, ${device.entraDeviceId} as "entraDeviceId",
-          array_to_json(${device.labels})::text as labels, ${device.ring},
-          ${device.quarantinedAt} is not null as "isQuarantined",
-          ${millisecondsOf(device.createdAt)} as "createdAt",
-          ${device.attestationId} as "attestationId",
-          ${millisecondsOf(device.attestedAt)} as "attestedAt",
-          ${millisecondsOf(device.validUntil)} as "validUntil",
-          ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
-          ${device.firstFailedAt}::text as "firstFailedAt", ${device.graces}::text as graces,
-          array_to_json(${device.unmet})::text as unmet,
-          ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
-          -- Looked at once: each look would fetch it anew from where large values are kept.
-          (${device.claims} - ${leftOut})::text as claims
-        from ${device}
-        where ${device.deviceId} > ${storableId(after)} and ${stageCondition(stage)}
-        order by ${device.deviceId}
-        limit ${limit}`)
-      return rowsOf<FleetRow>(answer)
+      return select(
+        leaveOut,
+        sql`${device.deviceId} > ${storableId(after)} and ${stageCondition(stage)}
+          order by ${device.deviceId} limit ${limit}`,
+      )
+    },
+    async fleetRows({ deviceIds, leaveOut }) {
+      if (deviceIds.length === 0) return []
+      const ids = sql`array(select jsonb_array_elements_text(${JSON.stringify(deviceIds)}::jsonb))`
+      return select(leaveOut, sql`${device.deviceId} = any(${ids})`)
     },
   }
 }
@@ -111,7 +126,7 @@ export const FLEET_PAGE_ROWS = 500
  * Ends with the reason of `signal` between two batches, and leaves no statement under way.
  */
 export async function* readFleet(
-  reads: FleetReads,
+  reads: Pick<FleetReads, 'fleetPage'>,
   options: {
     readonly leaveOut?: readonly ClaimName[]
     /** Only its devices. */
@@ -154,7 +169,7 @@ export async function* readFleet(
  * sample by chance; one that goes on where the last one ended comes to every device in time.
  */
 export async function readSample(
-  reads: FleetReads,
+  reads: Pick<FleetReads, 'fleetPage'>,
   options: {
     readonly after: string
     readonly most: number

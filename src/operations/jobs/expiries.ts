@@ -1,0 +1,34 @@
+/**
+ * The ends of evidence that come within a minute, so that they are told on time and not when the sweep comes by.
+ * A help and no record: what is not noted here, or is lost with the process, the sweep finds.
+ */
+export type Expiries = {
+  readonly note: (deviceId: string, when: { readonly until: Date; readonly now: Date }) => void
+  /** Those whose end has come, at most `limit`; they are noted no longer. */
+  readonly due: (now: Date, limit: number) => readonly string[]
+}
+
+const SOON_MS = 60_000
+/** More devices than these wait for the sweep. */
+const NOTED_MOST = 20_000
+
+export function createExpiries(): Expiries {
+  const noted = new Map<string, number>()
+  return {
+    note(deviceId, { until, now }) {
+      const left = until.getTime() - now.getTime()
+      if (left <= 0 || left > SOON_MS) return
+      if (noted.size < NOTED_MOST || noted.has(deviceId)) noted.set(deviceId, until.getTime())
+    },
+    due(now, limit) {
+      const found: string[] = []
+      for (const [deviceId, until] of noted) {
+        if (until > now.getTime()) continue
+        noted.delete(deviceId)
+        found.push(deviceId)
+        if (found.length === limit) break
+      }
+      return found
+    },
+  }
+}
