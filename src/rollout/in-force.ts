@@ -1,6 +1,6 @@
 import type { DocumentHash } from '../base/document-hash.ts'
 import type { Hold } from './hold.ts'
-import { findOverride, type Override } from './override.ts'
+import { findOverride, type Override, overridesOf } from './override.ts'
 import { enforcedSince, isEnforcing, isInStage, isOpen, type Rollout } from './rollout.ts'
 
 /** What steers decisions beside trust records: which documents are in force for whom, and what else counts. */
@@ -62,10 +62,32 @@ export function trialsOf(control: Control, device: SteeredDevice): readonly Roll
   return control.rollouts.filter((one) => isOpen(one.state) && isInStage(one, device))
 }
 
-/** Until when an administrator allows the device, if one does. */
+/** Until when administrators allow the device, if one does: the longest of their allowances, its own or a label's. */
 export function allowedUntil(control: Control, device: SteeredDevice, now: Date): Date | null {
-  const allowances = control.overrides.filter(({ action }) => action === 'allow')
-  return findOverride(allowances, device, now)?.expiresAt ?? null
+  return lastEnd(control, { device, now, isMeant: ({ action }) => action === 'allow' })
+}
+
+/** Until when pins let other versions of a kind decide for the device, whatever comes into force. */
+export function pinnedUntil(
+  control: Control,
+  { kind, device, now }: { kind: DocumentKind; device: SteeredDevice; now: Date },
+): Date | null {
+  const isMeant = (one: Override) => one.action === 'pin' && one.kind === kind
+  return lastEnd(control, { device, now, isMeant })
+}
+
+function lastEnd(
+  { overrides }: Control,
+  about: {
+    readonly device: SteeredDevice
+    readonly now: Date
+    readonly isMeant: (override: Override) => boolean
+  },
+): Date | null {
+  if (overrides.length === 0) return null
+  const { device, now, isMeant } = about
+  const ends = overridesOf(overrides.filter(isMeant), device, now).map(({ expiresAt }) => expiresAt)
+  return ends.reduce<Date | null>((last, end) => (last !== null && last > end ? last : end), null)
 }
 
 /** Every version of a kind that may decide for some device. */

@@ -1,11 +1,4 @@
-import {
-  isOpen,
-  isWithin,
-  nextStep,
-  type Rollout,
-  type StayReason,
-  type WorkingHours,
-} from './rollout.ts'
+import { isWithin, nextStep, type Rollout, type StayReason, type WorkingHours } from './rollout.ts'
 
 /** What an open rollout waits for; `next_check` where nothing but the next round is in the way. */
 export type Wait = {
@@ -29,14 +22,14 @@ export function waitOf(rollout: Rollout, now: Date): Wait {
 }
 
 /**
- * When an open rollout is done, if every stage is healthy and nothing else is waited for than time;
- * undefined where somebody has to promote it, or it is not open. Checks take their time besides.
+ * When a running rollout is done, if every stage is healthy and nothing else is waited for than time;
+ * undefined where somebody has to promote it or let it go on, or it is over. Checks take their time besides.
  */
 export function earliestEnd(
   { state, plan, pass, stage, since }: Rollout,
   now: Date,
 ): Date | undefined {
-  if (!isOpen(state) || plan.promotion === 'by_hand') return undefined
+  if (state !== 'running' || plan.promotion === 'by_hand') return undefined
   const left = plan.stages.length - stage + (pass === 'audit' ? plan.stages.length : 0)
   let end = since
   for (let at = 0; at < left; at++) {

@@ -1,3 +1,4 @@
+import type { OverrideLosses } from '../operations/release/override-losses.ts'
 import type { Override } from '../rollout/override.ts'
 import { isOpen, type Rollout } from '../rollout/rollout.ts'
 import { earliestEnd, waitOf } from '../rollout/waits.ts'
@@ -74,6 +75,11 @@ export function showOverride(override: Override) {
     created_at: override.createdAt,
     expires_at: override.expiresAt,
   }
+}
+
+/** Whom a change of an exception denies, beside it. */
+export function showLosses({ devices, lookedAt, isWhole }: OverrideLosses) {
+  return { devices, looked_at: lookedAt, complete: isWhole }
 }
 
 export function showHold(hold: StoredHold) {

@@ -306,6 +306,13 @@ describe('simulate and devices', () => {
     const shown = (await cli('devices', 'show', refused[0].device_id)).stdout
     expect(shown).toContain('unknown: no attestation was ever accepted')
     expect(shown).toContain(refused[0].reasons[0].code)
+    for (const [other, why] of [
+      [['--request', 'x', '--since', '1h'], '--since and --limit do not go with --request'],
+      [['--request', 'x', '--limit', '50'], '--since and --limit do not go with --request'],
+      [['--client', 'cli_x'], '--url and --client go with --request alone'],
+    ] as const) {
+      await expect(cli('devices', 'refused', ...other)).rejects.toThrow(new UsageError(why))
+    }
     const later = '2040-01-01'
     expect((await cli('devices', 'refused', '--since', later)).stdout).toContain(
       'Nothing was refused',

@@ -244,10 +244,39 @@ describe('rollout pin, allow, overrides and end', () => {
     expect((await rollout('overrides')).stdout).toMatch(/label vip +allow +20/)
     for (const { override_id } of listed) {
       const ended = await rollout('end', override_id, '--reason', 'over')
-      expect(ended.stdout).toBe(`${override_id} has ended.\n`)
+      expect(ended.stdout).toMatch(
+        new RegExp(
+          `^${override_id} has ended.\nOf [01] devices? that it is for, none is newly denied.\n$`,
+        ),
+      )
       expect((await rollout('end', override_id, '--reason', 'over')).stdout).toContain('already')
     }
     expect((await rollout('overrides')).stdout).toBe('There is no override.\n')
+  })
+
+  test('say how many devices they would deny, or deny', async () => {
+    const nobody = policyWith('attestation.enclaveSvn > 1000')
+    const names = { author: 'test', reason: 'kept', now: new Date() }
+    await store.proposeDocument({ ...nobody, body: nobody.body as Json, ...names })
+    for (const deviceId of deviceIds.slice(0, 2)) {
+      const changes = { labels: ['lab'] }
+      await store.setDeviceAttributes({ deviceId, changes, by: 'test', now: new Date() })
+    }
+    const args = ['--label', 'lab', '--for', '1h', '--reason', 'x'] as const
+    const pin = ['pin', ...args, '--version', nobody.hash.slice(0, 12)] as const
+    expect((await rollout(...pin, '--dry-run')).stdout).toBe(
+      'Nothing was changed (--dry-run).\nOf 2 devices that it is for, 2 would be newly denied.\n',
+    )
+    expect((await rollout('overrides')).stdout).toBe('There is no override.\n')
+    const { override_id: allowance } = await rolloutJson('allow', ...args)
+    const { override_id: pinned, newly_denied } = await rolloutJson(...pin)
+    expect(newly_denied).toEqual({ devices: 0, looked_at: 2, complete: true })
+    const ending = ['end', allowance, '--reason', 'x'] as const
+    expect((await rollout(...ending, '--dry-run')).stdout).toContain('2 would be newly denied.')
+    expect((await rollout(...ending)).stdout).toBe(
+      `${allowance} has ended.\nOf 2 devices that it is for, 2 are newly denied.\n`,
+    )
+    await rollout('end', pinned, '--reason', 'x')
   })
 
   test('what cannot be is said', async () => {

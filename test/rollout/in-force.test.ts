@@ -121,6 +121,12 @@ describe('an allowance', () => {
     expect(allowedUntil(control, OUTSIDE, NOW)).toBeNull()
     expect(allowedUntil(controlOf({ overrides: [pin(byDevice, 'x')] }), DEVICE, NOW)).toBeNull()
   })
+
+  test('that is shorter takes nothing from a longer one, whose device or label it is', () => {
+    const short = overrideOf(byDevice, undefined, { createdAt: at(10), expiresAt: at(60) })
+    const control = controlOf({ overrides: [overrideOf(byLabel), short] })
+    expect(allowedUntil(control, DEVICE, at(20))).toEqual(at(3600))
+  })
 })
 
 test('every version that may decide for somebody is in force, each once', () => {

@@ -56,9 +56,11 @@ describe('how long a rollout takes', () => {
     expect(earliestEnd(last, at(3 * BAKE))).toEqual(at(3 * BAKE))
   })
 
-  test('is not known where somebody has to promote it, or it is over', () => {
+  test('is not known where somebody has to promote it or let it go on, or it is over', () => {
     const plan = { ...DEFAULT_PLAN, promotion: 'by_hand' } as const
     expect(earliestEnd(rolloutOf({ plan }), at(0))).toBeUndefined()
+    // Whenever it goes on, its stage bakes anew from then.
+    expect(earliestEnd(rolloutOf({ state: 'paused' }), at(0))).toBeUndefined()
     expect(earliestEnd(rolloutOf({ state: 'halted' }), at(0))).toBeUndefined()
   })
 

@@ -1,5 +1,6 @@
 import type { Documents } from '../../access/assess.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import { demandHardware } from '../../appraisal/reference-values.ts'
 import type { Config } from '../../config/config.ts'
 import { requiresHardware } from '../../config/trust-anchors.ts'
 import { explainQuestion } from '../../operations/decide/explain-question.ts'
@@ -75,7 +76,7 @@ from a file. It is decided by the code of every decision, and nothing is written
     const request = completeQuestion(asked, deviceId)
     if (!request.ok) throw new UsageError(request.failure.message)
     return async (store, config) => {
-      const others = await readDocuments(store, documents, now)
+      const others = await readDocuments(store, documents, { now, config })
       const explained = await explainQuestion(dependenciesOf(store, config), {
         ...{ about, request: request.value, at: now, documents: others },
       })
@@ -110,7 +111,7 @@ function readRecord(claims: unknown, labels: readonly string[], now: Date): Trus
 async function readDocuments(
   store: Store,
   given: { readonly policy: string | undefined; readonly referenceValues: string | undefined },
-  now: Date,
+  { now, config }: { readonly now: Date; readonly config: Config },
 ): Promise<Partial<Documents>> {
   const read = async (kind: DocumentKind, name: string | undefined) => {
     if (name === undefined) return undefined
@@ -123,7 +124,10 @@ async function readDocuments(
   const values = await read('reference-values', given.referenceValues)
   return {
     ...(policy?.kind === 'policy' && { policy: policy.compiled }),
-    ...(values?.kind === 'reference-values' && { referenceValues: values.compiled }),
+    ...(values?.kind === 'reference-values' && {
+      // As they would decide under these settings.
+      referenceValues: demandHardware(values.compiled, requiresHardware(config)),
+    }),
   }
 }
 

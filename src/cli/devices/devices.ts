@@ -7,6 +7,7 @@ import { DEVICE_GROUPS } from '../../store/devices/device-reads.ts'
 import { EXIT, group, type Verb, verb } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import {
+  count,
   flag,
   limit,
   moment,
@@ -97,17 +98,26 @@ With --request a running service is asked what it refused under that X-Request-I
 have sent and which is in no database. Each process of the service remembers its own.`,
       database: 'existing',
       options: {
-        since: preset(moment('TIME', 'since when, or so long ago'), '7d'),
-        limit: limit(50, 200),
+        since: moment('TIME', 'since when, or so long ago (7d)'),
+        limit: count('N', 'list at most so many (50)', { least: 1, most: 200 }),
         request: text('ID', 'ask the service about this request instead'),
         url: text('URL', 'where the service is, with --request (PUBLIC_URL)'),
         client: text('ID', `an API client with admin.read; its secret is in ${SECRET_VARIABLE}`),
       },
       json: 'the attempts, as the administration API shows them',
       async run({ request: requestId, url, client, ...values }) {
-        if (requestId === undefined) return (store) => listRefused(store, values)
+        const { since = daysAgo(7), limit = 50, json } = values
+        if (requestId === undefined) {
+          if (url !== undefined || client !== undefined) {
+            throw new UsageError('--url and --client go with --request alone')
+          }
+          return (store) => listRefused(store, { since, limit, json })
+        }
+        if (values.since !== undefined || values.limit !== undefined) {
+          throw new UsageError('--since and --limit do not go with --request')
+        }
         const service = url?.replace(/\/+$/, '') ?? (await readSettings(values)).publicUrl
-        return findRefusal({ requestId, url: service, client, json: values.json })
+        return findRefusal({ requestId, url: service, client, json })
       },
     }),
     label: verb({
@@ -185,6 +195,10 @@ nothing.`,
     }),
   },
 })
+
+function daysAgo(days: number): Date {
+  return new Date(Date.now() - days * 86_400_000)
+}
 
 type Change = {
   readonly summary: string

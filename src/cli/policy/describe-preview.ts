@@ -34,6 +34,7 @@ export function describePreview(summary: PreviewSummary): string {
     ...describeBreakdowns(summary),
     describeUntested(summary),
     ...(summary.questions === undefined ? [] : describeQuestions(summary.questions)),
+    describePinned(summary),
     describeMoments(summary),
     describeCertainty(summary),
     describeNext(summary),
@@ -143,6 +144,12 @@ function lossesOf({ newly_denied, newly_refused, denied_later }: ChangeCounts): 
 }
 
 const AGE_TEXTS = ['1 hour', '8 hours', 'a day', '7 days']
+
+function describePinned({ pinned = 0 }: PreviewSummary): string {
+  if (pinned === 0) return ''
+  const [who, whose] = pinned === 1 ? ['it', 'its pin ends'] : ['them', 'their pins end']
+  return `For ${plural(pinned, 'device')} a pin lets another version decide: nothing changes for ${who} before ${whose}.`
+}
 
 function describeCertainty({ compared, evidence_age }: PreviewSummary): string {
   if (compared === 0) return 'Nothing was compared, so this says nothing about the document.'

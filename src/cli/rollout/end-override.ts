@@ -1,12 +1,14 @@
 import { endOverride, overridesInForce } from '../../operations/release/overrides.ts'
 import type { Override } from '../../rollout/override.ts'
 import type { Store } from '../../store/store.ts'
-import { showOverride } from '../../views/show-control.ts'
+import { showLosses, showOverride } from '../../views/show-control.ts'
+import { EXIT, type OnDatabase } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
 import { describeFailure } from '../policy/describe-failure.ts'
 import { shorten } from '../policy/find-version.ts'
+import { describeLosses, NOTHING_DONE, overrideServices } from './make-override.ts'
 
 /** Prints the exceptions that count, the newest first. */
 export async function listOverrides(
@@ -33,20 +35,26 @@ function describe(overrides: readonly Override[]): string {
   return `${renderTable(head, rows)}\n`
 }
 
-export async function endByCommand(
-  store: Store,
-  options: {
-    readonly overrideId: string
-    readonly reason: string
-    readonly json: boolean
-    readonly now: Date
-  },
-): Promise<number> {
-  const { overrideId, reason, json, now } = options
-  const ended = await endOverride(store, { overrideId, by: COMMAND_LINE, reason, now })
-  if (!ended.ok) throw new Error(`${overrideId}: ${describeFailure(ended.failure)}`)
-  const { changed } = ended.value
-  if (json) printJson({ override_id: overrideId, changed })
-  else printText(`${overrideId} has ended${changed ? '' : ' already: nothing was changed'}.\n`)
-  return 0
+export function endByCommand(options: {
+  readonly overrideId: string
+  readonly reason: string
+  readonly dryRun: boolean
+  readonly json: boolean
+  readonly now: Date
+}): OnDatabase {
+  const { overrideId, reason, dryRun: isDryRun, json, now } = options
+  return async (store, config) => {
+    const end = { overrideId, by: COMMAND_LINE, reason, now, isDryRun }
+    const ended = await endOverride(overrideServices(store, config, now), end)
+    if (!ended.ok) throw new Error(`${overrideId}: ${describeFailure(ended.failure)}`)
+    const { changed, losses } = ended.value
+    if (json) printJson({ override_id: overrideId, changed, newly_denied: showLosses(losses) })
+    else if (!changed && !isDryRun) {
+      printText(`${overrideId} has ended already: nothing was changed.\n`)
+    } else {
+      const done = isDryRun ? NOTHING_DONE : `${overrideId} has ended.\n`
+      printText(`${done}${describeLosses(losses, isDryRun)}`)
+    }
+    return EXIT.done
+  }
 }

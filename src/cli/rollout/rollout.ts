@@ -6,6 +6,7 @@ import { group, type Verb, verb } from '../framework/command.ts'
 import {
   ACCEPT_DENIALS,
   duration,
+  flag,
   limit,
   REASON,
   required,
@@ -36,6 +37,8 @@ const ROLLOUT_ID = text('ROLLOUT_ID', 'the rollout: rol_…')
 const STEERED = { rolloutId: required(ROLLOUT_ID, `${COMMAND} rollout list shows them`) }
 const STEERED_JSON = 'the rollout, as the administration API shows it, and whether it was changed'
 
+const DRY_RUN = flag('only say how many devices would be denied that are allowed now')
+
 /** For whom an exception is made, and until when. */
 const TARGET_OPTIONS = {
   device: text('ID', `dev_… (${COMMAND} devices list)`),
@@ -44,6 +47,7 @@ const TARGET_OPTIONS = {
     duration('AGE', `when it ends by itself: 4h, 7d; at most ${MAX_OVERRIDE_MS / 86_400_000}d`),
   ),
   reason: REASON,
+  dryRun: DRY_RUN,
 }
 
 export const command = group({
@@ -129,7 +133,7 @@ ends when its end takes access from none of them, or from no more than are accep
         version: required(text('HASH', `the document that decides: ${HASH_HELP}`)),
         kind: KIND,
       },
-      json: 'the override, as the administration API shows it',
+      json: 'the override, as the administration API shows it, and whom it denies',
       run: ({ version, kind, ...values }) =>
         createOverride({ ...readException(values), pin: { kind, version } }),
     }),
@@ -137,7 +141,7 @@ ends when its end takes access from none of them, or from no more than are accep
       summary: 'let no clause of a policy deny a device or a label; a quarantine still does',
       database: 'existing',
       options: TARGET_OPTIONS,
-      json: 'the override, as the administration API shows it',
+      json: 'the override, as the administration API shows it, and whom it denies',
       run: (values) => createOverride({ ...readException(values), pin: undefined }),
     }),
     overrides: verb({
@@ -158,9 +162,9 @@ ends when its end takes access from none of them, or from no more than are accep
           `${COMMAND} rollout overrides shows them`,
         ),
       },
-      options: { reason: REASON },
-      json: 'the id of the override, and whether it was changed',
-      run: (values) => (store) => endByCommand(store, { ...values, now: new Date() }),
+      options: { reason: REASON, dryRun: DRY_RUN },
+      json: 'the id of the override, whether it was changed, and whom its end denies',
+      run: (values) => endByCommand({ ...values, now: new Date() }),
     }),
   },
 })
@@ -182,7 +186,7 @@ function steering(name: Exclude<RolloutVerb, 'revert'>, summary: string): Verb {
 
 type ExceptionValues = ValuesOf<typeof TARGET_OPTIONS> & { readonly json: boolean }
 
-function readException({ device, label, for: lifetimeMs, reason, json }: ExceptionValues) {
+function readException({ device, label, for: lifetimeMs, reason, dryRun, json }: ExceptionValues) {
   if ((device === undefined) === (label === undefined)) {
     throw new UsageError('say either --device or --label')
   }
@@ -190,5 +194,5 @@ function readException({ device, label, for: lifetimeMs, reason, json }: Excepti
     label === undefined
       ? { kind: 'device' as const, name: device ?? '' }
       : { kind: 'label' as const, name: label }
-  return { target, lifetimeMs, reason, json, now: new Date() }
+  return { target, lifetimeMs, reason, dryRun, json, now: new Date() }
 }

@@ -7,7 +7,7 @@ import {
   type OverrideRequest,
   overridesInForce,
 } from '../../operations/release/overrides.ts'
-import { showOverride } from '../../views/show-control.ts'
+import { showLosses, showOverride } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
@@ -25,6 +25,8 @@ const members = {
   ]),
   reason: reasonText,
   expires_at: z.iso.datetime({ offset: true }),
+  /** Says whom it would deny, and makes nothing. */
+  dry_run: z.boolean().default(false),
 }
 
 const overrideBody = z.discriminatedUnion('action', [
@@ -36,6 +38,15 @@ const overrideBody = z.discriminatedUnion('action', [
     ...members,
   }),
 ])
+
+const endBody = reasonBody.extend({ dry_run: z.boolean().default(false) })
+const endQuery = reasonBody.extend({
+  dry_run: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+})
+type EndBody = z.infer<typeof endBody>
 
 /** Exceptions for a device or a label, until they expire or are ended. */
 export function adminOverrideRoutes(services: AdminServices): Hono<HttpEnv> {
@@ -56,46 +67,54 @@ export function adminOverrideRoutes(services: AdminServices): Hono<HttpEnv> {
 async function create(c: HttpContext, services: AdminServices): Promise<Response> {
   const body = await readBody(c, overrideBody)
   if (!body.ok) return answerFailure(c, body.failure)
-  const { target, reason, expires_at } = body.value
+  const { target, reason, expires_at, dry_run: isDryRun } = body.value
   const what: OverrideRequest =
     body.value.action === 'pin'
       ? { action: 'pin', kind: body.value.kind, hash: body.value.hash }
       : { action: 'allow' }
   const author = c.get('client').clientId
-  const made = await makeOverride(services, {
-    ...{ target, what, reason, author, expiresAt: new Date(expires_at) },
-    second: secondOf(c, services, body.value),
-  })
+  const made = await makeOverride(
+    { ...services, counting: services.previews },
+    {
+      ...{ target, what, reason, author, expiresAt: new Date(expires_at), isDryRun },
+      second: secondOf(c, services, body.value),
+    },
+  )
   if (!made.ok) return answerFailure(c, made.failure)
+  const { override, losses } = made.value
+  const newly_denied = showLosses(losses)
+  if (override === undefined) return c.json({ newly_denied })
   services.log.warn('override_created', {
     request_id: c.get('requestId'),
-    override_id: made.value.overrideId,
+    override_id: override.overrideId,
     action: what.action,
     target: `${target.kind} ${target.name}`,
     by: author,
+    newly_denied: losses.devices,
   })
-  return c.json(showOverride(made.value), 201)
+  return c.json({ ...showOverride(override), newly_denied }, 201)
 }
 
 async function end(c: HttpContext, services: AdminServices): Promise<Response> {
-  const read = await readReason(c)
+  const read = await readEnd(c)
   if (!read.ok) return answerFailure(c, read.failure)
-  const { reason } = read.value
+  const { reason, dry_run: isDryRun } = read.value
   const overrideId = c.req.param('id') ?? ''
   const by = c.get('client').clientId
   const now = services.clock()
-  const ended = await endOverride(services.store, { overrideId, by, reason, now })
+  const counting = services.previews
+  const end = { overrideId, by, reason, now, isDryRun }
+  const ended = await endOverride({ store: services.store, counting }, end)
   if (!ended.ok) return answerFailure(c, ended.failure)
-  const { changed } = ended.value
+  const { changed, losses } = ended.value
   const request_id = c.get('requestId')
-  if (changed) services.log.warn('override_ended', { request_id, override_id: overrideId, by })
-  return c.json({ override_id: overrideId, changed })
+  const told = { request_id, override_id: overrideId, by, newly_denied: losses.devices }
+  if (changed) services.log.warn('override_ended', told)
+  return c.json({ override_id: overrideId, changed, newly_denied: showLosses(losses) })
 }
 
 /** In the query, because many clients send no body with DELETE, or in the body. */
-async function readReason(
-  c: HttpContext,
-): Promise<Result<{ readonly reason: string }, RequestFailure>> {
-  const reason = c.req.query('reason')
-  return reason === undefined ? readBody(c, reasonBody) : parseForm(reasonBody, { reason })
+async function readEnd(c: HttpContext): Promise<Result<EndBody, RequestFailure>> {
+  const query = c.req.query()
+  return Object.keys(query).length === 0 ? readBody(c, endBody) : parseForm(endQuery, query)
 }

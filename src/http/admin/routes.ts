@@ -29,7 +29,7 @@ export const PARAMETERS: RouteParameters = {
   'GET /v1/audit': { once: Object.keys(auditQuery.shape) },
   'GET /v1/rollouts': { once: listed },
   'GET /v1/holds': { once: listed },
-  'DELETE /v1/overrides/:id': { once: ['reason'] },
+  'DELETE /v1/overrides/:id': { once: ['reason', 'dry_run'] },
 }
 
 /** What administrators ask for: devices, documents and everything that steers decisions. */

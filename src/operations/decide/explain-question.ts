@@ -4,6 +4,7 @@ import { completeRequest, directoryOf, entitiesOf } from '../../access/directory
 import type { EvaluationRequest } from '../../access/evaluation-request.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { err, ok, type Result } from '../../base/result.ts'
+import { comingIntoForce } from '../../replay/preview/preview.ts'
 import type { Store } from '../../store/store.ts'
 import type { DeviceFailure } from '../devices/change-standing.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
@@ -42,10 +43,10 @@ export async function explainQuestion(
   const rulesInForce = found === undefined ? await rules.recent() : await rules.at(found)
   const now = at ?? clock()
   const inForce = rulesInForce.rulesFor(record, now)
-  // Another policy would be in force from this moment on, and its graces begin no earlier.
-  const reliefs =
-    documents.policy === undefined ? inForce.reliefs : { ...inForce.reliefs, policySince: now }
   const used = { ...inForce.rules, ...documents }
+  // What is other would be in force from this moment on, and its graces begin no earlier.
+  const compared = { inForce: inForce.rules, candidate: used, now }
+  const reliefs = comingIntoForce(inForce.reliefs, compared)
   const kinds = used.policy.directoryRoots
   const entries = await store.directoryEntries(entitiesOf(request, kinds))
   const completed = completeRequest(request, directoryOf(request, kinds, entries))

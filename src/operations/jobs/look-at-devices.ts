@@ -1,11 +1,14 @@
 import { assess } from '../../access/assess.ts'
-import type { TrustRecord } from '../../access/trust-record.ts'
 import { unmetClauses } from '../../access/unmet.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import type { UnmetChange, VerdictChange } from '../../store/devices/announcements.ts'
-import type { FleetRecord, FleetRow } from '../../store/devices/fleet-reads.ts'
+import {
+  type FleetRecord,
+  type FleetRow,
+  trustRecordOf,
+} from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { FleetCounts } from '../../store/schema/steering-schema.ts'
 import type { Store } from '../../store/store.ts'
@@ -62,7 +65,7 @@ export async function lookAt(
   const counted: MutableCounts = { verdicts: {}, failing: {} }
   await visitInSlices(rows, (row) => {
     const found = toRecord(row)
-    const record = toTrustRecord(found)
+    const record = trustRecordOf(found)
     const { rules, reliefs } = rulesInForce.rulesFor(record, now)
     const assessment = assess({ ...rules, record, reliefs, now })
     countDevice(counted, assessment)
@@ -80,16 +83,3 @@ export async function lookAt(
   })
   return { changes, unmet, counted }
 }
-
-/** By whom and why it was quarantined, the key it proved and its generation decide nothing here. */
-function toTrustRecord({ announcedVerdict: _, unmet: __, ...record }: FleetRecord): TrustRecord {
-  const { quarantine, attestation } = record
-  return {
-    ...record,
-    generation: 0,
-    quarantine: quarantine && QUARANTINED,
-    attestation: attestation && { ...attestation, confirmationKey: '' },
-  }
-}
-
-const QUARANTINED = { at: new Date(0), by: '', reason: '' }

@@ -4,7 +4,7 @@ import { demandHardware } from '../../appraisal/reference-values.ts'
 import type { Attested } from '../../replay/preview/compare.ts'
 import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { comingIntoForce } from '../../replay/preview/preview.ts'
-import type { Control, DocumentKind } from '../../rollout/in-force.ts'
+import { type Control, type DocumentKind, pinnedUntil } from '../../rollout/in-force.ts'
 import { isEnforcing, type Rollout } from '../../rollout/rollout.ts'
 import type { CheckedDocument } from './check-document.ts'
 import type { RulesInForce } from './rules-in-force.ts'
@@ -31,7 +31,7 @@ export function findCompared(
   document: CheckedDocument,
   { requiresHardware, now }: { readonly requiresHardware: boolean; readonly now: Date },
 ): ComparedRules {
-  const { active, control, rulesFor } = rulesInForce
+  const { active, control } = rulesInForce
   const ending = findEnding(control, document)
   if (ending !== undefined) return compareEnd(rulesInForce, ending, now)
   const candidate = withCandidate(active, document, requiresHardware)
@@ -41,14 +41,44 @@ export function findCompared(
     inForce: active,
     candidate,
     reliefsOf(record) {
-      const before = rulesFor(record, now).reliefs
-      const both = made.get(before) ?? { before, after: comingIntoForce(before, compared) }
+      const { pinnedUntil: end, reliefs: before } = afterPins(rulesInForce, {
+        ...{ kind: document.kind, record, now },
+      })
+      const both = made.get(before) ?? {
+        ...{ before, after: comingIntoForce(before, compared), pinnedUntil: end },
+      }
       made.set(before, both)
       return both
     },
     ending: undefined,
     concerns: () => true,
   }
+}
+
+/**
+ * What relieves a device, and until when pins let other versions of a kind decide for it. What is compared
+ * decides for it only after them, so that its graces do not begin with a pin.
+ */
+export function afterPins(
+  { control, rulesFor }: Pick<RulesInForce, 'control' | 'rulesFor'>,
+  about: { readonly kind: DocumentKind; readonly record: Attested; readonly now: Date },
+): { readonly reliefs: Reliefs; readonly pinnedUntil: Date | null } {
+  const { kind, record, now } = about
+  const { reliefs } = rulesFor(record, now)
+  const end = pinnedUntil(control, { kind, device: record, now })
+  return {
+    reliefs: end === null ? reliefs : { ...reliefs, ...activeSince(control, kind) },
+    pinnedUntil: end,
+  }
+}
+
+/** Since when the active document of a kind is in force, for graces that begin with it. */
+function activeSince({ active }: Control, kind: DocumentKind): Partial<Reliefs> {
+  const pointer = active.find((one) => one.kind === kind)
+  if (pointer === undefined) throw new Error(`no ${kind} is active`)
+  return kind === 'policy'
+    ? { policySince: pointer.activatedAt }
+    : { referenceValuesSince: pointer.activatedAt }
 }
 
 /** The rollout that decides for some devices, and whose end brings them back to this document. */
@@ -71,11 +101,7 @@ function compareEnd(
   const inForce = isPolicy
     ? rulesOf(to, active.referenceValues.hash)
     : rulesOf(active.policy.hash, to)
-  const pointer = control.active.find((one) => one.kind === kind)
-  if (pointer === undefined) throw new Error(`no ${kind} is active`)
-  const since = isPolicy
-    ? { policySince: pointer.activatedAt }
-    : { referenceValuesSince: pointer.activatedAt }
+  const since = activeSince(control, kind)
   return {
     inForce,
     candidate: active,

@@ -10,6 +10,11 @@ import type { Store } from '../../store/store.ts'
 import type { DeviceFailure } from '../devices/change-standing.ts'
 import { findUsable, type StoredDocumentFailure } from './check-document.ts'
 import { newControlId } from './control-id.ts'
+import {
+  countOverrideLosses,
+  type OverrideLosses,
+  type OverrideLossesDependencies,
+} from './override-losses.ts'
 import type { SecondAdministrator, SecondAwaited } from './second-administrator.ts'
 
 /** An exception as somebody asks for it: `hash` may be anything. */
@@ -29,13 +34,21 @@ export type OverrideFailure =
   | StoredDocumentFailure
   | SecondAwaited
 
+/** What came of an exception, and whom it denies. */
+export type Made = {
+  /** Absent where it was only asked what it would do. */
+  readonly override: Override | undefined
+  readonly losses: OverrideLosses
+}
+
 /**
- * Makes an exception that ends by itself. What a pin names must be able to decide: it would else be
- * a fault with every question of the device.
+ * Makes an exception that ends by itself, after it has counted the devices that it takes access from. What a
+ * pin names must be able to decide: it would else be a fault with every question of the device.
  */
 export async function makeOverride(
   dependencies: {
     readonly store: Pick<Store, 'createOverride' | 'document'>
+    readonly counting: OverrideLossesDependencies
     readonly clock: () => Date
     readonly random: (length: number) => Uint8Array
   },
@@ -46,12 +59,14 @@ export async function makeOverride(
     readonly author: string
     readonly expiresAt: Date
     readonly second: SecondAdministrator
+    /** Only counts: nothing is made, and no second administrator is asked. */
+    readonly isDryRun: boolean
   },
-): Promise<Result<Override, OverrideFailure>> {
-  const { store, clock, random } = dependencies
-  const { second, what: asked, ...made } = input
-  const { target, reason, author, expiresAt } = made
-  const waits = await second.ask()
+): Promise<Result<Made, OverrideFailure>> {
+  const { store, counting, clock, random } = dependencies
+  const { second, what: asked, isDryRun, ...made } = input
+  const { target, expiresAt } = made
+  const waits = isDryRun ? undefined : await second.ask()
   if (waits !== undefined) return err(waits)
   const now = clock()
   const lifetimeMs = expiresAt.getTime() - now.getTime()
@@ -60,9 +75,15 @@ export async function makeOverride(
   if (!found.ok) return found
   const what = found.value
   const overrideId = newControlId('ovr', random)
+  const override: Override = { ...made, ...what, overrideId, createdAt: now }
+  const losses = await countOverrideLosses(counting, { made: override })
+  if (isDryRun) {
+    const isKnown = target.kind === 'label' || losses.lookedAt > 0
+    return isKnown ? ok({ override: undefined, losses }) : err({ reason: 'device_not_found' })
+  }
   switch (await store.createOverride({ ...made, what, overrideId, now })) {
     case 'applied':
-      return ok({ overrideId, target, ...what, reason, author, createdAt: now, expiresAt })
+      return ok({ override, losses })
     case 'too_many':
       return err({ reason: 'too_many_overrides' })
     case 'device_unknown':
@@ -81,14 +102,32 @@ async function findPinned(
   return usable.ok ? ok({ ...asked, hash: usable.value.compiled.hash }) : usable
 }
 
-/** Ends an exception before its time. One that has ended already stays as it is. */
+/** What came of the end of an exception, and whom it denies. */
+export type Ended = { readonly changed: boolean; readonly losses: OverrideLosses }
+
+/**
+ * Ends an exception before its time, after it has counted the devices that this takes access from. One that
+ * has ended already stays as it is.
+ */
 export async function endOverride(
-  store: Pick<Store, 'endOverride'>,
-  end: Parameters<Store['endOverride']>[0],
-): Promise<Result<{ readonly changed: boolean }, { readonly reason: 'override_not_found' }>> {
+  {
+    store,
+    counting,
+  }: {
+    readonly store: Pick<Store, 'endOverride' | 'listOverrides'>
+    readonly counting: OverrideLossesDependencies
+  },
+  { isDryRun, ...end }: Parameters<Store['endOverride']>[0] & { readonly isDryRun: boolean },
+): Promise<Result<Ended, { readonly reason: 'override_not_found' }>> {
+  const losses = await countOverrideLosses(counting, { ended: end.overrideId })
+  if (isDryRun) {
+    const open = await overridesInForce(store, end.now)
+    const isOpen = open.some(({ overrideId }) => overrideId === end.overrideId)
+    return isOpen ? ok({ changed: false, losses }) : err({ reason: 'override_not_found' })
+  }
   const answer = await store.endOverride(end)
   if (answer === 'override_unknown') return err({ reason: 'override_not_found' })
-  return ok({ changed: answer === 'applied' })
+  return ok({ changed: answer === 'applied', losses })
 }
 
 /** Those that nobody ended and that have not expired, the newest first. */

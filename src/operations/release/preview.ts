@@ -30,10 +30,11 @@ export type PreviewDependencies = {
     | 'recordPreview'
     | 'questionTopics'
     | 'keptQuestions'
+    | 'trustRecord'
     | 'trustRecords'
   >
   /** Compiles what is in force, or has it at hand. */
-  readonly rules: Pick<RulesReader, 'at'>
+  readonly rules: Pick<RulesReader, 'at' | 'supposing'>
   /** Whether the configuration says that hardware has to be proven. */
   readonly requiresHardware: boolean
   readonly clock: () => Date

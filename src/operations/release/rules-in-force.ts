@@ -37,6 +37,8 @@ export type RulesReader = {
   readonly directoryKinds: () => ReadonlySet<EntityKind>
   /** For a caller that has read no record yet. May be older than the last change by `maxAgeMs`. */
   readonly recent: () => Promise<RulesInForce>
+  /** What would decide for whom if this steered: for whoever counts what a change would do. */
+  readonly supposing: (control: Control) => Promise<RulesInForce>
   readonly ofHashes: (hashes: ActiveHashes) => Documents | Promise<Documents>
   /**
    * Keeps a document that this process has just put into force, so that it need not be read and compiled
@@ -101,6 +103,7 @@ export function createRulesReader(
   return {
     at,
     directoryKinds: () => latest?.rulesInForce.directoryKinds ?? NO_KINDS,
+    supposing: (control) => steerBy(control, { documents, outageGraceMs }),
     ofHashes: documents.rulesOf,
     keep(document) {
       documents.keep(document)

@@ -5,10 +5,16 @@ import type { BothReliefs } from '../../replay/preview/judge.ts'
 import { comingIntoForce, createPreview } from '../../replay/preview/preview.ts'
 import { countLosses, listLaterLosses, type PreviewSummary } from '../../replay/preview/summary.ts'
 import { findExcess } from '../../rollout/budget.ts'
-import { type Rollout, type RolloutHealth, wholeStage } from '../../rollout/rollout.ts'
+import {
+  enforcedSince,
+  type Rollout,
+  type RolloutHealth,
+  wholeStage,
+} from '../../rollout/rollout.ts'
 import { type FleetRecord, readSample } from '../../store/devices/fleet-reads.ts'
 import type { RolloutObservation } from '../../store/rules/rollouts.ts'
 import type { Store } from '../../store/store.ts'
+import { afterPins } from './compared-rules.ts'
 import type { RulesInForce } from './rules-in-force.ts'
 
 /** Devices that one check replays. A stage of no more is replayed whole. */
@@ -76,15 +82,23 @@ function rulesOfRollout({ kind, from, to }: Rollout, { active, rulesOf }: RulesI
   return { inForce: withVersion(from), candidate: withVersion(to) }
 }
 
-/** What relieves a device: in the enforce pass the new document decides for it already. */
+/**
+ * What relieves a device: in the enforce pass the new document decides for it already, or did but for a pin.
+ */
 function reliefsUnder(
-  { pass }: Rollout,
+  rollout: Rollout,
   input: Compared & { readonly rulesInForce: RulesInForce; readonly now: Date },
 ) {
   return (record: Attested): BothReliefs => {
-    const { reliefs } = input.rulesInForce.rulesFor(record, input.now)
-    const after = pass === 'enforce' ? reliefs : comingIntoForce(reliefs, input)
-    return { before: reliefs, after }
+    const { rulesInForce, now } = input
+    const { kind, pass } = rollout
+    const { reliefs, pinnedUntil } = afterPins(rulesInForce, { kind, record, now })
+    if (pass !== 'enforce') {
+      return { before: reliefs, after: comingIntoForce(reliefs, input), pinnedUntil }
+    }
+    if (pinnedUntil === null) return { before: reliefs, after: reliefs }
+    const since = { ...input, now: enforcedSince(rollout, record) }
+    return { before: reliefs, after: comingIntoForce(reliefs, since), pinnedUntil }
   }
 }
 

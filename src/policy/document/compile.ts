@@ -64,6 +64,8 @@ export type CompiledClause = {
   readonly clock: ClockUse
   /** Whether the clock changes it at those moments alone, but for what comes back within a week. */
   readonly namesAllDates: boolean
+  /** The time zones in which it asks for hours, days and dates; `undefined` where one is computed. */
+  readonly zones: readonly string[] | undefined
   /** Reference values can change what it says. */
   readonly readsAppraisal: boolean
   /** `when` or `require` reads `device` or `attestation`. */
@@ -186,6 +188,7 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     datesLeftOut: require.datesLeftOut + (when?.datesLeftOut ?? 0),
     clock: clockUseOf({ when, require }),
     namesAllDates: require.namesAllDates && when?.namesAllDates !== false,
+    zones: zonesOf([when, require]),
     readsAppraisal: dependsOnAppraisal({ when, require }),
     readsEvidence: {
       when: when !== undefined && readsEvidence(when),
@@ -193,6 +196,11 @@ function compileClause(clause: ClauseDocument): Result<CompiledClause, ClauseFai
     },
     logic: JSON.stringify([when?.source, require.source]),
   })
+}
+
+function zonesOf(expressions: readonly (Expression | undefined)[]): CompiledClause['zones'] {
+  const zones = expressions.map((one) => (one === undefined ? [] : one.zones))
+  return zones.every((one) => one !== undefined) ? [...new Set(zones.flat())] : undefined
 }
 
 function readsRoot({ when, require }: CompiledClause, root: RootName): boolean {

@@ -1,5 +1,6 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
-import { isConstant } from './constant-expression.ts'
+import { evaluateConstant, isConstant } from './constant-expression.ts'
+import { ACCESSORS } from './time.ts'
 
 /** They move with every attestation, and so with the clock for a device that goes on attesting. */
 export const EVIDENCE_TIMES = ['attested_at', 'valid_until'] as const
@@ -41,6 +42,44 @@ export function readsMinutes(node: ASTNode): boolean {
     (node.op === 'call' && node.args[0] === 'string') ||
     node.op === '%'
   return (isFine && readsTime(node)) || partsOf(node).some(readsMinutes)
+}
+
+/**
+ * The time zones in which an expression asks times for their hour, day or date, UTC where it says none;
+ * `undefined` where a zone is computed, so that it may be any.
+ */
+export function zonesIn(node: ASTNode): readonly string[] | undefined {
+  const found: string[] = []
+  if (node.op === 'rcall' && Object.hasOwn(ACCESSORS, node.args[0])) {
+    const [zone] = node.args[2]
+    const name = zone === undefined ? 'UTC' : isConstant(zone) && evaluateConstant(zone)
+    if (typeof name !== 'string') return undefined
+    found.push(name)
+  }
+  for (const part of partsOf(node)) {
+    const zones = zonesIn(part)
+    if (zones === undefined) return undefined
+    found.push(...zones)
+  }
+  return [...new Set(found)]
+}
+
+/** What comes back only once in a month or a year, or never. */
+const CALENDAR = ['getMonth', 'getDate', 'getDayOfMonth', 'getDayOfYear', 'getFullYear']
+
+/**
+ * Whether a clause of these expressions goes by the hour on certain dates, as the ninth hour of 24 December is.
+ * These are hours within a year that nobody who looks ahead comes to one by one.
+ */
+export function readsHoursOfDates(nodes: readonly ASTNode[]): boolean {
+  const asked = new Set(nodes.flatMap(accessorsOf))
+  return asked.has('getHours') && CALENDAR.some((name) => asked.has(name))
+}
+
+/** What it asks of times that move with the clock. */
+function accessorsOf(node: ASTNode): readonly string[] {
+  const own = node.op === 'rcall' && readsTime(node.args[1]) ? [node.args[0]] : []
+  return [...own, ...partsOf(node).flatMap(accessorsOf)]
 }
 
 function readsTime(node: ASTNode): boolean {

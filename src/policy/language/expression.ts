@@ -12,6 +12,7 @@ import {
   MAX_EXPRESSION_NODES,
   MAX_LIST_LITERAL_ITEMS,
 } from '../limits.ts'
+import { zonesIn } from './clock-readings.ts'
 import { compileProgram, type Program } from './compile.ts'
 import type { Variables } from './input.ts'
 import { inspectExpression } from './inspect-expression.ts'
@@ -33,6 +34,8 @@ export type Expression = {
   readonly datesLeftOut: number
   /** Whether it changes by the clock at no other moment, but for what comes back within a week. */
   readonly namesAllDates: boolean
+  /** The time zones in which it asks for hours, days and dates; `undefined` where one is computed. */
+  readonly zones: readonly string[] | undefined
   /**
    * Whether it holds; or, as a text, why that cannot be said: a value is absent, or has another
    * type than its use needs. It never throws.
@@ -152,7 +155,7 @@ export function analyseExpression(source: string): ExpressionAnalysis {
   if (type !== 'bool') return { ok: false, problems: [describeNotBoolean(source, ast, type)] }
   const evaluate = decide(compileProgram(ast, POLICY_NAMES))
   const { instants, leftOut: datesLeftOut, areAll: namesAllDates } = instantsIn(ast)
-  const dates = { instants, datesLeftOut, namesAllDates }
+  const dates = { instants, datesLeftOut, namesAllDates, zones: zonesIn(ast) }
   const expression = { source, roots, measuredAt, ...dates, evaluate }
   return { ok: true, expression, ast }
 }

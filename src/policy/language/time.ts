@@ -157,8 +157,11 @@ const FIXED_ZONE = /^([+-]?)(\d\d):(\d\d)$/
 const OFFSET = /^GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/
 const LONG_ZONE = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/
 
-/** How far the zone is ahead of UTC at that moment, in milliseconds (langdef, "Timezones"). */
-function offsetAt(zone: string, ms: number): number | undefined {
+/**
+ * How far the zone is ahead of UTC at that moment, both in milliseconds (langdef, "Timezones"); `undefined`
+ * where there is no such zone.
+ */
+export function offsetAt(zone: string, ms: number): number | undefined {
   if (zone === 'UTC') return 0
   const fixed = FIXED_ZONE.exec(zone)
   if (fixed !== null) return offsetOf(fixed)

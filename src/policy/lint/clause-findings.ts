@@ -1,7 +1,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { type JsonNode, memberOf, offsetInString } from '../../base/json/tree.ts'
 import { clockUseOf } from '../document/reads.ts'
-import { readsMinutes } from '../language/clock-readings.ts'
+import { readsHoursOfDates, readsMinutes } from '../language/clock-readings.ts'
 import { nameOf } from '../language/constant-expression.ts'
 import { analyseExpression, type Expression } from '../language/expression.ts'
 import { bindVariables } from '../language/input.ts'
@@ -158,6 +158,15 @@ export function findMinutes({ when, require }: LintedClause): LocatedFinding[] {
       'goes by the minute (getMinutes, getSeconds, getMilliseconds, % or string() of the clock), which no preview can look at: compare with timestamp("…") or duration("30m"), or go by getHours()'
     return [{ ...warn('policy_clause_by_minute', one, message), severity: 'error' as const }]
   })
+}
+
+/** The same of hours that are not in every week. */
+export function findHoursOfDates({ when, require }: LintedClause): LocatedFinding[] {
+  const asts = [when, require].flatMap((one) => (one?.ast === undefined ? [] : [one.ast]))
+  if (require === undefined || !readsHoursOfDates(asts)) return []
+  const message =
+    'goes by the hour on some dates only (getHours with getMonth, getDate or the like), which no preview can look at: say the dates with timestamp("…")'
+  return [{ ...warn('policy_clause_by_hour_of_date', require, message), severity: 'error' }]
 }
 
 /** Time for repair where there is nothing to repair on the device, or nobody is denied. */

@@ -18,6 +18,7 @@ export const LINT_CODES = [
   'policy_clause_constant',
   'policy_clause_denies_all',
   'policy_clause_by_minute',
+  'policy_clause_by_hour_of_date',
   'policy_when_constant',
   'policy_when_unreachable',
   'policy_text_missing',

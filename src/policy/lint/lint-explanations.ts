@@ -63,6 +63,10 @@ export const LINT_EXPLANATIONS: Readonly<Record<LintCode, Explanation>> = {
     'A clause goes by the minute, which no preview can look at.',
     'Compare with a timestamp or a duration, or go by getHours().',
   ),
+  policy_clause_by_hour_of_date: explain(
+    'A clause goes by the hour on some dates only, which no preview can look at.',
+    'Say the dates with timestamps, or go by whole days.',
+  ),
   policy_when_constant: explain('A when is always true or never.', 'Drop it, or its clause.'),
   policy_when_unreachable: explain('A when can never be true.', 'Mend its condition.'),
   policy_text_missing: explain('A clause has no text for people.', 'Add title and repair.'),

@@ -4,6 +4,7 @@ import { policySchema } from '../document/document.ts'
 import { MAX_CLAUSES, MAX_LANGUAGES, MAX_POLICY_DOCUMENT_CHARS } from '../limits.ts'
 import {
   findConstants,
+  findHoursOfDates,
   findIdleDate,
   findIdleGrace,
   findMinutes,
@@ -74,6 +75,7 @@ function findClauseFaults(clause: LintedClause, now: Date): readonly LocatedFind
     ...(require?.findings ?? []),
     ...findConstants(clause),
     ...findMinutes(clause),
+    ...findHoursOfDates(clause),
     ...findIdleGrace(clause),
     ...findIdleDate(clause, now.getTime()),
   ]

@@ -14,7 +14,14 @@ import { type Attested, type ComparedDevice, createComparison } from './compare.
 import type { Moments } from './moments.ts'
 
 /** What may keep access open for a device, before and after. */
-export type BothReliefs = { readonly before: Reliefs; readonly after: Reliefs }
+export type BothReliefs = {
+  readonly before: Reliefs
+  readonly after: Reliefs
+  /** Until then a pin lets another version decide for the device: nothing changes for it before. */
+  readonly pinnedUntil?: Date | null
+}
+
+type Side = 'before' | 'after'
 
 export type Judged = {
   /** As a decision would derive it. */
@@ -70,7 +77,7 @@ export function createJudge(input: {
   const begin = (record: Attested): JudgedDevice => {
     const compare: ComparedDevice = comparison.begin(record)
     const first = originsAt(record, now)
-    const situationAt = (side: keyof BothReliefs, time: number): ReliefSituation => {
+    const situationAt = (side: Side, time: number): ReliefSituation => {
       const documents = side === 'before' ? inForce : candidate
       const reliefs = reliefsOf(record)[side]
       const at = new Date(time)
@@ -83,7 +90,7 @@ export function createJudge(input: {
       }
     }
     const judge = (
-      side: keyof BothReliefs,
+      side: Side,
       time: number,
       found: { outcomes: readonly ClauseOutcome[]; blocks: boolean; origin: Origin },
     ): Judged => {
@@ -109,19 +116,26 @@ export function createJudge(input: {
       const reasons = ofClauses.length > 0 ? ofClauses : verdict.reasons
       return { verdict, reasons, origin, ends }
     }
+    const pinEnd = reliefsOf(record).pinnedUntil?.getTime() ?? -Infinity
     return {
       at(time) {
         const { before, after, blocks } = compare(time)
         const [was, is] = time === now || !hasDates ? first : originsAt(record, time)
+        const found = { outcomes: before, blocks: blocks[0], origin: was }
+        const judged = judge('before', time, found)
+        if (time < pinEnd) {
+          const pinned = { ...judged, ends: [...judged.ends, pinEnd] }
+          return { before: judged, after: pinned, outcomes: after }
+        }
         return {
-          before: judge('before', time, { outcomes: before, blocks: blocks[0], origin: was }),
+          before: judged,
           after: judge('after', time, { outcomes: after, blocks: blocks[1], origin: is }),
           outcomes: after,
         }
       },
       graces(time) {
         const { after, blocks } = compare(time)
-        if (!blocks[1]) return NO_GRACES
+        if (!blocks[1] || time < pinEnd) return NO_GRACES
         const situation = situationAt('after', time)
         const graces = after.filter(isBlocking).flatMap((outcome) => {
           const grace = graceOfClause(outcome, situation)

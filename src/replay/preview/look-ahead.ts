@@ -20,7 +20,7 @@ const MOST_ENDS = 1_024
 
 /**
  * Goes with a device from one time to the next at which its verdicts can change: a moment of the plan,
- * or the end of something that relieves it, before or after, and what `moments.after` adds to such an end. A
+ * or the end of something that relieves it, before or after, and what `moments.steps` adds to such an end. A
  * device for which there is none is looked at once; every moment of the plan is come to, unless nothing is left to find.
  */
 export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Moments): Ahead {
@@ -39,7 +39,7 @@ export function lookAhead(device: JudgedDevice, first: JudgedBoth, moments: Mome
     while ((moments.times[passed] ?? Infinity) <= at) passed += 1
     const end = nextOf(ends, at)
     // What goes by the hour may deny only some hours after a grace has ended.
-    const again = ended === undefined ? Infinity : nextAfter(ended, at, moments.after)
+    const again = ended === undefined ? Infinity : nextStep(moments.steps, ended, at)
     at = Math.min(moments.times[passed] ?? Infinity, end, again)
     if (at > moments.end || at === Infinity) break
     if (at === end) ended = at
@@ -66,6 +66,7 @@ function nextOf(times: Iterable<number>, at: number): number {
   return next
 }
 
-function nextAfter(begin: number, at: number, steps: readonly number[]): number {
-  return begin + (steps.find((step) => begin + step > at) ?? Infinity)
+function nextStep({ next, spanMs }: Moments['steps'], begin: number, at: number): number {
+  const step = at < begin + spanMs ? next(at) : Infinity
+  return step <= begin + spanMs ? step : Infinity
 }

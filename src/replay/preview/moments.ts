@@ -1,7 +1,8 @@
 import type { Documents } from '../../access/assess.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
-import { goesByDay, goesByHour } from '../../policy/document/reads.ts'
+import { goesByHour } from '../../policy/document/reads.ts'
 import { ascending, DAY_MS, datesIn, HOUR_MS, type NamedDate, takeDates } from './dates.ts'
+import { createDays, createSteps, listSteps, type Steps } from './steps.ts'
 
 /** When a preview looks at a fleet, in milliseconds of the epoch, ascending; the first is now. */
 export type Moments = {
@@ -12,8 +13,8 @@ export type Moments = {
   readonly leftOutOfCandidate: number
   /** A clause goes by the hour or the day, so that it may say something else at any time between. */
   readonly readsHours: boolean
-  /** How long after a date, or after the end of a relief, it is looked again: for what goes by the hour or the day. */
-  readonly after: readonly number[]
+  /** When it is looked again after a date, or after the end of a relief: for what goes by the hour or the day. */
+  readonly steps: Steps
   /** Nothing is looked at after it. */
   readonly end: number
 }
@@ -22,6 +23,8 @@ export type Moments = {
 const MOST_DATES = 256
 /** Moments after the dates of one side: the hours of eight weeks. */
 const MOST_AFTER = 8 * 7 * 24
+/** How far it is looked where clauses name no dates for what they make of the clock. */
+const FAR_MS = 366 * DAY_MS
 
 /**
  * Every moment to come at which the clock alone can change what documents say of a device, in this order
@@ -30,10 +33,9 @@ const MOST_AFTER = 8 * 7 * 24
  * Each side has limits of its own, so that what is in force takes no room from a candidate. A date that
  * is left out, or after which a step is, counts as left out.
  *
- * Steps: where a clause reads the clock a day and a week; where one goes by the hour, each hour of a day, and
- * from now each day of a week; where clauses go by the day, each day of a week; where they go by both, each hour of a
- * week. Where one names no moment for what it makes of the clock, as `now.getMonth() != 0` does, each day of
- * a month and each week of a year, from now and from the dates that it names.
+ * Steps: where a clause reads the clock a day and a week; where one goes by the hour or the day, what
+ * `createSteps` has. Where one names no moment for what it makes of the clock, as `now.getMonth() != 0` does, each day
+ * of a year (`listFar`), from now and from the dates that it names.
  *
  * The ends of graces and of other reliefs are not among them: each device has its own.
  */
@@ -48,17 +50,18 @@ export function planMoments(input: {
   const now = input.now.getTime()
   const end = now + horizonMs
   const clauses = [candidate, inForce].flatMap(enforcedClauses)
-  const after = stepsAfter(clauses)
-  const of = planSide(candidate, { now, end, after })
-  const was = planSide(inForce, { now, end, after })
-  const near = stepsFromNow(clauses).map((step) => now + step)
+  const steps = createSteps(clauses)
+  const near = stepsFromNow(clauses, steps, now)
+  const span = { now, end, steps, near: new Set(near) }
+  const of = planSide(candidate, span)
+  const was = planSide(inForce, span)
   const times = ascending([...near, ...of.times, ...was.times], { now, end })
   return {
     times: [now, ...times],
     leftOut: new Set([...of.leftOut, ...was.leftOut]).size + Math.max(of.unnamed, was.unnamed),
     leftOutOfCandidate: of.leftOut.length + of.unnamed,
     readsHours: clauses.some(({ clock }) => clock === 'hours'),
-    after,
+    steps,
     end,
   }
 }
@@ -66,7 +69,13 @@ export function planMoments(input: {
 /** What one side names, with what follows: dates that are left out are told by their first moment. */
 function planSide(
   documents: Documents,
-  span: { readonly now: number; readonly end: number; readonly after: readonly number[] },
+  span: {
+    readonly now: number
+    readonly end: number
+    readonly steps: Steps
+    /** What is looked at anyway. */
+    readonly near: ReadonlySet<number>
+  },
 ): {
   readonly times: readonly number[]
   readonly leftOut: readonly number[]
@@ -83,12 +92,16 @@ function planSide(
     MOST_DATES,
   )
   const named = [...ofClauses.taken, ...ofValues.taken]
-  const isOpen = new Set(datesOf(clauses.filter(isOpenClause), span).map(([first]) => first))
+  const open = clauses.filter(isOpenClause)
+  const isOpen = new Set(datesOf(open, span).map(([first]) => first))
   const followed = new Set<number>()
   const cut: NamedDate[] = [...ofClauses.leftOut, ...ofValues.leftOut]
   for (const date of named) {
-    const steps = [...followDate(date, span.after), ...(isOpen.has(date[0]) ? followFar(date) : [])]
-    const more = ascending(steps, span).filter((at) => !followed.has(at))
+    const [begin] = date
+    const { next, spanMs } = span.steps
+    const far = isOpen.has(begin) ? listFar(open, begin) : []
+    const all = ascending([...listSteps(next, { begin, spanMs }), ...far], span)
+    const more = all.filter((at) => !followed.has(at) && !span.near.has(at))
     if (followed.size + more.length > MOST_AFTER) cut.push(date)
     else for (const at of more) followed.add(at)
   }
@@ -97,17 +110,6 @@ function planSide(
     leftOut: [...new Set(cut.map(([first]) => first))],
     unnamed: countLeftOut(clauses),
   }
-}
-
-/** From the whole hour on, so that what begins with an hour is seen, and dates near each other share hours. */
-function followDate([begin]: NamedDate, after: readonly number[]): readonly number[] {
-  if (after.length === 0) return []
-  const hour = Math.ceil(begin / HOUR_MS) * HOUR_MS
-  return [...(hour > begin ? [hour] : []), ...after.map((step) => hour + step)]
-}
-
-function followFar([begin]: NamedDate): readonly number[] {
-  return FAR.map((step) => begin + step)
 }
 
 function datesOf(
@@ -123,19 +125,16 @@ export function countLeftOut(clauses: readonly CompiledClause[]): number {
   return clauses.reduce((sum, { datesLeftOut }) => sum + datesLeftOut, 0)
 }
 
-function stepsAfter(clauses: readonly CompiledClause[]): readonly number[] {
-  const byDay = clauses.some(goesByDay)
-  if (clauses.some(goesByHour)) return byDay ? HOURS_OF_WEEK : HOURS
-  return byDay ? DAYS : []
-}
-
-function stepsFromNow(clauses: readonly CompiledClause[]): readonly number[] {
-  const clocks = clauses.map(({ clock }) => clock)
-  const isByBoth = clauses.some(goesByDay) && clauses.some(goesByHour)
-  const ahead = clocks.some((clock) => clock !== 'none') ? [DAY_MS, 7 * DAY_MS] : []
-  const near = isByBoth ? HOURS_OF_WEEK : [...HOURS, ...DAYS]
-  const far = clauses.some(isOpenClause) ? FAR : []
-  return [...(clocks.includes('hours') ? near : ahead), ...far]
+function stepsFromNow(
+  clauses: readonly CompiledClause[],
+  { next, spanMs }: Steps,
+  now: number,
+): readonly number[] {
+  const readsClock = clauses.some(({ clock }) => clock !== 'none')
+  const ahead = readsClock ? [now + DAY_MS, now + 7 * DAY_MS] : []
+  const open = clauses.filter(isOpenClause)
+  const far = open.length > 0 ? listFar(open, now) : []
+  return [...ahead, ...listSteps(next, { begin: now, spanMs }), ...far]
 }
 
 /** Whether it may say something else at a moment that it does not name, and not only within a week. */
@@ -143,15 +142,16 @@ export function isOpenClause({ clock, namesAllDates }: CompiledClause): boolean 
   return clock !== 'none' && !namesAllDates
 }
 
-const HOURS = Array.from({ length: 24 }, (_, hour) => (hour + 1) * HOUR_MS)
-const HOURS_OF_WEEK = Array.from({ length: 7 * 24 }, (_, hour) => (hour + 1) * HOUR_MS)
-const DAYS = Array.from({ length: 7 }, (_, day) => (day + 1) * DAY_MS)
-
-/** Each day of a month, and each week of a year after it. */
-export const FAR = [
-  ...Array.from({ length: 31 }, (_, day) => (day + 1) * DAY_MS),
-  ...Array.from({ length: 48 }, (_, week) => (31 + (week + 1) * 7) * DAY_MS),
-]
+/**
+ * The days of a year for clauses that may say something else at a moment that they do not name. Where one
+ * goes by the hour besides, each 25th hour too: so each hour of each weekday is among them.
+ */
+export function listFar(open: readonly CompiledClause[], begin: number): readonly number[] {
+  const days = listSteps(createDays(open), { begin, spanMs: FAR_MS })
+  if (!open.some(goesByHour)) return days
+  const hours = Array.from({ length: FAR_MS / (25 * HOUR_MS) }, (_, at) => (at + 1) * 25 * HOUR_MS)
+  return ascending([...days, ...hours.map((step) => begin + step)], { now: begin, end: Infinity })
+}
 
 function enforcedClauses({ policy }: Documents): readonly CompiledClause[] {
   return policy.deviceClauses.filter(({ severity }) => severity === 'enforce')

@@ -98,6 +98,7 @@ export function createPreview(input: {
       if (ahead.isCut) counts.cut += 1
       if (ahead.lost !== undefined) later.add(record, ahead.lost)
       counts.compared += 1
+      if (reliefsOf(record).pinnedUntil) counts.pinned += 1
       const age = ageOf(record.attestation.attestedAt, now)
       counts.ages[age] += 1
       if (changes === DENIED || changes === UNDECIDABLE) counts.agesDenied[age] += 1
@@ -112,6 +113,7 @@ export function createPreview(input: {
       candidate: hashesOf(candidate),
       devices: counts.compared + Object.values(counts.notCompared).reduce((sum, n) => sum + n, 0),
       compared: counts.compared,
+      pinned: counts.pinned,
       not_compared: { ...counts.notCompared },
       unchanged: { granted: counts.granted, denied: counts.denied },
       newly_denied: {
@@ -216,6 +218,7 @@ function createCounts() {
     undecidable: 0,
     allowed: 0,
     cut: 0,
+    pinned: 0,
     notCompared: { quarantined: 0, enrolment_pending: 0, never_attested: 0, stale: 0 },
     ages: noAges(),
     agesDenied: noAges(),

@@ -28,6 +28,8 @@ export type PreviewSummary = {
   readonly ends_rollout?: { readonly rollout_id: string; readonly stage: number }
   readonly devices: number
   readonly compared: number
+  /** Of them, those for which a pin lets another version decide: nothing changes for them before it ends. */
+  readonly pinned?: number
   /** What decides about these is no clause, so that no document changes it. */
   readonly not_compared: Readonly<Record<Standing, number>>
   readonly unchanged: { readonly granted: number; readonly denied: number }

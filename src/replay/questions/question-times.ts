@@ -1,7 +1,7 @@
 import type { Documents } from '../../access/assess.ts'
 import type { CompiledClause } from '../../policy/document/compile.ts'
 import { ascending, DAY_MS, datesIn, takeDates } from '../preview/dates.ts'
-import { countLeftOut, FAR, isOpenClause } from '../preview/moments.ts'
+import { countLeftOut, isOpenClause, listFar } from '../preview/moments.ts'
 
 /** When questions are answered again. */
 export type QuestionTimes = {
@@ -21,7 +21,7 @@ const WEEK_MS = 7 * DAY_MS
 
 /**
  * Now, at each date to come that an enforced clause about requests names, and where one names none for what it
- * makes of the clock, each day of a month and each week of a year. Where one goes by the hour or the day, a
+ * makes of the clock, each day of a year. Where one goes by the hour or the day, a
  * question is asked again on the same day of the week and at the same time, as soon after each of these as that
  * comes: a preview at noon says of the questions of the night what the night would.
  */
@@ -42,7 +42,8 @@ export function planQuestionTimes(input: {
     return takeDates([datesIn(instants)], MOST_DATES)
   })
   const clauses = sides.flat()
-  const far = clauses.some(isOpenClause) ? FAR.map((step) => now + step) : []
+  const open = clauses.filter(isOpenClause)
+  const far = open.length > 0 ? listFar(open, now) : []
   const named = [...(of?.taken ?? []), ...(was?.taken ?? [])].flat()
   const begins = [now, ...ascending([...named, ...far], span)]
   const weekly = clauses.some(({ clock }) => clock === 'hours')

@@ -77,11 +77,19 @@ export function createQuestionReplay(input: {
     const denied = { before: before.reasons, after: after.reasons }
     return describeAnswer({ at: now, verdict: 'unknown', ...denied, isWithoutDevice: true })
   }
+  const reliefsFor = (record: TrustRecord | null): BothReliefs | undefined =>
+    record !== null && isAttested(record) ? reliefsOf?.(record) : undefined
   const answer = (record: TrustRecord, request: EvaluationRequest, at: Date): Answered => {
     const then = isAttested(record) ? shift(record, at.getTime() - now.getTime()) : record
-    const reliefs = isAttested(record) ? reliefsOf?.(record) : undefined
+    const reliefs = reliefsFor(record)
     const asked = { record: then, request, now: at }
     const before = assess({ ...inForce, ...asked, reliefs: reliefs?.before })
+    // Whatever comes into force, a pin lets another version answer.
+    if (reliefs?.pinnedUntil && at < reliefs.pinnedUntil) {
+      const reasons = reasonsToDeny(before)
+      const same = { before: reasons, after: reasons }
+      return describeAnswer({ at, verdict: before.verdict, ...same, isWithoutDevice: false })
+    }
     const like =
       inForce.referenceValues === candidate.referenceValues
         ? { policy: inForce.policy, assessment: before }
@@ -98,7 +106,9 @@ export function createQuestionReplay(input: {
       const tally = topics.get(topic)
       if (tally === undefined || record === undefined) return
       if (untested.reads(leftOut) || untestedNow.reads(leftOut)) return
-      const [first, ...later] = times.of(askedAt).map((at) => answerOf(record, request, at))
+      const pinEnd = reliefsFor(record)?.pinnedUntil
+      const asks = [...times.of(askedAt), ...(pinEnd ? [pinEnd] : [])]
+      const [first, ...later] = asks.map((at) => answerOf(record, request, at))
       if (first === undefined) return
       tally.counts[first.change] += asked
       if (record === null) tally.withoutDevice[first.change] += asked

@@ -226,6 +226,25 @@ export function createRecordReader(): (row: FleetRow) => FleetRecord {
 }
 
 const QUARANTINED = {}
+const BY_SOMEBODY = { at: new Date(0), by: '', reason: '' }
+
+/**
+ * The record that a verdict is derived from. By whom and why it was quarantined, the key it proved and its generation
+ * are not read, as they decide nothing.
+ */
+export function trustRecordOf({
+  announcedVerdict: _,
+  unmet: __,
+  ...record
+}: FleetRecord): TrustRecord {
+  const { quarantine, attestation } = record
+  return {
+    ...record,
+    generation: 0,
+    quarantine: quarantine && BY_SOMEBODY,
+    attestation: attestation && { ...attestation, confirmationKey: '' },
+  }
+}
 
 function attestationOf(
   { attestationId, attestedAt, validUntil, issuer, attestationPolicyHash, claims }: FleetRow,

@@ -1,4 +1,8 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import {
+  countOverrideLosses,
+  MOST_LOOKED_AT,
+} from '../../../src/operations/release/override-losses.ts'
 import { MAX_OVERRIDE_MS, MAX_OVERRIDES } from '../../../src/rollout/override.ts'
 import { documentOf } from '../../policy/healthy-device.ts'
 import { namedHash } from '../../support/document-hash.ts'
@@ -60,7 +64,8 @@ async function decide(id: string): Promise<boolean> {
 describe('a pin', () => {
   test('lets another version decide for one device, with the next question, until it ends', async () => {
     expect([await decide(deviceId), await decide(otherId)]).toEqual([true, true])
-    const made = await readOk(await pinOf(device(deviceId)), 201)
+    const { newly_denied, ...made } = await readOk(await pinOf(device(deviceId)), 201)
+    expect(newly_denied).toEqual({ devices: 1, looked_at: 1, complete: true })
     expect(made).toMatchObject({
       override_id: expect.stringMatching(/^ovr_/),
       action: 'pin',
@@ -73,7 +78,7 @@ describe('a pin', () => {
     expect([await decide(deviceId), await decide(otherId)]).toEqual([false, true])
     expect(await list()).toEqual([made])
     const ended = await readOk(await end(made.override_id, '?reason=enough'))
-    expect(ended).toEqual({ override_id: made.override_id, changed: true })
+    expect(ended).toMatchObject({ override_id: made.override_id, changed: true })
     expect(await decide(deviceId)).toBe(true)
     expect(await list()).toEqual([])
     const again = await end(made.override_id, '', { reason: 'enough' })
@@ -124,6 +129,76 @@ describe('an allowance', () => {
     const left = await list()
     expect(left).toMatchObject([{ action: 'pin' }])
     await readOk(await end(left[0].override_id, '?reason=over'))
+  })
+})
+
+describe('whom a change of exceptions takes access from', () => {
+  const whole = (devices: number, looked_at: number) => ({ devices, looked_at, complete: true })
+  const setLabels = (id: string, labels: readonly string[]) => {
+    const of = { deviceId: id, changes: { labels }, by: 'test', now: clock.now() }
+    return store.setDeviceAttributes(of)
+  }
+
+  test('is said of a pin before it is made, when it is made, and is what decisions then do', async () => {
+    await setLabels(deviceId, ['lab'])
+    await setLabels(otherId, ['lab', 'spared'])
+    const body = { action: 'pin', target: label('lab'), hash: denies, expires_at: inMs(HOUR_MS) }
+    const allow = { action: 'allow', target: label('spared'), expires_at: inMs(HOUR_MS) }
+    const { override_id } = await readOk(await create(allow), 201)
+    const asked = await readOk(await create({ ...body, dry_run: true }))
+    expect(asked).toEqual({ newly_denied: whole(1, 2) })
+    expect(await list()).toHaveLength(1)
+    expect(await decide(deviceId)).toBe(true)
+    const made = await readOk(await create(body), 201)
+    expect(made).toMatchObject({ action: 'pin', newly_denied: whole(1, 2) })
+    expect([await decide(deviceId), await decide(otherId)]).toEqual([false, true])
+
+    const over = '?reason=over'
+    const told = await readOk(await end(override_id, `${over}&dry_run=true`))
+    expect(told).toEqual({ override_id, changed: false, newly_denied: whole(1, 1) })
+    expect(await decide(otherId)).toBe(true)
+    const ended = await readOk(await end(override_id, over))
+    expect(ended).toEqual({ override_id, changed: true, newly_denied: whole(1, 1) })
+    expect(await decide(otherId)).toBe(false)
+    const again = await readOk(await end(override_id, over))
+    expect(again).toMatchObject({ changed: false, newly_denied: whole(0, 0) })
+    const gives = await readOk(await end(made.override_id, '', { reason: 'over', dry_run: true }))
+    expect(gives).toMatchObject({ changed: false, newly_denied: whole(0, 2) })
+    await readOk(await end(made.override_id, over))
+  })
+
+  test('is not asked of a device that there is not, and takes no other words', async () => {
+    const body = { action: 'allow', target: device('dev_nobody'), expires_at: inMs(HOUR_MS) }
+    await expectProblem(await create({ ...body, dry_run: true }), 404, 'device_not_found')
+    await expectProblem(await end('ovr_x', '?reason=x&dry_run=yes'), 400, 'request_malformed')
+  })
+
+  test('is counted of the first devices, where an exception is for very many', async () => {
+    const changed = {
+      ...{ author: 'test', reason: 'x', createdAt: clock.now() },
+      action: 'allow' as const,
+    }
+    const made = {
+      ...changed,
+      overrideId: 'ovr_many',
+      target: { kind: 'label', name: 'many' } as const,
+      expiresAt: new Date(inMs(HOUR_MS)),
+    }
+    const [row] = await store.fleetPage({ after: '', limit: 1, leaveOut: [] })
+    if (row === undefined) throw new Error('there is a device')
+    const rows = Array.from({ length: MOST_LOOKED_AT + 1 }, (_, at) => {
+      return { ...row, deviceId: `dev_${String(at).padStart(8, '0')}` }
+    })
+    const counting = {
+      ...service.services,
+      store: {
+        ...store,
+        fleetPage: async ({ after, limit }: { readonly after: string; readonly limit: number }) =>
+          rows.filter((one) => one.deviceId > after).slice(0, limit),
+      },
+    }
+    const losses = await countOverrideLosses(counting, { made })
+    expect(losses).toEqual({ devices: 0, lookedAt: MOST_LOOKED_AT, isWhole: false })
   })
 })
 

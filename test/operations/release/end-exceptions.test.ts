@@ -1,13 +1,16 @@
 import { afterAll, expect, test } from 'vitest'
+import { commandReleases } from '../../../src/compose/release.ts'
 import { endHold } from '../../../src/operations/release/end-hold.ts'
 import { endOverride } from '../../../src/operations/release/overrides.ts'
 import { NO_SECOND, secondFor } from '../../../src/operations/release/second-administrator.ts'
+import { enforceFleetDocuments } from '../../support/recorded-fleet.ts'
 import { expectRefusal } from '../../support/refusal.ts'
 import { START } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 
 const database = await openTestDatabase()
 const { store } = database
+await enforceFleetDocuments(store, START)
 afterAll(() => database.close())
 
 const end = { by: 'alice', reason: 'it is over', now: START }
@@ -16,7 +19,13 @@ test('a hold or an override that there is not is not found', async () => {
   const hold = { holdId: 'hld_nothing', ...end, second: NO_SECOND }
   expectRefusal(await endHold(store, hold), 'hold_not_found')
   const override = { overrideId: 'ovr_nothing', ...end }
-  expectRefusal(await endOverride(store, override), 'override_not_found')
+  const random = () => new Uint8Array(16)
+  const options = { store, random, requiresHardware: false, clock: () => START }
+  const counting = commandReleases(options).previews
+  for (const isDryRun of [true, false]) {
+    const ended = await endOverride({ store, counting }, { ...override, isDryRun })
+    expectRefusal(ended, 'override_not_found')
+  }
 })
 
 test('a hold ends when a second administrator asks for the same', async () => {

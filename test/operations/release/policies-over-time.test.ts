@@ -72,7 +72,7 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'applies only on another day',
     make: () => policyWith(NOBODY, { when: 'now.getDayOfWeek() == 6', hold: 'never' }),
-    ...{ now: 0, later: 980, from: '2026-03-07T08:00:00.000Z' },
+    ...{ now: 0, later: 980, from: '2026-03-07T00:00:00.000Z' },
   },
   {
     name: 'denies everybody for some hours of another day',
@@ -87,17 +87,17 @@ const SCENARIOS: readonly Scenario[] = [
   {
     name: 'goes by the month',
     make: () => policyWith('now.getMonth() == 2', { hold: 'never' }),
-    ...{ now: 0, later: 980, from: '2026-04-01T08:00:00.000Z' },
+    ...{ now: 0, later: 980, from: '2026-04-01T00:00:00.000Z' },
   },
   {
     name: 'goes by the seconds of the clock, and so by a date that it does not name',
     make: () => policyWith('int(now) < 1798761600'),
-    ...{ now: 0, later: 980, from: '2027-01-07T08:00:00.000Z' },
+    ...{ now: 0, later: 980, from: '2027-01-01T00:00:00.000Z' },
   },
   {
     name: 'goes by how long each device has been known',
     make: () => policyWith('now - device.created_at < duration("1440h")'),
-    ...{ now: 0, later: 980, from: '2026-04-01T08:00:00.000Z' },
+    ...{ now: 0, later: 980, from: '2026-04-02T00:00:00.000Z' },
   },
   {
     name: 'moves its date twice',
@@ -235,8 +235,8 @@ const WITH_OTHER_DATES: readonly {
   {
     name: 'keeps a month out, beside many dates',
     make: () => policyOf([{ require: `now.getMonth() != 5 || ${few(14)}`, hold: 'never' }]),
-    // The year ahead is looked at by weeks, and again from the dates that the clause names.
-    from: '2026-06-01T08:00:01.234Z',
+    // Each day of the year ahead is looked at, and again from the dates that the clause names.
+    from: '2026-06-01T00:00:00.000Z',
   },
   {
     name: 'keeps Saturdays out, from a date in two weeks',

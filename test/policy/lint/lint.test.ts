@@ -73,6 +73,24 @@ describe('a clause that goes by the minute', () => {
   })
 })
 
+describe('a clause that goes by the hour on some dates', () => {
+  test.each([
+    { require: 'now.getMonth() != 11 || now.getDate() != 24 || now.getHours() < 12' },
+    { when: 'now.getDayOfYear() == 0', require: 'now.getHours("Europe/Berlin") >= 8' },
+  ])('is refused: $require', (changes) => {
+    const found = findOne(policy(clause(changes)), 'policy_clause_by_hour_of_date')
+    expect(found).toMatchObject({ severity: 'error', member: 'require' })
+  })
+
+  test('is none where it goes by the hour of any week, or asks it of another time', () => {
+    const plain = [
+      'now.getDayOfWeek() != 0 || now.getHours() < 12',
+      'now.getMonth() != 11 || device.created_at.getHours() < 12',
+    ]
+    for (const require of plain) expect(lint(policy(clause({ require })))).toEqual([])
+  })
+})
+
 describe('a policy as it should be', () => {
   test('the baseline has no finding, in one line and in many', () => {
     expect(lint(JSON.stringify(BASELINE_POLICY))).toEqual([])
