@@ -2,7 +2,7 @@ import { requiresHardware } from '../config/trust-anchors.ts'
 import type { AdminServices } from '../http/admin/services.ts'
 import type { CheckedDocument } from '../operations/release/check-document.ts'
 import {
-  countMoments,
+  countEvaluations,
   onePreviewAtATime,
   type PreviewDependencies,
   previewDocument,
@@ -62,7 +62,7 @@ function prepareReleases(input: {
     ...{ rules, clock, requiresHardware: input.requiresHardware },
   }
   const preview = onePreviewAtATime(store, (asked) => previewDocument(previews, asked))
-  const count = (document: CheckedDocument) => countMoments(previews, document)
-  const asked = { replaysAtMost, countMoments: count, preview }
+  const count = (document: CheckedDocument) => countEvaluations(previews, document)
+  const asked = { replaysAtMost, countEvaluations: count, preview }
   return { previews, releases: { store, rules, clock, random, ...asked } }
 }

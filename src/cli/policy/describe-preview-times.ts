@@ -75,7 +75,7 @@ export function describeUntested({
 /** When it was looked at devices. */
 export function describeMoments({ moments, compared }: PreviewSummary): string {
   if (compared === 0) return ''
-  const { count: looked, looked_at, hourly, left_out } = moments
+  const { count: looked, looked_at, hourly, year_ahead = false, left_out } = moments
   const last = looked_at.length === looked ? looked_at.at(-1) : undefined
   const later = looked - 1
   const until = last === undefined || later === 0 ? '' : `, the last on ${shortTime(last)}`
@@ -83,12 +83,15 @@ export function describeMoments({ moments, compared }: PreviewSummary): string {
     later === 0
       ? 'Nothing in the documents changes with time: devices were looked at now'
       : `Looked at now, at ${count(later)} later ${later === 1 ? 'time' : 'times'}${until}`
-  const hours = hourly ? ', each hour of a day and each day of a week among them' : ''
+  const hours = hourly ? ', the hours or days that clauses go by among them' : ''
+  const year = year_ahead
+    ? ' What clauses make of the clock without a date is seen for a year, and no further.'
+    : ''
   const left =
     left_out === 0
       ? ''
       : ` Left out: ${count(left_out)} later ${left_out === 1 ? 'date' : 'dates'} of the documents.`
-  return `${times}${hours}, and at the end of every grace, hold and allowance, as if devices went on attesting the same.${left}`
+  return `${times}${hours}, and at the end of every grace, hold and allowance, as if devices went on attesting the same.${year}${left}`
 }
 
 function isUnreached({ severity, reached }: ClauseCounts): boolean {

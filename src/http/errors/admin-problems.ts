@@ -47,7 +47,7 @@ export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> =
   too_many_dates: problem(
     422,
     'The document names more dates than a preview looks at.',
-    'Drop clauses and dates that are over.',
+    'Drop clauses and dates that are over; else name fewer that are to come, and release the later ones in time.',
   ),
   denials_not_accepted: problem(
     409,

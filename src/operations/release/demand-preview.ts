@@ -20,13 +20,19 @@ export type DemandDependencies = {
   ) => Promise<PreviewSummary | undefined>
   /** The largest fleet that is replayed now if no preview counts; a larger one needs one before. */
   readonly replaysAtMost: number
-  /** At how many moments a preview of it looks at each device. */
-  readonly countMoments: (document: CheckedDocument) => Promise<number>
+  /** How often a preview of it evaluates a clause for each device. */
+  readonly countEvaluations: (document: CheckedDocument) => Promise<number>
   readonly clock: () => Date
 }
 
-/** Devices times moments that are looked at within a request: measured, about half a million a second. */
-const LOOKS_IN_REQUEST = 500_000
+/**
+ * Devices, times moments, times clauses that read the clock, within a request. Measured on two cores of which ten others
+ * wanted their share, of devices of which no two claim the same: 100,000 a second where clauses go by hours of other
+ * time zones or by the month, and 280,000 where they name ten dates each; on a machine at rest some times as many. The
+ * largest plan has about 3,200 moments and, with 54 such clauses, takes 0.6 s of a processor a device there: of it
+ * two devices are replayed, and larger fleets need a preview before.
+ */
+const EVALUATIONS_IN_REQUEST = 500_000
 
 /** What somebody who changes what decides says of losses, and is told of them. */
 export type LossesAsked = {
@@ -60,7 +66,7 @@ export type ChangeToPreview = {
  * refused without one: a preview that is not there uses up nobody's agreement.
  */
 export async function demandPreview(
-  { store, preview, replaysAtMost, countMoments, clock }: DemandDependencies,
+  { store, preview, replaysAtMost, countEvaluations, clock }: DemandDependencies,
   change: ChangeToPreview,
   asked: LossesAsked,
 ): Promise<
@@ -85,8 +91,8 @@ export async function demandPreview(
   if (!passed.ok) {
     if (isAboutDocument(passed.failure)) return passed
     if (replaysAtMost !== Number.POSITIVE_INFINITY) {
-      const looks = Math.floor(LOOKS_IN_REQUEST / (await countMoments(document)))
-      const most = Math.min(replaysAtMost, looks)
+      const devices = Math.floor(EVALUATIONS_IN_REQUEST / (await countEvaluations(document)))
+      const most = Math.min(replaysAtMost, devices)
       if ((await store.countDevices(most + 1)) > most) return passed
     }
   }

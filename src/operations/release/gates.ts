@@ -70,8 +70,8 @@ export type PreviewOnRecord = {
   /** Those of them that would lose it later, by when. */
   readonly later: readonly LaterLoss[]
   readonly compared: number
-  /** Clauses go by the hour or the day: a date is the first that was looked at of such a step. */
-  readonly isHourly: boolean
+  /** A date may be a step at which it was looked, and what it tells have begun before. */
+  readonly isCoarse: boolean
   /** Dates to come that the document names and that were not looked at, and devices that were not till the end. */
   readonly leftOut: number
 }
@@ -137,13 +137,13 @@ export async function findPreview(
   const newlyDenied = readLosses(preview.summary)
   if (newlyDenied === undefined) return undefined
   const { compared, moments } = Object(preview.summary)
-  const { left_out_of_candidate, devices_cut, hourly } = Object(moments)
+  const { left_out_of_candidate, devices_cut, hourly, year_ahead } = Object(moments)
   const leftOut = left_out_of_candidate + devices_cut
   if (!Number.isSafeInteger(leftOut)) return undefined
   return {
     ...{ at: preview.at, newlyDenied, later: readLaterLosses(preview.summary) },
     compared: Number.isSafeInteger(compared) ? compared : 0,
-    isHourly: hourly === true,
+    isCoarse: hourly === true || year_ahead === true,
     leftOut,
   }
 }

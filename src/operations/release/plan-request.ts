@@ -109,11 +109,11 @@ export function completePlan(
 }
 
 /**
- * Where clauses go by the hour or the day, a preview looks each hour of a day and then each day, so that
- * what it finds has begun by so much earlier.
+ * Where clauses go by the hour or the day, or name no date, a preview looks at some steps, and at questions when they
+ * are asked: what it finds has begun by an hour or a day earlier at most.
  */
-function earliest(at: string, { at: made, isHourly }: PreviewOnRecord): string {
-  if (!isHourly) return at
+function earliest(at: string, { at: made, isCoarse }: PreviewOnRecord): string {
+  if (!isCoarse) return at
   const time = Date.parse(at)
   const stepMs = time - made.getTime() <= DAY_MS ? HOUR_MS : DAY_MS
   return new Date(time - stepMs).toISOString()

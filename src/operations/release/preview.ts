@@ -15,9 +15,9 @@ import type { RulesReader } from './rules-in-force.ts'
 
 /**
  * Devices that are replayed within a request that somebody waits for, where the documents change little with
- * time: measured, 15,000 to 35,000 of them a second. Each further moment costs a look at each device, so that
- * fewer are replayed where there are many (`LOOKS_IN_REQUEST`). Both are numbers of devices and no times, so that
- * the same fleet always gets the same answer.
+ * time: measured, 15,000 to 35,000 of them a second. At each further moment each clause that reads the clock is
+ * evaluated again for each device, so that fewer are replayed where there are many (`EVALUATIONS_IN_REQUEST`). Both are
+ * numbers and no times, so that the same fleet always gets the same answer.
  */
 export const REPLAYED_IN_REQUEST = 5000
 
@@ -104,15 +104,21 @@ export async function previewDocument(
   return summary
 }
 
-/** At how many moments a preview of a document would look at each device, against what is in force now. */
-export async function countMoments(
+/**
+ * How often a preview of a document, against what is in force now, would evaluate a clause for one device: at each
+ * moment those that read the clock, each of them once where it stands in both.
+ */
+export async function countEvaluations(
   { store, rules, requiresHardware, clock }: PreviewDependencies,
   document: CheckedDocument,
 ): Promise<number> {
   const now = clock()
   const rulesInForce = await rules.at(await store.inForce())
   const compared = findCompared(rulesInForce, document, { requiresHardware, now })
-  return planMoments({ ...compared, now }).times.length
+  const { inForce, candidate } = compared
+  const clauses = [inForce, candidate].flatMap(({ policy }) => policy.deviceClauses)
+  const timed = new Set(clauses.filter(({ clock }) => clock !== 'none').map(({ logic }) => logic))
+  return planMoments({ ...compared, now }).times.length * Math.max(1, timed.size)
 }
 
 type PreviewInput = Parameters<typeof previewDocument>[1]

@@ -13,6 +13,8 @@ export type Moments = {
   readonly leftOutOfCandidate: number
   /** A clause goes by the hour or the day, so that it may say something else at any time between. */
   readonly readsHours: boolean
+  /** A clause names no dates for what it makes of the clock: each day of a year is looked at, and no further. */
+  readonly isYearAhead: boolean
   /** When it is looked again after a date, or after the end of a relief: for what goes by the hour or the day. */
   readonly steps: Steps
   /** Nothing is looked at after it. */
@@ -61,6 +63,7 @@ export function planMoments(input: {
     leftOut: new Set([...of.leftOut, ...was.leftOut]).size + Math.max(of.unnamed, was.unnamed),
     leftOutOfCandidate: of.leftOut.length + of.unnamed,
     readsHours: clauses.some(({ clock }) => clock === 'hours'),
+    isYearAhead: clauses.some(isOpenClause),
     steps,
     end,
   }

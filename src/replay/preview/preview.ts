@@ -184,13 +184,14 @@ export function comingIntoForce(
 const MOMENTS_LISTED = 40
 
 function describeMoments(
-  { times, leftOut, leftOutOfCandidate, readsHours }: Moments,
+  { times, leftOut, leftOutOfCandidate, readsHours, isYearAhead }: Moments,
   { leftOutOfQuestions, cut }: { readonly leftOutOfQuestions: number; readonly cut: number },
 ): MomentsLookedAt {
   return {
     looked_at: times.slice(0, MOMENTS_LISTED).map((time) => new Date(time).toISOString()),
     count: times.length,
     hourly: readsHours,
+    year_ahead: isYearAhead,
     left_out: leftOut + leftOutOfQuestions,
     left_out_of_candidate: leftOutOfCandidate + leftOutOfQuestions,
     devices_cut: cut,

@@ -75,8 +75,10 @@ export type MomentsLookedAt = {
   /** ISO 8601, the first of them. */
   readonly looked_at: readonly string[]
   readonly count: number
-  /** A clause goes by the hour or the day: it was looked at each hour of a day and each day of a week. */
+  /** A clause goes by the hour or the day: it was looked when these begin, for a day or a week. */
   readonly hourly: boolean
+  /** A clause makes of the clock what is bound to no date that it names: it was looked at each day of a year, and no further. */
+  readonly year_ahead?: boolean
   /** Dates that documents name and that were too many to be looked at, with what follows them. */
   readonly left_out: number
   /** Of these, such that the candidate names: a document with any does not come into force. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import { policyWith } from '../../operations/release/documents.ts'
-import { documentOf } from '../../policy/healthy-device.ts'
+import { documentOf, TEXTS } from '../../policy/healthy-device.ts'
 import { enforceFleetDocuments, recordFleet } from '../../support/recorded-fleet.ts'
 import { noteReason } from '../../support/refusal.ts'
 import {
@@ -267,6 +267,34 @@ describe('in a large fleet', () => {
     const ended = await readOk(await get(`/v1/rollouts/${begun.rollout_id}`))
     expect(ended.state).toBe('reverted')
   })
+})
+
+test('a document with very many moments takes a preview before, however few the devices are', async () => {
+  const dates = Array.from({ length: 250 }, (_, day) => {
+    return `now != timestamp("${new Date(service.clock.now().getTime() + (day + 1) * 86_400_000).toISOString()}")`
+  })
+  const require = (clause: number) => dates.slice(clause * 10, clause * 10 + 10).join(' || ')
+  const datedPolicy = (clauses: number) => ({
+    ...BASELINE_POLICY,
+    clauses: [
+      ...BASELINE_POLICY.clauses,
+      ...Array.from({ length: clauses }, (_, clause) => {
+        return {
+          id: `dated_${clause}`,
+          require: require(clause),
+          severity: 'enforce',
+          texts: TEXTS,
+        }
+      }),
+    ],
+  })
+  const putDated = (clauses: number) => {
+    const body = { at_once: true, reason: 'x', document: datedPolicy(clauses) }
+    return put('/v1/policy', body)
+  }
+  // Of 500,000 evaluations: with 501 moments and 25 clauses 39 devices, with 21 moments and one clause 23,809.
+  await expectProblem(await putDated(25), 409, 'preview_missing')
+  await readOk(await putDated(1))
 })
 
 describe('where a request cannot wait for the replay of the fleet', () => {
