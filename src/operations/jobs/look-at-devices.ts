@@ -4,11 +4,7 @@ import { visitInSlices } from '../../base/slices.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import type { UnmetChange, VerdictChange } from '../../store/devices/announcements.ts'
-import {
-  type FleetRecord,
-  type FleetRow,
-  trustRecordOf,
-} from '../../store/devices/fleet-reads.ts'
+import { type FleetRecord, type FleetRow, trustRecordOf } from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { FleetCounts } from '../../store/schema/steering-schema.ts'
 import type { Store } from '../../store/store.ts'
