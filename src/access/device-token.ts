@@ -4,6 +4,7 @@ import { err, ok, type Result } from '../base/result.ts'
 import { decodeCompactJws } from '../evidence/jws/compact-jws.ts'
 import { type JwsSigner, signCompactJws } from './compact-jws.ts'
 import { MAX_TOKEN_CHARS } from './limits.ts'
+import { statusClaim } from './status-list/list-token.ts'
 import type { TrustRecord } from './trust-record.ts'
 
 /**
@@ -35,6 +36,8 @@ export type DeviceTokenClaims = {
   readonly confirmationKey: string
   /** Of the trust record when it was issued. */
   readonly generation: number
+  /** Where its status stands in the list of statuses; absent where there is no list. */
+  readonly statusIndex?: number | undefined
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly jti: string
@@ -54,6 +57,7 @@ export function issueDeviceToken(
     exp: toSeconds(claims.expiresAt),
     cnf: { jkt: claims.confirmationKey },
     generation: claims.generation,
+    ...(claims.statusIndex !== undefined && { status: statusClaim(claims.statusIndex, issuer) }),
   }
   return signCompactJws(payload, { typ: DEVICE_TOKEN_TYPE, signer })
 }

@@ -6,6 +6,7 @@ import { ADMIN_PROBLEMS } from '../http/errors/admin-problems.ts'
 import { AGENT_PROBLEMS } from '../http/errors/agent-problems.ts'
 import { AUTHZEN_ANSWERS } from '../http/errors/authzen-error.ts'
 import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
+import { RELYING_PARTY_PROBLEMS } from '../http/errors/relying-party-problems.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
 import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
 import { EVALUATION_EXPLANATIONS } from '../policy/language/evaluation-explanations.ts'
@@ -81,6 +82,12 @@ export function listServedCodes(): readonly CatalogueSection[] {
       title: 'Administration: /v1',
       seenBy: 'The administrator, as `code` of the problem document.',
       entries: entriesOf(ADMIN_PROBLEMS),
+    },
+    {
+      title: 'Relying parties: /v1/status-list',
+      seenBy:
+        'The relying party, as `code` of the problem document. The operator, in the log (`control_failed`), where a list could not be made.',
+      entries: entriesOf(RELYING_PARTY_PROBLEMS),
     },
     {
       title: 'Findings in documents',

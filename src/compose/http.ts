@@ -1,4 +1,5 @@
 import { createApp, type HttpServices } from '../http/app.ts'
+import { createStatusListServer } from '../operations/status-list/serve-list.ts'
 import type { StoreUse } from '../store/store.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
@@ -15,8 +16,14 @@ export function httpServices(services: Services): HttpServices {
     agent: forUse('recordings'),
     admin: adminServices(forUse('administration')),
     signals: signalServices(forUse('administration')),
+    relyingParty: relyingPartyServices(forUse('decisions')),
     health: forUse('decisions'),
   }
+}
+
+function relyingPartyServices(services: Services): HttpServices['relyingParty'] {
+  const isKept = services.config.statusListTtlSeconds > 0
+  return { statusList: isKept ? createStatusListServer(services) : undefined }
 }
 
 /** Answers requests in this process, without a socket. */

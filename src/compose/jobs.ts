@@ -20,6 +20,7 @@ import { createChangeSweep } from '../operations/jobs/sweep-after-change.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
 import { deliverRound } from '../operations/signals/deliver-round.ts'
+import { type KeepListDependencies, keepStatusList } from '../operations/status-list/keep-list.ts'
 import type { Services } from './services.ts'
 import { deliverServices } from './signals.ts'
 
@@ -43,6 +44,8 @@ const DELIVER_EVERY_MS = 500
 /** How late the end of evidence, or what other rules make of devices, is told at most. */
 const WATCH_EVERY_MS = 250
 
+const STATUS_LIST_EVERY_MS = 15_000
+
 /** Several times in the life of what it says. */
 const URL_EVERY_MS = 30_000
 
@@ -63,6 +66,19 @@ export function runControl(all: ControlDependencies, signal?: AbortSignal): Prom
     observe_deployment: () => observeDeployment(all),
     note_client_uses: () => noteClientUses(all),
   }
+  return runRounds(rounds, { log: all.log, signal })
+}
+
+/** One round of the list of statuses, in one process at a time. */
+export function runStatusList(
+  all: KeepListDependencies & LeaseDependencies & { readonly log: Log },
+  signal?: AbortSignal,
+): Promise<void> {
+  const round = async () => {
+    await keepStatusList(all)
+    return ''
+  }
+  const rounds = { keep_status_list: () => runExclusively(all, 'status_list', round) }
   return runRounds(rounds, { log: all.log, signal })
 }
 
@@ -105,6 +121,10 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
     startJob((signal) => watchVerifiers(services, signal), { everyMs, random }),
     startJob((signal) => runRetention(services, signal), { everyMs: RETENTION_EVERY_MS, random }),
     startJob(() => recordQuestions(services), { everyMs: QUESTIONS_EVERY_MS, random }),
+    startJob((signal) => runStatusList(services, signal), {
+      everyMs: STATUS_LIST_EVERY_MS,
+      random,
+    }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
     delivering,
     startJob((signal) => runRounds(sayUrl(services), { log, signal }), {
@@ -127,6 +147,7 @@ export async function runJobsOnce(services: Services, signal: AbortSignal): Prom
   await runRounds(sayUrl(services), { log: services.log, signal })
   await runControl(services, signal)
   await deliver(services, signal)
+  await runStatusList(services, signal)
   await recordQuestions(services)
   await runRetention(services, signal)
   await watching

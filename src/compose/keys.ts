@@ -15,6 +15,8 @@ import {
   signConfiguration,
 } from '../access/metadata.ts'
 import { type DecisionFacts, type IssuedReceipt, issueReceipt } from '../access/receipt/receipt.ts'
+import { type StatusListToSign, signStatusList } from '../access/status-list/list-token.ts'
+import { indexOfPlace } from '../access/status-list/shuffle.ts'
 import { fromBase64, toBase32 } from '../base/encoding.ts'
 import type { Log } from '../base/log.ts'
 import type { Result } from '../base/result.ts'
@@ -24,9 +26,9 @@ import { type Certificate, parseCertificate } from '../evidence/x509/certificate
 import { makeFirstKey } from '../keys/first-key.ts'
 import { type KeyRing, openKeyRing, signingSealingKeys } from '../keys/key-ring.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
-import { loadRingSecret } from '../keys/ring-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
 import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts'
+import { loadStoredSecret, type StoredSecretName } from '../keys/stored-secret.ts'
 import { streamHeaderKeys } from '../keys/stream-header.ts'
 import { EVENT_TOKEN_TYPE } from '../signals/security-event-token.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
@@ -52,7 +54,11 @@ export type KeyServices = {
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
+  /** The index in the list of statuses of a place: the same in all processes. */
+  readonly statusIndexOf: (place: number) => number
   readonly issueDeviceToken: (claims: DeviceTokenClaims) => Promise<string>
+  /** By the key that device tokens are signed with: who can verify one can verify the other. */
+  readonly signStatusList: (list: StatusListToSign) => Promise<string>
   readonly verifyDeviceToken: VerifyDeviceToken
   /** The same by the keys that are at hand: what has to answer without a store asks this. */
   readonly verifyDeviceTokenOffline: VerifyDeviceToken
@@ -98,7 +104,11 @@ export async function createKeyServices(input: {
     })
   }
   const keyRing = await openKeyRing(input)
-  const ringSecret = createSecretKey(await loadRingSecret({ store, secrets, now: clock() }))
+  const secretOf = async (name: StoredSecretName) => {
+    return createSecretKey(await loadStoredSecret(name, { store, secrets, now: clock() }))
+  }
+  const ringSecret = await secretOf('rollout ring')
+  const listSecret = await secretOf('status list')
   return {
     keyRing,
     sealing: {
@@ -110,6 +120,7 @@ export async function createKeyServices(input: {
       searchPage: derivePurposeKeys(secrets, 'search page'),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
+    statusIndexOf: (place) => indexOfPlace(place, listSecret),
     ...deviceTokens(keyRing, input),
     ...attestationTokens(keyRing, input),
     issueReceipt: receiptIssuer(keyRing, input),
@@ -130,7 +141,11 @@ function deviceTokens(
   { issuer, clock }: Shared,
 ): Pick<
   KeyServices,
-  'issueDeviceToken' | 'verifyDeviceToken' | 'verifyDeviceTokenOffline' | 'publishedKeys'
+  | 'issueDeviceToken'
+  | 'signStatusList'
+  | 'verifyDeviceToken'
+  | 'verifyDeviceTokenOffline'
+  | 'publishedKeys'
 > {
   const verificationKeyOf = onceEach(async ({ publicJwk }) => {
     const key = await importJWK(publicJwk, 'ES256')
@@ -149,6 +164,10 @@ function deviceTokens(
     async issueDeviceToken(claims: DeviceTokenClaims) {
       const key = (await keyRing.current()).signingKey('device-token', clock())
       return issueDeviceToken(claims, { issuer, signer: signerOf(key) })
+    },
+    async signStatusList(list) {
+      const key = (await keyRing.current()).signingKey('device-token', clock())
+      return signStatusList(list, { issuer, signer: signerOf(key) })
     },
     verifyDeviceToken: verifyWith((kid) => keyRing.keyOf('device-token', kid)),
     verifyDeviceTokenOffline: verifyWith((kid) =>

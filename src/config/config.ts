@@ -71,6 +71,9 @@ export const MAX_ATTESTATION_VALIDITY_SECONDS = 2_592_000
 /** With a shorter time there would be more keys for receipts than a key set may have. */
 const LEAST_SIGNING_KEY_DAYS = 30
 
+/** In less the list could not be signed again, and fetched, before it ends. */
+const LEAST_STATUS_LIST_TTL_SECONDS = 300
+
 /** One for each use of the store: decisions, recordings, administration and jobs. */
 const LEAST_CONNECTIONS = 5
 
@@ -111,6 +114,10 @@ const settings = z.object({
   CLOCK_SKEW_SECONDS: seconds(0, MAX_CLOCK_SKEW_SECONDS, 60),
   TOKEN_MAX_AGE_SECONDS: seconds(60, 86_400, 600),
   ATTESTATION_VALIDITY_SECONDS: seconds(300, MAX_ATTESTATION_VALIDITY_SECONDS, 28_800),
+  STATUS_LIST_TTL_SECONDS: wholeNumber(0, 86_400, 900).refine(
+    (ttl) => ttl === 0 || ttl >= LEAST_STATUS_LIST_TTL_SECONDS,
+    `must be 0 (no list), or ${LEAST_STATUS_LIST_TTL_SECONDS} or more`,
+  ),
   OUTAGE_GRACE_SECONDS: seconds(0, 604_800, 14_400),
   UNVOUCHED_STEERING: oneOf(['refuse', 'accept']).default('refuse'),
   HOLD_SECONDS: seconds(0, 86_400, 14_400),
@@ -183,6 +190,11 @@ export type Config = {
   readonly clockSkewSeconds: number
   readonly tokenMaxAgeSeconds: number
   readonly attestationValiditySeconds: number
+  /**
+   * How old the list of statuses may be, never longer than evidence counts, since keys that signed it are
+   * not accepted for longer; 0 for no list.
+   */
+  readonly statusListTtlSeconds: number
   /** For how long evidence counts past its end while its verifier cannot be reached. */
   readonly outageGraceSeconds: number
   /** For how long a cause that many good devices met at once does not count; 0 for never. */
@@ -299,6 +311,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     clockSkewSeconds: s.CLOCK_SKEW_SECONDS,
     tokenMaxAgeSeconds: s.TOKEN_MAX_AGE_SECONDS,
     attestationValiditySeconds: s.ATTESTATION_VALIDITY_SECONDS,
+    statusListTtlSeconds: Math.min(s.STATUS_LIST_TTL_SECONDS, s.ATTESTATION_VALIDITY_SECONDS),
     outageGraceSeconds: s.OUTAGE_GRACE_SECONDS,
     holdSeconds: s.HOLD_SECONDS,
     unvouchedSteering: s.UNVOUCHED_STEERING,

@@ -10,6 +10,7 @@ import { prepareLinks } from './devices/links.ts'
 import { prepareRecordedSubmissions } from './devices/recorded-submissions.ts'
 import { prepareRecording } from './devices/recording.ts'
 import { prepareSpentContexts } from './devices/spent-contexts.ts'
+import { prepareStatusLists } from './devices/status-list.ts'
 import { prepareTrustRecordReads } from './devices/trust-records.ts'
 import { prepareEntities } from './directory/entities.ts'
 import type { Database } from './drivers/database.ts'
@@ -56,6 +57,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareDeviceReads(db)),
     ...withStoreErrors(prepareDeviceHistory(db)),
     ...withStoreErrors(prepareFleetReads(db)),
+    ...withStoreErrors(prepareStatusLists(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),
     ...withStoreErrors(prepareAuditLog(db)),
     ...withStoreErrors(prepareClients(db)),

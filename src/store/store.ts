@@ -10,6 +10,7 @@ import type { Links } from './devices/links.ts'
 import type { RecordedSubmissions } from './devices/recorded-submissions.ts'
 import type { Recording } from './devices/recording.ts'
 import type { SpentContexts } from './devices/spent-contexts.ts'
+import type { StatusLists } from './devices/status-list.ts'
 import type { TrustRecordReads } from './devices/trust-records.ts'
 import type { Entities } from './directory/entities.ts'
 import type { StoreUse } from './drivers/statement-limits.ts'
@@ -54,6 +55,7 @@ export type Store = TrustRecordReads &
   DeviceReads &
   DeviceHistory &
   FleetReads &
+  StatusLists &
   DeviceChanges &
   Clients &
   StoredDocuments &

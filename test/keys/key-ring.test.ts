@@ -15,10 +15,10 @@ import { createLog } from '../../src/base/log.ts'
 import { type KeyRing, MasterSecretMismatchError, openKeyRing } from '../../src/keys/key-ring.ts'
 import { KEY_MAX_AGE_MS, KEY_REREAD_MS } from '../../src/keys/key-times.ts'
 import { type MasterSecret, parseMasterSecret } from '../../src/keys/master-secret.ts'
-import { loadRingSecret } from '../../src/keys/ring-secret.ts'
 import { derivePurposeKeys } from '../../src/keys/sealing.ts'
 import { createSigningKey } from '../../src/keys/signing-key-material.ts'
 import { FIRST_KEY_USES } from '../../src/keys/signing-keys.ts'
+import { loadStoredSecret } from '../../src/keys/stored-secret.ts'
 import type { SigningKeyUse } from '../../src/store/schema/system-schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/store-error.ts'
@@ -424,6 +424,6 @@ describe('a master secret that follows another', () => {
   })
 
   function loadRing(secrets: Secrets): Promise<Uint8Array> {
-    return loadRingSecret({ store: database.store, secrets, now: clock.now() })
+    return loadStoredSecret('rollout ring', { store: database.store, secrets, now: clock.now() })
   }
 })

@@ -9,6 +9,7 @@ import { readingContract } from './devices/reading-contract.ts'
 import { recordingContract } from './devices/recording-contract.ts'
 import { searchContract } from './devices/search-contract.ts'
 import { spentContextsContract } from './devices/spent-contexts-contract.ts'
+import { statusListContract } from './devices/status-list-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { controlContract } from './rules/control-contract.ts'
 import { documentsContract } from './rules/documents-contract.ts'
@@ -45,6 +46,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
+  describe('the list of statuses', () => statusListContract(subject))
   describe('idle devices', () => idleContract(subject))
   describe('partitions', () => partitionsContract(subject))
   describe('questions', () => questionsContract(subject))

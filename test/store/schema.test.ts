@@ -9,6 +9,7 @@ import * as devices from '../../src/store/schema/device-schema.ts'
 import * as directory from '../../src/store/schema/directory-schema.ts'
 import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
 import * as signals from '../../src/store/schema/signal-schema.ts'
+import * as statuses from '../../src/store/schema/status-list-schema.ts'
 import * as steering from '../../src/store/schema/steering-schema.ts'
 import * as system from '../../src/store/schema/system-schema.ts'
 import { readIndexes } from '../../src/store/system/build-index.ts'
@@ -29,6 +30,7 @@ const declared = generateDrizzleJson({
   ...system,
   ...steering,
   ...signals,
+  ...statuses,
 })
 
 type Query = (text: string) => Promise<readonly Record<string, unknown>[]>

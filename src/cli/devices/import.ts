@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import { ringOf } from '../../access/device-id.ts'
 import type { Config } from '../../config/config.ts'
-import { loadRingSecret } from '../../keys/ring-secret.ts'
+import { loadStoredSecret } from '../../keys/stored-secret.ts'
 import { type ImportSummary, importDevices } from '../../operations/devices/import-devices.ts'
 import {
   type ImportFailure,
@@ -41,7 +41,9 @@ async function importKeys(store: Store, config: Config, text: string): Promise<I
   const { deviceKey } = config
   if (!/device_key|ek_public_hash/i.test(head)) return { deviceKey, ringOf: () => 0 }
   const secrets = await readSecrets(config)
-  const secret = createSecretKey(await loadRingSecret({ store, secrets, now: new Date() }))
+  const secret = createSecretKey(
+    await loadStoredSecret('rollout ring', { store, secrets, now: new Date() }),
+  )
   return { deviceKey, ringOf: (identity) => ringOf(identity, secret) }
 }
 

@@ -64,7 +64,11 @@ export async function openFixedService(input: {
   let random = fixedBytes('')
   const bytes = (length: number) => random(length)
   // The service takes all that is left to chance from here.
-  const services = { ...made, random: bytes, enrolment: { ...made.enrolment, random: bytes } }
+  const services = {
+    ...{ ...made, random: bytes, enrolment: { ...made.enrolment, random: bytes } },
+    // Which index a device has is by chance.
+    statusIndexOf: () => 0,
+  }
   const answerNow = createAnswerer(services)
   const keys = serviceKeys()
   return {

@@ -6,6 +6,7 @@ import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { RollBackFailure } from '../../operations/release/roll-back.ts'
 import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
 import type { StreamFailure } from '../../operations/signals/manage-streams.ts'
+import type { StatusListFailure } from '../../operations/status-list/serve-list.ts'
 import type { PollFailure } from '../../signals/poll-request.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { ClientRefusal } from '../middleware/api-client.ts'
@@ -21,7 +22,12 @@ export type AdminFailure =
   | SearchFailure
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
-export type ProblemCode = SharedCode | AgentProblemCode | AdminProblemCode | SignalCode
+export type ProblemCode =
+  | SharedCode
+  | AgentProblemCode
+  | AdminProblemCode
+  | SignalCode
+  | RelyingPartyProblemCode
 
 /** Those that agents meet, outside of `/attest/Tpm`. */
 export type AgentProblemCode =
@@ -46,6 +52,9 @@ export type AdminProblemCode = Exclude<
 
 /** Those that receivers of events meet. */
 export type SignalCode = StreamFailure['reason'] | PollFailure['reason']
+
+/** Those that relying parties meet, outside of `/access/`. */
+export type RelyingPartyProblemCode = StatusListFailure['reason'] | 'status_list_history_absent'
 
 /** What can be wrong on every surface: each has the same status everywhere, in its own form. */
 export type SharedCode =

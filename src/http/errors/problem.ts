@@ -8,6 +8,7 @@ import { ADMIN_PROBLEMS } from './admin-problems.ts'
 import { AGENT_PROBLEMS } from './agent-problems.ts'
 import type { ProblemAnswer } from './problem-answer.ts'
 import type { ProblemCode, SharedCode } from './problem-code.ts'
+import { RELYING_PARTY_PROBLEMS } from './relying-party-problems.ts'
 import { SHARED_PROBLEMS } from './shared-problems.ts'
 import { SIGNAL_PROBLEMS } from './signal-problems.ts'
 
@@ -17,6 +18,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
   ...AGENT_PROBLEMS,
   ...ADMIN_PROBLEMS,
   ...SIGNAL_PROBLEMS,
+  ...RELYING_PARTY_PROBLEMS,
 }
 
 /** The status of a code, for the surfaces that word it otherwise. */

@@ -33,7 +33,7 @@ export type ReceivingDependencies = SubmissionDependencies &
     readonly store: RecordingDependencies['store'] & RefusalDependencies['store']
     readonly config: SubmissionDependencies['config'] &
       RecordingDependencies['config'] &
-      Pick<Config, 'unvouchedDevicesMost'>
+      Pick<Config, 'unvouchedDevicesMost' | 'statusListTtlSeconds'>
     readonly metrics: Pick<
       Metrics,
       'attestations' | 'faults' | 'refusals' | 'refusalsNotKept' | 'sharedKeys'
@@ -52,6 +52,8 @@ export type ReceivingDependencies = SubmissionDependencies &
     readonly repeatLimiter: DeviceLimiter
     readonly sharedKeys: SharedKeys
     readonly issueDeviceToken: (claims: ProvenDeviceClaims) => Promise<string>
+    /** The index in the list of statuses of a place. */
+    readonly statusIndexOf: (place: number) => number
   }
 
 /** What a device token says, of a device and a key that were proven together. */
@@ -136,7 +138,7 @@ async function accept(
   },
 ): Promise<AcceptedSubmission> {
   const { device, recorded, requestId } = accepted
-  const { deviceId, attestation, verdict, generation } = recorded
+  const { deviceId, attestation, verdict, generation, statusPlace } = recorded
   const { attestationId, attestedAt, validUntil } = attestation
   const { confirmationKey } = device
   const { metrics, log, sharedKeys } = dependencies
@@ -153,11 +155,19 @@ async function accept(
     deviceId,
     confirmationKey,
     generation,
+    statusIndex: statusIndex(dependencies, statusPlace),
     issuedAt: attestedAt,
     expiresAt: validUntil,
     jti: attestationId,
   })
   return { ...recorded, deviceToken, nextAttestationAt: nextAttestation(dependencies, attestedAt) }
+}
+
+function statusIndex(
+  { config, statusIndexOf }: ReceivingDependencies,
+  place: number | null,
+): number | undefined {
+  return place === null || config.statusListTtlSeconds === 0 ? undefined : statusIndexOf(place)
 }
 
 function nextAttestation({ config, random }: ReceivingDependencies, attestedAt: Date): Date {

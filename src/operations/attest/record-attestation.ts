@@ -127,14 +127,14 @@ async function recordUnder(
     return err({ reason: 'attestation_overtaken' })
   }
   const verdict = verdictOn(device, { attestation, onEvidence: assessment, now })
-  const { firstFailedAt, graces, generation } = device
+  const { firstFailedAt, graces, generation, statusPlace } = device
   const noted = { attestation, firstFailedAt, graces, createdAt: record?.createdAt ?? now }
   const coming = comingDenials({
     ...{ ...rules, reliefs, assessment, now },
     ...{ record: noted, device: record ?? undefined },
   })
-  const isRepeated = false
-  return ok({ deviceId, attestation, verdict, rules, coming, generation, isRepeated })
+  const recorded = { deviceId, attestation, verdict, rules, coming, generation, statusPlace }
+  return ok({ ...recorded, isRepeated: false })
 }
 
 /** Hours in which a clause does not apply repair nothing: it fails if it denied the same in others. */

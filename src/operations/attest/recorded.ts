@@ -25,6 +25,8 @@ export type Recorded = {
   readonly coming: readonly ComingDenial[]
   /** What a device token for the proven key has to be of. */
   readonly generation: number
+  /** Its place in the list of statuses, not shuffled; null where it has none. */
+  readonly statusPlace: number | null
   /** Whether it had been recorded before, for the same token and proof, whose answer may be lost. */
   readonly isRepeated: boolean
 }
@@ -63,13 +65,14 @@ export async function findRecorded(
   const { token: tokenDigest, proof: proofDigest } = submission.digests
   const found = await store.recordedSubmission({ deviceId, tokenDigest, proofDigest })
   if (found === null) return null
-  const { record, verdict, reasons } = found
+  const { record, verdict, reasons, statusPlace } = found
   const attestationId = recordedAttestationId(record.attestation.attestationId)
   const attestation = { ...record.attestation, attestationId }
   const onEvidence = { verdict, reasons: reasons as readonly VerdictReason[] }
   const { rules, reliefs } = deviceRules
   return {
-    ...{ deviceId, attestation, rules, generation: record.generation, isRepeated: true },
+    ...{ deviceId, attestation, rules, generation: record.generation, statusPlace },
+    isRepeated: true,
     verdict: verdictOn(record, { attestation, onEvidence, now }),
     coming: comingDenials({ ...rules, reliefs, assessment, now, record, device: record }),
   }

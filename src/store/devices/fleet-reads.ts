@@ -42,6 +42,8 @@ export type FleetRow = Pick<
   readonly graces: string
   readonly unmet: string
   readonly announcedVerdict: Verdict
+  /** With which verdict it is in the list of statuses; null where it is not yet. */
+  readonly listedVerdict: Verdict | null
   readonly isQuarantined: boolean
   readonly createdAt: number
   readonly attestationId: string | null
@@ -83,7 +85,8 @@ export function prepareFleetReads(db: Database): FleetReads {
         ${device.issuer}, ${device.attestationPolicyHash} as "attestationPolicyHash",
         ${device.firstFailedAt}::text as "firstFailedAt", ${device.graces}::text as graces,
         array_to_json(${device.unmet})::text as unmet,
-        ${device.announcedVerdict} as "announcedVerdict", ${device.vouched},
+        ${device.announcedVerdict} as "announcedVerdict",
+        ${device.listedVerdict} as "listedVerdict", ${device.vouched},
         -- Looked at once: each look would fetch it anew from where large values are kept.
         (${device.claims} - ${leftOut})::text as claims
       from ${device}

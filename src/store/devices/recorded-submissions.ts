@@ -27,6 +27,8 @@ export type RecordedSubmission = {
   /** On the evidence alone, as it was recorded. */
   readonly verdict: RecordedVerdict
   readonly reasons: readonly Json[]
+  /** Its place in the list of statuses, not shuffled. */
+  readonly statusPlace: number | null
 }
 
 export function prepareRecordedSubmissions(db: Database): RecordedSubmissions {
@@ -43,7 +45,12 @@ export function prepareRecordedSubmissions(db: Database): RecordedSubmissions {
       ),
     )
   const sought = db
-    .select({ ...recordColumns, verdict: attestation.verdict, reasons: attestation.reasons })
+    .select({
+      ...recordColumns,
+      statusPlace: device.statusPlace,
+      verdict: attestation.verdict,
+      reasons: attestation.reasons,
+    })
     .from(device)
     .innerJoin(
       attestation,
@@ -71,8 +78,8 @@ export function prepareRecordedSubmissions(db: Database): RecordedSubmissions {
       if (row === undefined) return null
       const { attestation: recorded, ...record } = toTrustRecord(row)
       if (recorded === null) throw new TypeError('what is recorded has an attestation')
-      const { verdict, reasons } = row
-      return { record: { ...record, attestation: recorded }, verdict, reasons }
+      const { verdict, reasons, statusPlace } = row
+      return { record: { ...record, attestation: recorded }, verdict, reasons, statusPlace }
     },
   }
 }

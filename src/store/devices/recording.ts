@@ -128,6 +128,8 @@ export type RecordedDevice = {
   /** As they are noted now. */
   readonly firstFailedAt: TrustRecord['firstFailedAt']
   readonly graces: TrustRecord['graces']
+  /** Its place in the list of statuses, not shuffled; null where a newer attestation was recorded before it had one. */
+  readonly statusPlace: number | null
 }
 
 export type RefusalToRecord = {
@@ -168,6 +170,7 @@ export function prepareRecording(db: Database): Recording {
       isNew: sql<boolean>`is_new`,
       firstFailedAt: sql`first_failed_at`.mapWith(device.firstFailedAt),
       graces: sql`graces`.mapWith(device.graces),
+      statusPlace: sql<number | null>`status_place`,
     })
     .from(callOf('record_attestation', ATTESTATION_PARAMETERS))
     .prepare('record_attestation')
@@ -193,8 +196,9 @@ export function prepareRecording(db: Database): Recording {
         return { outcome, device: null }
       }
       const { owner, entraDeviceId, labels, confirmationKey, isNew, firstFailedAt, graces } = row
+      const { statusPlace } = row
       const who = { enrolment, owner, entraDeviceId, labels, ring, generation, confirmationKey }
-      const noted = { firstFailedAt: firstFailedAt ?? {}, graces: graces ?? {} }
+      const noted = { firstFailedAt: firstFailedAt ?? {}, graces: graces ?? {}, statusPlace }
       const known = { ...who, ...noted, previousVerdict, isCurrent, isNew }
       return { outcome, device: { ...known, quarantine: quarantineOf(row) } }
     },

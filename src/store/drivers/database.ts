@@ -19,7 +19,7 @@ export function callOf(name: string, parameters: readonly string[]): SQL {
  * Prepares one of the functions that change something and answer with one word.
  * On PostgreSQL this is a named prepared statement of the same name.
  */
-export function prepareChange<Parameter extends string, Answer extends string | null>(
+export function prepareChange<Parameter extends string, Answer extends string | number | null>(
   db: Database,
   name: string,
   parameters: readonly Parameter[],

@@ -92,6 +92,13 @@ export const device = pgTable(
      * is named by its only key has none.
      */
     linkedKeys: text('linked_keys').array().notNull().default(sql`'{}'::text[]`),
+    /**
+     * Which place in the list of statuses is this device's, before they are shuffled. Given with its first
+     * attestation and never to another device; null until then.
+     */
+    statusPlace: integer('status_place'),
+    /** The verdict that was last written there. */
+    listedVerdict: text('listed_verdict').$type<Verdict>(),
     createdAt: instant('created_at').notNull(),
     updatedAt: instant('updated_at').notNull(),
   },
@@ -119,6 +126,11 @@ export const device = pgTable(
     index('device_seen').on(table.seenOn),
     index('device_pending').on(table.deviceId).where(sql`${table.enrolment} = 'pending'`),
     index('device_archived').on(table.archivedAt).where(sql`${table.archivedAt} is not null`),
+    index('device_unlisted')
+      .on(table.deviceId)
+      .where(
+        sql`${table.statusPlace} is not null and ${table.listedVerdict} is distinct from ${table.announcedVerdict}`,
+      ),
     index('device_unvouched')
       .on(table.deviceId)
       .where(sql`not ${table.vouched} and ${table.seenOn} is not null`),

@@ -49,6 +49,7 @@ export function recordingContract(subject: () => StoreUnderTest): void {
         confirmationKey: 'confirmation-key',
         firstFailedAt: {},
         graces: {},
+        statusPlace: expect.any(Number),
       },
     })
     const { record } = await store().trustRecord(deviceId)

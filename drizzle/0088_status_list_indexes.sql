@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS "device_unlisted" ON "device" USING btree ("device_id") WHERE "device"."status_place" is not null and "device"."listed_verdict" is distinct from "device"."announced_verdict";
