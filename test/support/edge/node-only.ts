@@ -17,6 +17,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/admin/search-time.test.ts': 'its limits of statements are those of a pool on Node',
   'test/http/agent/work.test.ts': 'its stand-in for Azure is an HTTPS server on Node',
   'test/http/admin/lists-beside-changes.test.ts': 'its pools are those of a server on Node',
+  'test/http/relying-party/check-status.test.ts': 'its gateway is a program that reads files',
   'test/evidence/fault-offsets.test.ts': 'reads a page of this project',
   'test/evidence/structures-page.test.ts': 'reads a page of this project',
   'test/simulator/load.test.ts': "measures with a histogram that is Node's",
