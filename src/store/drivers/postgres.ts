@@ -47,26 +47,37 @@ export function openPostgresStore(input: PostgresPlace): Store {
   }
   const pools = () => Object.fromEntries(used.map(([use, pool]) => [use, pool.state()]))
   const onLost = onlyOnce(input.onNamesLost)
-  const openUse = (use: StoreUse): Store => {
-    const pool = openLimitedPool({ url, most: connections[use], limits: limits[use], pooled })
-    used.push([use, pool])
+  const prepareUse = (use: StoreUse, pool: LimitedPool): Store => {
     const store = createStore({
       // Of a pool Drizzle uses this one method, unless it is told to begin a transaction.
       db: drizzle(withStatementNames(pool, { prepared, onLost }) as pg.Pool),
       place: { kind: 'postgres' },
       close,
-      forUse: (other) => stores[other],
+      forUse: storeOf,
     })
     const listen = async (onSignal: () => void) => listenOnPostgres(url, onSignal)
     const opened = { ...store, ...coalesceReads(store), pools, ...(!pooled && { listen }) }
     if (use !== 'administration') return opened
     return { ...opened, ...limitLists(store, connections.administration - 1) }
   }
-  const stores = Object.fromEntries(STORE_USES.map((use) => [use, openUse(use)])) as Record<
-    StoreUse,
-    Store
-  >
-  return stores.administration
+  const opened = Object.fromEntries(
+    STORE_USES.map((use) => {
+      const pool = openLimitedPool({ url, most: connections[use], limits: limits[use], pooled })
+      used.push([use, pool])
+      return [use, onDemand(() => prepareUse(use, pool))]
+    }),
+  ) as Record<StoreUse, () => Store>
+  const storeOf = (use: StoreUse) => opened[use]()
+  return storeOf('administration')
+}
+
+/** Hundreds of statements are written out for a store, which a command needs for one use of four. */
+function onDemand<T>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }
 
 function onlyOnce(tell: (() => void) | undefined): () => void {
