@@ -7,7 +7,7 @@ import { type GeneratedChain, generateChains, LATER, NOW } from './generated-cha
 import { CLIENT, POLICIES, type Trait } from './generated-extensions.ts'
 import { verifyWithOpenssl } from './openssl-verify.ts'
 
-/** `X509_CHAINS=10000` for a thorough run, as in CI; `X509_SEED` for other chains. */
+/** `X509_CHAINS=10000` for a thorough run; `X509_SEED` for other chains. */
 const COUNT = Number(process.env.X509_CHAINS ?? 2000)
 const SEED = Number(process.env.X509_SEED ?? 1)
 const TIMEOUT_MS = 300_000
