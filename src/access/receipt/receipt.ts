@@ -1,12 +1,12 @@
-import type { CompiledClause } from '../../policy/document/compile.ts'
+import type { CompiledClause, CompiledPolicy } from '../../policy/document/compile.ts'
 import type { Rollout } from '../../rollout/rollout.ts'
 import { assess } from '../assess.ts'
 import { type JwsSigner, signCompactJws } from '../compact-jws.ts'
 import type { Decided } from '../decide.ts'
-import type { Directory } from '../directory.ts'
+import type { Directory, EntityKind } from '../directory.ts'
 import type { TrustRecord } from '../trust-record.ts'
 import { type ClauseResult, describeReliefs, type ReceiptClaims } from './claims.ts'
-import { describeDevice, describeEvidence, digestDirectory, digestInput } from './inputs.ts'
+import { describeDevice, describeEvidence, digestInput } from './inputs.ts'
 import { MAX_RECEIPT_CAUSE_CHARS } from './limits.ts'
 
 /**
@@ -51,7 +51,7 @@ export function describeDecision({ decided, ...input }: DecisionToDescribe): Dec
       return { rollout_id: rolloutId, kind, pass, stage }
     }),
     request_digest: input.requestDigest,
-    ...(input.directory !== undefined && { directory_digest: digestDirectory(input.directory) }),
+    ...describeDirectory(input.directory, rules.policy),
     policy_hash: rules.policy.hash,
     reference_values_hash: rules.referenceValues.hash,
     hardware_required: rules.referenceValues.requiresHardware,
@@ -71,6 +71,13 @@ export function issueReceipt(
   const { issuer, jti, signer } = options
   const payload: ReceiptClaims = { iss: issuer, jti, ...facts }
   return signCompactJws(payload, { typ: RECEIPT_TYPE, signer })
+}
+
+/** What the policy that decided reads of it: what is on trial beside it may read more. */
+function describeDirectory(directory: Directory | undefined, { directoryRoots }: CompiledPolicy) {
+  if (directory === undefined || directoryRoots.size === 0) return {}
+  const read = Object.entries(directory).filter(([kind]) => directoryRoots.has(kind as EntityKind))
+  return { directory_digest: recordDigest(Object.fromEntries(read)) }
 }
 
 function describeRecord(record: TrustRecord) {

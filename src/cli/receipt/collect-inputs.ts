@@ -1,14 +1,18 @@
+import { type Directory, directoryOf, entitiesOf } from '../../access/directory.ts'
+import { parseEvaluation } from '../../access/evaluation-request.ts'
 import type { ReceiptClaims } from '../../access/receipt/claims.ts'
 import {
   type DeviceInput,
   describeDevice,
   describeEvidence,
+  digestDirectory,
   digestInput,
   type EvidenceInput,
   type ReceiptInputs,
 } from '../../access/receipt/inputs.ts'
 import type { RecordedAttestation, TrustRecord } from '../../access/trust-record.ts'
 import { err, ok, type Result } from '../../base/result.ts'
+import { compilePolicy } from '../../policy/document/compile.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
 import type { Store } from '../../store/store.ts'
@@ -18,7 +22,7 @@ export const COLLECTION_REASONS = ['receipt_input_not_stored', 'receipt_input_ch
 /** Why what a decision was made from cannot be had from the database any more. */
 export type CollectionFailure = {
   readonly reason: (typeof COLLECTION_REASONS)[number]
-  readonly input: 'device' | 'evidence' | 'policy' | 'reference_values'
+  readonly input: 'device' | 'evidence' | 'policy' | 'reference_values' | 'directory'
   /** Its id or hash in the receipt. */
   readonly name: string
 }
@@ -28,10 +32,14 @@ export type StoredInputs = Omit<ReceiptInputs, 'request'>
 
 type Collected<T> = Result<T, CollectionFailure>
 
-/** Reads the inputs of a verified receipt, each of which has the digest that the receipt says. */
+/**
+ * Reads the inputs of a verified receipt, each of which has the digest that the receipt says. `request`: the
+ * question as it was sent, unverified; without it nobody knows what the directory was asked for.
+ */
 export async function collectInputs(
-  store: Store,
+  store: Pick<Store, 'trustRecord' | 'deviceHistory' | 'document' | 'directoryEntries'>,
   claims: ReceiptClaims,
+  request?: unknown,
 ): Promise<Collected<StoredInputs>> {
   const { device_id: id } = claims
   const { record } = id === undefined ? { record: null } : await store.trustRecord(id)
@@ -43,12 +51,37 @@ export async function collectInputs(
   if (!policy.ok) return policy
   const values = await collectDocument(store, 'reference-values', claims.reference_values_hash)
   if (!values.ok) return values
+  const directory = await collectDirectory(store, { ...claims, policy: policy.value, request })
+  if (!directory.ok) return directory
   return ok({
     device: device.value,
     evidence: evidence.value,
     policy: policy.value,
     reference_values: values.value,
+    ...(directory.value !== undefined && { directory: directory.value }),
   })
+}
+
+/** What the directory says now; that it said so then is what its digest shows. */
+async function collectDirectory(
+  store: Pick<Store, 'directoryEntries'>,
+  receipt: Pick<ReceiptClaims, 'directory_digest'> & {
+    readonly policy: Readonly<Record<string, unknown>>
+    readonly request: unknown
+  },
+): Promise<Collected<Directory | undefined>> {
+  const { directory_digest: digest } = receipt
+  if (digest === undefined) return ok(undefined)
+  const told = { input: 'directory', name: digest } as const
+  const request = parseEvaluation(receipt.request)
+  const policy = compilePolicy(receipt.policy)
+  if (!request.ok || !policy.ok) return err({ reason: 'receipt_input_not_stored', ...told })
+  const kinds = policy.value.directoryRoots
+  const entries = await store.directoryEntries(entitiesOf(request.value, kinds))
+  const directory = directoryOf(request.value, kinds, entries)
+  return digestDirectory(directory) === digest
+    ? ok(directory)
+    : err({ reason: 'receipt_input_changed', ...told })
 }
 
 /**
@@ -70,7 +103,7 @@ function collectDevice(
 }
 
 async function collectEvidence(
-  store: Store,
+  store: Pick<Store, 'deviceHistory'>,
   record: TrustRecord | null,
   claims: ReceiptClaims,
 ): Promise<Collected<EvidenceInput | null>> {
@@ -90,7 +123,7 @@ async function collectEvidence(
 
 /** The history does not keep how long an attestation was to count: the receipt does. */
 async function findInHistory(
-  store: Store,
+  store: Pick<Store, 'deviceHistory'>,
   receipt: ReceiptClaims & { readonly name: string },
 ): Promise<Omit<RecordedAttestation, 'confirmationKey'> | undefined> {
   const { name, device_id = '', attested_at = '', valid_until = '' } = receipt
@@ -119,7 +152,7 @@ async function findInHistory(
 }
 
 async function collectDocument(
-  store: Store,
+  store: Pick<Store, 'document'>,
   kind: DocumentKind,
   hash: string,
 ): Promise<Collected<Record<string, unknown>>> {

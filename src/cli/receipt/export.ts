@@ -48,7 +48,12 @@ async function exportInputs(
   const keys = await readStoredKeys(store)
   const receipt = await verifyReceipt(text, { keys })
   if (!receipt.ok) return receipt
-  const stored = await collectInputs(store, receipt.value.claims)
+  if (receipt.value.claims.directory_digest !== undefined && request === undefined) {
+    throw new UsageError(
+      'the entity directory was asked for this decision, about what is in the request: say --request FILE',
+    )
+  }
+  const stored = await collectInputs(store, receipt.value.claims, request?.request)
   if (!stored.ok || request === undefined) return stored
   const inputs = { ...stored.value, ...request }
   const recomputed = await recomputeReceipt({ receipt: receipt.value, inputs, keys })
