@@ -54,7 +54,7 @@ export function listServedCodes(): readonly CatalogueSection[] {
       entries: [...entriesOf(AGENT_PROBLEMS), ...listEnrolment()],
     },
     {
-      title: 'Decisions: /access/v1/evaluation, /access/v1/evaluations',
+      title: 'Decisions: /access/v1/evaluation, /access/v1/evaluations, /access/v1/search',
       seenBy:
         'The identity provider: the message is the body of the error. The operator, in the log. Statuses of the codes for any request hold here, too.',
       entries: entriesOf(AUTHZEN_ANSWERS),

@@ -10,6 +10,7 @@ import { recordingContract } from './devices/recording-contract.ts'
 import { searchContract } from './devices/search-contract.ts'
 import { spentContextsContract } from './devices/spent-contexts-contract.ts'
 import { statusListContract } from './devices/status-list-contract.ts'
+import { entitiesContract } from './directory/entities-contract.ts'
 import type { StoreUnderTest } from './fixtures.ts'
 import { controlContract } from './rules/control-contract.ts'
 import { documentsContract } from './rules/documents-contract.ts'
@@ -51,4 +52,5 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('partitions', () => partitionsContract(subject))
   describe('questions', () => questionsContract(subject))
   describe('signals', () => signalsContract(subject))
+  describe('the entity directory', () => entitiesContract(subject))
 }

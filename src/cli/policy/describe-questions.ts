@@ -15,6 +15,7 @@ export function describeQuestions(summary: QuestionsSummary): readonly string[] 
   return [
     describeTotals(summary),
     describeTopics(summary),
+    describeWithoutDevice(summary),
     describeLater(summary),
     describeClauses(summary.by_clause),
     describeUntested(summary.untested),
@@ -57,6 +58,16 @@ function describeTopics({ by_topic, days }: QuestionsSummary): string {
     [...sentences, ...(sentences.length > 0 ? [''] : []), renderTable(head, rows)].join('\n') + more
   )
 }
+
+/** Summaries that were stored by versions before have no such count. */
+function describeWithoutDevice({ without_device: counted }: QuestionsSummary): string {
+  const { questions, allowed, newly_denied } = counted ?? NONE_WITHOUT
+  if (questions === 0) return ''
+  const lost = newly_denied === 0 ? '' : `, and ${count(newly_denied)} newly denied`
+  return `${questionsOf(questions)} named no device: ${count(allowed)} would be granted without one${lost}.`
+}
+
+const NONE_WITHOUT = { questions: 0, allowed: 0, newly_denied: 0 }
 
 function describeTopic(
   { asked, replayed, newly_denied, ...topic }: TopicSummary,

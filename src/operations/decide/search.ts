@@ -40,7 +40,10 @@ export type SearchResult =
 /** Entities that one page looks at, and one statement reads. */
 const EXAMINED_MOST = 1000
 const READ_AT_ONCE = 200
-/** How long a page looks for results; it looks at one entity at least. */
+/**
+ * For so long a page reads on, and for so long it looks at what one statement has read; at one entity at
+ * least. So a page takes no longer than twice that and one statement.
+ */
 const SEARCH_MS = 250
 
 /**
@@ -66,8 +69,7 @@ export async function search(
   const most = Math.min(limit ?? SEARCH_PAGE, SEARCH_PAGE_MOST)
   const judge = await prepareJudge(dependencies, request, now)
   if (judge === undefined) return ok({ page: { next_token: '', count: 0 }, results: [] })
-  const isLate = () => Math.abs(clock().getTime() - now.getTime()) > SEARCH_MS
-  const found = await walk(store, { request, after, most, judge, isLate })
+  const found = await walk(store, { request, after, most, judge, clock })
   const { results, position } = found
   const next = position === undefined ? '' : sealPageToken({ after: position, limit }, binding)
   return ok({ page: { next_token: next, count: results.length }, results })
@@ -127,7 +129,7 @@ type Walk = {
   /** Results that end it. */
   readonly most: number
   readonly judge: Judge
-  readonly isLate: () => boolean
+  readonly clock: () => Date
 }
 
 /** `position`: behind which entity the next page goes on; `undefined` where nothing is left. */
@@ -135,27 +137,35 @@ type Walked = { readonly results: readonly SearchResult[]; readonly position: st
 
 async function walk(
   store: Pick<Store, 'entityPage'>,
-  { request: { kind, type }, after, most, judge, isLate }: Walk,
+  { request: { kind, type }, after, most, judge, clock }: Walk,
 ): Promise<Walked> {
   const results: SearchResult[] = []
   let position = after
   let examined = 0
-  const isOver = () =>
-    results.length >= most || examined >= EXAMINED_MOST || (examined > 0 && isLate())
-  while (!isOver()) {
+  const isFull = () => results.length >= most || examined >= EXAMINED_MOST
+  const maySearchOn = startTimer(clock)
+  while (!isFull() && (examined === 0 || maySearchOn())) {
     const from = { kind, type, id: position }
     const page = await store.entityPage({ kind, type, after: from, limit: READ_AT_ONCE })
+    const mayLookOn = startTimer(clock)
     let seen = 0
     await visitInSlices(page, (candidate) => {
-      if (isOver()) return
+      if (isFull() || (seen > 0 && !mayLookOn())) return
       if (judge(candidate)) results.push(describe(kind, candidate))
       position = candidate.id
       examined += 1
       seen += 1
     })
     if (seen === page.length && page.length < READ_AT_ONCE) return { results, position: undefined }
+    if (seen < page.length) break
   }
   return { results, position }
+}
+
+/** Whether there is time left; a clock that is set back is no more of it. */
+function startTimer(clock: () => Date): () => boolean {
+  const begun = clock().getTime()
+  return () => Math.abs(clock().getTime() - begun) <= SEARCH_MS
 }
 
 function describe(kind: EntityKind, { type, id }: Entity): SearchResult {

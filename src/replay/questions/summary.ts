@@ -48,8 +48,8 @@ export type QuestionsSummary = {
   readonly still_denied: number
   /** Of topics of which nothing was kept that could be answered again. */
   readonly not_replayed: number
-  /** Of all of these, the questions that named no device. */
-  readonly without_device: {
+  /** Of all of these, the questions that named no device. Absent in summaries of versions before. */
+  readonly without_device?: {
     readonly questions: number
     /** The candidate would allow them: nobody looks at a device. */
     readonly allowed: number

@@ -121,7 +121,7 @@ type WeighedTopic = {
   readonly stillAllowed: number
   readonly notReplayed: number
   readonly deniedLater: number
-  readonly withoutDevice: QuestionsSummary['without_device']
+  readonly withoutDevice: NonNullable<QuestionsSummary['without_device']>
   readonly clauses: readonly (readonly [string, number, ReadonlySet<string>])[]
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Documents } from '../../../src/access/assess.ts'
 import { decide } from '../../../src/access/decide.ts'
 import type { EvaluationRequest } from '../../../src/access/evaluation-request.ts'
+import { NO_DEVICE_ID } from '../../../src/access/kept-request.ts'
 import type { TrustRecord } from '../../../src/access/trust-record.ts'
 import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
 import { compilePolicy } from '../../../src/policy/document/compile.ts'
@@ -412,5 +413,65 @@ describe('whatever is asked of whatever devices', () => {
         },
       ),
     )
+  })
+})
+
+const RELIEFS = { policySince: new Date(0), holds: [], allowedUntil: null, outageGraceMs: 0 }
+
+describe('questions that name no device', () => {
+  const rulesOf = (device: string, require: string): Documents => {
+    const clause = { id: 'asked', require, severity: 'enforce', texts: TEXTS }
+    const policy = expectOk(compilePolicy({ name: 'Test', device, clauses: [clause] }))
+    return { ...BASELINE, policy }
+  }
+  const ALWAYS = rulesOf('always', 'true')
+  const OPEN = rulesOf('resource.id == "guarded"', 'subject.id == "alice"')
+  const none = (changes: Partial<RecordedQuestion> = {}) =>
+    questionOf({ deviceId: NO_DEVICE_ID, ...changes })
+
+  /** The witness is what a decision comes to. */
+  const decided = (rules: Documents, { request }: RecordedQuestion) =>
+    decide({
+      rules,
+      record: null,
+      unnamed: 'device_not_named',
+      request,
+      reliefs: RELIEFS,
+      now: NOW,
+    }).decision.decision
+
+  function replayNone(candidate: Documents, inForce: Documents, ...questions: RecordedQuestion[]) {
+    const replayed = createQuestionReplay({
+      ...{ inForce, candidate, now: NOW },
+      topics: [
+        topicOf(
+          'payroll',
+          questions.reduce((sum, { asked }) => sum + asked, 0),
+        ),
+      ],
+    })
+    for (const question of questions) replayed.add(question, null)
+    return replayed.summary()
+  }
+
+  test('are counted, and so are those that would be granted without one', () => {
+    const asked = none({ asked: 3 })
+    expect([decided(ALWAYS, asked), decided(OPEN, asked)]).toEqual([false, true])
+    expect(replayNone(OPEN, ALWAYS, asked)).toMatchObject({
+      newly_allowed: 3,
+      without_device: { questions: 3, allowed: 3, newly_denied: 0 },
+      newly_denied: { devices: 0 },
+    })
+  })
+
+  test('that lose their grant count as the loss of one device, which somebody has to accept', () => {
+    const bob = { ...requestOf(), subject: { type: 'user', id: 'bob', properties: {} } }
+    const asked = [none({ asked: 2 }), none({ request: bob, asked: 1 })]
+    expect(replayNone(ALWAYS, OPEN, ...asked)).toMatchObject({
+      newly_denied: { questions: 2, devices: 1 },
+      still_denied: 1,
+      without_device: { questions: 3, allowed: 0, newly_denied: 2 },
+      by_clause: [{ clause: 'device_not_named', questions: 2, devices: 0, examples: [] }],
+    })
   })
 })

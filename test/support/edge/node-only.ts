@@ -7,6 +7,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/agent/vendor-agent.test.ts': 'its agent is a program that Node starts',
   'test/http/agent/sketch.test.ts': 'its compiler is a program that Node starts',
   'test/http/openapi/document.test.ts': 'Ajv makes functions of texts, which workerd forbids',
+  'test/http/access/message-schemas.test.ts': 'Ajv makes functions of texts, which workerd forbids',
   'test/http/agent/enrolment-swtpm.test.ts': 'its TPM is a program that Node starts',
   'test/http/agent/relay.test.ts':
     'its stand-in for Azure is an HTTPS server on Node; test/azure has what relays inside workerd',
