@@ -8,6 +8,7 @@ import { parseDeviceKey } from '../../src/access/device-id.ts'
 import { parseEvaluation } from '../../src/access/evaluation-request.ts'
 import { parseEvaluations } from '../../src/access/evaluations-request.ts'
 import { readLanguages } from '../../src/access/language.ts'
+import { parseSearch, SEARCHES } from '../../src/access/search-request.ts'
 import { readAiaPlace } from '../../src/aia/hosts.ts'
 import { readAttestationClaims } from '../../src/appraisal/read-claims.ts'
 import { parseReferenceValues } from '../../src/appraisal/reference-values.ts'
@@ -205,6 +206,13 @@ function decisionTargets(): readonly Target[] {
       'AuthZEN evaluations',
       [{ ...question, evaluations: [{}, {}] }, ...real],
       parseEvaluations,
+    ),
+    ...SEARCHES.map((kind) =>
+      ofJson(
+        `AuthZEN search for a ${kind}`,
+        [{ ...question, page: { limit: 2 } }, ...real],
+        (json) => parseSearch(kind, json),
+      ),
     ),
     ofText('Accept-Language', ['de-AT, en;q=0.5, *;q=0', 'zh-Hant-TW'], (text) => ({
       ok: true,

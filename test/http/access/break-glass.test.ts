@@ -113,6 +113,26 @@ async function counted(outcome: string): Promise<number> {
   return values.find(({ labels }) => labels.outcome === outcome)?.value ?? 0
 }
 
+describe('a policy that demands no device', () => {
+  test('opens nothing for a token of a device, and shuts nothing that it opens', async () => {
+    isStoreBroken = false
+    const texts = { en: { title: 'No', repair: 'None.' } }
+    const clauses = [{ id: 'a', require: 'subject.id != ""', severity: 'enforce', texts }]
+    const document = { name: 'Open', device: 'false', clauses }
+    const before = await service.services.store.activeDocument('policy')
+    const headers = await service.as('admin.write')
+    const put = (body: object) =>
+      service.post('/v1/policy', { reason: 'test', ...body }, { method: 'PUT', headers })
+    await readOk(await put({ document }))
+    // Without a device the token of one opens nothing, whatever the policy would say.
+    const answer = await ask(await signed(), { type: 'user', id: 'alice' })
+    await expectRefused(answer, 'break_glass_wrong_device')
+    const { decision } = await readOk(await ask(await signed(), subjectOf(device.id)))
+    expect(decision).toBe(true)
+    await readOk(await put({ document: before?.body, accept_denials: 100 }))
+  })
+})
+
 describe('a break-glass token', () => {
   test('lets its device in with no client, no database and no policy', async () => {
     const answer = await readOk(await ask(await signed(), subjectOf(device.id)))

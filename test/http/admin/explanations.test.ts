@@ -38,6 +38,26 @@ const clauseOf = ({ clauses }: Json, clause: string): Json =>
   clauses.find((one: Json) => one.clause === clause)
 
 describe('POST /v1/explanations', () => {
+  test('asks without a device, with what the directory says', async () => {
+    const { body } = policyWith('subject.properties.role == "admin"')
+    const { clauses } = body as Json
+    const open = { ...(body as Json), device: 'false', clauses: clauses.slice(-1) }
+    const now = service.clock.now()
+    const before = await store.activeDocument('policy')
+    await enforce(store, 'policy', { body: open, now })
+    const entity = { kind: 'subject', type: 'user', id: 'ada' } as const
+    const properties = { role: 'admin' }
+    const changes = [{ ...entity, properties, source: 'test' }]
+    await store.changeEntities({ changes, by: 'test', now })
+    const ada = { subject: { type: 'user', id: 'ada' } }
+    const explained = await readOk(await explain({ without_device: true, question: ada }))
+    expect(explained).toMatchObject({ decision: true, context: { device_demanded: false } })
+    expect(explained.clauses[0].reads).toEqual({ 'subject.properties.role': 'admin' })
+    const both = { without_device: true, device_id: id, question: ada }
+    await expectProblem(await explain(both), 400, 'request_malformed')
+    await enforce(store, 'policy', { body: before?.body as Json, now })
+  })
+
   test('answers about a device as a decision does, with every clause and what it read', async () => {
     for (const least of [1, 1000]) {
       const asked = { subject: { type: 'device', id }, ...question(least) }

@@ -18,6 +18,25 @@ function differences(policy: ReturnType<typeof policyOf>, tests: Json) {
 }
 
 describe('the tests of a policy', () => {
+  test('ask without a device where they say null', () => {
+    const document = {
+      name: 'Test',
+      device: 'resource.id == "payroll"',
+      clauses: [{ id: 'a', require: 'subject.id == "any"', severity: 'enforce', texts: TEXTS }],
+    }
+    const payroll = { resource: { type: 'application', id: 'payroll' } }
+    const tests = {
+      device: null,
+      cases: [
+        { name: 'open', decision: true },
+        { name: 'guarded', question: payroll, decision: false, reasons: ['device_not_named'] },
+        { name: 'with a device', device: {}, question: payroll, decision: false, reasons: ['a'] },
+      ],
+    }
+    const found = differences(expectOk(compilePolicy(document)), tests)
+    for (const one of Object.values(found)) expect(one).toEqual([])
+  })
+
   const POLICY = policyOf(
     'attestation.vbsEnabled',
     'resource.id != "payroll" || "hr" in device.labels',
