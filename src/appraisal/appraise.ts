@@ -1,6 +1,7 @@
 import type { AttestationClaims } from './claims.ts'
 import type { EnclaveReference, ReferenceValues } from './reference-values.ts'
-import { AR4SI, type EarStatus, statusOf, type TrustVector } from './trust-vector.ts'
+import { type EnclaveFacts, vectorOf } from './trust-mapping.ts'
+import { type EarStatus, statusOf, type TrustVector } from './trust-vector.ts'
 
 /**
  * An appraised attestation: claims held against reference values (EAR terms). It says what is; a
@@ -14,16 +15,6 @@ export type AttestationResult = {
   readonly referenceValues: string
 }
 
-/** `undefined` where the token or the reference values say nothing: that decides nothing. */
-export type EnclaveFacts = {
-  readonly listed: boolean | undefined
-  /** The name of the listed enclave. */
-  readonly name: string | undefined
-  /** The security versions of enclave and platform reach a listed minimum. */
-  readonly svnCurrent: boolean | undefined
-  readonly debuggable: boolean | undefined
-}
-
 export function appraise(input: {
   readonly claims: AttestationClaims
   readonly referenceValues: ReferenceValues
@@ -31,12 +22,7 @@ export function appraise(input: {
 }): AttestationResult {
   const { claims, referenceValues, now } = input
   const enclave = appraiseEnclave(claims, referenceValues, now.getTime())
-  const vector: TrustVector = {
-    instanceIdentity: valueOfIdentity(enclave),
-    configuration: valueOfConfiguration(claims),
-    executables: valueOfExecutables(claims, enclave),
-    hardware: valueOfHardware(claims),
-  }
+  const vector = vectorOf({ claims, enclave })
   return { status: statusOf(vector), vector, enclave, referenceValues: referenceValues.hash }
 }
 
@@ -138,49 +124,4 @@ function atLeast(value: number | undefined, minimum: number): boolean | undefine
 function eitherHolds(a: boolean | undefined, b: boolean | undefined): boolean | undefined {
   if (a === true || b === true) return true
   return a === undefined || b === undefined ? undefined : false
-}
-
-function valueOfIdentity({ listed }: EnclaveFacts): number | undefined {
-  if (listed === undefined) return undefined
-  return listed ? AR4SI.affirmed : AR4SI.identityUnrecognised
-}
-
-function valueOfConfiguration(claims: AttestationClaims): number | undefined {
-  const { secureBootEnabled, vbsEnabled, hvciEnabled } = claims
-  if (
-    secureBootEnabled === false ||
-    claims.bootDebuggingDisabled === false ||
-    claims.osKernelDebuggingDisabled === false ||
-    claims.hypervisorDebuggingDisabled === false
-  ) {
-    return AR4SI.configurationUnacceptable
-  }
-  if (
-    vbsEnabled === false ||
-    hvciEnabled === false ||
-    claims.notSafeMode === false ||
-    claims.notWinPE === false
-  ) {
-    return AR4SI.configurationVulnerable
-  }
-  if (secureBootEnabled && vbsEnabled && hvciEnabled) return AR4SI.affirmed
-  // Here each of the three is on or unsaid: with none said, nothing is claimed.
-  return secureBootEnabled || vbsEnabled || hvciEnabled ? AR4SI.configurationIncomplete : undefined
-}
-
-function valueOfExecutables(claims: AttestationClaims, enclave: EnclaveFacts): number | undefined {
-  if (claims.testSigningDisabled === false || enclave.debuggable === true) {
-    return AR4SI.executablesContraindicated
-  }
-  if (claims.codeIntegrityEnabled === false || enclave.listed === false) {
-    return AR4SI.executablesUnrecognised
-  }
-  if (enclave.svnCurrent === false) return AR4SI.executablesOutdated
-  const known = enclave.svnCurrent === true && enclave.debuggable === false
-  return known && claims.codeIntegrityEnabled === true ? AR4SI.affirmed : undefined
-}
-
-function valueOfHardware({ aikValidated }: AttestationClaims): number | undefined {
-  if (aikValidated === undefined) return undefined
-  return aikValidated ? AR4SI.affirmed : AR4SI.hardwareUnrecognised
 }

@@ -12,20 +12,6 @@ export type TrustVector = {
   readonly hardware: number | undefined
 }
 
-/** The AR4SI values that are used, under what each of them says (AR4SI §2.3.4). */
-export const AR4SI = {
-  /** Of any claim: recognised, approved, genuine. */
-  affirmed: 2,
-  configurationVulnerable: 32,
-  configurationIncomplete: 36,
-  configurationUnacceptable: 96,
-  executablesOutdated: 32,
-  executablesUnrecognised: 33,
-  executablesContraindicated: 96,
-  identityUnrecognised: 97,
-  hardwareUnrecognised: 97,
-} as const
-
 const RANK: Readonly<Record<EarStatus, number>> = {
   affirming: 0,
   none: 1,
@@ -49,4 +35,35 @@ export function statusOf(vector: TrustVector): EarStatus {
     if (RANK[tier] > RANK[worst]) worst = tier
   }
   return worst
+}
+
+/** The worse of two statuses. */
+export function worseOf(one: EarStatus, other: EarStatus): EarStatus {
+  return RANK[one] > RANK[other] ? one : other
+}
+
+export function isBetter(one: EarStatus, than: EarStatus): boolean {
+  return RANK[one] < RANK[than]
+}
+
+/** The claims of a vector as EAR and AR4SI spell them (AR4SI §2.3.4). */
+export const TRUST_CLAIMS = [
+  'instance-identity',
+  'configuration',
+  'executables',
+  'file-system',
+  'hardware',
+  'runtime-opaque',
+  'storage-opaque',
+  'sourced-data',
+] as const
+
+export type TrustClaim = (typeof TRUST_CLAIMS)[number]
+
+/** How those that are appraised here are spelled there. */
+export const CLAIM_LABELS: Readonly<Record<keyof TrustVector, TrustClaim>> = {
+  instanceIdentity: 'instance-identity',
+  configuration: 'configuration',
+  executables: 'executables',
+  hardware: 'hardware',
 }

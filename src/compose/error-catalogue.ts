@@ -84,7 +84,7 @@ export function listServedCodes(): readonly CatalogueSection[] {
       entries: entriesOf(ADMIN_PROBLEMS),
     },
     {
-      title: 'Relying parties: /v1/status-list',
+      title: 'Relying parties: /v1/status-list, /v1/devices/ID/attestation-result',
       seenBy:
         'The relying party, as `code` of the problem document. The operator, in the log (`control_failed`), where a list could not be made.',
       entries: entriesOf(RELYING_PARTY_PROBLEMS),

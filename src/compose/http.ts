@@ -23,7 +23,7 @@ export function httpServices(services: Services): HttpServices {
 
 function relyingPartyServices(services: Services): HttpServices['relyingParty'] {
   const isKept = services.config.statusListTtlSeconds > 0
-  return { statusList: isKept ? createStatusListServer(services) : undefined }
+  return { ...services, statusList: isKept ? createStatusListServer(services) : undefined }
 }
 
 /** Answers requests in this process, without a socket. */

@@ -9,6 +9,7 @@ import {
   type VerifiedDeviceToken,
   verifyDeviceToken,
 } from '../access/device-token.ts'
+import { EAR_TYPE, type EarClaims } from '../access/ear/ear.ts'
 import {
   type AuthzenConfiguration,
   type SignedConfiguration,
@@ -62,6 +63,8 @@ export type KeyServices = {
   readonly verifyDeviceToken: VerifyDeviceToken
   /** The same by the keys that are at hand: what has to answer without a store asks this. */
   readonly verifyDeviceTokenOffline: VerifyDeviceToken
+  /** By the key that receipts are signed with, and of another type. */
+  readonly signAttestationResult: (claims: EarClaims) => Promise<string>
   /** Signs what a decision came to, under a fresh id. */
   readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
   /** What a relying party reads of this decision point, with our signature over it. */
@@ -124,6 +127,10 @@ export async function createKeyServices(input: {
     ...deviceTokens(keyRing, input),
     ...attestationTokens(keyRing, input),
     issueReceipt: receiptIssuer(keyRing, input),
+    async signAttestationResult(claims) {
+      const key = (await keyRing.current()).signingKey('receipt', clock())
+      return signCompactJws(claims, { typ: EAR_TYPE, signer: signerOf(key) })
+    },
     signMetadata: metadataSigner(keyRing, input),
     ...securityEvents(keyRing, input),
     ...enrolment(keyRing, input),

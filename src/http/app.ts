@@ -11,6 +11,7 @@ import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { answerPublic } from './public-document.ts'
+import { attestationResultRoutes, type ResultServices } from './relying-party/attestation-result.ts'
 import { type StatusListServices, statusListRoutes } from './relying-party/status-list.ts'
 import { type SignalServices, signalRoutes } from './signals/routes.ts'
 
@@ -22,7 +23,7 @@ export type HttpServices = RequestServices & {
   readonly agent: AgentServices
   readonly admin: AdminServices
   readonly signals: SignalServices
-  readonly relyingParty: StatusListServices
+  readonly relyingParty: StatusListServices & ResultServices
   readonly health: HealthServices
   readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
@@ -39,6 +40,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', adminRoutes(services.admin))
   app.route('/', signalRoutes(services.signals))
   app.route('/', statusListRoutes(services.relyingParty))
+  app.route('/', attestationResultRoutes(services.relyingParty))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   app.get('/openapi.json', async (c) => {

@@ -11,6 +11,7 @@ export const PATHS = [
   'worker',
   'preview',
   'beside',
+  'status_list',
 ] as const
 
 export type Path = (typeof PATHS)[number]

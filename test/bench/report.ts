@@ -3,10 +3,11 @@ import { BESIDE_TARGETS, type BesideFigures } from './beside.ts'
 import type { Path } from './options.ts'
 import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
 import type { PathResult } from './rounds.ts'
+import { STATUS_LIST_TARGETS, type StatusListFigures } from './status-list.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside'>
+type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside' | 'status_list'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.85,
@@ -24,6 +25,7 @@ export type Results = Partial<Record<RatioPath, PathResult>> & {
   worker?: WorkerFigures
   preview?: PreviewFigures
   beside?: BesideFigures
+  status_list?: StatusListFigures
 }
 
 /** What each path is, and the least that it has to do. */
@@ -92,7 +94,7 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
-  const { worker, preview, beside } = results
+  const { worker, preview, beside, status_list } = results
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
@@ -103,6 +105,9 @@ export function formatReport(results: Results, machine: string): string {
       ? []
       : [formatFigures('preview', { ...preview, ...preview.floors }, PREVIEW_TARGETS)]),
     ...(beside === undefined ? [] : [formatFigures('beside', beside, BESIDE_TARGETS)]),
+    ...(status_list === undefined
+      ? []
+      : [formatFigures('status list', status_list, STATUS_LIST_TARGETS)]),
   ].join('\n\n')
 }
 
@@ -123,7 +128,7 @@ export function missedTargets(results: Results): readonly Path[] {
   const missed: Path[] = ratiosOf(results)
     .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
     .map(([path]) => path)
-  const { worker, preview, beside } = results
+  const { worker, preview, beside, status_list } = results
   const { gzip_bytes, startup_ms } = WORKER_LIMITS
   const { ratio, peak_mb } = PREVIEW_TARGETS
   if (worker && !(worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms)) {
@@ -131,7 +136,13 @@ export function missedTargets(results: Results): readonly Path[] {
   }
   if (preview && !(preview.ratio >= ratio && preview.peak_mb < peak_mb)) missed.push('preview')
   if (beside && !isUnder(beside, BESIDE_TARGETS)) missed.push('beside')
+  if (status_list && !fits(status_list)) missed.push('status_list')
   return missed
+}
+
+function fits(figures: StatusListFigures): boolean {
+  const { bytes, gzip_bytes, build_ms } = STATUS_LIST_TARGETS
+  return figures.bytes <= bytes && figures.gzip_bytes <= gzip_bytes && figures.build_ms < build_ms
 }
 
 function isUnder(figures: BesideFigures, limits: typeof BESIDE_TARGETS): boolean {
@@ -147,6 +158,7 @@ function ratiosOf({
   worker: _,
   preview: __,
   beside: ___,
+  status_list: ____,
   ...ratios
 }: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]

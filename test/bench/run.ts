@@ -11,6 +11,7 @@ import { measurePreview } from './preview.ts'
 import { measureRelay } from './relay.ts'
 import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
 import type { Round } from './rounds.ts'
+import { measureStatusList } from './status-list.ts'
 import { measureSubmission } from './submission.ts'
 import { measureWorker } from './worker.ts'
 
@@ -88,6 +89,10 @@ async function measureOnDatabase(
   }
   if (options.only.includes('beside')) {
     results.beside = await measureBeside(database, fleet, tell)
+  }
+  if (options.only.includes('status_list')) {
+    const onProgress = (text: string) => tell(`status_list: ${text}`)
+    results.status_list = await measureStatusList(fleet, onProgress)
   }
   return results
 }

@@ -1,6 +1,6 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 
-const HALF_BITS = 10
+const HALF_BITS = 8
 const HALF_MASK = (1 << HALF_BITS) - 1
 /** A Feistel network of a pseudo-random function is hard to tell from chance from four rounds on. */
 const ROUNDS = 4

@@ -1,5 +1,7 @@
 import type { BREAK_GLASS_KEYS_REASONS } from '../../access/break-glass/keys.ts'
 import type { DEVICE_TOKEN_REASONS } from '../../access/device-token.ts'
+import type { EAR_REASONS } from '../../access/ear/read-ear.ts'
+import type { EAR_TOKEN_REASONS } from '../../access/ear/verify-ear.ts'
 import type { RECOMPUTE_REASONS } from '../../access/receipt/recompute.ts'
 import type { RECEIPT_REASONS } from '../../access/receipt/verify.ts'
 import type { REFERENCE_VALUES_REASONS } from '../../appraisal/reference-values.ts'
@@ -32,6 +34,8 @@ type OperatorCode = (
   | typeof DEVICE_TOKEN_REASONS
   | typeof RECOMPUTE_REASONS
   | typeof RECEIPT_REASONS
+  | typeof EAR_REASONS
+  | typeof EAR_TOKEN_REASONS
   | typeof REFERENCE_VALUES_REASONS
   | typeof POLICY_ANSWER_REASONS
   | typeof POLICY_TEXT_REASONS
@@ -130,6 +134,21 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   ),
   receipt_input_not_stored: explain('An input is not stored any more.', 'Look into a backup.'),
   receipt_input_changed: explain('An input has changed since.', 'Look into a backup.'),
+  ear_malformed: explain('The result is no EAR.', 'Mend the member that is named.'),
+  ear_profile_unknown: explain('The profile of the result is not read.', 'Have it written as #04.'),
+  ear_status_too_good: explain(
+    'A status of the result is better than what it stands on.',
+    'Do not believe its issuer.',
+  ),
+  ear_not_jws: explain('The result is no JWT.', 'Give it as it came.'),
+  ear_type_wrong: explain('The JWT is no attestation result.', 'Give one of the type eat+jwt.'),
+  ear_algorithm_refused: explain('The result is not signed by ES256.', 'Do not believe it.'),
+  ear_key_unknown: explain('No key of the set signed it.', 'Give the key set of its issuer.'),
+  ear_signature_invalid: explain('The result was changed.', 'Give it as it came.'),
+  ear_issuer_differs: explain('Another service made it.', 'Check --issuer.'),
+  ear_expired: explain('The result has ended.', 'Ask for another one, or give --at.'),
+  ear_nonce_differs: explain('The result has another nonce.', 'Check the expected one.'),
+  ear_unsigned: explain('Nobody signed these claims.', 'Give the JWT, and the keys of its issuer.'),
   token_nonce_differs: explain('The token has another nonce.', 'Check the expected one.'),
   request_challenge_differs: explain(
     'The request answers another challenge than the one given.',

@@ -1,4 +1,5 @@
 import { group } from '../framework/command.ts'
+import { inspectEar } from './ear.ts'
 import { inspectLog } from './log.ts'
 import { inspectQuote } from './quote.ts'
 import { inspectReport } from './report.ts'
@@ -13,5 +14,6 @@ export const command = group({
     log: inspectLog,
     quote: inspectQuote,
     report: inspectReport,
+    ear: inspectEar,
   },
 })

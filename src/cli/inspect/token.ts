@@ -27,6 +27,7 @@ import { option, required, text } from '../framework/options.ts'
 import { readJsonFile, readJudgedText } from '../framework/read-file.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import type { InspectionFailure } from './failure.ts'
+import { readTime } from './read-time.ts'
 
 /** An inspection asks what the issuer said, not whether it was said lately. */
 const ANY_AGE_SECONDS = 400 * 86_400
@@ -69,14 +70,6 @@ export const inspectToken = verb({
     return report(finding, { json, text: explain(finding) })
   },
 })
-
-function readTime(text: string, label: string): Date {
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime())) {
-    throw new UsageError(`${label} must be a time such as 2022-11-17T20:30:00Z`)
-  }
-  return time
-}
 
 function readNonce(text: string, label: string): Uint8Array {
   const nonce = fromBase64Url(text)

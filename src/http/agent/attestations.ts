@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { describeResult, type EarClaims } from '../../access/ear/ear.ts'
 import { explainToDevice } from '../../access/explain.ts'
 import { readLanguages } from '../../access/language.ts'
 import { err, ok, type Result } from '../../base/result.ts'
@@ -11,6 +12,7 @@ import type { Submission } from '../../operations/attest/verify-submission.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
 import { type RequestFailure, readJson } from '../read-json.ts'
+import { answerResult, wantsResult } from '../relying-party/attestation-result.ts'
 import { createPlaces } from './places.ts'
 
 export type SubmissionServices = ReceivingDependencies & {
@@ -20,6 +22,7 @@ export type SubmissionServices = ReceivingDependencies & {
     /** Other URLs under which agents know the service. */
     readonly agentOrigins: readonly string[]
   }
+  readonly signAttestationResult: (claims: EarClaims) => Promise<string>
 }
 
 const MAX_SUBMISSION_BYTES = 128 * 1024
@@ -70,10 +73,28 @@ async function answerSubmission(
   submission: Submission,
 ): Promise<Response> {
   const received = await receiveSubmission(services, submission, c.get('requestId'))
-  if (received.ok) return answerAccepted(c, received.value)
+  if (received.ok) {
+    const isResult = wantsResult(c.req.header('accept'))
+    return isResult
+      ? answerAsResult(c, services, received.value)
+      : answerAccepted(c, received.value)
+  }
   const { failure } = received
   if ('retryAfterSeconds' in failure) c.header('retry-after', String(failure.retryAfterSeconds))
   return answerProblem(c, failure.reason, describe(failure.reason, submission), tellPlace(failure))
+}
+
+/** What a device that carries its result to relying parties asks for (RFC 9334 §5.1, passport). */
+async function answerAsResult(
+  c: HttpContext,
+  { config, clock, signAttestationResult }: SubmissionServices,
+  accepted: AcceptedSubmission,
+): Promise<Response> {
+  const { deviceId, attestation, rules } = accepted
+  const { verdict } = accepted.verdict
+  if (verdict === 'stale') return answerProblem(c, 'attestation_result_absent')
+  const about = { issuer: config.publicUrl, deviceId, attestation, rules, verdict, now: clock() }
+  return answerResult(c, await signAttestationResult(describeResult(about)), 201)
 }
 
 /** What an agent cannot know by itself: mostly that it, or a proxy, knows us by another name. */

@@ -1,4 +1,5 @@
 import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
+import type { ResultFailure } from '../../operations/devices/attestation-result.ts'
 import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
 import type { SearchFailure } from '../../operations/devices/find-devices.ts'
 import type { HoldFailure } from '../../operations/release/end-hold.ts'
@@ -54,7 +55,10 @@ export type AdminProblemCode = Exclude<
 export type SignalCode = StreamFailure['reason'] | PollFailure['reason']
 
 /** Those that relying parties meet, outside of `/access/`. */
-export type RelyingPartyProblemCode = StatusListFailure['reason'] | 'status_list_history_absent'
+export type RelyingPartyProblemCode =
+  | StatusListFailure['reason']
+  | ResultFailure['reason']
+  | 'status_list_history_absent'
 
 /** What can be wrong on every surface: each has the same status everywhere, in its own form. */
 export type SharedCode =

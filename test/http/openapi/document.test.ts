@@ -19,9 +19,9 @@ const database = await openTestDatabase()
 const service = await createTestService({ database })
 afterAll(() => database.close())
 
-/** What agents ask for: paths of administrators and of identity providers are described elsewhere. */
-const OF_AGENTS =
-  /^\/(?:v1\/(?:challenge|attestations|enrolments(?:\/activate)?)|attest\/Tpm|certs|\.well-known\/openid-configuration)$/
+/** What agents ask for and relying parties fetch: other paths are described elsewhere. */
+const DESCRIBED =
+  /^\/(?:v1\/(?:challenge|attestations|enrolments(?:\/activate)?|status-list|devices\/:id\/attestation-result)|attest\/Tpm|certs|\.well-known\/openid-configuration)$/
 
 /** Everything that an agent of the simulator says and hears in one attestation. */
 async function record(
@@ -79,11 +79,13 @@ describe('the OpenAPI document', () => {
     expect(await readOk(await service.request('/openapi.json'))).toEqual(JSON.parse(text))
   })
 
-  test('has each route of agents, and no other', () => {
+  test('has each route of agents and relying parties, and no other', () => {
     const routes = service.app.routes.filter(({ path, method }) => {
-      return OF_AGENTS.test(path) && method !== 'ALL'
+      return DESCRIBED.test(path) && method !== 'ALL'
     })
-    const served = routes.map(({ path, method }) => `${method} ${path}`)
+    const served = routes.map(
+      ({ path, method }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`,
+    )
     const told = Object.entries(describeApi().paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     )
