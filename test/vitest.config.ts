@@ -14,7 +14,8 @@ import { SlowestReporter } from './support/slowest-reporter.ts'
 
 /** More than there are processors: half of what tests do is to wait for another process, or for a time. */
 const WORKERS = availableParallelism() * 2
-const timeouts = { testTimeout: 30_000, hookTimeout: 60_000 }
+/** With a whole processor to themselves tests take a tenth of it; some machines do more besides. */
+const timeouts = { testTimeout: 60_000, hookTimeout: 120_000 }
 
 /**
  * Group 1 is the suite; group 2 runs after it and reads which refusal reasons it has seen. Not 0:
