@@ -20,27 +20,30 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   replay: ['appraisal', 'policy', 'rollout', 'access'],
   signals: ['policy', 'access'],
   receivers: ['azure', 'signals'],
-  config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access'],
-  store: ['appraisal', 'rollout', 'access', 'signals'],
+  oauth: ['evidence', 'access'],
+  keysets: ['evidence', 'azure', 'receivers', 'oauth'],
+  config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth'],
+  store: ['appraisal', 'rollout', 'access', 'signals', 'oauth'],
   keys: ['store'],
   operations: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'config', 'store', 'keys'],
+    ...['replay', 'signals', 'oauth', 'keysets', 'config', 'store', 'keys'],
   ],
   views: ['rollout', 'access', 'store', 'operations'],
   http: [
     ...['evidence', 'verifier', 'azure', 'appraisal', 'policy', 'rollout', 'access', 'store'],
-    ...['signals', 'keys', 'operations', 'views'],
+    ...['signals', 'oauth', 'keys', 'operations', 'views'],
   ],
   compose: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'receivers', 'config', 'store', 'keys', 'operations', 'http'],
+    ...['replay', 'signals', 'receivers', 'oauth', 'keysets', 'config', 'store', 'keys'],
+    ...['operations', 'http'],
   ],
   simulator: [],
   cli: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'config', 'store', 'keys', 'operations', 'views', 'compose'],
-    'simulator',
+    ...['replay', 'signals', 'oauth', 'config', 'store', 'keys', 'operations', 'views'],
+    ...['compose', 'simulator'],
   ],
 }
 
@@ -54,6 +57,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 /** No I/O in these rooms: times and random bytes are arguments. Hashing is not I/O. */
 const PURE = [
   ...['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay', 'signals'],
+  'oauth',
 ]
 const IMPURE = [
   /\bDate\.now\(/,

@@ -6,6 +6,7 @@ import { ADMIN_PROBLEMS } from '../http/errors/admin-problems.ts'
 import { AGENT_PROBLEMS } from '../http/errors/agent-problems.ts'
 import { AUTHZEN_ANSWERS } from '../http/errors/authzen-error.ts'
 import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
+import { OAUTH_ANSWERS, PRESENTED_ANSWERS } from '../http/errors/oauth-answers.ts'
 import { RELYING_PARTY_PROBLEMS } from '../http/errors/relying-party-problems.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
 import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
@@ -94,6 +95,18 @@ export function listServedCodes(): readonly CatalogueSection[] {
       seenBy:
         'The administrator, as `findings[].code` of `document_refused` and of the commands `policy lint` and `policy apply`.',
       entries: entriesOf(LINT_EXPLANATIONS),
+    },
+    {
+      title: 'OAuth endpoints: /oauth',
+      seenBy:
+        'The client, at the beginning of `error_description`; `error` is that of the standard. Refused proofs are among those of attestations. The operator, in the log (`client_refused`).',
+      entries: entriesOf(OAUTH_ANSWERS),
+    },
+    {
+      title: 'Access tokens, wherever they are presented',
+      seenBy:
+        'The caller, as `error_description` of the header WWW-Authenticate. The operator, in the log (`access_token_refused`).',
+      entries: entriesOf(PRESENTED_ANSWERS),
     },
     {
       title: 'Any request',

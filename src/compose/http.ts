@@ -1,6 +1,7 @@
 import { createApp, type HttpServices } from '../http/app.ts'
 import { createStatusListServer } from '../operations/status-list/serve-list.ts'
 import type { StoreUse } from '../store/store.ts'
+import { oauthServices } from './authorization-server.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
@@ -17,6 +18,7 @@ export function httpServices(services: Services): HttpServices {
     admin: adminServices(forUse('administration')),
     signals: signalServices(forUse('administration')),
     relyingParty: relyingPartyServices(forUse('decisions')),
+    oauth: oauthServices(services),
     health: forUse('decisions'),
   }
 }

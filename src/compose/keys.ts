@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { importJWK, type JSONWebKeySet } from 'jose'
+import type { JSONWebKeySet } from 'jose'
 import { signCompactJws } from '../access/compact-jws.ts'
 import { ringOf } from '../access/device-id.ts'
 import {
@@ -24,7 +24,6 @@ import type { Result } from '../base/result.ts'
 import { type IssuerKey, importKeySet } from '../evidence/jws/key-set.ts'
 import type { TokenIssuer } from '../evidence/token/attestation-token.ts'
 import { type Certificate, parseCertificate } from '../evidence/x509/certificate.ts'
-import { makeFirstKey } from '../keys/first-key.ts'
 import { type KeyRing, openKeyRing, signingSealingKeys } from '../keys/key-ring.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
@@ -37,12 +36,22 @@ import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { TokenSigningKey } from '../verifier/steps/issue-token.ts'
+import { type AccessTokenServices, accessTokens } from './access-tokens.ts'
+import {
+  type FirstKeyMaking,
+  importPublicKey,
+  type Maybe,
+  makeKeyOnce,
+  onceEach,
+  type Shared,
+  signerOf,
+} from './key-use.ts'
 
 /**
  * What is made and read with our own keys. All of it follows the key ring: a key that was rotated or
  * retired by another process counts here as it does there.
  */
-export type KeyServices = {
+export type KeyServices = AccessTokenServices & {
   readonly keyRing: KeyRing
   /** Each list: the first seals, all open. */
   readonly sealing: {
@@ -52,6 +61,7 @@ export type KeyServices = {
     readonly ticket: PurposeKeys
     readonly streamHeader: PurposeKeys
     readonly searchPage: PurposeKeys
+    readonly dpopNonce: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -73,7 +83,7 @@ export type KeyServices = {
   readonly signEvent: (claims: object) => Promise<string>
   /** Makes the first key for security events, if there is none. */
   readonly makeEventKey: () => Promise<void>
-  /** What others verify device tokens, receipts and security events with: `/.well-known/jwks.json`. */
+  /** What others verify device tokens, receipts, security events and access tokens with: `/.well-known/jwks.json`. */
   readonly publishedKeys: () => Promise<JSONWebKeySet>
   /** What others verify the built-in verifier's tokens with: `/certs`. */
   readonly publishedCertificates: () => Promise<readonly PublishedCertificate[]>
@@ -121,6 +131,7 @@ export async function createKeyServices(input: {
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
       streamHeader: streamHeaderKeys(secrets),
       searchPage: derivePurposeKeys(secrets, 'search page'),
+      dpopNonce: derivePurposeKeys(secrets, 'nonce for proofs of callers'),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
     statusIndexOf: (place) => indexOfPlace(place, listSecret),
@@ -133,14 +144,9 @@ export async function createKeyServices(input: {
     },
     signMetadata: metadataSigner(keyRing, input),
     ...securityEvents(keyRing, input),
+    ...accessTokens(keyRing, input),
     ...enrolment(keyRing, input),
   }
-}
-
-type Shared = {
-  readonly issuer: string
-  readonly clock: () => Date
-  readonly random: (length: number) => Uint8Array
 }
 
 function deviceTokens(
@@ -154,11 +160,7 @@ function deviceTokens(
   | 'verifyDeviceTokenOffline'
   | 'publishedKeys'
 > {
-  const verificationKeyOf = onceEach(async ({ publicJwk }) => {
-    const key = await importJWK(publicJwk, 'ES256')
-    if (!(key instanceof CryptoKey)) throw new TypeError('a device token key is no public key')
-    return key
-  })
+  const verificationKeyOf = onceEach(importPublicKey)
   const verifyWith = (keyOf: (kid: string) => Maybe<SigningKey>): VerifyDeviceToken => {
     const verificationKey = (kid: string): Maybe<CryptoKey> => {
       const key = keyOf(kid)
@@ -182,15 +184,14 @@ function deviceTokens(
     ),
     async publishedKeys() {
       const keys = await keyRing.current()
-      const published = (['device-token', 'receipt', 'security-event'] as const).flatMap(
-        (use) => keys.publishedKeySet(use, clock()).keys,
-      )
+      const published = PUBLISHED_USES.flatMap((use) => keys.publishedKeySet(use, clock()).keys)
       return { keys: published }
     },
   }
 }
 
-type Maybe<T> = T | undefined | Promise<T | undefined>
+/** Whose signatures others verify by `/.well-known/jwks.json`. */
+const PUBLISHED_USES = ['device-token', 'receipt', 'security-event', 'access-token'] as const
 
 /** Its own key, so that nothing that is signed here can be taken for a device token. */
 function receiptIssuer(
@@ -207,21 +208,16 @@ function receiptIssuer(
 
 function securityEvents(
   keyRing: KeyRing,
-  input: Shared & { readonly store: StoredSigningKeys; readonly secrets: MasterSecrets },
+  input: Shared & FirstKeyMaking,
 ): Pick<KeyServices, 'signEvent' | 'makeEventKey'> {
-  const { store, secrets, issuer, clock } = input
+  const { clock } = input
   const use = 'security-event'
   return {
     async signEvent(claims) {
       const key = (await keyRing.current()).signingKey(use, clock())
       return signCompactJws(claims, { alg: 'RS256', typ: EVENT_TOKEN_TYPE, signer: signerOf(key) })
     },
-    async makeEventKey() {
-      if ((await keyRing.reread()).rows(use).length > 0) return
-      const sealingKeys = signingSealingKeys(secrets)
-      await makeFirstKey({ store, issuer, sealingKeys }, { use, stored: [], now: clock() })
-      await keyRing.reread()
-    },
+    makeEventKey: () => makeKeyOnce(keyRing, input, use),
   }
 }
 
@@ -303,22 +299,5 @@ function enrolment(
     async enrolmentAuthorities() {
       return (await keyRing.current()).acceptedKeys('enrolment', clock()).map(certificateOf)
     },
-  }
-}
-
-function signerOf({ kid, privateKey }: SigningKey) {
-  return { kid, sign: privateKey.sign }
-}
-
-/** Keeps what was made of a key for as long as the key is kept. Only what is finished is kept. */
-function onceEach<T>(make: (key: SigningKey) => Promise<T>): (key: SigningKey) => T | Promise<T> {
-  const kept = new WeakMap<SigningKey, { readonly made: T }>()
-  return (key) => {
-    const known = kept.get(key)
-    if (known !== undefined) return known.made
-    return make(key).then((made) => {
-      kept.set(key, { made })
-      return made
-    })
   }
 }

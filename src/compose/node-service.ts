@@ -8,6 +8,8 @@ import { describeServer } from '../config/describe-server.ts'
 import { createApp } from '../http/app.ts'
 import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
+import { createNodeFetchJson } from '../keysets/fetch-by-node.ts'
+import type { FetchJson } from '../keysets/key-sets.ts'
 import { makePartitions } from '../operations/jobs/partitions.ts'
 import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
@@ -142,6 +144,10 @@ function createPush({ pushPrivateHosts: privateHosts }: Config): Push {
   return createNodePush({ lookup: createCheckedLookup(privateHosts), privateHosts }).push
 }
 
+function createFetch({ oauth: { privateHosts } }: Config): FetchJson {
+  return createNodeFetchJson({ lookup: createCheckedLookup(privateHosts), privateHosts })
+}
+
 async function openServices(start: Start): Promise<Services> {
   const { config, log, metrics, clock, secrets, simulatedHardware, developer } = start
   const store = await openOwnStore(start)
@@ -152,6 +158,7 @@ async function openServices(start: Start): Promise<Services> {
       ...{ config, log, metrics, store, secrets, clock },
       ...{ simulatedHardware, developer, writeDecision },
       push: createPush(config),
+      fetchJson: createFetch(config),
     })
     await reviewUnproven(services)
     return services

@@ -15,6 +15,7 @@ import {
 } from '../keys/client-directory.ts'
 import { type ClientUses, createClientUses } from '../keys/client-uses.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
+import type { FetchJson } from '../keysets/key-sets.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
 import { createRecentRefusals, type RecentRefusals } from '../operations/attest/recent-refusals.ts'
 import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
@@ -32,10 +33,12 @@ import { prepareBreakGlass, type VerifyBreakGlass } from './break-glass.ts'
 import { beginDeveloperMode } from './developer-mode.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 import { createKeyServices, type KeyServices } from './keys.ts'
+import { createTokenServices, type TokenServices } from './oauth.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
 export type Services = KeyServices &
-  AttestServices & {
+  AttestServices &
+  TokenServices & {
     readonly config: Config
     readonly log: Log
     readonly metrics: Metrics
@@ -94,6 +97,8 @@ export type ServicesInput = {
   readonly secrets: MasterSecrets
   /** Sends tokens to the receivers of streams. Without it none is sent from here. */
   readonly push?: Push | undefined
+  /** Gets a key set of somebody else; without it there is none. */
+  readonly fetchJson?: FetchJson | undefined
   readonly clock: () => Date
   /**
    * The first reference values where hardware is unproven anyway: those of simulated devices, so
@@ -155,12 +160,16 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const shared = { config, log, store, clock, random, logBudget, rules, processId, isDeveloperMode }
   const recordings = store.forUse('recordings')
   const attest = await createAttestServices({ ...shared, store: recordings, keys, azure })
+  const clients = createClientDirectory(decisions, clock, clientUses.note)
+  const { fetchJson } = input
+  const callers = { config, keys, store: decisions, clients, fetchJson, clock, random }
   const { metrics = beginMetrics() } = input
   Object.assign(metrics.sources, { verifiers: azure.states, pools: store.pools })
   return {
     ...keys,
     ...attest,
     ...shared,
+    ...createTokenServices(callers),
     metrics,
     shadow: createShadowDecisions({
       store: store.forUse('jobs'),
@@ -172,7 +181,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
       mode: config.decisionLog,
       log: decisionLines(input, metrics),
     }),
-    clients: createClientDirectory(decisions, clock, clientUses.note),
+    clients,
     clientUses,
     clientRefusals: createDeviceLimiter(CLIENT_REFUSALS_PER_MINUTE),
     recentRefusals: createRecentRefusals(),

@@ -7,6 +7,7 @@ import { readWorkerConfig, type WorkerBindings } from '../config/worker-config.t
 import { type App, createApp } from '../http/app.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
 import { masterSecretsOf } from '../keys/master-secret.ts'
+import { createFetchJson } from '../keysets/fetch-by-fetch.ts'
 import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.ts'
 import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
@@ -194,7 +195,8 @@ async function startService({ config, log, metrics, database }: Isolate): Promis
   await claimPublicUrl({ store, config, clock })
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
   const push = createFetchPush(fetch)
-  const begun = { config, log, metrics, writeDecision, store, secrets, clock, push }
+  const fetchJson = createFetchJson(fetch)
+  const begun = { config, log, metrics, writeDecision, store, secrets, clock, push, fetchJson }
   const services = await createServices(begun)
   return { services, app: createApp(httpServices(services)) }
 }

@@ -17,6 +17,7 @@ import {
   readBreakGlassConfig,
 } from './break-glass-settings.ts'
 import { aiaPlaces, ekTrustAnchors, trustAnchors } from './certificate-settings.ts'
+import { type OAuthConfig, oauthSettings, readOAuthConfig } from './oauth-settings.ts'
 import { privateHosts } from './private-hosts.ts'
 import { publishedKeyMistakes } from './published-settings.ts'
 
@@ -138,6 +139,7 @@ const settings = z.object({
   VERIFIERS: verifiers,
   ...azureSettings,
   ...breakGlassSettings,
+  ...oauthSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
@@ -227,6 +229,8 @@ export type Config = {
   readonly verifiers: readonly string[]
   readonly azure: AzureConfig
   readonly azureClientCertificatePath: string | undefined
+  /** How callers are known by access tokens. */
+  readonly oauth: OAuthConfig
   /** Who may grant access when nothing else answers; absent where nobody may. */
   readonly breakGlass: BreakGlassConfig | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -264,7 +268,7 @@ function contradictions(given: Environment): string[] {
   if (given.PUBLIC_URL === undefined && !isLoopback(host)) {
     found.push(`PUBLIC_URL: is needed when HOST (${host}) is not a loopback address`)
   }
-  for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS']) {
+  for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS', 'OAUTH_ISSUERS']) {
     if (given[name] !== undefined && given[`${name}_FILE`] !== undefined) {
       found.push(`${name}: give either this or ${name}_FILE`)
     }
@@ -332,6 +336,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     verifiers: s.VERIFIERS,
     azure: readAzureConfig(s),
     azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,
+    oauth: readOAuthConfig(s),
     breakGlass: readBreakGlassConfig(s),
     logLevel: s.LOG_LEVEL,
   }

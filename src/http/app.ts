@@ -10,6 +10,7 @@ import { answerUnhandled } from './errors/surface.ts'
 import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
+import { type OAuthServices, oauthRoutes } from './oauth/routes.ts'
 import { answerPublic } from './public-document.ts'
 import { attestationResultRoutes, type ResultServices } from './relying-party/attestation-result.ts'
 import { type StatusListServices, statusListRoutes } from './relying-party/status-list.ts'
@@ -24,6 +25,7 @@ export type HttpServices = RequestServices & {
   readonly admin: AdminServices
   readonly signals: SignalServices
   readonly relyingParty: StatusListServices & ResultServices
+  readonly oauth: OAuthServices
   readonly health: HealthServices
   readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
@@ -41,6 +43,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', signalRoutes(services.signals))
   app.route('/', statusListRoutes(services.relyingParty))
   app.route('/', attestationResultRoutes(services.relyingParty))
+  app.route('/', oauthRoutes(services.oauth))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   app.get('/openapi.json', async (c) => {

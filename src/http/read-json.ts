@@ -97,6 +97,21 @@ export async function readJsonText(
       detail: 'the content type must be application/json',
     })
   }
+  const body = await readText(c, maxBytes)
+  if (!body.ok) return body
+  const text = body.value
+  if (measureJson(text) === undefined) {
+    const detail = `the body is nested deeper than ${MAX_JSON_DEPTH} levels`
+    return err({ reason: 'body_too_deep', detail })
+  }
+  return hasUnstorableText(text) ? err(notStorable('a string of the body')) : ok(text)
+}
+
+/** The body of a request as text, at most `maxBytes` long whatever `Content-Length` says. */
+export async function readText(
+  c: HttpContext,
+  maxBytes: number,
+): Promise<Result<string, RequestFailure>> {
   let bytes: Uint8Array | undefined
   try {
     bytes = await readBytes(c.req.raw, maxBytes)
@@ -108,12 +123,9 @@ export async function readJsonText(
     return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
   }
   const text = fromUtf8(bytes)
-  if (text === undefined) return err({ reason: 'body_not_utf8', detail: 'the body is not UTF-8' })
-  if (measureJson(text) === undefined) {
-    const detail = `the body is nested deeper than ${MAX_JSON_DEPTH} levels`
-    return err({ reason: 'body_too_deep', detail })
-  }
-  return hasUnstorableText(text) ? err(notStorable('a string of the body')) : ok(text)
+  return text === undefined
+    ? err({ reason: 'body_not_utf8', detail: 'the body is not UTF-8' })
+    : ok(text)
 }
 
 /** `where`: what holds the text, for people. */

@@ -1,5 +1,5 @@
 import { err, ok, type Result } from '../base/result.ts'
-import type { ApiClient, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { ClientUse, StoredClient } from '../store/system/clients.ts'
 import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
 
@@ -13,14 +13,18 @@ export type ClientDirectory = {
   readonly verify: (credentials: {
     readonly id: string
     readonly secret: string
-  }) => Promise<Result<ApiClient, ClientFailure>> | Result<ApiClient, ClientFailure>
+  }) => Promise<Result<StoredClient, ClientFailure>> | Result<StoredClient, ClientFailure>
+  /** A client as it was a few seconds ago at most, disabled or not; proves nothing. */
+  readonly find: (id: string) => Promise<StoredClient | null> | StoredClient | null
+  /** Reads a client anew when it is asked for next: it was changed here. */
+  readonly forget: (id: string) => void
 }
 
 /** How often a client is refused in a minute before it is told to wait. */
 export const CLIENT_REFUSALS_PER_MINUTE = 30
 
-/** A disabled client is turned away after at most this long. */
-const MAX_AGE_MS = 5000
+/** A disabled client, and a token that was revoked, is turned away after at most this long. */
+export const CLIENT_MAX_AGE_MS = 5000
 /** A secret that is not known is looked up again after so long: it may be newer than what is kept. */
 const REREAD_MS = 1000
 const MAX_KEPT = 1000
@@ -42,7 +46,7 @@ export function createClientDirectory(
   const verifySecret = (
     client: StoredClient | null,
     secret: string,
-  ): Result<ApiClient, ClientFailure> => {
+  ): Result<StoredClient, ClientFailure> => {
     const now = clock()
     // Both are compared whichever there are, so that timing does not tell that either.
     const isCurrent = verifyClientSecret(secret, client?.secretHash ?? NOBODY)
@@ -55,25 +59,35 @@ export function createClientDirectory(
     return ok(client)
   }
 
-  const read = async (id: string, secret: string) => {
+  const load = async (id: string) => {
     const client = await store.findClient(id)
     // Only clients that exist are kept, so that guessing ids fills nothing.
     if (client !== null) {
       if (kept.size >= MAX_KEPT) kept.clear()
       kept.set(id, { client, at: clock().getTime() })
     }
-    return verifySecret(client, secret)
+    return client
   }
+  const read = async (id: string, secret: string) => verifySecret(await load(id), secret)
+  const ageOf = (known: { readonly at: number } | undefined) =>
+    known === undefined ? Infinity : Math.abs(clock().getTime() - known.at)
 
   return {
     verify({ id, secret }) {
       const known = kept.get(id)
-      const age = known === undefined ? Infinity : Math.abs(clock().getTime() - known.at)
-      if (known === undefined || age >= MAX_AGE_MS) return read(id, secret)
+      const age = ageOf(known)
+      if (known === undefined || age >= CLIENT_MAX_AGE_MS) return read(id, secret)
       const verified = verifySecret(known.client, secret)
       // It may be the new secret of a client that was rotated since: looked up once more a second.
       const mayBeNew = !verified.ok && verified.failure.reason === 'client_secret_wrong'
       return mayBeNew && age >= REREAD_MS ? read(id, secret) : verified
+    },
+    find(id) {
+      const known = kept.get(id)
+      return known === undefined || ageOf(known) >= CLIENT_MAX_AGE_MS ? load(id) : known.client
+    },
+    forget(id) {
+      kept.delete(id)
     },
   }
 }

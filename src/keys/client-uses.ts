@@ -1,8 +1,8 @@
 import { CLIENT_USE_NOTED_EVERY_MS, type ClientUse } from '../store/system/clients.ts'
 
 /**
- * When clients proved themselves, gathered in memory: a request is not to wait for it. Of each secret once
- * an hour.
+ * When clients proved themselves, gathered in memory: a request is not to wait for it. Of each secret, and
+ * of the keys of each client, once an hour.
  */
 export type ClientUses = {
   readonly note: (use: ClientUse) => void
@@ -21,11 +21,13 @@ export function createClientUses(): ClientUses {
   return {
     note(use) {
       const at = use.at.getTime()
-      const last = lastNoted.get(use.secretHash)
+      // A client with keys has no secret, and one with a secret no keys.
+      const provenBy = use.secretHash ?? use.clientId
+      const last = lastNoted.get(provenBy)
       if (last !== undefined && Math.abs(at - last) < CLIENT_USE_NOTED_EVERY_MS) return
       if (lastNoted.size >= MAX_KEPT) lastNoted.clear()
       if (waiting.length >= MAX_KEPT) return
-      lastNoted.set(use.secretHash, at)
+      lastNoted.set(provenBy, at)
       waiting.push(use)
     },
     take() {

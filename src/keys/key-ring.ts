@@ -129,8 +129,9 @@ export async function openKeyRing(input: KeyRingInput): Promise<KeyRing> {
     return isCrowded ? Promise.reject(new StoreError('too many read the keys at once')) : reread()
   }
   let unknown = { from: begunAt, reads: 0 }
-  const mayReadForUnknown = () => {
-    if (since(readAt) < UNKNOWN_KID_MS) return false
+  const mayReadForUnknown = (hasKeys: boolean) => {
+    // The first key of a use is not announced before it signs, as the later ones are.
+    if (hasKeys && since(readAt) < UNKNOWN_KID_MS) return false
     if (since(unknown.from) >= UNKNOWN_KID_MS) unknown = { from: clock().getTime(), reads: 0 }
     unknown.reads += 1
     return unknown.reads <= UNKNOWN_KID_READS
@@ -139,7 +140,7 @@ export async function openKeyRing(input: KeyRingInput): Promise<KeyRing> {
     const keys = current()
     if (keys instanceof Promise) return keys.then((read) => read.acceptedKey(use, kid, clock()))
     const known = keys.acceptedKey(use, kid, clock())
-    if (known !== undefined || !mayReadForUnknown()) return known
+    if (known !== undefined || !mayReadForUnknown(keys.rows(use).length > 0)) return known
     return reread().then((read) => read.acceptedKey(use, kid, clock()))
   }
   return { latest: () => latest, current, reread, keyOf }

@@ -18,6 +18,7 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   enrolment: 'ES256',
   // CAEP interoperability profile 1.0 §2.6, with 2048 bits or more.
   'security-event': 'RS256',
+  'access-token': 'ES256',
 }
 
 const PARAMETERS = {

@@ -5,10 +5,12 @@ import { keyState, signerAt } from './key-times.ts'
 import type { PrivateKey, SigningAlgorithm } from './signing-key-material.ts'
 
 /**
- * Uses whose first key is made at the first start. Those that came later get theirs when something is to be
- * signed with it, so that processes of the version before, which would not know it, run on meanwhile.
+ * Uses that get their first key when something is to be signed with it, so that processes of the version
+ * before, which would not know it, run on meanwhile.
  */
-export const FIRST_KEY_USES = SIGNING_KEY_USES.filter((use) => use !== 'security-event')
+const LATER_USES: readonly SigningKeyUse[] = ['security-event', 'access-token']
+/** Uses whose first key is made at the first start. */
+export const FIRST_KEY_USES = SIGNING_KEY_USES.filter((use) => !LATER_USES.includes(use))
 
 export type SigningKey = {
   readonly kid: string

@@ -20,8 +20,8 @@ export function describeTransmitter(issuer: string) {
     add_subject_endpoint: `${issuer}${ADD_SUBJECT_PATH}`,
     remove_subject_endpoint: `${issuer}${REMOVE_SUBJECT_PATH}`,
     verification_endpoint: `${issuer}${VERIFY_PATH}`,
-    // HTTP Basic. The interoperability profile asks for OAuth besides (urn:ietf:rfc:6749).
-    authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:7617' }],
+    // OAuth, which the interoperability profile asks for, and HTTP Basic.
+    authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }, { spec_urn: 'urn:ietf:rfc:7617' }],
     default_subjects: 'ALL',
   }
 }

@@ -32,12 +32,13 @@ import type { JobLeases } from './system/job-leases.ts'
 import type { Partitions } from './system/partitions.ts'
 import type { Questions } from './system/questions.ts'
 import type { SealedSecrets } from './system/sealed-secrets.ts'
+import type { SpentProofs } from './system/spent-proofs.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
 
+export { SCOPES, type Scope } from '../oauth/scopes.ts'
 export type { StoreUse } from './drivers/statement-limits.ts'
 export type { ApiClient } from './system/clients.ts'
-export { SCOPES, type Scope } from './system/scopes.ts'
 
 /**
  * Everything that outlives a process. Each method is one statement (`control` is several);
@@ -58,6 +59,7 @@ export type Store = TrustRecordReads &
   StatusLists &
   DeviceChanges &
   Clients &
+  SpentProofs &
   StoredDocuments &
   Previews &
   ControlReads &

@@ -12,6 +12,9 @@ const NEVER_ROTATED = {
   previousSecretHash: null,
   previousSecretUntil: null,
   previousSecretUsedAt: null,
+  keys: null,
+  generation: 1,
+  revokedTokens: {},
 }
 
 function start() {

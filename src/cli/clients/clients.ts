@@ -1,5 +1,6 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
+import type { ClientKeys } from '../../oauth/client-keys.ts'
 import { createClient } from '../../operations/clients/create-client.ts'
 import { disableClient } from '../../operations/clients/disable-client.ts'
 import {
@@ -21,6 +22,7 @@ import {
 } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { UsageError } from '../framework/usage-error.ts'
+import { describeKeys, KEY_OPTIONS, keys, readKeyOptions, showKeys } from './keys.ts'
 import { listClients } from './list.ts'
 
 const CLIENT = required(
@@ -34,10 +36,13 @@ export const command = group({
   verbs: {
     create: verb({
       summary: 'create a client and print its secret, which is not shown again',
-      about: `Clients send id and secret by HTTP Basic.
+      about: `Clients send id and secret by HTTP Basic, or get an access token with them (docs/oauth.md).
+One that is created with keys has no secret: it signs an assertion, and gets an access token.
   access.evaluate  ask for decisions (AuthZEN)
   admin.read       see devices, attestations, policy and reference values
-  admin.write      change them`,
+  admin.write      change them
+  ssf.read         see its streams of security events, and poll them
+  ssf.manage       make and change them`,
       database: 'made',
       options: {
         name: required(text('NAME', 'what people call it')),
@@ -46,11 +51,13 @@ export const command = group({
             option('SCOPE', `what it may do, several by commas: ${SCOPES.join(', ')}`, readScopes),
           ),
         ),
+        ...KEY_OPTIONS,
       },
-      json: 'id and secret, also under their names in OAuth (RFC 7591), name and scopes',
-      run: ({ name, scope, json }) => {
+      json: 'id and secret or keys, also under their names in OAuth (RFC 7591), name and scopes',
+      run: ({ name, scope, json, ...options }) => {
         const scopes = [...new Set(scope.flat())]
-        return (store) => create(store, { name, scopes, json })
+        const given = readKeyOptions(options)
+        return (store) => create(store, { name, scopes, keys: given, json })
       },
     }),
     list: verb({
@@ -70,7 +77,8 @@ export const command = group({
     rotate: verb({
       summary: 'give a client another secret and print it; the old one counts for a while',
       about: `Hand the new secret out within the overlap; 'clients list' shows when the old one was last used.
-If somebody else may have the old secret, say --overlap 0s: then it has ended, and any before it.`,
+If somebody else may have the old secret, say --overlap 0s: then it has ended, any before it, and
+the access tokens of the client. Else a token that was got with it counts to its end.`,
       database: 'existing',
       arguments: { id: CLIENT },
       options: {
@@ -83,6 +91,7 @@ If somebody else may have the old secret, say --overlap 0s: then it has ended, a
       exits: { refused: 'the last rotation is not over' },
       run: (values) => (store) => rotate(store, values),
     }),
+    keys,
     disable: verb({
       summary: 'end what a client may do',
       database: 'existing',
@@ -110,12 +119,22 @@ function readScopes(text: string, label: string): readonly Scope[] {
 
 async function create(
   store: Store,
-  client: { readonly name: string; readonly scopes: readonly Scope[]; readonly json: boolean },
+  client: {
+    readonly name: string
+    readonly scopes: readonly Scope[]
+    readonly keys: ClientKeys | undefined
+    readonly json: boolean
+  },
 ): Promise<number> {
-  const { name, scopes, json } = client
-  const created = { name, scopes, by: COMMAND_LINE, now: new Date() }
+  const { name, scopes, keys: given, json } = client
+  const created = { name, scopes, keys: given, by: COMMAND_LINE, now: new Date() }
   const { clientId, secret } = await createClient({ store, random: createRandomSource() }, created)
-  if (json) {
+  if (given !== undefined) {
+    const shown = `Client  ${clientId}\nKeys    ${describeKeys(given)}\nScopes  ${scopes.join(', ')}\n`
+    if (json) {
+      printJson({ id: clientId, name, scopes, client_id: clientId, ...showKeys(given) })
+    } else printText(shown)
+  } else if (json) {
     const oauth = { client_id: clientId, client_secret: secret }
     printJson({ id: clientId, secret, name, scopes, ...oauth })
   } else {
@@ -153,6 +172,8 @@ function refuseRotation(id: string, { reason }: ClientRotationFailure): number {
       throw new Error(`there is no client ${id}: ${COMMAND} clients list`)
     case 'client_to_rotate_disabled':
       throw new Error(`${id} is disabled: make another one (${COMMAND} clients create)`)
+    case 'client_to_rotate_has_keys':
+      throw new Error(`${id} has keys, and no secret: ${COMMAND} clients keys ${id} --help`)
     case 'client_rotation_under_way':
       process.stderr.write(`Not now: two secrets of ${id} count already (${COMMAND} clients list).
 Wait until the older one has ended, or end both at once: --overlap 0s\n`)

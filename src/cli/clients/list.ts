@@ -3,6 +3,7 @@ import type { ApiClient, Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
+import { describeKeys, showKeys } from './keys.ts'
 
 /** Lists the clients; with `unusedMs` those that are active and of which no use was noted for so long. */
 export async function listClients(
@@ -35,10 +36,14 @@ function describeClients(clients: readonly ApiClient[], now: Date): string {
     client.name,
     client.scopes.join(' '),
     client.disabledAt === null ? 'active' : `disabled ${toMinute(client.disabledAt)}`,
+    client.keys === null ? 'secret' : describeKeys(client.keys),
     toHour(client.secretUsedAt),
     describePrevious(client, now),
   ])
-  return renderTable(['client', 'name', 'scopes', 'state', 'last used', 'old secret'], rows)
+  return renderTable(
+    ['client', 'name', 'scopes', 'state', 'proven by', 'last used', 'old secret'],
+    rows,
+  )
 }
 
 function describePrevious(client: ApiClient, now: Date): string {
@@ -54,6 +59,7 @@ function showClient(client: ApiClient, now: Date) {
     name: client.name,
     scopes: client.scopes,
     created_at: client.createdAt,
+    ...(client.keys !== null && showKeys(client.keys)),
     disabled_at: client.disabledAt,
     secret_changed_at: client.secretChangedAt,
     last_used_at: client.secretUsedAt,

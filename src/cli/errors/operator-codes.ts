@@ -14,9 +14,13 @@ import type { CONFIG_REASONS } from '../../config/config.ts'
 import type { KEY_SET_REASONS } from '../../evidence/jws/key-set.ts'
 import type { REPORT_KEY_REASONS } from '../../evidence/vbs/idks.ts'
 import type { CLIENT_REASONS } from '../../keys/client-directory.ts'
+import type { CLIENT_KEYS_REASONS } from '../../oauth/client-keys.ts'
+import type { ISSUER_RULES_REASONS } from '../../oauth/issuer-rules.ts'
+import type { JWKS_REASONS } from '../../oauth/key-set.ts'
 import type { BACKUP_REASONS } from '../../operations/backup/unpack.ts'
 import type { CLIENT_CHANGE_REASONS } from '../../operations/clients/disable-client.ts'
 import type { CLIENT_ROTATION_REASONS } from '../../operations/clients/rotate-client.ts'
+import type { CLIENT_REKEY_REASONS } from '../../operations/clients/set-client-keys.ts'
 import type { HYPOTHESIS_REASONS } from '../../operations/decide/hypothesis.ts'
 import type { IMPORT_REASONS } from '../../operations/devices/read-import.ts'
 import type { RELABEL_REASONS } from '../../operations/devices/relabel-device.ts'
@@ -48,6 +52,10 @@ type OperatorCode = (
   | typeof BACKUP_REASONS
   | typeof CLIENT_CHANGE_REASONS
   | typeof CLIENT_ROTATION_REASONS
+  | typeof CLIENT_REKEY_REASONS
+  | typeof CLIENT_KEYS_REASONS
+  | typeof JWKS_REASONS
+  | typeof ISSUER_RULES_REASONS
   | typeof HYPOTHESIS_REASONS
   | typeof IMPORT_REASONS
   | typeof RELABEL_REASONS
@@ -79,6 +87,31 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'The client has two secrets already.',
     'End that rotation first.',
   ),
+  client_to_rotate_has_keys: explain(
+    'The client has keys, and no secret.',
+    'Change its keys: npm run -s countersign -- clients keys.',
+  ),
+  client_to_rekey_not_found: explain('There is no such client.', 'Look it up with clients list.'),
+  client_to_rekey_disabled: explain('The client is disabled.', 'Create another one.'),
+  client_to_rekey_has_secret: explain(
+    'The client has a secret, and no keys.',
+    'Create a client with keys (clients create --jwks), and disable this one.',
+  ),
+  client_key_unusable: explain(
+    'A key of the set verifies nothing here.',
+    'Give RSA keys of 2048 bits or more, or keys on P-256, for signatures.',
+  ),
+  client_jwks_url_refused: explain(
+    'The URL is none that a key set is fetched from.',
+    'Give an https URL without credentials and fragment.',
+  ),
+  jwks_malformed: explain('The key set is none.', 'Give a JWK set: {"keys":[…]}.'),
+  jwks_too_many: explain('The key set has too many keys.', 'Leave some out.'),
+  jwks_private_key: explain('A private key is listed.', 'Replace it; list public keys.'),
+  jwks_key_repeated: explain('Two keys have one kid, or none.', 'Name each key once.'),
+  jwks_empty: explain('The key set has no key that serves.', 'Give RSA keys, or keys on P-256.'),
+  issuers_malformed: explain('OAUTH_ISSUERS is no list of issuers.', 'Mend what is named.'),
+  issuers_repeated: explain('Two issuers have one name.', 'Name each once.'),
   second_awaited: explain(
     'A second administrator is needed: nothing has happened yet, but that a rollout which is to end is paused.',
     'Another administrator sends the same request.',

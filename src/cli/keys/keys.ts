@@ -162,6 +162,8 @@ them offline accepts them until the key set is fetched again, ${KEY_SET_LIFETIME
   enrolment: 'Certificates that it signed are refused: those attestation keys enrol again.',
   'security-event':
     'Receivers refuse events that it signed, once they have the key set anew; those that wait are signed by another key.',
+  'access-token':
+    'Access tokens that it signed are refused within seconds: clients ask for others.',
 }
 
 async function retire(

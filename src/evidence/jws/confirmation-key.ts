@@ -48,7 +48,7 @@ export function isSameJwk(a: ProvableJwk, b: ProvableJwk): boolean {
 }
 
 /** RFC 7638 §3.2: the required members in the order of their names, without white space. */
-function thumbprintOf(jwk: ProvableJwk): KeyThumbprint {
+export function thumbprintOf(jwk: ProvableJwk): KeyThumbprint {
   const members =
     jwk.kty === 'RSA'
       ? { e: jwk.e, kty: jwk.kty, n: jwk.n }

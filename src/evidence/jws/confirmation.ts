@@ -3,7 +3,12 @@ import { type Err, err, ok, type Result } from '../../base/result.ts'
 import { MAX_NAME_CHARS, MAX_PROOF_CHARS } from '../limits.ts'
 import { hasPrivateMembers } from '../x509/rsa-public-key.ts'
 import { type CompactJws, decodeCompactJws, isJsonObject, type JsonObject } from './compact-jws.ts'
-import { type ConfirmationKey, isSameJwk, readProvableJwk } from './confirmation-key.ts'
+import {
+  type ConfirmationKey,
+  isSameJwk,
+  type ProvableJwk,
+  readProvableJwk,
+} from './confirmation-key.ts'
 import { normalizeHttpTarget } from './http-target.ts'
 import { importJwsKey, type JwsAlgorithm, verifyJwsSignature } from './jws-signature.ts'
 
@@ -51,6 +56,7 @@ export type ProofExpectation = {
 /** `jti` is for whoever wants each proof used once; our nonce is spent once anyway. */
 export type VerifiedProof = { readonly jti: string; readonly thumbprint: string }
 
+/** By kind of key, what a proof may be signed with. */
 const ALGORITHMS: Readonly<Record<'RSA' | 'EC', readonly JwsAlgorithm[]>> = {
   RSA: ['PS256', 'RS256'],
   EC: ['ES256'],
@@ -65,27 +71,55 @@ export async function verifyConfirmationProof(
   input: ProofExpectation,
 ): Promise<Result<VerifiedProof, ProofFailure>> {
   const { confirmation } = input
+  const isAttested = (jwk: ProvableJwk) => isSameJwk(jwk, confirmation.jwk)
+  const proven = await verifyProof({ ...input, isExpected: isAttested })
+  if (!proven.ok) return proven
+  const { jti, nonce } = proven.value
+  // Last, so that its refusal says all else was right.
+  if (nonce === input.nonce) return ok({ jti, thumbprint: confirmation.thumbprint })
+  return refuse('proof_nonce_mismatch', 'nonce', 'the nonce of the token')
+}
+
+export type ProofOfAKey = Omit<ProofExpectation, 'confirmation' | 'nonce'> & {
+  /** Whether the key in the proof's header is one that may have made it. */
+  readonly isExpected: (jwk: ProvableJwk) => boolean
+}
+
+/**
+ * A proof that the key in its header made for this request, lately. What it says of an access token and of
+ * a nonce is still to be held against them, and nobody has looked whether it came before.
+ */
+export type ProvenKey = {
+  readonly jwk: ProvableJwk
+  readonly jti: string
+  /** Seconds since 1970. */
+  readonly iat: number
+  readonly ath: unknown
+  readonly nonce: unknown
+}
+
+/** Verifies a proof for this request (RFC 9449 §4.3) but for `ath`, `nonce` and single use. */
+export async function verifyProof(input: ProofOfAKey): Promise<Result<ProvenKey, ProofFailure>> {
   if (input.proof.length > MAX_PROOF_CHARS) return err({ reason: 'proof_too_large' })
   const jws = decodeCompactJws(input.proof)
   if (jws === undefined) return err({ reason: 'proof_malformed' })
-  const algorithm = checkHeader(jws.header, confirmation)
-  if (!algorithm.ok) return algorithm
-  if (
-    !(await isSignedBy(confirmation, { compact: input.proof, jws, algorithm: algorithm.value }))
-  ) {
+  const header = checkHeader(jws.header, input.isExpected)
+  if (!header.ok) return header
+  const { jwk, algorithm } = header.value
+  if (!(await isSignedBy(jwk, { compact: input.proof, jws, algorithm }))) {
     return err({ reason: 'proof_signature_invalid' })
   }
-  const { jti } = jws.payload
+  const { jti, ath, nonce } = jws.payload
   if (!isName(jti)) return refuse('proof_claims_malformed', 'jti', CLAIM_FORMS.jti)
-  const mismatch = checkClaims(jws.payload, input)
-  return mismatch ?? ok({ jti, thumbprint: confirmation.thumbprint })
+  const checked = checkClaims(jws.payload, input)
+  return checked.ok ? ok({ jwk, jti, iat: checked.value, ath, nonce }) : checked
 }
 
-/** The algorithm that the proof is to be verified with. */
+/** The key of the proof, and the algorithm that it is to be verified with. */
 function checkHeader(
   header: JsonObject,
-  confirmation: ConfirmationKey,
-): Result<JwsAlgorithm, ProofFailure> {
+  isExpected: ProofOfAKey['isExpected'],
+): Result<{ readonly jwk: ProvableJwk; readonly algorithm: JwsAlgorithm }, ProofFailure> {
   if (header.typ !== 'dpop+jwt') return refuse('proof_type_refused', 'typ', 'dpop+jwt')
   if (Object.hasOwn(header, 'crit')) return refuse('proof_critical_header', 'crit', 'no crit')
   if (isJsonObject(header.jwk) && hasPrivateMembers(header.jwk)) {
@@ -99,12 +133,12 @@ function checkHeader(
   if (algorithm === undefined) {
     return refuse('proof_algorithm_refused', 'alg', ALGORITHMS[jwk.kty].join(' or '))
   }
-  if (isSameJwk(jwk, confirmation.jwk)) return ok(algorithm)
+  if (isExpected(jwk)) return ok({ jwk, algorithm })
   return refuse('proof_key_mismatch', 'jwk', 'the key in cnf of the token')
 }
 
 async function isSignedBy(
-  { jwk }: ConfirmationKey,
+  jwk: ProvableJwk,
   proof: {
     readonly compact: string
     readonly jws: CompactJws
@@ -118,11 +152,11 @@ async function isSignedBy(
   return verifyJwsSignature({ compact, signature: jws.signature, key, algorithm })
 }
 
-/** RFC 9449 §4.3 steps 8 to 11; the nonce last, so that its refusal says all else was right. */
+/** RFC 9449 §4.3 steps 8, 9 and 11. Answers when the proof was made, in seconds since 1970. */
 function checkClaims(
-  { htm, htu, iat, nonce }: JsonObject,
-  expected: ProofExpectation,
-): Err<ProofFailure> | undefined {
+  { htm, htu, iat }: JsonObject,
+  expected: ProofOfAKey,
+): Result<number, ProofFailure> {
   const now = expected.now.getTime() / 1000
   const { maxAgeSeconds, clockSkewSeconds: skew } = expected
   if (typeof htm !== 'string' || typeof htu !== 'string' || !isNumericDate(iat)) {
@@ -134,9 +168,7 @@ function checkClaims(
   if (!isSameTarget(htu, url)) return refuse('proof_url_mismatch', 'htu', url)
   if (!(iat <= now + skew)) return refuse('proof_issued_in_future', 'iat', `at most ${now + skew}`)
   const oldest = now - maxAgeSeconds - skew
-  if (!(iat >= oldest)) return refuse('proof_too_old', 'iat', `at least ${oldest}`)
-  if (nonce === expected.nonce) return undefined
-  return refuse('proof_nonce_mismatch', 'nonce', 'the nonce of the token')
+  return iat >= oldest ? ok(iat) : refuse('proof_too_old', 'iat', `at least ${oldest}`)
 }
 
 const CLAIM_FORMS = {

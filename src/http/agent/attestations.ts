@@ -11,17 +11,13 @@ import {
 import type { Submission } from '../../operations/attest/verify-submission.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerRequestFailure, tellPlace } from '../errors/problem.ts'
+import { type KnownOrigins, urlOf } from '../middleware/request-url.ts'
 import { type RequestFailure, readJson } from '../read-json.ts'
 import { answerResult, wantsResult } from '../relying-party/attestation-result.ts'
 import { createPlaces } from './places.ts'
 
 export type SubmissionServices = ReceivingDependencies & {
-  readonly config: {
-    readonly maxConcurrentSubmissions: number
-    readonly publicUrl: string
-    /** Other URLs under which agents know the service. */
-    readonly agentOrigins: readonly string[]
-  }
+  readonly config: KnownOrigins['config'] & { readonly maxConcurrentSubmissions: number }
   readonly signAttestationResult: (claims: EarClaims) => Promise<string>
 }
 
@@ -52,7 +48,7 @@ export function attestationRoutes(services: SubmissionServices): Hono<HttpEnv> {
 
 async function readSubmission(
   c: HttpContext,
-  { config }: SubmissionServices,
+  services: SubmissionServices,
 ): Promise<Result<Submission, RequestFailure>> {
   const body = await readJson(c, MAX_SUBMISSION_BYTES)
   if (!body.ok) return body
@@ -62,9 +58,7 @@ async function readSubmission(
     const detail = 'token must be a string'
     return err({ reason: 'request_malformed', member: 'token', detail, expected })
   }
-  const { publicUrl, agentOrigins } = config
-  const base = agentOrigins.find((known) => c.req.url.startsWith(known + PATH)) ?? publicUrl
-  return ok({ token, proof: c.req.header('dpop'), url: base + PATH })
+  return ok({ token, proof: c.req.header('dpop'), url: urlOf(c, services) })
 }
 
 async function answerSubmission(

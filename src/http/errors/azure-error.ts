@@ -1,5 +1,5 @@
 import type { HttpContext } from '../environment.ts'
-import type { ClientRefusal } from '../middleware/api-client.ts'
+import type { ClientRefusal } from '../middleware/refuse-client.ts'
 import { statusOf } from './problem.ts'
 import { problem } from './problem-answer.ts'
 import type { SharedCode } from './problem-code.ts'

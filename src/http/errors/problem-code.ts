@@ -10,7 +10,7 @@ import type { StreamFailure } from '../../operations/signals/manage-streams.ts'
 import type { StatusListFailure } from '../../operations/status-list/serve-list.ts'
 import type { PollFailure } from '../../signals/poll-request.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
-import type { ClientRefusal } from '../middleware/api-client.ts'
+import type { ClientRefusal } from '../middleware/refuse-client.ts'
 import type { RequestFailure } from '../read-json.ts'
 
 /** Whatever an operation of administrators can refuse. */

@@ -2,7 +2,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { placeOf } from '../../base/located.ts'
 import type { Failure } from '../../base/result.ts'
 import type { HttpContext } from '../environment.ts'
-import type { ClientRefusal } from '../middleware/api-client.ts'
+import type { ClientRefusal } from '../middleware/refuse-client.ts'
 import type { RequestFailure } from '../read-json.ts'
 import { ADMIN_PROBLEMS } from './admin-problems.ts'
 import { AGENT_PROBLEMS } from './agent-problems.ts'
@@ -68,6 +68,10 @@ export function answerRequestFailure(c: HttpContext, failure: RequestFailure): R
 }
 
 /** How our own API refuses a client: `requireClient` asks for it. */
-export function answerUnauthorized(c: HttpContext, code: ClientRefusal, detail: string): Response {
+export function answerUnauthorized(
+  c: HttpContext,
+  code: ClientRefusal | 'unavailable',
+  detail: string,
+): Response {
   return answerProblem(c, code, detail)
 }

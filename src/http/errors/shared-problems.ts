@@ -38,7 +38,7 @@ export const SHARED_PROBLEMS: Readonly<Record<SharedCode, ProblemAnswer>> = {
   unauthenticated: problem(
     401,
     'Client credentials are missing or wrong.',
-    'Send id and secret of an API client by HTTP Basic.',
+    'Send id and secret of an API client by HTTP Basic, or an access token.',
   ),
   forbidden: problem(
     403,

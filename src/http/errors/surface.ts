@@ -1,13 +1,15 @@
 import type { HttpContext } from '../environment.ts'
 import { answerAuthzenError } from './authzen-error.ts'
 import { answerAzureError } from './azure-error.ts'
+import { answerOAuthError } from './oauth-error.ts'
 import { answerProblem } from './problem.ts'
 
 /** Which standard words the errors of a path. */
-export type Surface = 'authzen' | 'azure' | 'api'
+export type Surface = 'authzen' | 'azure' | 'oauth' | 'api'
 
 export function surfaceOf(c: HttpContext): Surface {
   if (c.req.path.startsWith('/access/')) return 'authzen'
+  if (c.req.path.startsWith('/oauth/')) return 'oauth'
   return c.req.path.startsWith('/attest/') ? 'azure' : 'api'
 }
 
@@ -32,6 +34,8 @@ export function answerUnhandled(
       return answerAuthzenError(c, code, message)
     case 'azure':
       return answerAzureError(c, code, message)
+    case 'oauth':
+      return answerOAuthError(c, code, message)
     case 'api':
       return answerProblem(c, code, detail)
   }

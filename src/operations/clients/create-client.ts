@@ -1,15 +1,16 @@
 import { toBase64Url } from '../../base/encoding.ts'
 import { CLIENT_SECRET_BYTES, hashClientSecret, newClientSecret } from '../../keys/client-secret.ts'
+import type { ClientKeys } from '../../oauth/client-keys.ts'
 import type { Scope, Store } from '../../store/store.ts'
 
 export type CreatedClient = {
   /** `cli_…` */
   readonly clientId: string
-  /** Shown once: only its hash is kept. */
-  readonly secret: string
+  /** Shown once: only its hash is kept. Absent for a client with keys. */
+  readonly secret: string | undefined
 }
 
-/** Makes a program known that may call the API, with a fresh id and a fresh secret. */
+/** Makes a program known that may call the API, with a fresh id, and a fresh secret unless it has keys. */
 export async function createClient(
   dependencies: {
     readonly store: Pick<Store, 'createClient'>
@@ -18,14 +19,20 @@ export async function createClient(
   client: {
     readonly name: string
     readonly scopes: readonly Scope[]
+    readonly keys?: ClientKeys | undefined
     readonly by: string
     readonly now: Date
   },
 ): Promise<CreatedClient> {
   const { store, random } = dependencies
+  const { name, keys, by, now } = client
   const clientId = `cli_${toBase64Url(random(12))}`
+  const shared = { clientId, name, scopes: [...client.scopes], by, now }
+  if (keys !== undefined) {
+    await store.createClient({ ...shared, keys })
+    return { clientId, secret: undefined }
+  }
   const secret = newClientSecret(random(CLIENT_SECRET_BYTES))
-  const secretHash = hashClientSecret(secret)
-  await store.createClient({ ...client, scopes: [...client.scopes], clientId, secretHash })
+  await store.createClient({ ...shared, secretHash: hashClientSecret(secret) })
   return { clientId, secret }
 }

@@ -6,6 +6,8 @@ export const CLIENT_ROTATION_REASONS = [
   'client_to_rotate_not_found',
   'client_to_rotate_disabled',
   'client_rotation_under_way',
+  /** It has keys, and no secret. */
+  'client_to_rotate_has_keys',
 ] as const
 
 export type ClientRotationFailure = { readonly reason: (typeof CLIENT_ROTATION_REASONS)[number] }
@@ -24,11 +26,13 @@ const FAILURES = {
   client_unknown: 'client_to_rotate_not_found',
   client_disabled: 'client_to_rotate_disabled',
   rotation_under_way: 'client_rotation_under_way',
+  client_has_keys: 'client_to_rotate_has_keys',
 } as const
 
 /**
  * Gives a client another secret. The one before counts for `overlapMs` more, at most `MAX_OVERLAP_MS`,
- * so that whoever uses it can be told the new one meanwhile; 0 ends it, and any before it, at once.
+ * so that whoever uses it can be told the new one meanwhile; 0 ends it, any before it, and the access
+ * tokens of the client, at once.
  */
 export async function rotateClient(
   dependencies: {

@@ -25,7 +25,7 @@ export type RetentionDays = {
 
 const DAY_MS = 86_400_000
 /**
- * Kept longer than a nonce or a service context lives, for the clocks of several processes: one whose row
+ * Kept longer than a nonce, a service context or a proof lives, for the clocks of several processes: one whose row
  * is gone must be too old on all of them.
  */
 const SPENT_MARGIN_DAYS = 1 / 24
@@ -86,6 +86,7 @@ function daysToKeep({
     settled_event: SETTLED_EVENT_DAYS,
     spent_nonce: SPENT_MARGIN_DAYS,
     spent_context: SPENT_MARGIN_DAYS,
+    spent_proof: SPENT_MARGIN_DAYS,
   }
 }
 

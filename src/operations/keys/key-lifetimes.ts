@@ -1,5 +1,6 @@
 import { MAX_ATTESTATION_VALIDITY_SECONDS, MAX_CLOCK_SKEW_SECONDS } from '../../config/config.ts'
 import { KEY_MAX_AGE_MS, KEY_SET_LIFETIME_SECONDS } from '../../keys/key-times.ts'
+import { MAX_ACCESS_TOKEN_SECONDS } from '../../oauth/limits.ts'
 import { AUDIT_DAYS } from '../../store/schema/partitioned.ts'
 import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
 import { ENROLMENT_CERTIFICATE_DAYS } from '../../verifier/enrolment/limits.ts'
@@ -24,6 +25,7 @@ export const COUNTS_MS: Readonly<Record<SigningKeyUse, number>> = {
   enrolment: ENROLMENT_CERTIFICATE_DAYS * DAY_MS,
   // Signed anew for each try; a receiver may look at it later.
   'security-event': DAY_MS,
+  'access-token': MAX_ACCESS_TOKEN_SECONDS * 1000,
 }
 
 /** The clock that wrote a time and the one that reads it may both be wrong. */

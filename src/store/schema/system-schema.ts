@@ -11,8 +11,9 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { ClientKeys } from '../../oauth/client-keys.ts'
+import type { Scope } from '../../oauth/scopes.ts'
 import type { Json } from '../json.ts'
-import type { Scope } from '../system/scopes.ts'
 import { asciiText, instant } from './columns.ts'
 
 /** Whom the audit names for what nobody asked for. */
@@ -125,15 +126,18 @@ export type QuestionTopic = {
 }
 
 /**
- * Programs that may call the API. A secret is 256 random bits, so one plain hash keeps it. While one is
- * being replaced there are two. When each was used last is kept to the hour, and decides nothing.
+ * Programs that may call the API, each by a secret or by keys of its own. A secret is 256 random bits, so one
+ * plain hash keeps it. While one is being replaced there are two. When each was used last is kept to the hour, and decides nothing.
  */
 export const client = pgTable(
   'client',
   {
     clientId: asciiText('client_id').primaryKey(),
     name: text('name').notNull(),
-    secretHash: asciiText('secret_hash').notNull(),
+    /** Null for a client that proves itself by keys. */
+    secretHash: asciiText('secret_hash'),
+    /** Null for a client that proves itself by a secret. */
+    keys: jsonb('keys').$type<ClientKeys>(),
     scopes: text('scopes').array().$type<Scope[]>().notNull(),
     createdAt: instant('created_at').notNull(),
     disabledAt: instant('disabled_at'),
@@ -144,13 +148,34 @@ export const client = pgTable(
     previousSecretHash: asciiText('previous_secret_hash'),
     previousSecretUntil: instant('previous_secret_until'),
     previousSecretUsedAt: instant('previous_secret_used_at'),
+    /** Access tokens of another generation do not count. Raised by whatever has to end them all. */
+    generation: integer('generation').notNull().default(1),
+    /** Access tokens that ended before their time, by id, and when they would have: few, and no others. */
+    revokedTokens: jsonb('revoked_tokens')
+      .$type<Readonly<Record<string, string>>>()
+      .notNull()
+      .default(sql`'{}'::jsonb`),
   },
   (table) => [
+    check('client_proven_by_one', sql`num_nulls(${table.secretHash}, ${table.keys}) = 1`),
     check(
       'client_previous_secret_whole',
       sql`num_nulls(${table.previousSecretHash}, ${table.previousSecretUntil}) in (0, 2)`,
     ),
   ],
+)
+
+/**
+ * Proofs and assertions of callers that were used up, as long as one could be handed in again; partitioned by
+ * when that ends, which each of them says itself. `proof_id` is a hash of who made it and of its `jti`.
+ */
+export const spentProof = pgTable(
+  'spent_proof',
+  {
+    proofId: asciiText('proof_id').notNull(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.proofId, table.expiresAt] })],
 )
 
 /** Our own keys; the private halves are sealed with the master secret. */
@@ -183,7 +208,7 @@ export const signingKey = pgTable(
     check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
     check(
       'signing_key_use',
-      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event')`,
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token')`,
     ),
   ],
 )
@@ -202,6 +227,7 @@ export const SIGNING_KEY_USES = [
   'receipt',
   'enrolment',
   'security-event',
+  'access-token',
 ] as const
 
 export type SigningKeyUse = (typeof SIGNING_KEY_USES)[number]

@@ -1,11 +1,12 @@
 import { and, asc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
+import type { ClientKeys } from '../../oauth/client-keys.ts'
+import type { Scope } from '../../oauth/scopes.ts'
 import { storableId } from '../devices/trust-records.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { client } from '../schema/system-schema.ts'
-import type { Scope } from './scopes.ts'
 
 export type Clients = {
   readonly createClient: (input: ClientToCreate) => Promise<void>
@@ -19,6 +20,13 @@ export type Clients = {
    * before it already, and another one is to count too.
    */
   readonly rotateClientSecret: (input: ClientToRotate) => Promise<ClientRotationAnswer>
+  /** Gives a client that has keys others; with `endTokens` its access tokens end. */
+  readonly setClientKeys: (input: ClientKeysToSet) => Promise<ClientKeysAnswer>
+  /**
+   * Ends one access token of a client. Past so many that are remembered of one client all of its tokens end,
+   * so that what is read with each request stays small.
+   */
+  readonly revokeAccessToken: (token: TokenToRevoke) => Promise<TokenRevocationAnswer>
   /** Keeps when a secret was used, unless a use within the hour before is kept. Not audited. */
   readonly noteClientUse: (use: ClientUse) => Promise<void>
 }
@@ -29,7 +37,9 @@ export type ApiClient = {
   readonly scopes: readonly Scope[]
   readonly createdAt: Date
   readonly disabledAt: Date | null
-  /** Null for the secret that it was created with. */
+  /** Null for a client that proves itself by a secret. */
+  readonly keys: ClientKeys | null
+  /** Null for the secret, or the keys, that it was created with. What is said of secrets is said of keys. */
   readonly secretChangedAt: Date | null
   /** To the hour; null where no use was noted. */
   readonly secretUsedAt: Date | null
@@ -40,22 +50,29 @@ export type ApiClient = {
 
 /** With the hashes that its secrets are compared to (`verifyClientSecret`). */
 export type StoredClient = ApiClient & {
-  readonly secretHash: string
+  /** Null for a client that proves itself by keys. */
+  readonly secretHash: string | null
   readonly previousSecretHash: string | null
+  /** Access tokens of another generation do not count. */
+  readonly generation: number
+  /** Ids of access tokens that ended before their time, and when they would have. */
+  readonly revokedTokens: Readonly<Record<string, string>>
 }
 
 /** When somebody proved to be a client, and by which of its secrets. */
 export type ClientUse = {
   readonly clientId: string
-  readonly secretHash: string
+  /** Null where it was by one of its keys. */
+  readonly secretHash: string | null
   readonly at: Date
 }
 
 export type ClientToCreate = {
   readonly clientId: string
   readonly name: string
-  /** From `hashClientSecret`: the secret itself never comes here. */
-  readonly secretHash: string
+  /** One of them. A hash from `hashClientSecret`: the secret itself never comes here. */
+  readonly secretHash?: string
+  readonly keys?: ClientKeys
   readonly scopes: readonly Scope[]
   readonly by: string
   readonly now: Date
@@ -80,7 +97,31 @@ export type ClientRotationAnswer =
   | 'applied'
   | 'client_unknown'
   | 'client_disabled'
+  | 'client_has_keys'
   | 'rotation_under_way'
+
+export type ClientKeysToSet = ClientToDisable & {
+  readonly keys: ClientKeys
+  readonly endTokens: boolean
+}
+
+export type ClientKeysAnswer =
+  | 'applied'
+  | 'client_unknown'
+  | 'client_disabled'
+  | 'client_has_secret'
+
+export type TokenToRevoke = ClientToDisable & {
+  readonly tokenId: string
+  readonly generation: number
+  readonly expiresAt: Date
+}
+
+/** `unchanged`: it does not count already. */
+export type TokenRevocationAnswer = 'applied' | 'unchanged' | 'client_unknown'
+
+/** Revoked tokens that are remembered of one client. */
+export const MOST_REVOKED_TOKENS = 256
 
 /** A use is not noted again before: for people who look which secret is in use, and no hot row. */
 export const CLIENT_USE_NOTED_EVERY_MS = 3_600_000
@@ -93,9 +134,15 @@ const CREATE = [
   'p_at',
   'p_by',
   'p_audit_id',
+  'p_keys',
 ] as const
 const DISABLE = ['p_client_id', 'p_at', 'p_by', 'p_audit_id'] as const
 const ROTATE = ['p_client_id', 'p_secret_hash', 'p_until', 'p_at', 'p_by', 'p_audit_id'] as const
+const SET_KEYS = ['p_client_id', 'p_keys', 'p_end_tokens', 'p_at', 'p_by', 'p_audit_id'] as const
+const REVOKE = [
+  ...(['p_client_id', 'p_token_id', 'p_generation', 'p_expires_at', 'p_most'] as const),
+  ...(['p_at', 'p_by', 'p_audit_id'] as const),
+] as const
 
 export function prepareClients(db: Database): Clients {
   const create = prepareChange<(typeof CREATE)[number], 'applied'>(db, 'create_client', CREATE)
@@ -109,11 +156,23 @@ export function prepareClients(db: Database): Clients {
     'rotate_client_secret',
     ROTATE,
   )
+  const setKeys = prepareChange<(typeof SET_KEYS)[number], ClientKeysAnswer>(
+    db,
+    'set_client_keys',
+    SET_KEYS,
+  )
+  const revoke = prepareChange<(typeof REVOKE)[number], TokenRevocationAnswer>(
+    db,
+    'revoke_access_token',
+    REVOKE,
+  )
   const find = db
     .select({
       ...clientColumns,
       secretHash: client.secretHash,
       previousSecretHash: client.previousSecretHash,
+      generation: client.generation,
+      revokedTokens: client.revokedTokens,
     })
     .from(client)
     .where(eq(client.clientId, sql.placeholder('clientId')))
@@ -124,11 +183,12 @@ export function prepareClients(db: Database): Clients {
       await create({
         p_client_id: input.clientId,
         p_name: encodeText(input.name),
-        p_secret_hash: input.secretHash,
+        p_secret_hash: input.secretHash ?? null,
         p_scopes: encodeJson(input.scopes),
         p_at: input.now.toISOString(),
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
+        p_keys: input.keys === undefined ? null : encodeJson(input.keys),
       })
     },
     async findClient(clientId) {
@@ -157,11 +217,33 @@ export function prepareClients(db: Database): Clients {
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
       }),
+    setClientKeys: (input) =>
+      setKeys({
+        p_client_id: storableId(input.clientId),
+        p_keys: encodeJson(input.keys),
+        p_end_tokens: input.endTokens,
+        p_at: input.now.toISOString(),
+        p_by: encodeText(input.by),
+        p_audit_id: newRecordId(input.now),
+      }),
+    revokeAccessToken: (input) =>
+      revoke({
+        p_client_id: storableId(input.clientId),
+        p_token_id: storableId(input.tokenId),
+        p_generation: input.generation,
+        p_expires_at: input.expiresAt.toISOString(),
+        p_most: MOST_REVOKED_TOKENS,
+        p_at: input.now.toISOString(),
+        p_by: encodeText(input.by),
+        p_audit_id: newRecordId(input.now),
+      }),
     async noteClientUse({ clientId, secretHash, at }) {
       const before = new Date(at.getTime() - CLIENT_USE_NOTED_EVERY_MS)
       const isLongAgo = (column: AnyPgColumn) => or(isNull(column), lt(column, before))
-      const isCurrent = eq(client.secretHash, secretHash)
-      const isPrevious = eq(client.previousSecretHash, secretHash)
+      const isCurrent =
+        secretHash === null ? isNull(client.secretHash) : eq(client.secretHash, secretHash)
+      const isPrevious =
+        secretHash === null ? sql`false` : eq(client.previousSecretHash, secretHash)
       const time = sql`${at.toISOString()}::timestamptz`
       await db
         .update(client)
@@ -189,6 +271,7 @@ const clientColumns = {
   scopes: client.scopes,
   createdAt: client.createdAt,
   disabledAt: client.disabledAt,
+  keys: client.keys,
   secretChangedAt: client.secretChangedAt,
   secretUsedAt: client.secretUsedAt,
   previousSecretUntil: client.previousSecretUntil,

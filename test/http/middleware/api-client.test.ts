@@ -80,7 +80,7 @@ describe('a refused client', () => {
     const answer = await ask({})
     expect(answer.status).toBe(401)
     expect(answer.headers.get('www-authenticate')).toMatch(/^Basic realm=/)
-    for (const header of ['Bearer x', 'Basic !', `Basic ${'A'.repeat(2000)}`]) {
+    for (const header of ['Digest x', 'Basic !', `Basic ${'A'.repeat(2000)}`]) {
       expect((await ask({ authorization: header })).status).toBe(401)
     }
     expect(refusalsInLog()).toHaveLength(before)

@@ -98,7 +98,8 @@ describe('a receiver', () => {
     const { value } = await call('/.well-known/ssf-configuration', { headers: {} })
     expect(value).toMatchObject({
       ...{ spec_version: '1_0', issuer: service.url, delivery_methods_supported: [PUSH, POLL] },
-      ...{ default_subjects: 'ALL', authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:7617' }] },
+      default_subjects: 'ALL',
+      authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }, { spec_urn: 'urn:ietf:rfc:7617' }],
     })
     for (const [name, url] of Object.entries<string>(value)) {
       if (name.endsWith('_endpoint') || name === 'jwks_uri') expect(url).toContain(service.url)
