@@ -24,6 +24,7 @@ import type { CLIENT_REKEY_REASONS } from '../../operations/clients/set-client-k
 import type { HYPOTHESIS_REASONS } from '../../operations/decide/hypothesis.ts'
 import type { IMPORT_REASONS } from '../../operations/devices/read-import.ts'
 import type { RELABEL_REASONS } from '../../operations/devices/relabel-device.ts'
+import type { ENTITY_IMPORT_REASONS } from '../../operations/entities/import-entities.ts'
 import type { RETIRE_REASONS } from '../../operations/keys/retire-key.ts'
 import type { ROTATION_REASONS } from '../../operations/keys/rotate-key.ts'
 import type { POLICY_TESTS_REASONS } from '../../operations/release/policy-tests.ts'
@@ -58,6 +59,7 @@ type OperatorCode = (
   | typeof ISSUER_RULES_REASONS
   | typeof HYPOTHESIS_REASONS
   | typeof IMPORT_REASONS
+  | typeof ENTITY_IMPORT_REASONS
   | typeof RELABEL_REASONS
   | typeof RETIRE_REASONS
   | typeof ROTATION_REASONS
@@ -119,6 +121,10 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   labels_refused: explain('Labels are not as they may be.', 'Write them as the message says.'),
   labels_contended: explain('Somebody else changed the labels.', 'Look at them, and try again.'),
   import_refused: explain('Lines of the list are wrong.', 'Mend the lines that are named.'),
+  entity_import_refused: explain(
+    'Lines of the file are no entities.',
+    'Mend the lines that are named.',
+  ),
   csv_malformed: explain('The file is not CSV.', 'Mend it where the message says (RFC 4180).'),
   claim_unknown: explain('There is no such claim.', 'Use a name of the claims page.'),
   device_token_invalid: explain('The device token is none of ours.', 'Send it as it was given.'),
