@@ -12,6 +12,7 @@ export const PATHS = [
   'preview',
   'beside',
   'status_list',
+  'revocation',
 ] as const
 
 export type Path = (typeof PATHS)[number]

@@ -2,12 +2,16 @@ import { availableParallelism, cpus } from 'node:os'
 import { BESIDE_TARGETS, type BesideFigures } from './beside.ts'
 import type { Path } from './options.ts'
 import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
+import { REVOCATION_TARGETS, type RevocationFigures } from './revocation.ts'
 import type { PathResult } from './rounds.ts'
 import { STATUS_LIST_TARGETS, type StatusListFigures } from './status-list.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside' | 'status_list'>
+type RatioPath = Exclude<
+  Path,
+  'worker' | 'preview' | 'beside' | 'status_list' | 'revocation'
+>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.85,
@@ -26,6 +30,7 @@ export type Results = Partial<Record<RatioPath, PathResult>> & {
   preview?: PreviewFigures
   beside?: BesideFigures
   status_list?: StatusListFigures
+  revocation?: RevocationFigures
 }
 
 /** What each path is, and the least that it has to do. */
@@ -94,7 +99,7 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
-  const { worker, preview, beside, status_list } = results
+  const { worker, preview, beside, status_list, revocation } = results
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
@@ -108,6 +113,9 @@ export function formatReport(results: Results, machine: string): string {
     ...(status_list === undefined
       ? []
       : [formatFigures('status list', status_list, STATUS_LIST_TARGETS)]),
+    ...(revocation === undefined
+      ? []
+      : [formatFigures('revocation', revocation, REVOCATION_TARGETS)]),
   ].join('\n\n')
 }
 
@@ -128,7 +136,7 @@ export function missedTargets(results: Results): readonly Path[] {
   const missed: Path[] = ratiosOf(results)
     .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
     .map(([path]) => path)
-  const { worker, preview, beside, status_list } = results
+  const { worker, preview, beside, status_list, revocation } = results
   const { gzip_bytes, startup_ms } = WORKER_LIMITS
   const { ratio, peak_mb } = PREVIEW_TARGETS
   if (worker && !(worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms)) {
@@ -137,6 +145,7 @@ export function missedTargets(results: Results): readonly Path[] {
   if (preview && !(preview.ratio >= ratio && preview.peak_mb < peak_mb)) missed.push('preview')
   if (beside && !isUnder(beside, BESIDE_TARGETS)) missed.push('beside')
   if (status_list && !fits(status_list)) missed.push('status_list')
+  if (revocation && !isSoonEnough(revocation)) missed.push('revocation')
   return missed
 }
 
@@ -154,11 +163,17 @@ function isUnder(figures: BesideFigures, limits: typeof BESIDE_TARGETS): boolean
   )
 }
 
+function isSoonEnough({ p50_ms, p99_ms, ratio }: RevocationFigures): boolean {
+  const targets = REVOCATION_TARGETS
+  return p50_ms < targets.p50_ms && p99_ms < targets.p99_ms && ratio >= targets.ratio
+}
+
 function ratiosOf({
   worker: _,
   preview: __,
   beside: ___,
   status_list: ____,
+  revocation: _____,
   ...ratios
 }: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]

@@ -10,6 +10,7 @@ import { measurePolicy } from './policy.ts'
 import { measurePreview } from './preview.ts'
 import { measureRelay } from './relay.ts'
 import { describeMachine, formatReport, missedTargets, type Results } from './report.ts'
+import { measureRevocation } from './revocation.ts'
 import type { Round } from './rounds.ts'
 import { measureStatusList } from './status-list.ts'
 import { measureSubmission } from './submission.ts'
@@ -93,6 +94,8 @@ async function measureOnDatabase(
   if (options.only.includes('status_list')) {
     const onProgress = (text: string) => tell(`status_list: ${text}`)
     results.status_list = await measureStatusList(fleet, onProgress)
+  if (options.only.includes('revocation')) {
+    results.revocation = await measureRevocation(database, fleet, tell)
   }
   return results
 }
