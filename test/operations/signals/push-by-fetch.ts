@@ -1,11 +1,15 @@
 import { readPushAnswer } from '../../../src/signals/push-answer.ts'
 
 /** Pushes by fetch alone: who is connected to is another's to guard. */
-export async function pushTo(url: string, token: string) {
+export async function pushTo(
+  url: string,
+  token: string,
+  more: Readonly<Record<string, string>> = {},
+) {
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
+      headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json', ...more },
       body: token,
       redirect: 'manual',
     })

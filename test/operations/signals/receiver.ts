@@ -15,7 +15,10 @@ export type Receiver = {
   answer: ((response: ServerResponse, claims: Json) => void) | undefined
 }
 
-export async function startReceiver(): Promise<Receiver> {
+/** `atEnd` has it closed: at the end of the test, unless told otherwise. */
+export async function startReceiver(
+  atEnd: (close: () => void) => void = onTestFinished,
+): Promise<Receiver> {
   const taken: Json[] = []
   const seen: Receiver['seen'] = []
   const server = createServer((request, response) => {
@@ -32,7 +35,7 @@ export async function startReceiver(): Promise<Receiver> {
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
+  atEnd(() => {
     server.closeAllConnections()
     server.close()
   })
