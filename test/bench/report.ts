@@ -8,10 +8,7 @@ import { STATUS_LIST_TARGETS, type StatusListFigures } from './status-list.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<
-  Path,
-  'worker' | 'preview' | 'beside' | 'status_list' | 'revocation'
->
+type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside' | 'status_list' | 'revocation'>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.85,

@@ -94,6 +94,7 @@ async function measureOnDatabase(
   if (options.only.includes('status_list')) {
     const onProgress = (text: string) => tell(`status_list: ${text}`)
     results.status_list = await measureStatusList(fleet, onProgress)
+  }
   if (options.only.includes('revocation')) {
     results.revocation = await measureRevocation(database, fleet, tell)
   }
