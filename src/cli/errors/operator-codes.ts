@@ -29,12 +29,14 @@ import type { RETIRE_REASONS } from '../../operations/keys/retire-key.ts'
 import type { ROTATION_REASONS } from '../../operations/keys/rotate-key.ts'
 import type { POLICY_TESTS_REASONS } from '../../operations/release/policy-tests.ts'
 import type { SECOND_REASONS } from '../../operations/release/second-administrator.ts'
+import type { STREAM_TEST_REASONS } from '../../operations/signals/test-stream.ts'
 import type { POLICY_REASONS } from '../../policy/document/compile.ts'
 import type { TAR_REASONS } from '../../store/backup/tar.ts'
 import type { INSPECTION_REASONS } from '../inspect/failure.ts'
 import type { COLLECTION_REASONS } from '../receipt/collect-inputs.ts'
 
 type OperatorCode = (
+  | typeof STREAM_TEST_REASONS
   | typeof BREAK_GLASS_KEYS_REASONS
   | typeof DEVICE_TOKEN_REASONS
   | typeof RECOMPUTE_REASONS
@@ -83,6 +85,7 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'Use its secret, or rotate it.',
   ),
   client_not_found: explain('There is no such client.', 'Look it up with clients list.'),
+  stream_to_test_not_found: explain('There is no such stream.', 'Look it up with streams list.'),
   client_to_rotate_not_found: explain('There is no such client.', 'Look it up with clients list.'),
   client_to_rotate_disabled: explain('The client is disabled.', 'Create another one.'),
   client_rotation_under_way: explain(
