@@ -16,23 +16,28 @@ BEGIN
     ORDER BY x.kind COLLATE "C", x.type COLLATE "C", x.id COLLATE "C", x.place
   LOOP
     place := r.place;
-    SELECT * INTO e FROM entity WHERE kind = r.kind AND type = r.type AND id = r.id FOR UPDATE;
-    v_found := FOUND;
-    outcome := CASE
-      WHEN r.properties IS NULL OR r.properties = 'null' THEN
-        CASE WHEN v_found THEN 'removed' ELSE 'absent' END
-      WHEN NOT v_found THEN 'added'
-      WHEN e.properties = r.properties AND e.source = r.source THEN 'unchanged'
-      ELSE 'changed'
-    END;
-    IF outcome = 'removed' THEN
-      DELETE FROM entity WHERE kind = r.kind AND type = r.type AND id = r.id;
-    ELSIF outcome IN ('added', 'changed') THEN
+    LOOP
+      SELECT * INTO e FROM entity WHERE kind = r.kind AND type = r.type AND id = r.id FOR UPDATE;
+      v_found := FOUND;
+      outcome := CASE
+        WHEN r.properties IS NULL OR r.properties = 'null' THEN
+          CASE WHEN v_found THEN 'removed' ELSE 'absent' END
+        WHEN NOT v_found THEN 'added'
+        WHEN e.properties = r.properties AND e.source = r.source THEN 'unchanged'
+        ELSE 'changed'
+      END;
+      EXIT WHEN outcome <> 'added';
       INSERT INTO entity (kind, type, id, properties, source, updated_at)
       VALUES (r.kind, r.type, r.id, r.properties, r.source, p_at)
-      ON CONFLICT (kind, type, id) DO UPDATE
-      SET properties = excluded.properties, source = excluded.source,
-        updated_at = excluded.updated_at;
+      ON CONFLICT (kind, type, id) DO NOTHING;
+      -- Else somebody has added it since it was looked for.
+      EXIT WHEN FOUND;
+    END LOOP;
+    IF outcome = 'removed' THEN
+      DELETE FROM entity WHERE kind = r.kind AND type = r.type AND id = r.id;
+    ELSIF outcome = 'changed' THEN
+      UPDATE entity SET properties = r.properties, source = r.source, updated_at = p_at
+      WHERE kind = r.kind AND type = r.type AND id = r.id;
     END IF;
     IF outcome IN ('added', 'changed', 'removed') THEN
       INSERT INTO audit (device_id, audit_id, at, actor, action, detail)

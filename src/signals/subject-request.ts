@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isDeviceId } from '../access/device-id.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { MAX_STREAM_TEXT_CHARS } from './limits.ts'
 
@@ -52,8 +53,6 @@ export function readSubjectChange(
   return ok({ streamId, subject: found })
 }
 
-const DEVICE_ID = /^dev_[a-z2-7]{1,60}$/
-
 function nameOf(subject: object, issuer: string): NamedSubject | undefined {
   const simple = z.union([email, named]).safeParse(subject)
   const read = simple.success
@@ -75,5 +74,5 @@ function asComplex(
 function deviceOf(subject: z.infer<typeof named>, issuer: string): string | undefined {
   if (subject.format === 'iss_sub' && subject.iss !== issuer) return undefined
   const id = subject.format === 'iss_sub' ? subject.sub : subject.id
-  return DEVICE_ID.test(id) ? id : undefined
+  return isDeviceId(id) ? id : undefined
 }

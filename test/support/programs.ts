@@ -10,6 +10,7 @@ const PROGRAMS = [
   'src/cli.ts',
   'test/faults/serving-process.ts',
   'test/operations/release/driving-process.ts',
+  'test/operations/signals/delivering-process.ts',
   'test/store/devices/recording-process.ts',
 ] as const
 

@@ -24,8 +24,8 @@ type Inspected = Result<Ear, EarTokenFailure | InspectionFailure>
 
 export const inspectEar = verb({
   summary: 'an attestation result (EAR), of this service or of another verifier',
-  about:
-    'A JWT is checked against the key set of its issuer. JSON is read as its claims, which nobody signed: it is never verified.',
+  about: `A JWT is checked against the key set of its issuer. JSON is read as its claims, which nobody
+signed: it is never verified.`,
   arguments: { file: required(text('FILE', 'the result; - is standard input')) },
   options: {
     jwks: text('FILE', 'the key set of the issuer; needed for a JWT'),

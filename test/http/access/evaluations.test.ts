@@ -305,18 +305,23 @@ describe('a caller', () => {
       basic('cli_nobody', 'css_wrong'),
       basic('', ''),
       basic('a\u0000b', 'c'),
-      `Bearer ${good.token}`,
       `Basic ${'A'.repeat(2_000)}`,
       pep.authorization?.replace('Basic', 'Digest'),
     ]
     for (const authorization of wrong) {
       const headers = authorization === undefined ? undefined : { authorization }
       const answer = await ask(EVALUATION, {}, headers ?? {})
-      expect(answer.headers.get('www-authenticate')).toBe(
+      expect(answer.headers.get('www-authenticate')).toContain(
         'Basic realm="countersign", charset="UTF-8"',
       )
       await expectMessage(answer, 401, /client credentials/)
     }
+  })
+
+  test('with a device token in place of an access token is told that it is none', async () => {
+    const answer = await ask(EVALUATION, {}, { authorization: `Bearer ${good.token}` })
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer error="invalid_token"/)
+    await expectMessage(answer, 401, /token/)
   })
 
   test('may write the scheme in any case', async () => {

@@ -168,7 +168,7 @@ describe('a receiver', () => {
     const stream = await create()
     const id = stream.stream_id
     const poll = new URL(stream.delivery.endpoint_url).pathname
-    const [mine, other] = [newDeviceId(), newDeviceId()]
+    const [mine = '', other = ''] = ['m', 'o'].map((letter) => `dev_${letter.repeat(52)}`)
     const body = {
       stream_id: id,
       subject: { format: 'iss_sub', iss: service.url, sub: mine },

@@ -200,6 +200,9 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         previousSecretHash: null,
         previousSecretUntil: null,
         previousSecretUsedAt: null,
+        keys: null,
+        generation: 1,
+        revokedTokens: {},
       })
       const listed = (await store().listClients()).find((entry) => entry.clientId === clientId)
       expect(listed).toMatchObject({ name: 'gateway' })

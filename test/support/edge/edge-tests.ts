@@ -10,4 +10,9 @@ export const EDGE_TESTS = [
 ] as const
 
 /** The vectors that these tests read. */
-export const EDGE_VECTORS = ['authzen/*.json', 'dpop/*.json', 'maa/*/*.{json,jwt}'] as const
+export const EDGE_VECTORS = [
+  'authzen/*.json',
+  'dpop/*.json',
+  'ssf/*.json',
+  'maa/*/*.{json,jwt}',
+] as const
