@@ -22,27 +22,28 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   receivers: ['azure', 'signals'],
   oauth: ['evidence', 'access'],
   keysets: ['evidence', 'azure', 'receivers', 'oauth'],
-  config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth'],
-  store: ['appraisal', 'rollout', 'access', 'signals', 'oauth'],
+  vendors: ['evidence', 'access', 'oauth'],
+  config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth', 'vendors'],
+  store: ['appraisal', 'rollout', 'access', 'signals', 'oauth', 'vendors'],
   keys: ['store'],
   operations: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'oauth', 'keysets', 'config', 'store', 'keys'],
+    ...['replay', 'signals', 'oauth', 'keysets', 'vendors', 'config', 'store', 'keys'],
   ],
   views: ['rollout', 'access', 'store', 'operations'],
   http: [
     ...['evidence', 'verifier', 'azure', 'appraisal', 'policy', 'rollout', 'access', 'store'],
-    ...['signals', 'oauth', 'keys', 'operations', 'views'],
+    ...['signals', 'oauth', 'vendors', 'keys', 'operations', 'views'],
   ],
   compose: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'receivers', 'oauth', 'keysets', 'config', 'store', 'keys'],
-    ...['operations', 'http'],
+    ...['replay', 'signals', 'receivers', 'oauth', 'keysets', 'vendors', 'config', 'store'],
+    ...['keys', 'operations', 'http'],
   ],
   simulator: [],
   cli: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'oauth', 'config', 'store', 'keys', 'operations', 'views'],
+    ...['replay', 'signals', 'oauth', 'vendors', 'config', 'store', 'keys', 'operations', 'views'],
     ...['compose', 'simulator'],
   ],
 }
@@ -57,7 +58,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 /** No I/O in these rooms: times and random bytes are arguments. Hashing is not I/O. */
 const PURE = [
   ...['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay', 'signals'],
-  'oauth',
+  ...['oauth', 'vendors'],
 ]
 const IMPURE = [
   /\bDate\.now\(/,

@@ -1,4 +1,4 @@
-import type { ClauseText, Texts } from '../policy/document/document.ts'
+import type { ClauseText } from '../policy/document/document.ts'
 import { MAX_LANGUAGE_HEADER_CHARS, MAX_LANGUAGES_READ } from './limits.ts'
 
 /** A language range of RFC 4647 §2.1 in lower case, and how much it is wanted: 0 is not at all. */
@@ -31,13 +31,19 @@ export function readLanguages(header: string | undefined): readonly LanguageRang
   return ranges.sort((a, b) => b.weight - a.weight)
 }
 
+/** What there is to say, by the tag of a language (BCP 47): in English always. */
+export type TextsOf<T> = { readonly en: T; readonly [language: string]: T }
+
 /**
  * The text for the first of `languages` that there is one for, by the lookup of RFC 4647 §3.4: a
  * range loses its last subtag until there is a text for what is left, so that `zh-Hant-TW` gets
  * `zh-Hant` before `zh`, and never a text that was refused by a weight of 0. Else English, which is
  * what `*` gets too.
  */
-export function pickText(texts: Texts, languages: readonly LanguageRange[]): ClauseText {
+export function pickText<T = ClauseText>(
+  texts: TextsOf<T>,
+  languages: readonly LanguageRange[],
+): T {
   if (languages.length === 0) return texts.en
   const tags = new Map(Object.keys(texts).map((tag) => [tag.toLowerCase(), tag]))
   const refused = languages.filter(({ weight }) => weight === 0).map(({ range }) => range)

@@ -9,6 +9,7 @@ import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
 import { OAUTH_ANSWERS, PRESENTED_ANSWERS } from '../http/errors/oauth-answers.ts'
 import { RELYING_PARTY_PROBLEMS } from '../http/errors/relying-party-problems.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
+import { SIGN_IN_CODE_ANSWERS, SIGN_IN_ERRORS, SIGN_IN_PROBLEMS } from '../http/errors/sign-in-answers.ts'
 import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
 import { EVALUATION_EXPLANATIONS } from '../policy/language/evaluation-explanations.ts'
 import { LINT_EXPLANATIONS } from '../policy/lint/lint-explanations.ts'
@@ -89,6 +90,18 @@ export function listServedCodes(): readonly CatalogueSection[] {
       seenBy:
         'The relying party, as `code` of the problem document. The operator, in the log (`control_failed`), where a list could not be made.',
       entries: entriesOf(RELYING_PARTY_PROBLEMS),
+    },
+    {
+      title: 'Sign-ins: /sign-in, /v1/sign-ins',
+      seenBy:
+        'The person, in words on the page, with the id of the request. The agent, as `code` of the problem document; `detail` names the exact reason.',
+      entries: entriesOf(SIGN_IN_PROBLEMS),
+    },
+    {
+      title: 'Sign-ins that an identity provider asks for wrongly',
+      seenBy:
+        'The identity provider, at the beginning of `error_description`; `error` is that of the standard.',
+      entries: [...entriesOf(SIGN_IN_ERRORS), ...entriesOf(SIGN_IN_CODE_ANSWERS)],
     },
     {
       title: 'Findings in documents',

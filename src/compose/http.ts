@@ -5,6 +5,7 @@ import { oauthServices } from './authorization-server.ts'
 import { accessServices } from './decide.ts'
 import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
+import { signInServices } from './sign-in.ts'
 import { signalServices } from './signals.ts'
 
 /** Hands each room of HTTP what its routes work with. */
@@ -19,6 +20,7 @@ export function httpServices(services: Services): HttpServices {
     signals: signalServices(forUse('administration')),
     relyingParty: relyingPartyServices(forUse('decisions')),
     oauth: oauthServices(services),
+    signIn: signInServices(services),
     health: forUse('decisions'),
   }
 }

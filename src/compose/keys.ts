@@ -37,6 +37,7 @@ import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { TokenSigningKey } from '../verifier/steps/issue-token.ts'
 import { type AccessTokenServices, accessTokens } from './access-tokens.ts'
+import { type IdTokenServices, idTokens } from './id-tokens.ts'
 import {
   type FirstKeyMaking,
   importPublicKey,
@@ -47,11 +48,14 @@ import {
   signerOf,
 } from './key-use.ts'
 
+/** What callers and identity providers are given tokens with. */
+type TokenKeyServices = AccessTokenServices & IdTokenServices
+
 /**
  * What is made and read with our own keys. All of it follows the key ring: a key that was rotated or
  * retired by another process counts here as it does there.
  */
-export type KeyServices = AccessTokenServices & {
+export type KeyServices = TokenKeyServices & {
   readonly keyRing: KeyRing
   /** Each list: the first seals, all open. */
   readonly sealing: {
@@ -61,6 +65,8 @@ export type KeyServices = AccessTokenServices & {
     readonly ticket: PurposeKeys
     readonly streamHeader: PurposeKeys
     readonly searchPage: PurposeKeys
+    readonly signInTicket: PurposeKeys
+    readonly signInCode: PurposeKeys
     readonly dpopNonce: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
@@ -131,6 +137,8 @@ export async function createKeyServices(input: {
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
       streamHeader: streamHeaderKeys(secrets),
       searchPage: derivePurposeKeys(secrets, 'search page'),
+      signInTicket: derivePurposeKeys(secrets, 'sign-in ticket'),
+      signInCode: derivePurposeKeys(secrets, 'sign-in code'),
       dpopNonce: derivePurposeKeys(secrets, 'nonce for proofs of callers'),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
@@ -145,6 +153,7 @@ export async function createKeyServices(input: {
     signMetadata: metadataSigner(keyRing, input),
     ...securityEvents(keyRing, input),
     ...accessTokens(keyRing, input),
+    ...idTokens(keyRing, input),
     ...enrolment(keyRing, input),
   }
 }

@@ -20,6 +20,7 @@ import { aiaPlaces, ekTrustAnchors, trustAnchors } from './certificate-settings.
 import { type OAuthConfig, oauthSettings, readOAuthConfig } from './oauth-settings.ts'
 import { privateHosts } from './private-hosts.ts'
 import { publishedKeyMistakes } from './published-settings.ts'
+import { readSignInConfig, type SignInConfig, signInSettings } from './sign-in-settings.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -140,6 +141,7 @@ const settings = z.object({
   ...azureSettings,
   ...breakGlassSettings,
   ...oauthSettings,
+  ...signInSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
@@ -231,6 +233,7 @@ export type Config = {
   readonly azureClientCertificatePath: string | undefined
   /** How callers are known by access tokens. */
   readonly oauth: OAuthConfig
+  readonly signIn: SignInConfig
   /** Who may grant access when nothing else answers; absent where nobody may. */
   readonly breakGlass: BreakGlassConfig | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -268,7 +271,7 @@ function contradictions(given: Environment): string[] {
   if (given.PUBLIC_URL === undefined && !isLoopback(host)) {
     found.push(`PUBLIC_URL: is needed when HOST (${host}) is not a loopback address`)
   }
-  for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS', 'OAUTH_ISSUERS']) {
+  for (const name of ['AK_TRUST_ANCHORS', 'EK_TRUST_ANCHORS', 'OAUTH_ISSUERS', 'SIGN_IN_CLIENTS']) {
     if (given[name] !== undefined && given[`${name}_FILE`] !== undefined) {
       found.push(`${name}: give either this or ${name}_FILE`)
     }
@@ -337,6 +340,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     azure: readAzureConfig(s),
     azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,
     oauth: readOAuthConfig(s),
+    signIn: readSignInConfig(s),
     breakGlass: readBreakGlassConfig(s),
     logLevel: s.LOG_LEVEL,
   }

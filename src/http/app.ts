@@ -14,6 +14,7 @@ import { type OAuthServices, oauthRoutes } from './oauth/routes.ts'
 import { answerPublic } from './public-document.ts'
 import { attestationResultRoutes, type ResultServices } from './relying-party/attestation-result.ts'
 import { type StatusListServices, statusListRoutes } from './relying-party/status-list.ts'
+import { type SignInServices, signInRoutes } from './sign-in/routes.ts'
 import { type SignalServices, signalRoutes } from './signals/routes.ts'
 
 export type App = Hono<HttpEnv>
@@ -26,6 +27,7 @@ export type HttpServices = RequestServices & {
   readonly signals: SignalServices
   readonly relyingParty: StatusListServices & ResultServices
   readonly oauth: OAuthServices
+  readonly signIn: SignInServices
   readonly health: HealthServices
   readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
@@ -44,6 +46,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', statusListRoutes(services.relyingParty))
   app.route('/', attestationResultRoutes(services.relyingParty))
   app.route('/', oauthRoutes(services.oauth))
+  app.route('/', signInRoutes(services.signIn))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   app.get('/openapi.json', async (c) => {

@@ -19,6 +19,8 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   // CAEP interoperability profile 1.0 §2.6, with 2048 bits or more.
   'security-event': 'RS256',
   'access-token': 'ES256',
+  // Entra takes no other of an external authentication method.
+  'sign-in': 'RS256',
 }
 
 const PARAMETERS = {
@@ -89,7 +91,9 @@ async function certify(
   use: SigningKeyUse,
   input: Omit<Parameters<typeof createSelfSignedCertificate>[0], 'authority'>,
 ): Promise<Uint8Array | null> {
-  if (use === 'attestation') return createSelfSignedCertificate({ ...input, authority: false })
+  if (use === 'attestation' || use === 'sign-in') {
+    return createSelfSignedCertificate({ ...input, authority: false })
+  }
   if (use !== 'enrolment') return null
   const commonName = `${input.commonName} enrolment`
   return createSelfSignedCertificate({ ...input, commonName, authority: true })

@@ -11,13 +11,15 @@ export async function makeDpopProof(input: {
   /** The request's URL without query and fragment. */
   readonly url: string
   readonly nonce: string
+  /** base64url of the SHA-256 of the access token that the request brings, if it brings one. */
+  readonly ath?: string
   readonly now: Date
   readonly chance?: Chance
 }): Promise<string> {
-  const { key, method, url, nonce, now, chance = CHANCE } = input
+  const { key, method, url, nonce, ath, now, chance = CHANCE } = input
   const jti = Buffer.from(chance.bytes(16)).toString('base64url')
   const iat = Math.floor(now.getTime() / 1000)
-  const claims = { jti, htm: method, htu: url, nonce, iat }
+  const claims = { jti, htm: method, htu: url, nonce, iat, ...(ath !== undefined && { ath }) }
   const header = { typ: 'dpop+jwt', alg: 'PS256', jwk: publicJwk(key) }
   return signPs256({ header, payload: toUtf8(JSON.stringify(claims)), key, chance })
 }

@@ -10,7 +10,14 @@ export const AGENT_REASONS = [
 ] as const
 
 /** Where in an attestation an agent stands. */
-export type AgentStep = 'enrolment' | 'activation' | 'challenge' | 'init' | 'request' | 'submission'
+export type AgentStep =
+  | 'enrolment'
+  | 'activation'
+  | 'challenge'
+  | 'init'
+  | 'request'
+  | 'submission'
+  | 'sign-in'
 
 /** What kept an agent from attesting. `code` is the service's own, such as `nonce_spent`. */
 export type AgentFailure =

@@ -35,6 +35,7 @@ import { prepareJobLeases } from './system/job-leases.ts'
 import { preparePartitions } from './system/partitions.ts'
 import { prepareQuestions } from './system/questions.ts'
 import { prepareSealedSecrets } from './system/sealed-secrets.ts'
+import { prepareSignIns } from './system/sign-ins.ts'
 import { prepareSpentProofs } from './system/spent-proofs.ts'
 import { prepareSigningKeys } from './system/stored-signing-keys.ts'
 import { prepareVerifierObservations } from './system/verifier-observations.ts'
@@ -63,6 +64,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareAuditLog(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareSpentProofs(db)),
+    ...withStoreErrors(prepareSignIns(db)),
     ...withStoreErrors(prepareDocuments(db)),
     ...withStoreErrors(preparePreviews(db)),
     ...withStoreErrors(prepareControlReads(db)),

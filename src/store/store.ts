@@ -32,6 +32,7 @@ import type { JobLeases } from './system/job-leases.ts'
 import type { Partitions } from './system/partitions.ts'
 import type { Questions } from './system/questions.ts'
 import type { SealedSecrets } from './system/sealed-secrets.ts'
+import type { SignIns } from './system/sign-ins.ts'
 import type { SpentProofs } from './system/spent-proofs.ts'
 import type { StoredSigningKeys } from './system/stored-signing-keys.ts'
 import type { VerifierObservations } from './system/verifier-observations.ts'
@@ -60,6 +61,7 @@ export type Store = TrustRecordReads &
   DeviceChanges &
   Clients &
   SpentProofs &
+  SignIns &
   StoredDocuments &
   Previews &
   ControlReads &

@@ -19,6 +19,7 @@ import { signalsContract } from './signals/signals-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
 import { partitionsContract } from './system/partitions-contract.ts'
 import { questionsContract } from './system/questions-contract.ts'
+import { signInsContract } from './system/sign-ins-contract.ts'
 import { signingKeysContract } from './system/signing-keys-contract.ts'
 import { verifierObservationsContract } from './system/verifier-observations-contract.ts'
 
@@ -51,6 +52,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('idle devices', () => idleContract(subject))
   describe('partitions', () => partitionsContract(subject))
   describe('questions', () => questionsContract(subject))
+  describe('sign-ins', () => signInsContract(subject))
   describe('signals', () => signalsContract(subject))
   describe('the entity directory', () => entitiesContract(subject))
 }

@@ -9,6 +9,7 @@ export const WITNESSES = {
   swtpm: 'a TPM: Debian packages swtpm, swtpm-tools, tpm2-tools and libtss2-tcti-swtpm0',
   agent:
     "a vendor's agent: the folder agent beside the vectors; Debian packages swtpm and python3-cryptography",
+  chromium: 'a browser: Debian package chromium',
   compiler: 'a compiler of C++: Debian package g++',
   systemd: 'systemd, which reads the unit: Debian package systemd',
   tar: 'GNU tar and gzip: Debian packages tar and gzip',

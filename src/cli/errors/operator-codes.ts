@@ -32,6 +32,7 @@ import type { SECOND_REASONS } from '../../operations/release/second-administrat
 import type { STREAM_TEST_REASONS } from '../../operations/signals/test-stream.ts'
 import type { POLICY_REASONS } from '../../policy/document/compile.ts'
 import type { TAR_REASONS } from '../../store/backup/tar.ts'
+import type { SIGN_IN_CLIENTS_REASONS } from '../../vendors/oidc/sign-in-clients.ts'
 import type { INSPECTION_REASONS } from '../inspect/failure.ts'
 import type { COLLECTION_REASONS } from '../receipt/collect-inputs.ts'
 
@@ -59,6 +60,7 @@ type OperatorCode = (
   | typeof CLIENT_KEYS_REASONS
   | typeof JWKS_REASONS
   | typeof ISSUER_RULES_REASONS
+  | typeof SIGN_IN_CLIENTS_REASONS
   | typeof HYPOTHESIS_REASONS
   | typeof IMPORT_REASONS
   | typeof ENTITY_IMPORT_REASONS
@@ -116,6 +118,14 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   jwks_key_repeated: explain('Two keys have one kid, or none.', 'Name each key once.'),
   jwks_empty: explain('The key set has no key that serves.', 'Give RSA keys, or keys on P-256.'),
   issuers_malformed: explain('OAUTH_ISSUERS is no list of issuers.', 'Mend what is named.'),
+  sign_in_clients_malformed: explain(
+    'SIGN_IN_CLIENTS is no list of identity providers.',
+    'Mend what is named.',
+  ),
+  sign_in_clients_repeated: explain(
+    'Two identity providers have one client_id.',
+    'Name each once.',
+  ),
   issuers_repeated: explain('Two issuers have one name.', 'Name each once.'),
   second_awaited: explain(
     'A second administrator is needed: nothing has happened yet, but that a rollout which is to end is paused.',

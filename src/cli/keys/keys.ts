@@ -164,6 +164,8 @@ them offline accepts them until the key set is fetched again, ${KEY_SET_LIFETIME
     'Receivers refuse events that it signed, once they have the key set anew; those that wait are signed by another key.',
   'access-token':
     'Access tokens that it signed are refused within seconds: clients ask for others.',
+  'sign-in':
+    'Identity providers refuse sign-ins that it signed, and those that are signed now until they read the keys anew: Entra does so once a day.',
 }
 
 async function retire(

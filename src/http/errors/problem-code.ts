@@ -12,6 +12,7 @@ import type { PollFailure } from '../../signals/poll-request.ts'
 import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { ClientRefusal } from '../middleware/refuse-client.ts'
 import type { RequestFailure } from '../read-json.ts'
+import type { SignInProblemCode } from './sign-in-answers.ts'
 
 /** Whatever an operation of administrators can refuse. */
 export type AdminFailure =
@@ -29,6 +30,7 @@ export type ProblemCode =
   | AdminProblemCode
   | SignalCode
   | RelyingPartyProblemCode
+  | SignInProblemCode
 
 /** Those that agents meet, outside of `/attest/Tpm`. */
 export type AgentProblemCode =

@@ -10,6 +10,7 @@ import type { ProblemAnswer } from './problem-answer.ts'
 import type { ProblemCode, SharedCode } from './problem-code.ts'
 import { RELYING_PARTY_PROBLEMS } from './relying-party-problems.ts'
 import { SHARED_PROBLEMS } from './shared-problems.ts'
+import { SIGN_IN_PROBLEMS } from './sign-in-answers.ts'
 import { SIGNAL_PROBLEMS } from './signal-problems.ts'
 
 /** The one map from reasons to the wire (RFC 9457). */
@@ -19,6 +20,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
   ...ADMIN_PROBLEMS,
   ...SIGNAL_PROBLEMS,
   ...RELYING_PARTY_PROBLEMS,
+  ...SIGN_IN_PROBLEMS,
 }
 
 /** The status of a code, for the surfaces that word it otherwise. */

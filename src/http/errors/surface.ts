@@ -1,16 +1,25 @@
+import { CODE_PATH, DISCOVERY_PATH, PROVIDER_KEYS_PATH, PROVIDER_PATH } from '../../vendors/oidc/discovery.ts'
 import type { HttpContext } from '../environment.ts'
+import { answerFaultPage } from '../sign-in/fault-page.ts'
 import { answerAuthzenError } from './authzen-error.ts'
 import { answerAzureError } from './azure-error.ts'
 import { answerOAuthError } from './oauth-error.ts'
 import { answerProblem } from './problem.ts'
 
 /** Which standard words the errors of a path. */
-export type Surface = 'authzen' | 'azure' | 'oauth' | 'api'
+export type Surface = 'authzen' | 'azure' | 'oauth' | 'page' | 'api'
 
 export function surfaceOf(c: HttpContext): Surface {
   if (c.req.path.startsWith('/access/')) return 'authzen'
-  if (c.req.path.startsWith('/oauth/')) return 'oauth'
+  if (c.req.path.startsWith('/oauth/') || c.req.path === CODE_PATH) return 'oauth'
+  if (isPage(c.req.path)) return 'page'
   return c.req.path.startsWith('/attest/') ? 'azure' : 'api'
+}
+
+/** What a person sees in a browser: sign-ins, but for what programs read of them. */
+function isPage(path: string): boolean {
+  const isRead = path.endsWith('/state') || [DISCOVERY_PATH, PROVIDER_KEYS_PATH].includes(path)
+  return path.startsWith(`${PROVIDER_PATH}/`) && !isRead
 }
 
 /** What can be wrong outside of every handler, and what is said of it where nothing else is. */
@@ -36,6 +45,8 @@ export function answerUnhandled(
       return answerAzureError(c, code, message)
     case 'oauth':
       return answerOAuthError(c, code, message)
+    case 'page':
+      return answerFaultPage(c, code)
     case 'api':
       return answerProblem(c, code, detail)
   }

@@ -108,7 +108,7 @@ async function withClient(
 }
 
 /** RFC 6749 §2.3.1: id and secret are form-encoded before they are put together. */
-function readCredentials(authorization: string | undefined): ClientCredentials['basic'] {
+export function readCredentials(authorization: string | undefined): ClientCredentials['basic'] {
   if (authorization === undefined) return undefined
   const sent = readBasic(authorization)
   const id = sent && decodeFormText(sent.id)
@@ -116,9 +116,10 @@ function readCredentials(authorization: string | undefined): ClientCredentials['
   return id === undefined || secret === undefined ? 'malformed' : { id, secret }
 }
 
-function refuseClient(
+/** Answers a request whose client is not proven; one that is refused too often waits. */
+export function refuseClient(
   c: HttpContext,
-  services: OAuthServices,
+  services: RefusalServices,
   failure: ClientAuthenticationFailure,
 ): Response {
   const { reason, clientId } = failure

@@ -87,6 +87,7 @@ function daysToKeep({
     spent_nonce: SPENT_MARGIN_DAYS,
     spent_context: SPENT_MARGIN_DAYS,
     spent_proof: SPENT_MARGIN_DAYS,
+    sign_in: SPENT_MARGIN_DAYS,
   }
 }
 

@@ -26,6 +26,7 @@ export const COUNTS_MS: Readonly<Record<SigningKeyUse, number>> = {
   // Signed anew for each try; a receiver may look at it later.
   'security-event': DAY_MS,
   'access-token': MAX_ACCESS_TOKEN_SECONDS * 1000,
+  'sign-in': DAY_MS,
 }
 
 /** The clock that wrote a time and the one that reads it may both be wrong. */
@@ -37,6 +38,11 @@ export const CLOCKS_MS = 2 * MAX_CLOCK_SKEW_SECONDS * 1000
  * publishes it; and what clocks may differ by.
  */
 export const ANNOUNCED_MS = 2 * KEY_SET_LIFETIME_SECONDS * 1000 + KEY_MAX_AGE_MS + CLOCKS_MS
+
+/** The same by use: Entra reads the keys of an external authentication method once a day. */
+export function announcedMs(use: SigningKeyUse): number {
+  return use === 'sign-in' ? 2 * DAY_MS + KEY_MAX_AGE_MS + CLOCKS_MS : ANNOUNCED_MS
+}
 
 /**
  * Keys of one purpose that have not ended. What we publish in one set must stay below what readers

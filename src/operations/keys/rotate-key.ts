@@ -4,7 +4,7 @@ import type { PurposeKeys } from '../../keys/sealing.ts'
 import { createSigningKey } from '../../keys/signing-key-material.ts'
 import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
 import type { StoredSigningKey, StoredSigningKeys } from '../../store/system/stored-signing-keys.ts'
-import { ANNOUNCED_MS, CLOCKS_MS, COUNTS_MS, MOST_LIVING_KEYS } from './key-lifetimes.ts'
+import { announcedMs, CLOCKS_MS, COUNTS_MS, MOST_LIVING_KEYS } from './key-lifetimes.ts'
 
 export const ROTATION_REASONS = [
   /** The newest key is announced and does not sign yet. */
@@ -60,7 +60,7 @@ export async function rotateKey(
   if (keys.filter((key) => keyState(key, now) !== 'ended').length >= MOST_LIVING_KEYS) {
     return err({ reason: 'signing_keys_too_many', most: MOST_LIVING_KEYS })
   }
-  const signsFrom = new Date(now.getTime() + ANNOUNCED_MS)
+  const signsFrom = new Date(now.getTime() + announcedMs(use))
   const previousAcceptedUntil = new Date(signsFrom.getTime() + COUNTS_MS[use] + CLOCKS_MS)
   const key = await createSigningKey({ ...dependencies, use, signsFrom, now })
   const generation = 1 + Math.max(0, ...keys.map((one) => one.generation))

@@ -6,6 +6,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/server.test.ts': "is about Node's HTTP server",
   'test/http/oauth/issuers.test.ts': 'its issuer is a server on Node',
   'test/http/oauth/libraries.test.ts': 'its service is a server on Node',
+  'test/http/sign-in/page.test.ts': 'its browser is a program that Node starts',
   'test/http/agent/vendor-agent.test.ts': 'its agent is a program that Node starts',
   'test/http/agent/sketch.test.ts': 'its compiler is a program that Node starts',
   'test/http/openapi/document.test.ts': 'Ajv makes functions of texts, which workerd forbids',
@@ -24,6 +25,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/evidence/fault-offsets.test.ts': 'reads a page of this project',
   'test/evidence/structures-page.test.ts': 'reads a page of this project',
   'test/simulator/load.test.ts': "measures with a histogram that is Node's",
+  'test/simulator/loopback-agent.test.ts': 'its agent is a server on Node',
   'test/simulator/service-client.test.ts': 'its silent service is a server on Node',
   'test/edge/node-only.test.ts': 'reads the folders of this project',
 }
