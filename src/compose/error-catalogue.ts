@@ -9,7 +9,11 @@ import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
 import { OAUTH_ANSWERS, PRESENTED_ANSWERS } from '../http/errors/oauth-answers.ts'
 import { RELYING_PARTY_PROBLEMS } from '../http/errors/relying-party-problems.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
-import { SIGN_IN_CODE_ANSWERS, SIGN_IN_ERRORS, SIGN_IN_PROBLEMS } from '../http/errors/sign-in-answers.ts'
+import {
+  SIGN_IN_CODE_ANSWERS,
+  SIGN_IN_ERRORS,
+  SIGN_IN_PROBLEMS,
+} from '../http/errors/sign-in-answers.ts'
 import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
 import { EVALUATION_EXPLANATIONS } from '../policy/language/evaluation-explanations.ts'
 import { LINT_EXPLANATIONS } from '../policy/lint/lint-explanations.ts'

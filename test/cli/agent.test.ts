@@ -21,7 +21,9 @@ async function begin(url: string) {
 
 test('an agent proves its device by the link of a page, and for pages until it is stopped', async () => {
   const env = { DATA_DIR: folderForTest(), PORT: '0', SIGN_IN_CLIENTS: CLIENTS }
-  const { url } = await serveInTest([], env)
+  const served = await serveInTest([], env)
+  // As PUBLIC_URL has it where it is not set.
+  const url = served.url.replace('127.0.0.1', 'localhost')
   const { id, cookie } = await begin(url)
 
   const link = ['agent', '--url', url, '--link', `countersign:sign-in/${id}`]
@@ -54,7 +56,13 @@ test('an agent proves its device by the link of a page, and for pages until it i
 })
 
 test('a link of anything else is refused before anything is done', async () => {
-  const wrong = await runCli(['agent', '--url', 'http://localhost:1', '--link', 'https://evil.example'])
+  const wrong = await runCli([
+    'agent',
+    '--url',
+    'http://localhost:1',
+    '--link',
+    'https://evil.example',
+  ])
   expect(wrong.code).toBe(2)
   expect(wrong.stderr).toContain('countersign:sign-in/')
 })

@@ -36,7 +36,12 @@ type Asked = {
 }
 
 function ask(asked: Asked) {
-  const { method = 'POST', path = '/sign-in', headers = RIGHT, body = '{"sign_in":"sin_good"}' } = asked
+  const {
+    method = 'POST',
+    path = '/sign-in',
+    headers = RIGHT,
+    body = '{"sign_in":"sin_good"}',
+  } = asked
   return new Promise<{ status: number | undefined; allowed: string | undefined; body: string }>(
     (resolve, reject) => {
       const sent = request(
@@ -78,7 +83,11 @@ describe('an agent on the loopback address', () => {
     ['a sandboxed page', 403, { headers: { ...RIGHT, origin: 'null' } }],
     ['whoever says no origin', 403, { headers: { 'content-type': 'application/json' } }],
     ['a name that leads here', 403, { headers: { ...RIGHT, host: 'evil.example' } }],
-    ['a form, which no page has to ask for', 415, { headers: { ...RIGHT, 'content-type': 'text/plain' } }],
+    [
+      'a form, which no page has to ask for',
+      415,
+      { headers: { ...RIGHT, 'content-type': 'text/plain' } },
+    ],
     ['another path', 404, { path: '/' }],
     ['another method', 405, { method: 'GET' }],
     ['what is no JSON', 400, { body: '{' }],

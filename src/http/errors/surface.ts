@@ -1,4 +1,9 @@
-import { CODE_PATH, DISCOVERY_PATH, PROVIDER_KEYS_PATH, PROVIDER_PATH } from '../../vendors/oidc/discovery.ts'
+import {
+  CODE_PATH,
+  DISCOVERY_PATH,
+  PROVIDER_KEYS_PATH,
+  PROVIDER_PATH,
+} from '../../vendors/oidc/discovery.ts'
 import type { HttpContext } from '../environment.ts'
 import { answerFaultPage } from '../sign-in/fault-page.ts'
 import { answerAuthzenError } from './authzen-error.ts'

@@ -116,7 +116,11 @@ async function end(
   const { signInId, expiresAt, request } = stored
   const isFirst = await store.endSignIn({ signInId, expiresAt, at: clock() })
   if (!isFirst) return err({ reason: 'sign_in_ended' })
-  return ok({ kind: 'answer', answer: bringAnswer(request, answer), isGranted: !('error' in answer) })
+  return ok({
+    kind: 'answer',
+    answer: bringAnswer(request, answer),
+    isGranted: !('error' in answer),
+  })
 }
 
 async function decide(

@@ -99,7 +99,12 @@ export function readSignInPlace(
   if (redirectUri === undefined) return err({ reason: 'sign_in_redirect_uri_refused' })
   const state = form.get('state') ?? null
   const isKept = state !== null && state.length <= MAX_STATE_CHARS
-  return ok({ client, redirectUri, responseMode: modeOf(form, client), state: isKept ? state : null })
+  return ok({
+    client,
+    redirectUri,
+    responseMode: modeOf(form, client),
+    state: isKept ? state : null,
+  })
 }
 
 /** A code may stand in a URL, and does so unless another mode is asked for; an ID token must not. */
@@ -125,7 +130,8 @@ export function readSignInRequest(
   if (form.has('request_uri')) return err({ reason: 'sign_in_request_uri_refused' })
   const responseType = readResponseType(form, place)
   if (!responseType.ok) return responseType
-  if (!wordsOf(form.get('scope')).includes('openid')) return err({ reason: 'sign_in_scope_refused' })
+  if (!wordsOf(form.get('scope')).includes('openid'))
+    return err({ reason: 'sign_in_scope_refused' })
   // A device is proven by a program that the page has to ask.
   if (wordsOf(form.get('prompt')).includes('none')) return err({ reason: 'sign_in_prompt_none' })
   const nonce = form.get('nonce') ?? null

@@ -121,7 +121,10 @@ describe('a code', () => {
   }
 
   async function refused(answer: Response, reason: string) {
-    const { error, error_description: description } = await answer.json() as Record<string, string>
+    const { error, error_description: description } = (await answer.json()) as Record<
+      string,
+      string
+    >
     expect(answer.status).toBe(400)
     expect(description).toMatch(new RegExp(`^${reason}: `))
     noteReason(reason)

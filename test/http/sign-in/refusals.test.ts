@@ -45,7 +45,10 @@ function failing(store: Store): Store {
       const member: unknown = Reflect.get(target, name, receiver)
       if (typeof member !== 'function') return member
       return (...args: unknown[]) => {
-        if (outage.isOn) return Promise.reject(new StoreError('the database cannot be reached'))
+        if (outage.isOn)
+          return Promise.reject(
+            new StoreError(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })),
+          )
         return Reflect.apply(member, target, args)
       }
     },
@@ -151,15 +154,15 @@ describe('an agent', () => {
   })
 
   test.each([
-    ['of another key', async () => ({ key: (await startDevice()).requestKey }), 'proof_key_mismatch'],
+    [
+      'of another key',
+      async () => ({ key: (await startDevice()).requestKey }),
+      'proof_key_mismatch',
+    ],
     ['for another token', () => ({ ath: hashOfToken('x') }), 'dpop_token_mismatch'],
     ['for another service', () => ({ url: 'https://evil.example/v1' }), 'proof_url_mismatch'],
   ])('is refused a proof %s', async (_name, change, detail) => {
-    const problem = await expectProblem(
-      await handIn(await change()),
-      401,
-      'sign_in_proof_refused',
-    )
+    const problem = await expectProblem(await handIn(await change()), 401, 'sign_in_proof_refused')
     expect(problem.detail).toBe(detail)
   })
 

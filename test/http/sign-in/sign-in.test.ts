@@ -153,7 +153,11 @@ describe('a device that is denied', () => {
     const proven = await prove(service, { device, attested, id: begun.id })
     const path = `/v1/devices/${attested.device_id}`
     await readOk(await service.post(`${path}/sign-out`, { reason: 'test' }, { headers: admin }))
-    const page = await at(proven.continue_url.replace('https://pdp.example', ''), begun.cookie, 'de')
+    const page = await at(
+      proven.continue_url.replace('https://pdp.example', ''),
+      begun.cookie,
+      'de',
+    )
     return { begun, proven, page: await page.text() }
   }
 

@@ -31,7 +31,10 @@ export const SIGN_IN_ENV = {
 
 /** A tenant with a key of its own, which publishes it or cannot be reached. */
 export type Tenant = {
-  readonly sign: (claims?: JWTPayload, header?: Readonly<Record<string, unknown>>) => Promise<string>
+  readonly sign: (
+    claims?: JWTPayload,
+    header?: Readonly<Record<string, unknown>>,
+  ) => Promise<string>
   /** What the tenant publishes; `undefined` where it does not answer. */
   jwks: Json | undefined
   /** Where keys were asked for. */

@@ -110,11 +110,14 @@ describe('a request', () => {
     [undefined, 'query'],
     ['query', 'query'],
     ['form_post', 'form_post'],
-  ])('of Okta for a code with response mode %s is answered by %s', (response_mode, responseMode) => {
-    const asked = expectOk(read({ ...OKTA, ...CHALLENGE, response_mode }))
-    expect(asked).toMatchObject({ responseType: 'code', responseMode, nonce: null })
-    expect(asked.codeChallenge).toBe(CHALLENGE.code_challenge)
-  })
+  ])(
+    'of Okta for a code with response mode %s is answered by %s',
+    (response_mode, responseMode) => {
+      const asked = expectOk(read({ ...OKTA, ...CHALLENGE, response_mode }))
+      expect(asked).toMatchObject({ responseType: 'code', responseMode, nonce: null })
+      expect(asked.codeChallenge).toBe(CHALLENGE.code_challenge)
+    },
+  )
 
   test.each([
     { code_challenge: 'x'.repeat(43) },

@@ -29,7 +29,8 @@ const CLIENT: EntraClient = {
   redirectUris: [],
   tenantId: '9122040d-6c67-4c5b-b112-36a304b66dad',
   hintIssuer: EXAMPLE.iss,
-  hintKeys: 'https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/discovery/v2.0/keys',
+  hintKeys:
+    'https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/discovery/v2.0/keys',
 }
 const NOW = new Date((EXAMPLE.iat + 5) * 1000)
 

@@ -47,7 +47,11 @@ describeVectors('an external authentication method of Entra', () => {
     const request = expectOk(readSignInRequest(form, place))
     const person = { subject: 'sub', id: 'oid', tenantId: 'tid', username: null }
     const options = { issuer: 'https://pdp.example/sign-in', now: NOW }
-    const claims: Json = claimsOfIdToken({ client, request: { ...request, person } }, DEVICE, options)
+    const claims: Json = claimsOfIdToken(
+      { client, request: { ...request, person } },
+      DEVICE,
+      options,
+    )
     const answer = recorded.response_form_post.id_token
     expect(membersOf(claims)).toEqual(membersOf(answer))
     expect(claims.acr).toBe(answer.acr)
