@@ -34,9 +34,9 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'let virtual devices attest against a running service',
     load: () => import('./simulate/simulate.ts'),
   },
-  agent: {
+  'sign-in': {
     summary: 'play the agent of a virtual device that proves itself for sign-ins',
-    load: () => import('./agent/agent.ts'),
+    load: () => import('./sign-in/sign-in.ts'),
   },
   inspect: {
     summary: 'explain a message of an agent, token, boot log, TPM quote or report',

@@ -11,9 +11,9 @@ import { listenForStop, untilAborted } from '../framework/signals.ts'
 import { UsageError } from '../framework/usage-error.ts'
 
 export const command = verb({
-  about: `Starts a virtual device with a software TPM, lets it attest, and proves it for sign-ins as an installed
-agent does: it answers pages of that service on the loopback address until Ctrl-C, or with --link what a
-link asks, once. Where there are trust anchors, the keys of this device are refused.`,
+  about: `Starts a virtual device with a software TPM, lets it attest, and proves it for sign-ins as an
+installed agent does: it answers pages of that service on the loopback address until Ctrl-C, or with
+--link what a link asks, once. Where there are trust anchors, the keys of this device are refused.`,
   options: {
     url: required(
       option('URL', 'the PUBLIC_URL of the service, such as http://localhost:8080', readUrl),
@@ -30,13 +30,13 @@ link asks, once. Where there are trust anchors, the keys of this device are refu
     const first = await agent.attest()
     if (!first.ok) return tell('The device could not attest', first.failure)
     let deviceToken = first.value.device_token
-    if (!json) printText(`${first.value.device_id} is ${first.value.verdict}.`)
+    if (!json) printText(`${first.value.device_id} is ${first.value.verdict}.\n`)
     const options = { baseUrl: url, key: device.requestKey, deviceToken: () => deviceToken }
     if (link !== undefined) {
       const proven = await proveSignIn(options, link)
       if (!proven.ok) return tell('The device could not be proven', proven.failure)
       if (json) printJson(proven.value)
-      else printText(`Go on in the browser that began the sign-in:\n${proven.value.continue_url}`)
+      else printText(`Go on in the browser that began the sign-in:\n${proven.value.continue_url}\n`)
       return EXIT.done
     }
     const listening = await startLoopbackAgent({
@@ -49,7 +49,7 @@ link asks, once. Where there are trust anchors, the keys of this device are refu
         return proveSignIn(options, signInId)
       },
     })
-    printText(`Pages of ${url} are answered on http://127.0.0.1:${listening.port} until Ctrl-C.`)
+    printText(`Pages of ${url} are answered on http://127.0.0.1:${listening.port} until Ctrl-C.\n`)
     await untilAborted(listenForStop())
     await listening.close()
     return EXIT.done

@@ -26,7 +26,7 @@ test('an agent proves its device by the link of a page, and for pages until it i
   const url = served.url.replace('127.0.0.1', 'localhost')
   const { id, cookie } = await begin(url)
 
-  const link = ['agent', '--url', url, '--link', `countersign:sign-in/${id}`]
+  const link = ['sign-in', '--url', url, '--link', `countersign:sign-in/${id}`]
   const byLink = await runCli([...link, '--json'])
   expect(byLink, byLink.stderr).toMatchObject({ code: 0 })
   const { continue_url: next } = JSON.parse(byLink.stdout)
@@ -39,7 +39,7 @@ test('an agent proves its device by the link of a page, and for pages until it i
   expect(over.stderr).toContain('sign_in_unknown')
 
   const port = await freePort()
-  const agent = startCli(['agent', '--url', url, '--port', String(port)])
+  const agent = startCli(['sign-in', '--url', url, '--port', String(port)])
   const [first] = await once(agent.stdout ?? agent, 'data')
   expect(String(first)).toContain('is trusted.')
   await once(agent.stdout ?? agent, 'data')
@@ -57,7 +57,7 @@ test('an agent proves its device by the link of a page, and for pages until it i
 
 test('a link of anything else is refused before anything is done', async () => {
   const wrong = await runCli([
-    'agent',
+    'sign-in',
     '--url',
     'http://localhost:1',
     '--link',
