@@ -1,6 +1,6 @@
-import { X509Certificate } from 'node:crypto'
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
+import { createLocalJWKSet, exportJWK, importX509, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { toPem } from '../../support/certificates.ts'
 import { expectOk, noteReason } from '../../support/refusal.ts'
 import { expectProblem, readOk, START, startDevice, testClock } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
@@ -71,8 +71,9 @@ describe('what an identity provider finds out', () => {
     expect(keys).toHaveLength(1)
     for (const key of keys) {
       expect(key).toMatchObject({ kty: 'RSA', alg: 'RS256', use: 'sig', x5c: [expect.any(String)] })
-      const certificate = new X509Certificate(Buffer.from(key.x5c[0], 'base64'))
-      expect(certificate.publicKey.export({ format: 'jwk' })).toMatchObject({ n: key.n, e: key.e })
+      const pem = toPem(new Uint8Array(Buffer.from(key.x5c[0], 'base64')))
+      const certified = await importX509(pem, 'RS256', { extractable: true })
+      expect(await exportJWK(certified)).toMatchObject({ n: key.n, e: key.e })
     }
   })
 })
