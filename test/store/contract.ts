@@ -17,6 +17,7 @@ import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
 import { signalsContract } from './signals/signals-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
+import { oauthContract } from './system/oauth-contract.ts'
 import { partitionsContract } from './system/partitions-contract.ts'
 import { questionsContract } from './system/questions-contract.ts'
 import { signInsContract } from './system/sign-ins-contract.ts'
@@ -44,6 +45,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('rollouts', () => controlContract(subject))
   describe('overrides, holds and jobs', () => exceptionsContract(subject))
   describe('certificates of issuers', () => issuerCertificatesContract(subject))
+  describe('proofs and tokens of callers', () => oauthContract(subject))
   describe('our own keys', () => signingKeysContract(subject))
   describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
