@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   receivers: ['azure', 'signals'],
   oauth: ['evidence', 'access'],
   keysets: ['evidence', 'azure', 'receivers', 'oauth'],
-  vendors: ['evidence', 'access', 'oauth'],
+  vendors: ['evidence', 'access', 'signals', 'oauth'],
   config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth', 'vendors'],
   store: ['appraisal', 'rollout', 'access', 'signals', 'oauth', 'vendors'],
   keys: ['store'],

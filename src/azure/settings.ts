@@ -37,14 +37,17 @@ const CLOUDS = {
   public: {
     authorityHost: 'https://login.microsoftonline.com',
     scope: 'https://attest.azure.net/.default',
+    graphUrl: 'https://graph.microsoft.com',
   },
   'us-government': {
     authorityHost: 'https://login.microsoftonline.us',
     scope: 'https://attest.azure.us/.default',
+    graphUrl: 'https://graph.microsoft.us',
   },
   china: {
     authorityHost: 'https://login.chinacloudapi.cn',
     scope: 'https://attest.azure.cn/.default',
+    graphUrl: 'https://microsoftgraph.chinacloudapi.cn',
   },
 } as const
 
@@ -81,6 +84,8 @@ export type AzureConfig = {
   readonly credential: AzureCredentialSettings
   /** For whom the credential asks tokens. */
   readonly scope: string
+  /** Microsoft Graph of the cloud. */
+  readonly graphUrl: string
   /** For one message to a provider. */
   readonly timeoutMs: number
   readonly maxConcurrentRelays: number
@@ -90,6 +95,7 @@ export function readAzureConfig(settings: Settings): AzureConfig {
   return {
     credential: credentialOf(settings),
     scope: settings.AZURE_ATTESTATION_SCOPE ?? CLOUDS[settings.AZURE_CLOUD].scope,
+    graphUrl: CLOUDS[settings.AZURE_CLOUD].graphUrl,
     timeoutMs: settings.AZURE_TIMEOUT_SECONDS * 1000,
     maxConcurrentRelays: settings.MAX_CONCURRENT_RELAYS,
   }

@@ -24,7 +24,7 @@ const EVIDENCE = [...MESSAGE_REASONS, ...CONTEXT_REASONS, ...AIK_REASONS, ...ENC
 const CREDENTIALS = ['credentials_missing', 'credentials_malformed', 'scope_missing']
 const RELIEFS = ['grace', 'hold', 'outage_grace', 'allowance']
 const STEPS = ['enter', 'complete', 'halt']
-const SURFACES = ['api', 'agent', 'authzen', 'azure', 'oauth', 'page']
+const SURFACES = ['api', 'agent', 'authzen', 'azure', 'oauth', 'okta', 'page']
 
 /**
  * The metrics of a process, begun once for as long as it runs: what happens while its database is away is in

@@ -15,6 +15,7 @@ import {
   SIGN_IN_PROBLEMS,
 } from '../http/errors/sign-in-answers.ts'
 import { SIGNAL_PROBLEMS } from '../http/errors/signal-problems.ts'
+import { VENDOR_PROBLEMS } from '../http/errors/vendor-problems.ts'
 import { EVALUATION_EXPLANATIONS } from '../policy/language/evaluation-explanations.ts'
 import { LINT_EXPLANATIONS } from '../policy/lint/lint-explanations.ts'
 import { BUILT_IN_KINDS } from '../verifier/kinds/built-in.ts'
@@ -106,6 +107,12 @@ export function listServedCodes(): readonly CatalogueSection[] {
       seenBy:
         'The identity provider, at the beginning of `error_description`; `error` is that of the standard.',
       entries: [...entriesOf(SIGN_IN_ERRORS), ...entriesOf(SIGN_IN_CODE_ANSWERS)],
+    },
+    {
+      title: 'Identity providers: /vendors',
+      seenBy:
+        'The provider, as `code` of the problem document. The operator, in the log (`vendor_refused`), by the name of the provider and the `request_id`.',
+      entries: entriesOf(VENDOR_PROBLEMS),
     },
     {
       title: 'Findings in documents',

@@ -7,6 +7,7 @@ import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
 import { signInServices } from './sign-in.ts'
 import { signalServices } from './signals.ts'
+import { vendorServices } from './vendors.ts'
 
 /** Hands each room of HTTP what its routes work with. */
 export function httpServices(services: Services): HttpServices {
@@ -21,6 +22,7 @@ export function httpServices(services: Services): HttpServices {
     relyingParty: relyingPartyServices(forUse('decisions')),
     oauth: oauthServices(services),
     signIn: signInServices(services),
+    vendors: vendorServices(services),
     health: forUse('decisions'),
   }
 }

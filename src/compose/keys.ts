@@ -37,6 +37,7 @@ import { BUILT_IN_POLICY_HASH } from '../verifier/built-in-policy.ts'
 import type { PublishedCertificate } from '../verifier/protocol/metadata.ts'
 import type { TokenSigningKey } from '../verifier/steps/issue-token.ts'
 import { type AccessTokenServices, accessTokens } from './access-tokens.ts'
+import { type EvaluationServices, externalEvaluations } from './external-evaluations.ts'
 import { type IdTokenServices, idTokens } from './id-tokens.ts'
 import {
   type FirstKeyMaking,
@@ -48,8 +49,8 @@ import {
   signerOf,
 } from './key-use.ts'
 
-/** What callers and identity providers are given tokens with. */
-type TokenKeyServices = AccessTokenServices & IdTokenServices
+/** What callers and identity providers are given tokens and answers with. */
+type TokenKeyServices = AccessTokenServices & IdTokenServices & EvaluationServices
 
 /**
  * What is made and read with our own keys. All of it follows the key ring: a key that was rotated or
@@ -154,6 +155,7 @@ export async function createKeyServices(input: {
     ...securityEvents(keyRing, input),
     ...accessTokens(keyRing, input),
     ...idTokens(keyRing, input),
+    ...externalEvaluations(keyRing, input),
     ...enrolment(keyRing, input),
   }
 }

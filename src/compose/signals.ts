@@ -1,8 +1,15 @@
+import { createAzureCredential } from '../azure/credential.ts'
 import type { SignalServices } from '../http/signals/routes.ts'
 import { openHeader, sealHeader } from '../keys/stream-header.ts'
 import type { Bell } from '../operations/signals/bell.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
 import { newStreamId } from '../operations/signals/stream-id.ts'
+import type { AskJsonDependencies } from '../operations/vendors/ask-json.ts'
+import { createGoogleCredential } from '../operations/vendors/google-credential.ts'
+import {
+  createDeviceStateWriter,
+  type WriteDeviceState,
+} from '../operations/vendors/write-device-state.ts'
 import { PUSH } from '../signals/stream.ts'
 import { pollUrlOf } from '../signals/transmitter.ts'
 import type { Services } from './services.ts'
@@ -33,6 +40,7 @@ export function deliverServices(services: Services): DeliverRoundDependencies {
   const { config, store, rules, clock, random, log, processId, sealing, signEvent, push } = services
   return {
     ...{ store, rules, clock, log, processId, signEvent, issuer: config.publicUrl },
+    writeState: writeStateOf(services),
     chance: () => (random(1)[0] ?? 0) / 256,
     async push({ delivery, streamId }, token) {
       if (delivery.method !== PUSH) throw new TypeError('this stream is polled')
@@ -43,6 +51,26 @@ export function deliverServices(services: Services): DeliverRoundDependencies {
       return push({ url, authorization }, token)
     },
   }
+}
+
+/** One for each configuration, so that its token is kept from round to round. */
+const writers = new WeakMap<Services['config'], WriteDeviceState>()
+
+function writeStateOf({ config, clock }: Services): WriteDeviceState {
+  const known = writers.get(config)
+  if (known !== undefined) return known
+  const { credential, graphUrl, timeoutMs } = config.azure
+  const asking: AskJsonDependencies = {
+    ...{ timeoutMs, clock, fetch: (...request) => fetch(...request) },
+  }
+  const { google } = config.vendors
+  const made = createDeviceStateWriter({
+    ...asking,
+    entra: { graphUrl, credential: createAzureCredential(credential, { clock }) },
+    google: google && { credential: createGoogleCredential(asking, google) },
+  })
+  writers.set(config, made)
+  return made
 }
 
 /** Until the bell rings, or for a while where nobody rings it. */

@@ -21,6 +21,12 @@ import { type OAuthConfig, oauthSettings, readOAuthConfig } from './oauth-settin
 import { privateHosts } from './private-hosts.ts'
 import { publishedKeyMistakes } from './published-settings.ts'
 import { readSignInConfig, type SignInConfig, signInSettings } from './sign-in-settings.ts'
+import {
+  readVendorConfig,
+  type VendorConfig,
+  vendorContradictions,
+  vendorSettings,
+} from './vendor-settings.ts'
 
 /** Every setting has one name, the same in the environment and as a Worker binding. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -140,6 +146,7 @@ const settings = z.object({
   VERIFIERS: verifiers,
   ...azureSettings,
   ...breakGlassSettings,
+  ...vendorSettings,
   ...oauthSettings,
   ...signInSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -236,6 +243,8 @@ export type Config = {
   readonly signIn: SignInConfig
   /** Who may grant access when nothing else answers; absent where nobody may. */
   readonly breakGlass: BreakGlassConfig | undefined
+  /** Which identity providers may ask at endpoints of their own. */
+  readonly vendors: VendorConfig
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -279,7 +288,12 @@ function contradictions(given: Environment): string[] {
   if (given.SECRET_KEY !== undefined && given.SECRET_KEY === given.SECRET_KEY_PREVIOUS) {
     found.push('SECRET_KEY_PREVIOUS: is SECRET_KEY itself; give the one before it, or leave it out')
   }
-  return [...found, ...missingCredentials(given), ...breakGlassContradictions(given)]
+  return [
+    ...found,
+    ...missingCredentials(given),
+    ...breakGlassContradictions(given),
+    ...vendorContradictions(given),
+  ]
 }
 
 function toConfig(s: z.infer<typeof settings>): Config {
@@ -342,6 +356,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     oauth: readOAuthConfig(s),
     signIn: readSignInConfig(s),
     breakGlass: readBreakGlassConfig(s),
+    vendors: readVendorConfig(s),
     logLevel: s.LOG_LEVEL,
   }
 }

@@ -16,6 +16,7 @@ import { attestationResultRoutes, type ResultServices } from './relying-party/at
 import { type StatusListServices, statusListRoutes } from './relying-party/status-list.ts'
 import { type SignInServices, signInRoutes } from './sign-in/routes.ts'
 import { type SignalServices, signalRoutes } from './signals/routes.ts'
+import { type VendorServices, vendorRoutes } from './vendors/routes.ts'
 
 export type App = Hono<HttpEnv>
 
@@ -28,6 +29,7 @@ export type HttpServices = RequestServices & {
   readonly relyingParty: StatusListServices & ResultServices
   readonly oauth: OAuthServices
   readonly signIn: SignInServices
+  readonly vendors: VendorServices
   readonly health: HealthServices
   readonly clock: () => Date
   /** What others verify device tokens and receipts with: `/.well-known/jwks.json`. */
@@ -47,6 +49,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', attestationResultRoutes(services.relyingParty))
   app.route('/', oauthRoutes(services.oauth))
   app.route('/', signInRoutes(services.signIn))
+  app.route('/', vendorRoutes(services.vendors))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
   app.get('/openapi.json', async (c) => {

@@ -21,6 +21,8 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   'access-token': 'ES256',
   // Entra takes no other of an external authentication method.
   'sign-in': 'RS256',
+  // Cloudflare Access knows no other.
+  'external-evaluation': 'RS256',
 }
 
 const PARAMETERS = {

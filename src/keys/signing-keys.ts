@@ -8,7 +8,12 @@ import type { PrivateKey, SigningAlgorithm } from './signing-key-material.ts'
  * Uses that get their first key when something is to be signed with it, so that processes of the version
  * before, which would not know it, run on meanwhile.
  */
-const LATER_USES: readonly SigningKeyUse[] = ['security-event', 'access-token', 'sign-in']
+const LATER_USES: readonly SigningKeyUse[] = [
+  'security-event',
+  'access-token',
+  'sign-in',
+  'external-evaluation',
+]
 /** Uses whose first key is made at the first start. */
 export const FIRST_KEY_USES = SIGNING_KEY_USES.filter((use) => !LATER_USES.includes(use))
 

@@ -25,8 +25,9 @@ export type JwtExpectation = {
   readonly algorithms: readonly string[]
   /** Media types of the header, without `application/`; `undefined` where its maker sets none. */
   readonly types: readonly string[] | undefined
-  readonly issuer: string
-  readonly audience: string
+  /** Any of several; `undefined` where its maker names none. */
+  readonly issuer: string | readonly string[] | undefined
+  readonly audience: string | readonly string[] | undefined
   readonly requiredClaims: readonly string[]
   readonly now: Date
   readonly clockSkewSeconds: number
@@ -51,12 +52,12 @@ export async function importKey(jwk: ProvableJwk, algorithm: string): Promise<Cr
 
 /** Verifies a JWT that `peekJwt` could read, by RFC 7519 §7.2 and RFC 8725. */
 export async function verifyJwt(token: string, expected: JwtExpectation): Promise<VerifiedJwt> {
-  const { key, types, now, clockSkewSeconds: skew } = expected
+  const { key, types, issuer, audience, now, clockSkewSeconds: skew } = expected
   try {
     const { payload, protectedHeader } = await jwtVerify(token, key, {
       algorithms: [...expected.algorithms],
-      issuer: expected.issuer,
-      audience: expected.audience,
+      ...(issuer !== undefined && { issuer: [issuer].flat() }),
+      ...(audience !== undefined && { audience: [audience].flat() }),
       requiredClaims: ['exp', ...expected.requiredClaims],
       currentDate: now,
       clockTolerance: skew,

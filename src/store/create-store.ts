@@ -5,6 +5,7 @@ import { prepareDeviceChanges } from './devices/device-changes.ts'
 import { prepareDeviceHistory } from './devices/device-history.ts'
 import { prepareDeviceReads } from './devices/device-reads.ts'
 import { prepareFleetReads } from './devices/fleet-reads.ts'
+import { prepareFoundRecordReads } from './devices/found-records.ts'
 import { prepareIdleDevices } from './devices/idle-devices.ts'
 import { prepareLinks } from './devices/links.ts'
 import { prepareRecordedSubmissions } from './devices/recorded-submissions.ts'
@@ -50,8 +51,10 @@ export function createStore(input: {
 }): Store {
   const { db, place, close } = input
   const ping = db.select({ one: sql<number>`1` }).from(sql`(values (1)) as one`).prepare('ping')
+  const records = prepareTrustRecordReads(db)
   const store: Store = {
-    ...withStoreErrors(prepareTrustRecordReads(db)),
+    ...withStoreErrors(records),
+    ...withStoreErrors(prepareFoundRecordReads(db, records)),
     ...withStoreErrors(prepareRecording(db)),
     ...withStoreErrors(prepareRecordedSubmissions(db)),
     ...withStoreErrors(prepareSpentContexts(db)),

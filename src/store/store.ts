@@ -5,6 +5,7 @@ import type { DeviceChanges } from './devices/device-changes.ts'
 import type { DeviceHistory } from './devices/device-history.ts'
 import type { DeviceReads } from './devices/device-reads.ts'
 import type { FleetReads } from './devices/fleet-reads.ts'
+import type { FoundRecordReads } from './devices/found-records.ts'
 import type { IdleDevices } from './devices/idle-devices.ts'
 import type { Links } from './devices/links.ts'
 import type { RecordedSubmissions } from './devices/recorded-submissions.ts'
@@ -50,6 +51,7 @@ export type { ApiClient } from './system/clients.ts'
  * about is an answer, never an error.
  */
 export type Store = TrustRecordReads &
+  FoundRecordReads &
   Recording &
   RecordedSubmissions &
   SpentContexts &

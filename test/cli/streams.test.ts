@@ -116,7 +116,34 @@ describe('an Okta organisation', () => {
   })
 })
 
+describe('a stream of states', () => {
+  test.each([
+    ['entra', 'extensionAttribute7', 'state/entra/extensionAttribute7'],
+    ['google', '01abc23d-countersign', 'state/google/01abc23d-countersign'],
+  ])('is made for a place at %s once, and filled', async (vendor, place, target) => {
+    const { stream_id: id } = await json(vendor, place)
+    expect(await json('show', id)).toMatchObject({
+      ...{ delivery: { method: 'state', target }, status: 'enabled', waiting: 0 },
+    })
+    expect((await streams('list')).stdout).toContain(target)
+    expect((await streams(vendor, place)).code).toBe(3)
+    const { devices } = await json('fill', id)
+    expect(devices).toBeGreaterThan(0)
+    expect(await json('show', id)).toMatchObject({ waiting: devices })
+    expect((await streams('test', id)).code).toBe(0)
+  })
+
+  test('alone is filled: events have happened, or they have not', async () => {
+    const id = await make('str_events')
+    await expect(streams('fill', id)).rejects.toThrow('cannot be filled')
+    await expect(streams('fill', 'str_none')).rejects.toThrow('there is no stream')
+  })
+})
+
 test.each([
+  [['entra', 'extensionAttribute16']],
+  [['google', 'C01abc23d-countersign']],
+  [['google', '01abc23d']],
   [['okta', 'http://example.okta.com']],
   [['okta', 'https://example.okta.com/app']],
   [['replay', 'str_a']],

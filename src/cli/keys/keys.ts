@@ -166,6 +166,8 @@ them offline accepts them until the key set is fetched again, ${KEY_SET_LIFETIME
     'Access tokens that it signed are refused within seconds: clients ask for others.',
   'sign-in':
     'Identity providers refuse sign-ins that it signed, and those that are signed now until they read the keys anew: Entra does so once a day.',
+  'external-evaluation':
+    'Cloudflare Access refuses answers that it signed, once it has the key set anew.',
 }
 
 async function retire(

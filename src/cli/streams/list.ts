@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import { nameOfTarget, STATE } from '../../signals/state-target.ts'
 import { PUSH } from '../../signals/stream.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
@@ -51,10 +52,11 @@ function show({ stream, waiting, refused }: Listed) {
     stream_id: stream.streamId,
     client_id: stream.clientId,
     audience: stream.audience,
-    delivery:
-      delivery.method === PUSH
-        ? { method: PUSH, endpoint_url: delivery.url }
-        : { method: delivery.method },
+    delivery: {
+      method: delivery.method,
+      ...(delivery.method === PUSH && { endpoint_url: delivery.url }),
+      ...(delivery.method === STATE && { target: nameOfTarget(delivery.target) }),
+    },
     events_delivered: stream.eventsDelivered,
     subject_form: stream.subjectForm,
     description: stream.description,
@@ -72,7 +74,7 @@ function show({ stream, waiting, refused }: Listed) {
 function describe(streams: readonly Listed[]): string {
   const rows = streams.map(({ stream, waiting, refused }) => [
     stream.streamId,
-    stream.delivery.method === PUSH ? stream.delivery.url : 'polled',
+    placeOf(stream),
     stream.failing === null ? stream.status : `failing: ${stream.failing.failure}`,
     countOf(waiting),
     countOf(refused),
@@ -83,11 +85,11 @@ function describe(streams: readonly Listed[]): string {
 
 function describeOne(listed: Listed): string {
   const { stream, waiting, refused } = listed
-  const { failing, reason, delivery } = stream
+  const { failing, reason } = stream
   const lines: readonly (readonly [string, string])[] = [
     ['Stream', stream.streamId],
     ['Client', stream.clientId],
-    ['To', delivery.method === PUSH ? delivery.url : 'polled'],
+    ['To', placeOf(stream)],
     ['Audience', stream.audience],
     ['Events', stream.eventsDelivered.join(', ')],
     ['Subjects', stream.subjectForm],
@@ -101,6 +103,11 @@ function describeOne(listed: Listed): string {
     ['Refused', countOf(refused)],
   ]
   return lines.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n')
+}
+
+function placeOf({ delivery }: StoredStream): string {
+  if (delivery.method === STATE) return nameOfTarget(delivery.target)
+  return delivery.method === PUSH ? delivery.url : 'polled'
 }
 
 /** What is counted is counted so far and no further. */

@@ -1,4 +1,9 @@
 import { COMMAND } from '../../base/command.ts'
+import {
+  EXTENSION_ATTRIBUTES,
+  type ExtensionAttribute,
+  isGoogleClient,
+} from '../../signals/state-target.ts'
 import { STREAM_STATUSES } from '../../signals/stream.ts'
 import { group, verb } from '../framework/command.ts'
 import { confirmer } from '../framework/confirm.ts'
@@ -7,7 +12,11 @@ import { UsageError } from '../framework/usage-error.ts'
 import { listRefused, replay } from './dead-letters.ts'
 import { listStreams, showStream } from './list.ts'
 import { addOkta } from './okta.ts'
+import { addTarget, fill } from './states.ts'
 import { remove, setStatus, test } from './steer.ts'
+
+const ENTRA_GUIDE = 'docs/guides/entra-device-filter.md'
+const GOOGLE_GUIDE = 'docs/guides/google-context-aware.md'
 
 const STREAM = required(
   text('STREAM_ID', 'the stream: str_…'),
@@ -45,6 +54,51 @@ Needs the SECRET_KEY of the service.`,
       json: 'the id of the stream',
       exits: { refused: 'the organisation has a stream already' },
       run: (values) => (store, config) => addOkta(store, config, values),
+    }),
+    entra: verb({
+      summary: 'write the state of devices into an attribute in Entra',
+      about: `For the device filter of Conditional Access: compliant, or not-compliant. The service has to be let
+in by AZURE_CREDENTIAL, with Device.ReadWrite.All of Microsoft Graph: ${ENTRA_GUIDE}.`,
+      database: 'existing',
+      arguments: {
+        attribute: required(
+          option('ATTRIBUTE', 'extensionAttribute1 to extensionAttribute15', readAttribute),
+          'extensionAttribute1',
+        ),
+      },
+      json: 'the id of the stream',
+      exits: { refused: 'the attribute has a stream already' },
+      run({ attribute, json }) {
+        const target = { kind: 'entra', attribute } as const
+        return (store) => addTarget(store, { target, guide: ENTRA_GUIDE, json })
+      },
+    }),
+    google: verb({
+      summary: 'write the state of devices into client states at Google',
+      about: `For context-aware access. CLIENT is the id of your customer without its C, a hyphen and a name of
+your choice. The service needs GOOGLE_SERVICE_ACCOUNT: ${GOOGLE_GUIDE}.`,
+      database: 'existing',
+      arguments: {
+        client: required(
+          option('CLIENT', 'customer and name: 01abc23d-countersign', readGoogleClient),
+          '01abc23d-countersign',
+        ),
+      },
+      json: 'the id of the stream',
+      exits: { refused: 'the client has a stream already' },
+      run({ client, json }) {
+        const target = { kind: 'google', client } as const
+        return (store) => addTarget(store, { target, guide: GOOGLE_GUIDE, json })
+      },
+    }),
+    fill: verb({
+      summary: 'write the state of all devices that there are, once',
+      about:
+        'For streams of states alone, after they were made. It waits where the stream is slower.',
+      database: 'existing',
+      arguments: { id: STREAM },
+      json: 'the id of the stream, and how many devices were gone through',
+      run: (values) => (store) => fill(store, values),
     }),
     test: verb({
       summary: 'send one event of each type, marked as a test',
@@ -121,6 +175,19 @@ function readOrigin(text: string, label: string): string {
     throw new UsageError(`${label} must be like https://example.okta.com`)
   }
   return url.origin
+}
+
+function readGoogleClient(text: string, label: string): string {
+  if (isGoogleClient(text)) return text
+  throw new UsageError(`${label} must be like 01abc23d-countersign, of small letters and digits`)
+}
+
+function readAttribute(text: string, label: string): ExtensionAttribute {
+  const attribute = EXTENSION_ATTRIBUTES.find((one) => one === text)
+  if (attribute === undefined) {
+    throw new UsageError(`${label} must be one of ${EXTENSION_ATTRIBUTES.join(', ')}`)
+  }
+  return attribute
 }
 
 function readPosition(text: string, label: string): number {

@@ -13,6 +13,7 @@ import type { TicketFailure } from '../../verifier/enrolment/ticket.ts'
 import type { ClientRefusal } from '../middleware/refuse-client.ts'
 import type { RequestFailure } from '../read-json.ts'
 import type { SignInProblemCode } from './sign-in-answers.ts'
+import type { VendorProblemCode } from './vendor-problems.ts'
 
 /** Whatever an operation of administrators can refuse. */
 export type AdminFailure =
@@ -31,6 +32,7 @@ export type ProblemCode =
   | SignalCode
   | RelyingPartyProblemCode
   | SignInProblemCode
+  | VendorProblemCode
 
 /** Those that agents meet, outside of `/attest/Tpm`. */
 export type AgentProblemCode =

@@ -12,6 +12,7 @@ import { RELYING_PARTY_PROBLEMS } from './relying-party-problems.ts'
 import { SHARED_PROBLEMS } from './shared-problems.ts'
 import { SIGN_IN_PROBLEMS } from './sign-in-answers.ts'
 import { SIGNAL_PROBLEMS } from './signal-problems.ts'
+import { isVendorCode, VENDOR_PROBLEMS } from './vendor-problems.ts'
 
 /** The one map from reasons to the wire (RFC 9457). */
 const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
@@ -21,6 +22,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
   ...SIGNAL_PROBLEMS,
   ...RELYING_PARTY_PROBLEMS,
   ...SIGN_IN_PROBLEMS,
+  ...VENDOR_PROBLEMS,
 }
 
 /** The status of a code, for the surfaces that word it otherwise. */
@@ -51,8 +53,12 @@ export function answerProblem(
   return c.body(JSON.stringify(problem), status, { 'content-type': 'application/problem+json' })
 }
 
-/** RFC 9449 §7.1: an agent proves itself by a token and by a proof of its key. */
+/**
+ * RFC 9449 §7.1: an agent proves itself by a token and by a proof of its key. Identity providers prove
+ * themselves by a token alone (RFC 6750 §3).
+ */
 function challengeOf(code: ProblemCode): string {
+  if (isVendorCode(code)) return 'Bearer error="invalid_token"'
   const error = code.startsWith('proof_') ? 'invalid_dpop_proof' : 'invalid_token'
   return `DPoP error="${error}", algs="PS256 RS256 ES256"`
 }

@@ -9,14 +9,16 @@ import { answerFaultPage } from '../sign-in/fault-page.ts'
 import { answerAuthzenError } from './authzen-error.ts'
 import { answerAzureError } from './azure-error.ts'
 import { answerOAuthError } from './oauth-error.ts'
+import { answerOktaError } from './okta-error.ts'
 import { answerProblem } from './problem.ts'
 
 /** Which standard words the errors of a path. */
-export type Surface = 'authzen' | 'azure' | 'oauth' | 'page' | 'api'
+export type Surface = 'authzen' | 'azure' | 'oauth' | 'okta' | 'page' | 'api'
 
 export function surfaceOf(c: HttpContext): Surface {
   if (c.req.path.startsWith('/access/')) return 'authzen'
   if (c.req.path.startsWith('/oauth/') || c.req.path === CODE_PATH) return 'oauth'
+  if (c.req.path.startsWith('/vendors/okta/')) return 'okta'
   if (isPage(c.req.path)) return 'page'
   return c.req.path.startsWith('/attest/') ? 'azure' : 'api'
 }
@@ -50,6 +52,8 @@ export function answerUnhandled(
       return answerAzureError(c, code, message)
     case 'oauth':
       return answerOAuthError(c, code, message)
+    case 'okta':
+      return answerOktaError(c, code, detail)
     case 'page':
       return answerFaultPage(c, code)
     case 'api':

@@ -24,10 +24,14 @@ import {
 import type { QuestionRecord } from './question-record.ts'
 import type { ShadowDecisions } from './shadow.ts'
 
-export type PolicyAnswersDependencies = {
+export type PolicyAnswersDependencies = DecidingDependencies & {
   readonly store: FactsDependencies['store']
   readonly rules: FactsDependencies['rules']
   readonly verifyDeviceToken: VerifyDeviceToken
+}
+
+/** What decides, and where it is noted. */
+export type DecidingDependencies = {
   /** Signs what a decision came to, under a fresh id. */
   readonly issueReceipt: (facts: DecisionFacts) => Promise<IssuedReceipt>
   readonly questions: Pick<QuestionRecord, 'note'>
@@ -69,8 +73,9 @@ export function createPolicyAnswers(dependencies: PolicyAnswersDependencies): An
   }
 }
 
-async function decideOne(
-  dependencies: PolicyAnswersDependencies,
+/** Decides one question over what was read for it, and notes what came of it. */
+export async function decideOne(
+  dependencies: DecidingDependencies,
   input: {
     readonly question: Question
     readonly record: TrustRecord | null
@@ -117,7 +122,7 @@ function withReceipt({ decision, context }: Decision, { receipt }: IssuedReceipt
 }
 
 /** While a rollout is open, one answer in a while carries what was seen of it to the database. */
-async function reportIfDue(dependencies: PolicyAnswersDependencies): Promise<void> {
+export async function reportIfDue(dependencies: DecidingDependencies): Promise<void> {
   const { shadow, reportShadowDecisions, log, clock } = dependencies
   if (!shadow.isDue(clock())) return
   try {

@@ -7,7 +7,9 @@ import {
   entitiesOf,
   entityKey,
 } from '../../access/directory.ts'
+import type { EvaluationRequest } from '../../access/evaluation-request.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
+import type { FoundRecord, RecordQuery } from '../../store/devices/found-records.ts'
 import type { InForceRevision } from '../../store/devices/trust-records.ts'
 import type { Store } from '../../store/store.ts'
 import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
@@ -52,6 +54,47 @@ export async function findFacts(
   }
 }
 
+/** What questions are answered from whose devices are found by something else than their ids. */
+export type FoundFacts = {
+  readonly rulesInForce: RulesInForce
+  readonly found: readonly FoundRecord[]
+  /** Of one of the requests. `undefined` as in `Facts`. */
+  readonly directoryOf: (request: EvaluationRequest) => Directory | undefined
+}
+
+/**
+ * The same for requests that name no device by its id: the devices that `query` finds, with the entities of
+ * all these requests, in one statement.
+ */
+export async function findFactsBy(
+  {
+    store,
+    rules,
+  }: Pick<FactsDependencies, 'rules'> & {
+    readonly store: Pick<Store, 'findTrustRecords' | 'directoryEntries'>
+  },
+  query: Omit<RecordQuery, 'entities'>,
+  requests: readonly EvaluationRequest[],
+): Promise<FoundFacts> {
+  const expected = rules.directoryKinds()
+  const asked = requests.map((request) => ({ request }))
+  const entities = expected.size === 0 ? [] : entitiesOfAll(asked, expected)
+  const {
+    found,
+    entries = NOTHING,
+    ...revision
+  } = await store.findTrustRecords({
+    ...query,
+    entities,
+  })
+  const rulesInForce = await rules.at(revision)
+  const { directoryKinds: kinds } = rulesInForce
+  if (kinds.size === 0) return { rulesInForce, found, directoryOf: () => undefined }
+  const isRead = [...kinds].every((kind) => expected.has(kind))
+  const known = isRead ? entries : await store.directoryEntries(entitiesOfAll(asked, kinds))
+  return { rulesInForce, found, directoryOf: (request) => directoryOf(request, kinds, known) }
+}
+
 type Found = Pick<Facts, 'recordOf'> & {
   readonly revision: InForceRevision
   readonly entries: DirectoryEntries
@@ -82,7 +125,7 @@ const NOTHING: DirectoryEntries = new Map()
 
 /** Each entity once. */
 function entitiesOfAll(
-  questions: readonly Question[],
+  questions: readonly Pick<Question, 'request'>[],
   kinds: ReadonlySet<EntityKind>,
 ): readonly EntityName[] {
   const names = new Map<string, EntityName>()

@@ -3,6 +3,7 @@ import { KEY_MAX_AGE_MS, KEY_SET_LIFETIME_SECONDS } from '../../keys/key-times.t
 import { MAX_ACCESS_TOKEN_SECONDS } from '../../oauth/limits.ts'
 import { AUDIT_DAYS } from '../../store/schema/partitioned.ts'
 import type { SigningKeyUse } from '../../store/schema/system-schema.ts'
+import { ANSWER_SECONDS } from '../../vendors/cloudflare/evaluation.ts'
 import { ENROLMENT_CERTIFICATE_DAYS } from '../../verifier/enrolment/limits.ts'
 
 const DAY_MS = 86_400_000
@@ -27,6 +28,7 @@ export const COUNTS_MS: Readonly<Record<SigningKeyUse, number>> = {
   'security-event': DAY_MS,
   'access-token': MAX_ACCESS_TOKEN_SECONDS * 1000,
   'sign-in': DAY_MS,
+  'external-evaluation': ANSWER_SECONDS * 1000,
 }
 
 /** The clock that wrote a time and the one that reads it may both be wrong. */

@@ -1,8 +1,9 @@
 import { describeFault } from '../../base/log.ts'
-import { PUSH } from '../../signals/stream.ts'
+import { POLL } from '../../signals/stream.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
-import { type DeliverDependencies, deliverStream, type MayGoOn } from './deliver-stream.ts'
+import { type DeliverDependencies, deliverStream } from './deliver-stream.ts'
+import type { MayGoOn } from './try-delivery.ts'
 
 export type DeliverRoundDependencies = DeliverDependencies & {
   readonly store: Pick<Store, 'listStreams' | 'findStream' | 'claimJob' | 'yieldJob'>
@@ -25,7 +26,7 @@ export async function deliverRound(
 ): Promise<number> {
   const streams = await dependencies.store.listStreams()
   const pushed = streams.filter(({ delivery, status }) => {
-    return delivery.method === PUSH && status === 'enabled'
+    return delivery.method !== POLL && status === 'enabled'
   })
   await Promise.all(pushed.map((stream) => deliverAlone(dependencies, stream, signal)))
   return pushed.length

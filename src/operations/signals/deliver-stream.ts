@@ -1,13 +1,14 @@
 import type { Log } from '../../base/log.ts'
-import type { DeviceEventType } from '../../signals/event-types.ts'
-import { type PushOutcome, pauseAfter } from '../../signals/push-answer.ts'
-import { PUSH } from '../../signals/stream.ts'
+import { pauseAfter } from '../../signals/push-answer.ts'
+import { STATE } from '../../signals/state-target.ts'
+import { POLL } from '../../signals/stream.ts'
 import type { DeliveryOutcome, DueDelivery } from '../../store/signals/deliveries.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
-import { type EventDependencies, eventsOfDelivery, isDeviceEvent } from './events-of-delivery.ts'
+import { findSuperseded } from './deliver-state.ts'
+import { type MayGoOn, type TryDependencies, tryDelivery } from './try-delivery.ts'
 
-export type DeliverDependencies = EventDependencies & {
+export type DeliverDependencies = TryDependencies & {
   readonly store: Pick<
     Store,
     | 'dueDeliveries'
@@ -15,17 +16,10 @@ export type DeliverDependencies = EventDependencies & {
     | 'noteStreamHealth'
     | 'setStreamStatus'
     | 'announceToStream'
+    | 'refusedInLanes'
   >
-  /** Sends a token to where a stream wants it. Never throws. */
-  readonly push: (stream: StoredStream, token: string) => Promise<PushOutcome>
-  readonly clock: () => Date
-  /** From 0 to less than 1. */
-  readonly chance: () => number
   readonly log: Log
 }
-
-/** Whether a run may go on; asked before each push. */
-export type MayGoOn = () => Promise<boolean>
 
 /** Deliveries that are under way to one stream at once: a lane has one, so they are of as many devices. */
 const AT_ONCE = 32
@@ -50,7 +44,7 @@ export async function deliverStream(
   stream: StoredStream,
   mayGoOn: MayGoOn,
 ): Promise<number> {
-  if (stream.delivery.method !== PUSH || stream.status !== 'enabled') return 0
+  if (stream.delivery.method === POLL || stream.status !== 'enabled') return 0
   if (stream.failing !== null && stream.failing.retryAt > dependencies.clock()) return 0
   const run = startRun(dependencies, stream, mayGoOn)
   try {
@@ -122,7 +116,7 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
     unsettled: () => finished.length,
     start(due: DueDelivery) {
       busy.add(due.deviceId)
-      const tried = tryOne(dependencies, stream, { due, keepOn })
+      const tried = tryDelivery(dependencies, stream, { due, keepOn })
       const over: Promise<void> = tried.then(
         (outcome) => {
           underWay.delete(over)
@@ -148,7 +142,12 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
     async settle() {
       const outcomes = finished
       finished = []
-      await store.settleDeliveries({ outcomes, now: clock() })
+      const superseded =
+        stream.delivery.method === STATE
+          ? await findSuperseded(store, stream.streamId, outcomes)
+          : []
+      const dropped = superseded.map((one) => ({ ...one, outcome: 'dropped' as const }))
+      await store.settleDeliveries({ outcomes: [...dropped, ...outcomes], now: clock() })
       for (const { deviceId } of outcomes) busy.delete(deviceId)
     },
     async end() {
@@ -197,56 +196,4 @@ async function noteFailure(
   const payload = { status: 'paused', reason }
   const event = { type: 'stream-updated', payload, intervalMs: 0, now } as const
   await store.announceToStream({ streamId, clientId: null, ...event })
-}
-
-/** Sends the events of one delivery that the stream does not have yet, in their order. */
-async function tryOne(
-  dependencies: DeliverDependencies,
-  stream: StoredStream,
-  { due, keepOn }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
-): Promise<DeliveryOutcome> {
-  const { deviceId, streamId, position } = due
-  const name = { deviceId, streamId, position }
-  const events = await eventsOfDelivery(dependencies, stream, due)
-  if (events === undefined) return laterOf(dependencies, due, { name, failure: 'not known here' })
-  const delivered: DeviceEventType[] = [...due.delivered]
-  let refused: string | undefined
-  for (const { type, sign } of events) {
-    if (!(await keepOn())) return givenBack(dependencies, { name, delivered })
-    const outcome = await dependencies.push(stream, await sign())
-    if (outcome.kind === 'later') {
-      const { cause: failure, retryAfterMs } = outcome
-      return laterOf(dependencies, due, { name, failure, retryAfterMs, delivered })
-    }
-    if (outcome.kind === 'refused') refused = `${outcome.error} ${outcome.description}`.trim()
-    else if (isDeviceEvent(type)) delivered.push(type)
-  }
-  return refused === undefined
-    ? { ...name, outcome: 'delivered' }
-    : { ...name, outcome: 'refused', delivered, failure: refused }
-}
-
-/** Another run goes on with it at once. */
-function givenBack(
-  { clock }: DeliverDependencies,
-  { name, delivered }: Pick<Parameters<typeof laterOf>[2], 'name' | 'delivered'>,
-): DeliveryOutcome {
-  const nextAttemptAt = clock()
-  return { ...name, outcome: 'later', delivered: delivered ?? [], failure: '', nextAttemptAt }
-}
-
-function laterOf(
-  { clock, chance }: DeliverDependencies,
-  { attempts }: DueDelivery,
-  why: {
-    readonly name: Pick<DueDelivery, 'deviceId' | 'streamId' | 'position'>
-    readonly failure: string
-    readonly retryAfterMs?: number | undefined
-    readonly delivered?: readonly DeviceEventType[]
-  },
-): DeliveryOutcome {
-  const { name, failure, retryAfterMs, delivered = [] } = why
-  const pause = pauseAfter(attempts + 1, retryAfterMs, chance())
-  const nextAttemptAt = new Date(clock().getTime() + pause)
-  return { ...name, outcome: 'later', delivered, failure, nextAttemptAt }
 }

@@ -4,6 +4,7 @@ import {
   type Delivery,
   describeStream,
   MIN_VERIFICATION_SECONDS,
+  POLL,
   PUSH,
 } from '../../signals/stream.ts'
 import {
@@ -222,7 +223,9 @@ function tell({ issuer, pollUrlOf }: StreamDependencies, stream: StoredStream): 
   const { delivery, streamId } = stream
   // What it is called with was told once, by its receiver, and is told to nobody again.
   const told: Delivery =
-    delivery.method === PUSH ? { method: PUSH, url: delivery.url, authorization: null } : delivery
+    delivery.method === PUSH
+      ? { method: PUSH, url: delivery.url, authorization: null }
+      : { method: POLL }
   return describeStream({ ...stream, delivery: told }, { issuer, pollUrl: pollUrlOf(streamId) })
 }
 

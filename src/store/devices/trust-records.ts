@@ -31,7 +31,7 @@ export type TrustRecordReads = {
 }
 
 /** What was read beside the records: `entries` where entities of the directory were asked for. */
-type ReadBeside = InForceRevision & { readonly entries?: DirectoryEntries }
+export type ReadBeside = InForceRevision & { readonly entries?: DirectoryEntries }
 
 export type TrustRecordAnswer = ReadBeside & { readonly record: TrustRecord | null }
 
@@ -233,7 +233,7 @@ function activeHash(kind: DocumentKind): SQL<DocumentHash | null> {
     where ${activeDocument.kind} = ${sql.raw(`'${kind}'`)})`
 }
 
-function inForceOf(row: InForceRevision): InForceRevision {
+export function inForceOf(row: InForceRevision): InForceRevision {
   const { policyHash, referenceValuesHash, controlRevision } = row
   return { policyHash, referenceValuesHash, controlRevision }
 }

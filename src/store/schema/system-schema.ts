@@ -208,7 +208,7 @@ export const signingKey = pgTable(
     check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
     check(
       'signing_key_use',
-      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token', 'sign-in')`,
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token', 'sign-in', 'external-evaluation')`,
     ),
   ],
 )
@@ -229,6 +229,7 @@ export const SIGNING_KEY_USES = [
   'security-event',
   'access-token',
   'sign-in',
+  'external-evaluation',
 ] as const
 
 export type SigningKeyUse = (typeof SIGNING_KEY_USES)[number]

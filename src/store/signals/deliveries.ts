@@ -13,6 +13,7 @@ import {
   sql,
 } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import type { Enrolment, Verdict } from '../../access/trust-record.ts'
 import type { DeviceEventType } from '../../signals/event-types.ts'
 import { callOf, type Database, onlyRow } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
@@ -63,6 +64,21 @@ export type Deliveries = {
     readonly streamId: string
     readonly limit: number
   }) => Promise<readonly RefusedDelivery[]>
+  /** Those of a stream that were refused, of these lanes. */
+  readonly refusedInLanes: (query: {
+    readonly streamId: string
+    readonly lanes: readonly string[]
+  }) => Promise<readonly DeliveryName[]>
+  /**
+   * Has a stream hear of the next devices that have attested, behind `after`, as they are. Answers how many, and the
+   * last of them; null where there is no such stream, or it keeps no events.
+   */
+  readonly fillStream: (input: {
+    readonly streamId: string
+    readonly after: string
+    readonly limit: number
+    readonly now: Date
+  }) => Promise<{ readonly devices: number; readonly last: string } | null>
   /** Has refused ones sent again; answers how many. */
   readonly replayRefused: (input: {
     readonly streamId: string
@@ -90,6 +106,13 @@ export type DueDelivery = DeliveryName & {
   readonly payload: Json
   /** Of the device as it is now; null where there is none any more. */
   readonly owner: string | null
+  /** The device as it is now; null where there is none any more. */
+  readonly state: {
+    readonly entraDeviceId: string | null
+    readonly serial: string | null
+    readonly verdict: Verdict
+    readonly enrolment: Enrolment
+  } | null
   /** Whether its receiver wants to hear nothing of the device or of its owner. */
   readonly isExcluded: boolean
 }
@@ -124,6 +147,7 @@ export type DeliveryOutcome = DeliveryName &
 const COUNTED_MOST = 10_001
 const SETTLE = ['p_outcomes', 'p_at'] as const
 const HEALTH = ['p_stream_id', 'p_failure', 'p_retry_at', 'p_at'] as const
+const FILL = ['p_stream_id', 'p_after', 'p_event_ids', 'p_at'] as const
 const REPLAY = ['p_stream_id', 'p_deliveries', 'p_at', 'p_by', 'p_audit_id'] as const
 
 const OF_EVENT = and(eq(outbox.deviceId, delivery.deviceId), eq(outbox.eventId, delivery.eventId))
@@ -141,8 +165,21 @@ export function prepareDeliveries(db: Database): Deliveries {
     .select({ replayed: sql<number>`replayed` })
     .from(sql`${callOf('replay_refused', REPLAY)} as replayed`)
     .prepare('replay_refused')
+  const fill = db
+    .select({ devices: sql<number | null>`devices`, last: sql<string | null>`last` })
+    .from(sql`${callOf('fill_stream', FILL)} as filled(devices, last)`)
+    .prepare('fill_stream')
   return {
     ...prepareReads(db),
+    async fillStream({ streamId, after, limit, now }) {
+      const { devices, last } = onlyRow(
+        await fill.execute({
+          ...{ p_stream_id: streamId, p_after: after, p_at: now.toISOString() },
+          p_event_ids: encodeJson(Array.from({ length: limit }, () => newRecordId(now))),
+        }),
+      )
+      return devices === null ? null : { devices, last: last ?? after }
+    },
     async settleDeliveries({ outcomes, now }) {
       const named = outcomes.map(({ deviceId, streamId, position, ...what }) => ({
         ...{ device_id: deviceId, stream_id: streamId, position, outcome: what.outcome },
@@ -184,6 +221,7 @@ function prepareReads(
   | 'waitingDeliveries'
   | 'nextDeliveryAt'
   | 'refusedDeliveries'
+  | 'refusedInLanes'
   | 'nextStreamWithDeliveries'
   | 'deliveriesOf'
   | 'countDeliveries'
@@ -209,6 +247,8 @@ function prepareReads(
   const whole = {
     ...{ ...what, delivered, attempts },
     ...{ type: outbox.type, payload: outbox.payload, owner: device.owner },
+    ...{ entraDeviceId: device.entraDeviceId, serial: device.serial },
+    ...{ verdict: device.announcedVerdict, enrolment: device.enrolment },
     isExcluded: exists(
       db
         .select({ one: sql`1` })
@@ -268,6 +308,17 @@ function prepareReads(
       .limit(1)
   const nextWaiting = nextStream(isNull(refusedAt)).prepare('next_stream_waiting')
   const nextRefused = nextStream(isNotNull(refusedAt)).prepare('next_stream_refused')
+  const inLanes = db
+    .select({ deviceId, streamId, position })
+    .from(delivery)
+    .where(
+      and(
+        ofStream,
+        isNotNull(refusedAt),
+        sql`${deviceId} = any(${sql.placeholder('lanes')}::text[])`,
+      ),
+    )
+    .prepare('refused_in_lanes')
   const ofOne = db
     .select({ deviceId, streamId, position })
     .from(delivery)
@@ -304,13 +355,18 @@ function prepareReads(
       )
     },
     deliveriesOf: (query) => ofOne.execute(query),
-    dueDeliveries: (query) => due.execute(query),
+    dueDeliveries: async (query) => (await due.execute(query)).map(dueOf),
+    async refusedInLanes({ streamId: id, lanes }) {
+      if (lanes.length === 0) return []
+      const texts = `{${lanes.map((lane) => `"${lane}"`).join()}}`
+      return inLanes.execute({ streamId: id, lanes: texts })
+    },
     async waitingDeliveries(names) {
       if (names.length === 0) return []
       const rows = names.map(({ deviceId: device_id, streamId: stream_id, position }) => {
         return { device_id, stream_id, position }
       })
-      return named.execute({ names: encodeJson(rows) })
+      return (await named.execute({ names: encodeJson(rows) })).map(dueOf)
     },
     nextDeliveryAt: async (id) => (await next.execute({ streamId: id })).at(0)?.at ?? null,
     async refusedDeliveries(query) {
@@ -320,4 +376,25 @@ function prepareReads(
       })
     },
   }
+}
+
+/** Columns of an outer join, which are null together where there is no device. */
+function dueOf<
+  T extends {
+    readonly entraDeviceId: string | null
+    readonly serial: string | null
+    readonly verdict: Verdict | null
+    readonly enrolment: Enrolment | null
+  },
+>({
+  entraDeviceId,
+  serial,
+  verdict,
+  enrolment,
+  ...row
+}: T): Omit<T, 'entraDeviceId' | 'serial' | 'verdict' | 'enrolment'> & {
+  readonly state: DueDelivery['state']
+} {
+  const isKnown = verdict !== null && enrolment !== null
+  return { ...row, state: isKnown ? { entraDeviceId, serial, verdict, enrolment } : null }
 }

@@ -1,5 +1,6 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { DeviceEventType } from '../../signals/event-types.ts'
+import { STATE, type StateTarget, targetOfName } from '../../signals/state-target.ts'
 import { POLL, PUSH, type Stream, type StreamStatus } from '../../signals/stream.ts'
 import type { SubjectForm } from '../../signals/subject.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
@@ -43,6 +44,7 @@ export type StoredStream = Omit<Stream, 'delivery'> & {
         readonly sealedAuthorization: string | null
       }
     | { readonly method: typeof POLL }
+    | { readonly method: typeof STATE; readonly target: StateTarget }
   readonly revision: number
   readonly createdAt: Date
   readonly deliveredAt: Date | null
@@ -219,17 +221,27 @@ function prepareReads(db: Database): Pick<Streams, 'findStream' | 'streamsOf' | 
 }
 
 function streamOf(row: typeof stream.$inferSelect): StoredStream {
-  const { pushUrl, sealedAuthorization, statusReason, failingSince, failure, retryAt } = row
+  const { statusReason, failingSince, failure, retryAt } = row
   const { streamId, clientId, audience, eventsRequested, eventsDelivered, description } = row
   const { subjectForm, status, revision, createdAt, deliveredAt } = row
   return {
     ...{ streamId, clientId, audience, eventsRequested, eventsDelivered, description },
     ...{ subjectForm, status, reason: statusReason, revision, createdAt, deliveredAt },
-    delivery:
-      pushUrl === null ? { method: POLL } : { method: PUSH, url: pushUrl, sealedAuthorization },
+    delivery: deliveryOf(row),
     failing:
       failingSince === null || failure === null || retryAt === null
         ? null
         : { since: failingSince, failure, retryAt },
   }
+}
+
+/** Processes of the version before take a stream of states for one that is polled, and leave it alone. */
+function deliveryOf({
+  clientId,
+  pushUrl,
+  sealedAuthorization,
+}: typeof stream.$inferSelect): StoredStream['delivery'] {
+  if (pushUrl !== null) return { method: PUSH, url: pushUrl, sealedAuthorization }
+  const target = targetOfName(clientId)
+  return target === undefined ? { method: POLL } : { method: STATE, target }
 }

@@ -26,6 +26,7 @@ for (;;) {
       log: createLog({ level: 'error', write: (line) => process.stderr.write(line), clock }),
       rules: { recent: async () => WITHOUT_TEXTS },
       signEvent: async (claims) => `e30.${encode(claims)}.`,
+      writeState: async () => ({ kind: 'later', cause: 'no stream here is one of states' }),
       push: ({ delivery }, token) => pushTo(delivery.method === PUSH ? delivery.url : '', token),
     },
     new AbortController().signal,

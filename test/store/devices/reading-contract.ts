@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { entityKey } from '../../../src/access/directory.ts'
+import { foldText } from '../../../src/base/fold-text.ts'
 import type { DeviceQuery } from '../../../src/store/devices/device-reads.ts'
+import type { RecordQuery } from '../../../src/store/devices/found-records.ts'
 import { namedHash } from '../../support/document-hash.ts'
 import { putInForce } from '../../support/put-in-force.ts'
 import {
@@ -65,6 +68,67 @@ export function readingContract(subject: () => StoreUnderTest): void {
         expect(records.get(deviceId)).toEqual((await store().trustRecord(deviceId)).record)
       }
       expect((await store().trustRecords([])).records.size).toBe(0)
+    })
+  })
+
+  describe('trust records that are found by an owner or a serial number', () => {
+    const own = async (changes: object) => {
+      const deviceId = newDeviceId()
+      await record({ deviceId })
+      await store().setDeviceAttributes({ deviceId, changes, by: 'admin', now: at(1) })
+      return deviceId
+    }
+    const find = async (query: Partial<RecordQuery>) => {
+      const { found } = await store().findTrustRecords({
+        ...{ by: 'owner', texts: [], most: 10, ...query },
+      })
+      return found.map(({ record: { deviceId }, name }) => ({ deviceId, name }))
+    }
+
+    test('are those of a decision, with what steers it at the same moment', async () => {
+      const owner = `${newId('Zoë-')}@example.com`
+      const deviceId = await own({ owner })
+      const { found, ...beside } = await store().findTrustRecords({
+        ...{ by: 'owner', texts: ['nobody', owner.toUpperCase()], most: 2 },
+      })
+      const { record: known, ...inForce } = await store().trustRecord(deviceId)
+      expect(found).toEqual([{ record: known, name: foldText(owner) }])
+      expect(beside).toEqual({ ...inForce, entries: new Map() })
+    })
+
+    test('are as many as were asked for, and no others', async () => {
+      const [owner, serial] = [newId('owner-'), `"${newId('serial, {')}\\`]
+      const owned = [await own({ owner }), await own({ owner }), await own({ owner })]
+      const numbered = await own({ owner: `${owner}x`, serial })
+      expect(await find({ texts: [owner], most: 2 })).toHaveLength(2)
+      const all = await find({ texts: [owner] })
+      expect(all.map(({ deviceId }) => deviceId).sort()).toEqual(owned.sort())
+      const bySerial = { by: 'serial', texts: [serial, owner] } as const
+      expect(await find(bySerial)).toEqual([{ deviceId: numbered, name: foldText(serial) }])
+    })
+
+    test.each(FOREIGN_IDS.map((text) => [JSON.stringify(text.slice(0, 20)), text]))(
+      'are none for any text: %s',
+      async (_, text) => {
+        for (const by of ['owner', 'serial'] as const) {
+          expect(await find({ by, texts: [text, newId('nobody-')] })).toEqual([])
+        }
+      },
+    )
+
+    test('come with entities of the directory, once, whether or not a device is found', async () => {
+      const [owner, id] = [newId('owner-'), newId('jane-')]
+      for (let count = 0; count < 3; count++) await own({ owner })
+      const entity = { kind: 'subject', type: 'user', id } as const
+      await store().changeEntities({
+        changes: [{ ...entity, properties: { role: 'admin' }, source: 'test' }],
+        ...{ by: 'admin', now: at(2) },
+      })
+      for (const texts of [[owner], ['nobody']]) {
+        const query = { by: 'owner', texts, most: 10, entities: [entity] } as const
+        const { entries } = await store().findTrustRecords(query)
+        expect(entries?.get(entityKey(entity))).toEqual({ role: 'admin' })
+      }
     })
   })
 

@@ -3,6 +3,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { CANDIDATES_MOST, prepareDeviceReads } from '../../../src/store/devices/device-reads.ts'
 import type { DeviceFilter } from '../../../src/store/devices/device-search.ts'
+import { prepareFoundRecordReads } from '../../../src/store/devices/found-records.ts'
+import type { Database } from '../../../src/store/drivers/database.ts'
 import type { Queryable } from '../../../src/store/drivers/statement-names.ts'
 import { describePostgres } from '../../support/postgres.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
@@ -63,8 +65,8 @@ describePostgres('finding devices', () => {
     return inner.reduce((sum, one) => sum + looked(one), own + removed)
   }
 
-  /** The statement that the store really sends, explained. */
-  async function cost(filter: DeviceFilter): Promise<{ found: number; looked: number }> {
+  /** Runs `ask` over a database that explains each statement that it is sent; of the last one the plan. */
+  async function explain<T>(ask: (db: Database) => Promise<T>): Promise<{ answer: T; plan: Plan }> {
     let plan: Plan | undefined
     const explaining: Queryable = {
       async query({ text, ...config }, values) {
@@ -75,10 +77,30 @@ describePostgres('finding devices', () => {
         return answer
       },
     }
-    const reads = prepareDeviceReads(drizzle(explaining as pg.Client))
-    const { devices } = await reads.listDevices({ ...filter, limit: 50 })
-    return { found: devices.length, looked: looked(plan ?? expect.unreachable()) }
+    const answer = await ask(drizzle(explaining as pg.Client))
+    return { answer, plan: plan ?? expect.unreachable() }
   }
+
+  /** The statement that the store really sends, explained. */
+  async function cost(filter: DeviceFilter): Promise<{ found: number; looked: number }> {
+    const { answer, plan } = await explain((db) =>
+      prepareDeviceReads(db).listDevices({ ...filter, limit: 50 }),
+    )
+    return { found: answer.devices.length, looked: looked(plan) }
+  }
+
+  test.each(['owner', 'serial'] as const)(
+    'by %s for a decision costs what is found',
+    async (by) => {
+      const texts = Array.from({ length: 100 }, (_, n) => `${by} ${n + 1}`)
+      const { answer, plan } = await explain((db) =>
+        prepareFoundRecordReads(db, database.store).findTrustRecords({ by, texts, most: 200 }),
+      )
+      expect(answer.found).toHaveLength(100)
+      // Each once in the index and once in the table.
+      expect(looked(plan)).toBeLessThanOrEqual(210)
+    },
+  )
 
   const few = DEVICES / RARE
   test.each<readonly [string, DeviceFilter, number]>([

@@ -150,6 +150,9 @@ describePostgres('store on PostgreSQL', () => {
     const deviceId = newDeviceId()
     const now = at(1)
     const change = { deviceId, by: 'admin', reason: 'r', now }
+    await store.recordAttestation(attestationOf({ deviceId }))
+    const changes = { owner: deviceId }
+    await store.setDeviceAttributes({ deviceId, changes, by: 'admin', now })
     const document = {
       kind: 'policy',
       hash: namedHash('h'),
@@ -165,6 +168,8 @@ describePostgres('store on PostgreSQL', () => {
       trust_records: () => store.trustRecords([deviceId]),
       trust_record_with_entities: () => store.trustRecord(deviceId, [ENTITY]),
       trust_records_with_entities: () => store.trustRecords([deviceId], [ENTITY]),
+      trust_records_by_owner: () =>
+        store.findTrustRecords({ by: 'owner', texts: [deviceId], most: 2 }),
       quarantine_device: () => store.quarantineDevice(change),
       release_device: () => store.releaseDevice(change),
       admit_device: () => store.admitDevice(change),

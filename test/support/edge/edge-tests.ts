@@ -14,5 +14,6 @@ export const EDGE_VECTORS = [
   'authzen/*.json',
   'dpop/*.json',
   'ssf/*.json',
+  'idp/*/*.json',
   'maa/*/*.{json,jwt}',
 ] as const

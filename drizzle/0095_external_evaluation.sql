@@ -1,0 +1,2 @@
+ALTER TABLE "signing_key" DROP CONSTRAINT "signing_key_use";--> statement-breakpoint
+ALTER TABLE "signing_key" ADD CONSTRAINT "signing_key_use" CHECK ("signing_key"."use" in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token', 'sign-in', 'external-evaluation'));

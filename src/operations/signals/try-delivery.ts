@@ -1,0 +1,99 @@
+import type { DeviceEventType } from '../../signals/event-types.ts'
+import { type PushOutcome, pauseAfter } from '../../signals/push-answer.ts'
+import { STATE } from '../../signals/state-target.ts'
+import type { DeliveryOutcome, DueDelivery } from '../../store/signals/deliveries.ts'
+import type { StoredStream } from '../../store/signals/streams.ts'
+import type { WriteDeviceState } from '../vendors/write-device-state.ts'
+import { deliverState } from './deliver-state.ts'
+import { type EventDependencies, eventsOfDelivery, isDeviceEvent } from './events-of-delivery.ts'
+
+export type TryDependencies = EventDependencies & {
+  /** Sends a token to where a stream wants it. Never throws. */
+  readonly push: (stream: StoredStream, token: string) => Promise<PushOutcome>
+  /** The same for streams of states. */
+  readonly writeState: WriteDeviceState
+  readonly clock: () => Date
+  /** From 0 to less than 1. */
+  readonly chance: () => number
+}
+
+/** Whether a run may go on; asked before each push. */
+export type MayGoOn = () => Promise<boolean>
+
+/**
+ * Sends the events of one delivery that the stream does not have yet, in their order; or to a stream of states
+ * writes the state of the device.
+ */
+export async function tryDelivery(
+  dependencies: TryDependencies,
+  stream: StoredStream,
+  { due, keepOn }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
+): Promise<DeliveryOutcome> {
+  const { deviceId, streamId, position } = due
+  const name = { deviceId, streamId, position }
+  const { delivery } = stream
+  if (delivery.method === STATE) {
+    if (!(await keepOn())) return givenBack(dependencies, { name, delivered: [] })
+    const outcome = await deliverState(dependencies.writeState, delivery.target, due)
+    return settledAs(dependencies, due, { name, outcome })
+  }
+  const events = await eventsOfDelivery(dependencies, stream, due)
+  if (events === undefined) return laterOf(dependencies, due, { name, failure: 'not known here' })
+  const delivered: DeviceEventType[] = [...due.delivered]
+  let refused: string | undefined
+  for (const { type, sign } of events) {
+    if (!(await keepOn())) return givenBack(dependencies, { name, delivered })
+    const outcome = await dependencies.push(stream, await sign())
+    if (outcome.kind === 'later') {
+      const { cause: failure, retryAfterMs } = outcome
+      return laterOf(dependencies, due, { name, failure, retryAfterMs, delivered })
+    }
+    if (outcome.kind === 'refused') refused = `${outcome.error} ${outcome.description}`.trim()
+    else if (isDeviceEvent(type)) delivered.push(type)
+  }
+  return refused === undefined
+    ? { ...name, outcome: 'delivered' }
+    : { ...name, outcome: 'refused', delivered, failure: refused }
+}
+
+function settledAs(
+  dependencies: TryDependencies,
+  due: DueDelivery,
+  {
+    name,
+    outcome,
+  }: Pick<Parameters<typeof laterOf>[2], 'name'> & { readonly outcome: PushOutcome },
+): DeliveryOutcome {
+  if (outcome.kind === 'delivered') return { ...name, outcome: 'delivered' }
+  if (outcome.kind === 'later') {
+    const { cause: failure, retryAfterMs } = outcome
+    return laterOf(dependencies, due, { name, failure, retryAfterMs })
+  }
+  const failure = `${outcome.error} ${outcome.description}`.trim()
+  return { ...name, outcome: 'refused', delivered: [], failure }
+}
+
+/** Another run goes on with it at once. */
+function givenBack(
+  { clock }: TryDependencies,
+  { name, delivered }: Pick<Parameters<typeof laterOf>[2], 'name' | 'delivered'>,
+): DeliveryOutcome {
+  const nextAttemptAt = clock()
+  return { ...name, outcome: 'later', delivered: delivered ?? [], failure: '', nextAttemptAt }
+}
+
+function laterOf(
+  { clock, chance }: TryDependencies,
+  { attempts }: DueDelivery,
+  why: {
+    readonly name: Pick<DueDelivery, 'deviceId' | 'streamId' | 'position'>
+    readonly failure: string
+    readonly retryAfterMs?: number | undefined
+    readonly delivered?: readonly DeviceEventType[]
+  },
+): DeliveryOutcome {
+  const { name, failure, retryAfterMs, delivered = [] } = why
+  const pause = pauseAfter(attempts + 1, retryAfterMs, chance())
+  const nextAttemptAt = new Date(clock().getTime() + pause)
+  return { ...name, outcome: 'later', delivered, failure, nextAttemptAt }
+}
