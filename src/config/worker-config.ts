@@ -12,6 +12,8 @@ export const NODE_ONLY = {
   DATABASE_URL: 'bind the database as HYPERDRIVE',
   AK_TRUST_ANCHORS_FILE: 'give the certificates themselves as AK_TRUST_ANCHORS',
   EK_TRUST_ANCHORS_FILE: 'give the certificates themselves as EK_TRUST_ANCHORS',
+  OAUTH_ISSUERS_FILE: 'give the list itself as OAUTH_ISSUERS',
+  SIGN_IN_CLIENTS_FILE: 'give the list itself as SIGN_IN_CLIENTS',
   AZURE_CLIENT_CERTIFICATE_PATH: 'give the certificate itself as AZURE_CLIENT_CERTIFICATE',
   GOOGLE_SERVICE_ACCOUNT_FILE: 'give the key itself as GOOGLE_SERVICE_ACCOUNT',
   AZURE_FEDERATED_TOKEN_FILE: 'use AZURE_CREDENTIAL client-secret or client-certificate',

@@ -24,6 +24,14 @@ test('an agent proves its device by the link of a page, and for pages until it i
   const served = await serveInTest([], env)
   // As PUBLIC_URL has it where it is not set.
   const url = served.url.replace('127.0.0.1', 'localhost')
+  // Entra's reference for providers: "must also return the valid content-length header".
+  for (const path of ['.well-known/openid-configuration', 'keys']) {
+    const document = await fetch(`${url}/sign-in/${path}`, {
+      headers: { 'accept-encoding': 'identity' },
+    })
+    const { byteLength } = await document.arrayBuffer()
+    expect(document.headers.get('content-length')).toBe(String(byteLength))
+  }
   const { id, cookie } = await begin(url)
 
   const link = ['sign-in', '--url', url, '--link', `countersign:sign-in/${id}`]

@@ -1,5 +1,6 @@
 import { patchesOf } from '../../access/status-list/chunks.ts'
 import { RETIRED, STATUS_OF, type Status } from '../../access/status-list/statuses.ts'
+import { visitInSlices } from '../../base/slices.ts'
 import type { UnlistedDevice } from '../../store/devices/status-list.ts'
 import type { Store } from '../../store/store.ts'
 import { duesOf } from './dues.ts'
@@ -14,9 +15,12 @@ export type WriteDependencies = {
   readonly clock: () => Date
 }
 
-/** Devices that are written at once: nearly every chunk has some of them, and is written once for all. */
-export const STATUSES_AT_ONCE = 10_000
-const MOST_TURNS = 10
+/**
+ * Devices that are written at once: more have each chunk written less often, but their rows are read in one
+ * piece, for which whoever asks for a decision waits.
+ */
+export const STATUSES_AT_ONCE = 2500
+const MOST_TURNS = 40
 /** Rows that are locked at once, for whoever attests meanwhile. */
 const NOTED_AT_ONCE = 500
 
@@ -50,10 +54,15 @@ async function write(
   },
 ): Promise<'applied' | 'superseded'> {
   const { revision, devices, retired, now } = input
-  const entries: (readonly [number, Status])[] = [
-    ...retired.map((place) => [statusIndexOf(place), RETIRED] as const),
-    ...devices.map(({ place, verdict }) => [statusIndexOf(place), STATUS_OF[verdict]] as const),
+  const places = [
+    ...retired.map((place) => [place, RETIRED] as const),
+    ...devices.map(({ place, verdict }) => [place, STATUS_OF[verdict]] as const),
   ]
+  const entries: (readonly [number, Status])[] = []
+  // An index is several digests: of so many places a tenth of a second.
+  await visitInSlices(places, ([place, status]) => {
+    entries.push([statusIndexOf(place), status])
+  })
   const trusted = devices.filter(({ verdict }) => verdict === 'trusted')
   const dues = duesOf(
     trusted.map(({ deviceId, validUntil }) => [deviceId, validUntil] as const),

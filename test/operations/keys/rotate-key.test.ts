@@ -57,6 +57,17 @@ const keys = async () => (await database.store.listSigningKeys()).filter((key) =
 const advanceMs = (ms: number) => clock.set(new Date(clock.now().getTime() + ms))
 
 describe('rotation', () => {
+  test('announces a key for sign-ins two days ahead, as Microsoft asks of providers', async () => {
+    // Entra's reference for providers of external methods: its cache is renewed within two days.
+    const rotated = await rotateKey(
+      { ...making, store: database.store, clock: clock.now },
+      { use: 'sign-in', by: 'test' },
+    )
+    const ahead = expectOk(rotated).signsFrom.getTime() - START.getTime()
+    expect(ahead).toBeGreaterThan(2 * DAY_MS)
+    expect(ahead).toBeLessThan(3 * DAY_MS)
+  })
+
   test('announces a key, and says until when the one before is accepted', async () => {
     const [before] = await keys()
     const { kid, signsFrom, previousKid, previousAcceptedUntil } = expectOk(await rotate())
