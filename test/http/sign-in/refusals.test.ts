@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { hashOfToken } from '../../../src/oauth/dpop.ts'
 import { makeDpopProof } from '../../../src/simulator/dpop-proof.ts'
@@ -11,8 +12,11 @@ import {
   authorize,
   begin,
   createSignInService,
+  ENTRA_CLIENT,
   ENTRA_REDIRECT,
   entraForm,
+  OKTA_CLIENT,
+  OKTA_REDIRECT,
   oktaForm,
   prove,
   readAnswerForm,
@@ -291,4 +295,43 @@ describe('the pages', () => {
       expect((await none.service.request(path)).status).toBe(404)
     }
   })
+})
+
+/** Values that the endpoints read something into, and others. */
+const value = fc.oneof(
+  fc.constantFrom('openid', 'id_token', 'code', 'form_post', 'query', 'none', 'S256', '{}', ''),
+  fc.constantFrom('{"id_token":{"acr":{"values":[]}}}', '{"id_token":null}', 'x'.repeat(5000)),
+  fc.constantFrom(OKTA_CLIENT, ENTRA_CLIENT, OKTA_REDIRECT, ENTRA_REDIRECT, '\u0000', '\ud800'),
+  fc.string({ unit: 'binary', maxLength: 40 }),
+)
+const NAMES = [
+  ...['client_id', 'redirect_uri', 'response_type', 'response_mode', 'scope', 'state', 'nonce'],
+  ...['claims', 'prompt', 'id_token_hint', 'acr_values', 'code_challenge', 'grant_type', 'code'],
+  ...['code_challenge_method', 'client_secret', 'code_verifier', 'ticket', 'client_assertion'],
+]
+const anyForm = fc
+  .dictionary(fc.constantFrom(...NAMES), value, { maxKeys: 12 })
+  .map((form) => new URLSearchParams(form).toString())
+
+test('nothing that anybody sends makes the service fail', async () => {
+  const { path, id, cookie } = await begin(service, oktaForm())
+  const headers = { cookie, 'content-type': 'application/x-www-form-urlencoded' }
+  const posts = [
+    '/sign-in/authorize',
+    '/sign-in/token',
+    `${path}/leave`,
+    `/v1/sign-ins/${id}/proof`,
+  ]
+  const gets = ['/sign-in/authorize', path, `${path}/continue`, `${path}/state`]
+  await fc.assert(
+    fc.asyncProperty(anyForm, value, async (form, text) => {
+      const sent = [
+        ...posts.map((at) => service.request(at, { method: 'POST', body: form, headers })),
+        ...gets.map((at) => service.request(`${at}?${form}`, { headers })),
+        service.request(`/sign-in/${encodeURIComponent(text.toWellFormed())}`, { headers }),
+      ]
+      for (const { status } of await Promise.all(sent)) expect(status).toBeLessThan(500)
+    }),
+    { numRuns: 60 },
+  )
 })
