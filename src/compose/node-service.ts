@@ -14,6 +14,7 @@ import { makePartitions } from '../operations/jobs/partitions.ts'
 import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
+import { resealHeaders } from '../operations/signals/reseal-headers.ts'
 import { createCheckedLookup } from '../receivers/checked-lookup.ts'
 import type { Push } from '../receivers/push.ts'
 import { createNodePush } from '../receivers/push-by-node.ts'
@@ -26,6 +27,7 @@ import { httpServices } from './http.ts'
 import { startJobs } from './jobs.ts'
 import { createNodeServer, type NodeServer } from './node-server.ts'
 import { createServices, type Services } from './services.ts'
+import { resealServices } from './signals.ts'
 import { answerWithoutDatabase } from './without-database.ts'
 
 /** A running service. */
@@ -161,6 +163,7 @@ async function openServices(start: Start): Promise<Services> {
       fetchJson: createFetch(config),
     })
     await reviewUnproven(services)
+    await resealHeaders(resealServices(services))
     return services
   } catch (error) {
     await store.close()

@@ -1,8 +1,9 @@
 import { createAzureCredential } from '../azure/credential.ts'
 import type { SignalServices } from '../http/signals/routes.ts'
-import { openHeader, sealHeader } from '../keys/stream-header.ts'
+import { openHeader, resealHeader, sealHeader } from '../keys/stream-header.ts'
 import type { Bell } from '../operations/signals/bell.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
+import type { ResealDependencies } from '../operations/signals/reseal-headers.ts'
 import { newStreamId } from '../operations/signals/stream-id.ts'
 import type { AskJsonDependencies } from '../operations/vendors/ask-json.ts'
 import { createGoogleCredential } from '../operations/vendors/google-credential.ts'
@@ -71,6 +72,12 @@ function writeStateOf({ config, clock }: Services): WriteDeviceState {
   })
   writers.set(config, made)
   return made
+}
+
+/** What seals anew works with. */
+export function resealServices({ store, clock, sealing }: Services): ResealDependencies {
+  const { streamHeader: keys } = sealing
+  return { store, clock, resealHeader: (sealed, id) => resealHeader(keys, sealed, id) }
 }
 
 /** Until the bell rings, or for a while where nobody rings it. */

@@ -13,6 +13,7 @@ import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { deliverRound } from '../operations/signals/deliver-round.ts'
+import { resealHeaders } from '../operations/signals/reseal-headers.ts'
 import { createFetchPush } from '../receivers/push-by-fetch.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { beginMetrics } from './begin-metrics.ts'
@@ -20,7 +21,7 @@ import { breakGlassWithoutStore } from './break-glass.ts'
 import { httpServices } from './http.ts'
 import { runJobsOnce } from './jobs.ts'
 import { createServices, type Services } from './services.ts'
-import { deliverServices } from './signals.ts'
+import { deliverServices, resealServices } from './signals.ts'
 
 /** What the runtime hands over with each request and each run. */
 export type Invocation = { readonly waitUntil: (work: Promise<unknown>) => void }
@@ -92,7 +93,10 @@ export async function runScheduledJobs(
 ): Promise<void> {
   await withService(bindings, invocation, async ({ services }) => {
     // Not when the isolate starts: a request would wait for it.
-    if (!isReviewed) await reviewUnproven(services)
+    if (!isReviewed) {
+      await reviewUnproven(services)
+      await resealHeaders(resealServices(services))
+    }
     isReviewed = true
     await runJobsOnce(services, AbortSignal.timeout(JOBS_RUN_MS))
   }).catch((error) => logStartFault(error))

@@ -27,6 +27,18 @@ export function openHeader(
   return undefined
 }
 
+/** Of a header that another key than the first has sealed, the same sealed with the first; else `undefined`. */
+export function resealHeader(
+  keys: PurposeKeys,
+  sealed: string,
+  streamId: string,
+): string | undefined {
+  const [current] = keys
+  if (openHeader([current], sealed, streamId) !== undefined) return undefined
+  const header = openHeader(keys, sealed, streamId)
+  return header === undefined ? undefined : sealHeader(keys, header, streamId)
+}
+
 function contextOf(streamId: string): string {
   return `authorization of ${streamId}`
 }
