@@ -140,7 +140,7 @@ describeVectors('Cloudflare Access', () => {
     const good = await world.own('ann@example.com', { serial: '5cg1234abc' })
     const bad = await world.own('ben@example.com', { ...BAD, serial: 'BAD1' })
     await world.own('cay@example.com', { serial: 'Default string' })
-    await world.own('dan@example.com', { serial: 'Default string' })
+    await world.own('cay@example.com', { serial: 'DEFAULT string' })
     const answer = await readOk(
       await score([
         named('a', { email: 'Ann@example.com' }),
