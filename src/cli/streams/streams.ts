@@ -58,7 +58,8 @@ Needs the SECRET_KEY of the service.`,
     entra: verb({
       summary: 'write the state of devices into an attribute in Entra',
       about: `For the device filter of Conditional Access: compliant, or not-compliant. The service has to be let
-in by AZURE_CREDENTIAL, with Device.ReadWrite.All of Microsoft Graph: ${ENTRA_GUIDE}.`,
+in by AZURE_CREDENTIAL, with Device.ReadWrite.All of Microsoft Graph:
+${ENTRA_GUIDE}.`,
       database: 'existing',
       arguments: {
         attribute: required(
