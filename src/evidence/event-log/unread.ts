@@ -8,8 +8,9 @@ import type { TcgEvent, TcgLog } from './tcg-log.ts'
 import { parseUefiVariable } from './uefi.ts'
 
 /*
- * What stands in a log where no claim is read from it. It is taken as the log says it, which neither a
- * replay nor a quote proves: for people who look for a claim that is missing, never for deciding.
+ * Finds in a log the elements that hold a claim and stand at a place where no claim is read. They are told
+ * as the log says them, which neither a replay nor a quote proves: they help people who look for a claim
+ * that is missing, and nothing is decided by them.
  */
 
 /** Claims are read from these at the top of an event, or in a TRUSTBOUNDARY, of PCR 12 or 13. */
@@ -24,7 +25,7 @@ const SETTINGS: readonly number[] = [
 ]
 const SETTINGS_RULE = 'in PCR 12 or 13 before WBCL, at the top of an event or in a TRUSTBOUNDARY'
 
-/** An element of which something could be read, and where it stands. */
+/** An element that a claim would be read from at its right place, and where it stands. */
 type Found = {
   readonly id: number
   readonly event: TcgEvent
@@ -35,16 +36,16 @@ type Found = {
 }
 
 /**
- * What a log has where it is not read, in whole sentences: settings and variables of Secure Boot that
- * stand nowhere else. Text of the log is not among them but for names that are known.
+ * Names, in whole sentences, the settings and the variables of Secure Boot that a log has at places alone
+ * where they are not read. Of the log's own text nothing is quoted but names that are known.
  */
 export function describeUnread(log: TcgLog): readonly string[] {
   return [...describeSettings(log), ...describeVariables(log)]
 }
 
 /**
- * Where a key that signs reports stands in a log in which none is read; `undefined` where there is none
- * at all. Such as `one in event 16, PCR 13`.
+ * Says where a log has a key that signs reports, for a log from which no such key was read: such as
+ * `one in event 16, PCR 13`. `undefined` where the log has none at all.
  */
 export function findMisplacedSigner(log: TcgLog): string | undefined {
   const [found] = findElements(log, new Set([SIPA.vsmIdksInfo]))
@@ -72,7 +73,10 @@ function isReadAsSetting({ event, isLate, container }: Found): boolean {
   return isOpen(container)
 }
 
-/** Whether what stands there is looked at: any other container hides all that is in it. */
+/**
+ * Whether claims are read from the elements at this place: at the top of an event and in a TRUSTBOUNDARY
+ * they are, and in any other container they are not.
+ */
 function isOpen(container: number | undefined): boolean {
   return container === undefined || container === SIPA.trustBoundary
 }

@@ -67,7 +67,11 @@ async function examine(
   })
 }
 
-/** What is in the list as anything else comes into it anew before it counts. */
+/**
+ * Whether the list says of the device that it is trusted: only then has it to be looked at when its evidence
+ * ends. A device of which the list says anything else is written into it anew once it is trusted, and
+ * `writeStatuses` has it looked at again from then on.
+ */
 function isListedAsTrusted({ listedVerdict }: FleetRow): boolean {
   return listedVerdict === 'trusted'
 }
