@@ -28,6 +28,7 @@ export const ACCESS_TOKEN_FAULTS: Readonly<Record<JwtFault, AccessTokenFailure['
   malformed: 'access_token_malformed',
   type: 'access_token_type_refused',
   algorithm: 'access_token_algorithm_refused',
+  key: 'access_token_key_unknown',
   signature: 'access_token_signature_invalid',
   claims: 'access_token_claims_malformed',
   issuer: 'access_token_issuer_mismatch',

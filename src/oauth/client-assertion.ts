@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../base/result.ts'
-import { findKey, type VerifyingKey } from './key-set.ts'
+import type { VerifyingKey } from './key-set.ts'
 import { MAX_ASSERTION_CHARS, MAX_ASSERTION_SECONDS, MAX_TOKEN_NAME_CHARS } from './limits.ts'
-import { importKey, type JwtFault, peekJwt, verifyJwt } from './verify-jwt.ts'
+import { type JwtFault, peekJwt, verifyJwtByKeySet } from './verify-jwt.ts'
 
 /** `client_assertion_type` of `private_key_jwt`. RFC 7523 §2.2 */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -30,6 +30,7 @@ const FAULTS: Readonly<Record<JwtFault, AssertionFailure['reason']>> = {
   malformed: 'assertion_malformed',
   type: 'assertion_type_refused',
   algorithm: 'assertion_algorithm_refused',
+  key: 'assertion_key_unknown',
   signature: 'assertion_signature_invalid',
   claims: 'assertion_claims_malformed',
   issuer: 'assertion_issuer_mismatch',
@@ -74,16 +75,16 @@ export async function verifyAssertion(
   },
 ): Promise<Result<VerifiedAssertion, AssertionFailure>> {
   const { clientId, kid, keys, issuer, now, clockSkewSeconds } = expected
-  const found = findKey(keys, kid)
-  if (found === undefined) return err({ reason: 'assertion_key_unknown' })
-  const algorithm = algorithmOf(text)
-  const known = found.algorithms.find((one) => one === algorithm)
-  if (known === undefined) return err({ reason: 'assertion_algorithm_refused' })
-  const key = await importKey(found.jwk, known).catch(() => undefined)
-  if (key === undefined) return err({ reason: 'assertion_key_unknown' })
-  const jwt = await verifyJwt(text, {
-    ...{ key, now, clockSkewSeconds, issuer: clientId, audience: issuer },
-    algorithms: [known],
+  const jwt = await verifyJwtByKeySet(text, {
+    ...{
+      keys,
+      kid,
+      algorithm: algorithmOf(text),
+      now,
+      clockSkewSeconds,
+      issuer: clientId,
+      audience: issuer,
+    },
     types: TYPES,
     requiredClaims: ['iss', 'sub', 'aud', 'jti'],
   })

@@ -2,9 +2,9 @@ import type { JWTPayload } from 'jose'
 import { err, ok, type Result } from '../base/result.ts'
 import { ACCESS_TOKEN_FAULTS, type AccessTokenFailure } from './access-token.ts'
 import type { IssuerRules } from './issuer-rules.ts'
-import { findKey, type VerifyingKey } from './key-set.ts'
+import type { VerifyingKey } from './key-set.ts'
 import { SCOPES, type Scope } from './scopes.ts'
-import { importKey, verifyJwt } from './verify-jwt.ts'
+import { verifyJwtByKeySet } from './verify-jwt.ts'
 
 /** Why a sound token of an issuer of the organisation names no caller here. */
 export const ISSUER_TOKEN_REASONS = [
@@ -51,16 +51,9 @@ export async function verifyIssuerToken(
   const { rules, keys, kid, now, clockSkewSeconds } = expected
   const algorithm = rules.algorithms.find((one) => one === expected.algorithm)
   if (algorithm === undefined) return err({ reason: 'access_token_algorithm_refused' })
-  const found = findKey(keys, kid)
-  if (found === undefined) return err({ reason: 'access_token_key_unknown' })
-  if (!found.algorithms.includes(algorithm)) {
-    return err({ reason: 'access_token_algorithm_refused' })
-  }
-  const key = await importKey(found.jwk, algorithm).catch(() => undefined)
-  if (key === undefined) return err({ reason: 'access_token_key_unknown' })
   const { issuer, audience, types } = rules
-  const jwt = await verifyJwt(token, {
-    ...{ key, now, clockSkewSeconds, issuer, audience, types, algorithms: [algorithm] },
+  const jwt = await verifyJwtByKeySet(token, {
+    ...{ keys, kid, algorithm, now, clockSkewSeconds, issuer, audience, types },
     requiredClaims: ['iat'],
   })
   if (!jwt.ok) return err({ reason: ACCESS_TOKEN_FAULTS[jwt.fault] })

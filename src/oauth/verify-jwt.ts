@@ -1,7 +1,7 @@
 import { errors, importJWK, type JWTPayload, jwtVerify } from 'jose'
 import { isNumericDate } from '../base/numeric-date.ts'
 import { type CompactJws, decodeCompactJws } from '../evidence/jws/compact-jws.ts'
-import type { ProvableJwk } from '../evidence/jws/confirmation-key.ts'
+import { findKey, type VerifyingKey } from './key-set.ts'
 
 /**
  * What can be wrong with a signed JWT. Each kind of JWT says it in
@@ -11,6 +11,8 @@ export type JwtFault =
   | 'malformed'
   | 'type'
   | 'algorithm'
+  /** Its maker has no key of this name, or one that cannot be used. */
+  | 'key'
   | 'signature'
   | 'claims'
   | 'issuer'
@@ -43,11 +45,27 @@ export function peekJwt(token: string, maxChars: number): CompactJws | undefined
   return token.length > maxChars ? undefined : decodeCompactJws(token)
 }
 
-/** A public key for one algorithm. Rejects for what is no key, such as a point that is not on its curve. */
-export async function importKey(jwk: ProvableJwk, algorithm: string): Promise<CryptoKey> {
-  const key = await importJWK({ ...jwk }, algorithm)
-  if (!(key instanceof CryptoKey)) throw new TypeError('a key of another kind')
-  return key
+/**
+ * Verifies a JWT as `verifyJwt` does, with one of the keys that its maker publishes. Which one is chosen by
+ * the `kid` and `algorithm` of its header, and the key has to allow that algorithm.
+ */
+export async function verifyJwtByKeySet(
+  token: string,
+  expected: Omit<JwtExpectation, 'key' | 'algorithms'> & {
+    readonly keys: readonly VerifyingKey[]
+    readonly kid: string | undefined
+    readonly algorithm: unknown
+  },
+): Promise<VerifiedJwt> {
+  const { keys, kid, algorithm: named, ...rest } = expected
+  const found = findKey(keys, kid)
+  if (found === undefined) return { ok: false, fault: 'key' }
+  const algorithm = found.algorithms.find((known) => known === named)
+  if (algorithm === undefined) return { ok: false, fault: 'algorithm' }
+  // What is no key is refused by the import, such as a point that is not on its curve.
+  const key = await importJWK({ ...found.jwk }, algorithm).catch(() => undefined)
+  if (!(key instanceof CryptoKey)) return { ok: false, fault: 'key' }
+  return verifyJwt(token, { ...rest, key, algorithms: [algorithm] })
 }
 
 /** Verifies a JWT that `peekJwt` could read, by RFC 7519 §7.2 and RFC 8725. */

@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import { err, ok, type Result } from '../base/result.ts'
-import { findKey, type VerifyingKey } from '../oauth/key-set.ts'
-import { importKey, type JwtFault, peekJwt, verifyJwt } from '../oauth/verify-jwt.ts'
+import type { VerifyingKey } from '../oauth/key-set.ts'
+import { type JwtFault, peekJwt, verifyJwtByKeySet } from '../oauth/verify-jwt.ts'
 import { MAX_VENDOR_TOKEN_CHARS } from './limits.ts'
 
 /** Why a JWT of an identity provider does not count. */
@@ -53,6 +53,7 @@ const REASON_OF: Readonly<Record<JwtFault, VendorTokenFailure['reason']>> = {
   malformed: 'vendor_token_malformed',
   type: 'vendor_token_type_refused',
   algorithm: 'vendor_token_algorithm_refused',
+  key: 'vendor_token_key_unknown',
   signature: 'vendor_token_signature_invalid',
   claims: 'vendor_token_claims_malformed',
   issuer: 'vendor_token_issuer_mismatch',
@@ -68,15 +69,8 @@ export async function verifyVendorToken(
   expected: VendorTokenExpectation,
 ): Promise<Result<JWTPayload, VendorTokenFailure>> {
   const { issuers: issuer, audiences: audience, ...rest } = expected
-  const found = findKey(keys, kid)
-  if (found === undefined) return err({ reason: 'vendor_token_key_unknown' })
-  if (!found.algorithms.includes(ALGORITHM)) {
-    return err({ reason: 'vendor_token_algorithm_refused' })
-  }
-  const key = await importKey(found.jwk, ALGORITHM).catch(() => undefined)
-  if (key === undefined) return err({ reason: 'vendor_token_key_unknown' })
-  const jwt = await verifyJwt(text, {
-    ...{ ...rest, key, issuer, audience, algorithms: [ALGORITHM] },
+  const jwt = await verifyJwtByKeySet(text, {
+    ...{ ...rest, keys, kid, algorithm: ALGORITHM, issuer, audience },
     // `JWT`, or none: they tell their kinds apart by issuer and audience.
     types: ['', 'jwt'],
   })

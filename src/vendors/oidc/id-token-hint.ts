@@ -1,8 +1,8 @@
 import type { JWTPayload } from 'jose'
 import { isNumericDate } from '../../base/numeric-date.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import { findKey, type VerifyingKey } from '../../oauth/key-set.ts'
-import { importKey, type JwtFault, peekJwt, verifyJwt } from '../../oauth/verify-jwt.ts'
+import type { VerifyingKey } from '../../oauth/key-set.ts'
+import { type JwtFault, peekJwt, verifyJwtByKeySet } from '../../oauth/verify-jwt.ts'
 import type { Person } from './authentication-request.ts'
 import { MAX_HINT_CHARS, MAX_NAME_CHARS } from './limits.ts'
 import type { EntraClient } from './sign-in-clients.ts'
@@ -30,6 +30,7 @@ const REASON_OF: Readonly<Record<JwtFault, IdTokenHintFailure['reason']>> = {
   malformed: 'id_token_hint_malformed',
   type: 'id_token_hint_malformed',
   algorithm: 'id_token_hint_algorithm_refused',
+  key: 'id_token_hint_key_unknown',
   signature: 'id_token_hint_signature_invalid',
   claims: 'id_token_hint_claims_malformed',
   issuer: 'id_token_hint_issuer_refused',
@@ -68,15 +69,9 @@ export async function verifyIdTokenHint(
   const { iat } = jws.payload
   if (alg !== ALGORITHM) return err({ reason: 'id_token_hint_algorithm_refused' })
   if (!isNumericDate(iat)) return err({ reason: 'id_token_hint_claims_malformed' })
-  const found = typeof kid === 'string' ? findKey(keys, kid) : undefined
-  if (found === undefined) return err({ reason: 'id_token_hint_key_unknown' })
-  if (!found.algorithms.includes(ALGORITHM)) {
-    return err({ reason: 'id_token_hint_algorithm_refused' })
-  }
-  const key = await importKey(found.jwk, ALGORITHM).catch(() => undefined)
-  if (key === undefined) return err({ reason: 'id_token_hint_key_unknown' })
-  const verified = await verifyJwt(hint, {
-    ...{ key, types: ['jwt'], algorithms: [ALGORITHM], clockSkewSeconds: MADE_WITHIN_SECONDS },
+  if (typeof kid !== 'string') return err({ reason: 'id_token_hint_key_unknown' })
+  const verified = await verifyJwtByKeySet(hint, {
+    ...{ keys, kid, algorithm: ALGORITHM, types: ['jwt'], clockSkewSeconds: MADE_WITHIN_SECONDS },
     ...{ issuer: client.hintIssuer, audience: client.clientId, now: new Date(iat * 1000) },
     requiredClaims: ['iat', 'sub', 'oid', 'tid'],
   })
