@@ -46,6 +46,22 @@ export function seal(input: {
   return Buffer.concat([head, nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
+/** What one of the keys sealed in this context; `undefined` where none of them did. */
+export function unsealWithAny({
+  keys,
+  ...message
+}: {
+  readonly keys: readonly Uint8Array[]
+  readonly sealed: Uint8Array
+  readonly context: string
+}): Uint8Array | undefined {
+  for (const key of keys) {
+    const plaintext = unseal({ ...message, key })
+    if (plaintext !== undefined) return plaintext
+  }
+  return undefined
+}
+
 /** `undefined` unless exactly these bytes were sealed with this key in this context. */
 export function unseal(input: {
   readonly key: Uint8Array

@@ -1,6 +1,6 @@
 import { fromBase64, fromUtf8, toBase64, toUtf8 } from '../base/encoding.ts'
 import type { MasterSecrets } from './master-secret.ts'
-import { derivePurposeKeys, type PurposeKeys, seal, unseal } from './sealing.ts'
+import { derivePurposeKeys, type PurposeKeys, seal, unsealWithAny } from './sealing.ts'
 
 /** What the header `Authorization` of pushes is kept sealed with. */
 export function streamHeaderKeys(secrets: MasterSecrets): PurposeKeys {
@@ -20,11 +20,8 @@ export function openHeader(
 ): string | undefined {
   const bytes = fromBase64(sealed)
   if (bytes === undefined) return undefined
-  for (const key of keys) {
-    const opened = unseal({ key, sealed: bytes, context: contextOf(streamId) })
-    if (opened !== undefined) return fromUtf8(opened)
-  }
-  return undefined
+  const opened = unsealWithAny({ keys, sealed: bytes, context: contextOf(streamId) })
+  return opened && fromUtf8(opened)
 }
 
 /** Of a header that another key than the first has sealed, the same sealed with the first; else `undefined`. */

@@ -3,7 +3,7 @@ import { nameDocument } from '../../base/document-hash.ts'
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../base/encoding.ts'
 import { parseJson } from '../../base/json/parse.ts'
 import { err, ok, type Result } from '../../base/result.ts'
-import { type PurposeKeys, seal, unseal } from '../../keys/sealing.ts'
+import { type PurposeKeys, seal, unsealWithAny } from '../../keys/sealing.ts'
 
 export const PAGE_TOKEN_REASONS = ['page_token_refused', 'page_token_expired'] as const
 
@@ -56,17 +56,13 @@ export function openPageToken(
 ): Result<PagePosition, PageTokenFailure> {
   const sealed = fromBase64Url(token)
   if (sealed === undefined) return refused()
-  const context = contextOf(bound)
-  for (const key of keys) {
-    const plaintext = unseal({ key, sealed, context })
-    if (plaintext === undefined) continue
-    const [after, limit, expires] = parseJson(fromUtf8(plaintext) ?? '') as Sealed
-    if (now.getTime() > expires) return expired()
-    const { limit: asked } = bound.search.page
-    if (asked !== undefined && asked !== limit) return refused()
-    return ok({ after, limit: limit ?? undefined })
-  }
-  return refused()
+  const plaintext = unsealWithAny({ keys, sealed, context: contextOf(bound) })
+  if (plaintext === undefined) return refused()
+  const [after, limit, expires] = parseJson(fromUtf8(plaintext) ?? '') as Sealed
+  if (now.getTime() > expires) return expired()
+  const { limit: asked } = bound.search.page
+  if (asked !== undefined && asked !== limit) return refused()
+  return ok({ after, limit: limit ?? undefined })
 }
 
 /** Sealed by us, so that its form is ours. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { type PurposeKeys, seal, unseal } from '../../keys/sealing.ts'
+import { type PurposeKeys, seal, unsealWithAny } from '../../keys/sealing.ts'
 
 /** What a code is for: nobody else, no other place, and nobody without the verifier gets the ID token. */
 export type GrantedCode = {
@@ -49,12 +49,9 @@ export function sealCode(
 export function openCode(keys: PurposeKeys, code: string): OpenedCode | undefined {
   const sealed = code.length <= MAX_CODE_CHARS ? fromBase64Url(code) : undefined
   if (sealed === undefined) return undefined
-  for (const key of keys) {
-    const opened = unseal({ key, sealed, context: CONTEXT })
-    const text = opened && fromUtf8(opened)
-    if (text === undefined) continue
-    const { expires, ...granted } = sealedCode.parse(JSON.parse(text))
-    return { ...granted, expiresAt: new Date(expires) }
-  }
-  return undefined
+  const opened = unsealWithAny({ keys, sealed, context: CONTEXT })
+  const text = opened && fromUtf8(opened)
+  if (text === undefined) return undefined
+  const { expires, ...granted } = sealedCode.parse(JSON.parse(text))
+  return { ...granted, expiresAt: new Date(expires) }
 }

@@ -1,5 +1,5 @@
 import { fromBase64Url, fromUtf8, toBase64Url, toUtf8 } from '../../base/encoding.ts'
-import { type PurposeKeys, seal, unseal } from '../../keys/sealing.ts'
+import { type PurposeKeys, seal, unsealWithAny } from '../../keys/sealing.ts'
 
 /** A device that was proven for a sign-in: what its token says, and the token. */
 export type ProvenDevice = { readonly deviceId: string; readonly deviceToken: string }
@@ -29,10 +29,8 @@ export function openTicket(
 ): ProvenDevice | undefined {
   const sealed = ticket.length <= MAX_TICKET_CHARS ? fromBase64Url(ticket) : undefined
   if (sealed === undefined) return undefined
-  for (const key of keys) {
-    const opened = unseal({ key, sealed, context: signInId })
-    const [deviceId, deviceToken] = (opened && fromUtf8(opened))?.split(SEPARATOR) ?? []
-    if (deviceId !== undefined && deviceToken !== undefined) return { deviceId, deviceToken }
-  }
-  return undefined
+  const opened = unsealWithAny({ keys, sealed, context: signInId })
+  const [deviceId, deviceToken] = (opened && fromUtf8(opened))?.split(SEPARATOR) ?? []
+  if (deviceId === undefined || deviceToken === undefined) return undefined
+  return { deviceId, deviceToken }
 }
