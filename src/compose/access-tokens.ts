@@ -3,11 +3,12 @@ import { type AccessToken, issueAccessToken } from '../oauth/access-token.ts'
 import {
   type FirstKeyMaking,
   importPublicKey,
+  keysWithFirst,
   type Maybe,
-  makeKeyOnce,
   onceEach,
   type Shared,
   signerOf,
+  verifyingKeys,
 } from './key-use.ts'
 
 export type AccessTokenServices = {
@@ -24,17 +25,11 @@ export function accessTokens(
 ): AccessTokenServices {
   const { issuer, clock } = input
   const use = 'access-token'
-  const verificationKeyOf = onceEach(importPublicKey)
   return {
     async signAccessToken(token) {
-      if ((await keyRing.current()).rows(use).length === 0) await makeKeyOnce(keyRing, input, use)
-      const key = (await keyRing.current()).signingKey(use, clock())
+      const key = (await keysWithFirst(keyRing, input, use)).signingKey(use, clock())
       return issueAccessToken(token, { issuer, signer: signerOf(key) })
     },
-    accessTokenKey(kid) {
-      const key = keyRing.keyOf(use, kid)
-      if (key instanceof Promise) return key.then((found) => found && verificationKeyOf(found))
-      return key && verificationKeyOf(key)
-    },
+    accessTokenKey: verifyingKeys((kid) => keyRing.keyOf(use, kid), onceEach(importPublicKey)),
   }
 }

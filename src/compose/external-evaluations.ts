@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { signCompactJws } from '../access/compact-jws.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
-import { type FirstKeyMaking, makeKeyOnce, type Shared, signerOf } from './key-use.ts'
+import { type FirstKeyMaking, keysWithFirst, type Shared, signerOf } from './key-use.ts'
 
 export type EvaluationServices = {
   /** Signs an answer to Cloudflare Access; makes the first key for them, if there is none. */
@@ -20,17 +20,14 @@ export function externalEvaluations(
 ): EvaluationServices {
   const { clock } = input
   const use = 'external-evaluation'
-  const keysWithOne = async () => {
-    if ((await keyRing.current()).rows(use).length === 0) await makeKeyOnce(keyRing, input, use)
-    return keyRing.current()
-  }
+  const keys = () => keysWithFirst(keyRing, input, use)
   return {
     async signEvaluation(claims) {
-      const key = (await keysWithOne()).signingKey(use, clock())
+      const key = (await keys()).signingKey(use, clock())
       return signCompactJws(claims, { alg: 'RS256', typ: 'JWT', signer: signerOf(key) })
     },
     async evaluationKeys() {
-      return (await keysWithOne()).publishedKeySet(use, clock())
+      return (await keys()).publishedKeySet(use, clock())
     },
   }
 }

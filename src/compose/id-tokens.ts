@@ -3,7 +3,7 @@ import { signCompactJws } from '../access/compact-jws.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { SigningKey } from '../keys/signing-keys.ts'
 import { ID_TOKEN_ALGORITHM } from '../vendors/oidc/discovery.ts'
-import { type FirstKeyMaking, makeKeyOnce, type Shared, signerOf } from './key-use.ts'
+import { type FirstKeyMaking, keysWithFirst, type Shared, signerOf } from './key-use.ts'
 
 export type IdTokenServices = {
   /** Signs an ID token for an identity provider. */
@@ -19,17 +19,14 @@ export type IdTokenServices = {
 export function idTokens(keyRing: KeyRing, input: Shared & FirstKeyMaking): IdTokenServices {
   const { clock } = input
   const use = 'sign-in'
-  const current = async () => {
-    if ((await keyRing.current()).rows(use).length === 0) await makeKeyOnce(keyRing, input, use)
-    return keyRing.current()
-  }
+  const keys = () => keysWithFirst(keyRing, input, use)
   return {
     async signIdToken(claims) {
-      const key = (await current()).signingKey(use, clock())
+      const key = (await keys()).signingKey(use, clock())
       return signCompactJws(claims, { alg: ID_TOKEN_ALGORITHM, typ: 'JWT', signer: signerOf(key) })
     },
     async idTokenKeys() {
-      return { keys: (await current()).acceptedKeys(use, clock()).map(publish) }
+      return { keys: (await keys()).acceptedKeys(use, clock()).map(publish) }
     },
   }
 }

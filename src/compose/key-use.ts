@@ -2,7 +2,7 @@ import { importJWK } from 'jose'
 import { makeFirstKey } from '../keys/first-key.ts'
 import { type KeyRing, signingSealingKeys } from '../keys/key-ring.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
-import type { SigningKey } from '../keys/signing-keys.ts'
+import type { SigningKey, SigningKeys } from '../keys/signing-keys.ts'
 import type { SigningKeyUse } from '../store/schema/system-schema.ts'
 import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 
@@ -43,6 +43,18 @@ export function onceEach<T>(
   }
 }
 
+/** Finds one of our public keys by its name; answers without a promise where it is at hand and imported. */
+export function verifyingKeys(
+  keyOf: (kid: string) => Maybe<SigningKey>,
+  imported: (key: SigningKey) => CryptoKey | Promise<CryptoKey>,
+): (kid: string) => Maybe<CryptoKey> {
+  return (kid) => {
+    const key = keyOf(kid)
+    if (key instanceof Promise) return key.then((found) => found && imported(found))
+    return key && imported(key)
+  }
+}
+
 /** What the first key of a use is made with. */
 export type FirstKeyMaking = { readonly store: StoredSigningKeys; readonly secrets: MasterSecrets }
 
@@ -56,4 +68,14 @@ export async function makeKeyOnce(
   const sealingKeys = signingSealingKeys(secrets)
   await makeFirstKey({ store, issuer, sealingKeys }, { use, stored: [], now: clock() })
   await keyRing.reread()
+}
+
+/** The keys as they are now, of which at least one is of this use: the first is made if there is none. */
+export async function keysWithFirst(
+  keyRing: KeyRing,
+  input: Shared & FirstKeyMaking,
+  use: SigningKeyUse,
+): Promise<SigningKeys> {
+  if ((await keyRing.current()).rows(use).length === 0) await makeKeyOnce(keyRing, input, use)
+  return keyRing.current()
 }

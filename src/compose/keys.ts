@@ -47,6 +47,7 @@ import {
   onceEach,
   type Shared,
   signerOf,
+  verifyingKeys,
 } from './key-use.ts'
 
 /** What callers and identity providers are given tokens and answers with. */
@@ -171,14 +172,10 @@ function deviceTokens(
   | 'verifyDeviceTokenOffline'
   | 'publishedKeys'
 > {
-  const verificationKeyOf = onceEach(importPublicKey)
-  const verifyWith = (keyOf: (kid: string) => Maybe<SigningKey>): VerifyDeviceToken => {
-    const verificationKey = (kid: string): Maybe<CryptoKey> => {
-      const key = keyOf(kid)
-      if (key instanceof Promise) return key.then((found) => found && verificationKeyOf(found))
-      return key && verificationKeyOf(key)
-    }
-    return (token) => verifyDeviceToken(token, { issuer, keyOf: verificationKey, now: clock() })
+  const imported = onceEach(importPublicKey)
+  const verifyWith = (find: (kid: string) => Maybe<SigningKey>): VerifyDeviceToken => {
+    const keyOf = verifyingKeys(find, imported)
+    return (token) => verifyDeviceToken(token, { issuer, keyOf, now: clock() })
   }
   return {
     async issueDeviceToken(claims: DeviceTokenClaims) {
