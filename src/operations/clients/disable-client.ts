@@ -3,7 +3,9 @@ import type { Store } from '../../store/store.ts'
 
 export const CLIENT_CHANGE_REASONS = ['client_not_found'] as const
 
-/** Ends what a client may do. Running services notice within seconds; its id stays known. */
+/**
+ * Ends what a client may do, and disables its streams. Running services notice within seconds; its id stays known.
+ */
 export async function disableClient(
   store: Pick<Store, 'disableClient'>,
   change: Parameters<Store['disableClient']>[0],

@@ -1,6 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { POLL } from '../../../src/signals/stream.ts'
 import { openStore } from '../../../src/store/drivers/open-store.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { STATEMENT_LIMITS } from '../../../src/store/drivers/statement-limits.ts'
@@ -214,6 +215,39 @@ describePostgres('store on PostgreSQL', () => {
     const store = await openStore({ kind: 'postgres', url, poolSize: 2 })
     await store.ping()
     await store.close()
+  })
+
+  test.each([
+    ['more streams by making several at once', 'create_stream'],
+    ['a stream that outlives it by making one while it is disabled', 'disable_client'],
+  ])('a client does not get %s', async (_, meanwhile) => {
+    const { store, url, query, close } = await open(`at_once_${meanwhile}`)
+    const [by, now, clientId] = ['test', at(0), newId('cli_')]
+    const stream = {
+      ...{ streamId: newId('str_'), clientId, audience: 'a', delivery: { method: POLL } as const },
+      ...{ eventsRequested: [], eventsDelivered: [], description: null, most: 1, by, now },
+      subjectForm: 'device' as const,
+    }
+    const made = { clientId, name: 'receiver', secretHash: 'a'.repeat(64) }
+    await store.createClient({ ...made, scopes: ['ssf.manage'], by, now })
+    const other = new pg.Client(url)
+    await other.connect()
+    await other.query('begin')
+    await other.query(
+      meanwhile === 'disable_client'
+        ? `select disable_client('${clientId}', now(), 'test', gen_random_uuid())`
+        : `select create_stream('str_first', '${clientId}', 'a', null, null, '[]', '[]', null, 'device', 1,
+            now(), 'test', gen_random_uuid())`,
+    )
+    const asked = store.createStream(stream)
+    const waits = async () =>
+      (await query(`select from pg_stat_activity where wait_event_type = 'Lock'`)).length
+    await Promise.race([asked, expect.poll(waits, { timeout: 5000 }).toBe(1)])
+    await other.query('commit')
+    expect(await asked).toBe('too_many_streams')
+    expect(await store.findStream(stream)).toBeNull()
+    await other.end()
+    await close()
   })
 
   test('a migration whose table somebody holds gives up soon, and comes again when it is free', async () => {

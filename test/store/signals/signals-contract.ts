@@ -100,6 +100,38 @@ export function signalsContract(subject: () => StoreUnderTest): void {
       expect(await store().removeStream({ streamId, clientId, ...by })).toBe('stream_unknown')
     })
 
+    test('end with their client, which makes and enables none any more', async () => {
+      const clientId = newId('cli_')
+      const client = { clientId, name: 'receiver', secretHash: 'a'.repeat(64) }
+      await store().createClient({ ...client, scopes: ['ssf.manage'], ...by })
+      const { streamId } = await create({ clientId })
+      const other = await create()
+      expect(await store().disableClient({ clientId, ...by })).toBe('applied')
+      expect(await store().findStream({ streamId, clientId })).toMatchObject({
+        ...{ status: 'disabled', reason: 'its client was disabled', revision: 2 },
+      })
+      expect(await store().findStream(other)).toMatchObject({ status: 'enabled' })
+      await change(['trusted', 'untrusted'])
+      expect(await due({ streamId })).toEqual([])
+      const enable = { streamId, clientId, status: 'enabled', reason: null, ...by } as const
+      expect(await store().setStreamStatus(enable)).toBe('stream_unknown')
+      expect(await store().createStream(streamOf({ clientId }))).toBe('too_many_streams')
+      expect(await store().disableClient({ clientId, ...by })).toBe('unchanged')
+    })
+
+    test('of a client that was disabled before end when that is said again', async () => {
+      const clientId = newId('cli_')
+      const client = { clientId, name: 'receiver', secretHash: 'a'.repeat(64) }
+      await store().createClient({ ...client, scopes: ['ssf.manage'], ...by })
+      await store().disableClient({ clientId, ...by })
+      const { streamId } = await create()
+      await subject().query(
+        `update stream set client_id = '${clientId}' where stream_id = '${streamId}'`,
+      )
+      expect(await store().disableClient({ clientId, ...by })).toBe('applied')
+      expect(await store().findStream({ streamId, clientId })).toMatchObject({ status: 'disabled' })
+    })
+
     test('are told of themselves, and asked for a verification once in a while', async () => {
       const { streamId, clientId } = await create({ eventsDelivered: [] })
       const event: StreamEvent = {
