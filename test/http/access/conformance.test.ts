@@ -1,9 +1,11 @@
+import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FIXTURE_ENTITIES, FIXTURE_POLICY } from '../../../src/cli/authzen/fixture-files.ts'
 import { createTestService, readOk, startDevice, type TestService } from '../../support/service.ts'
 import { attestMinted, rememberHealthy } from '../../support/submission.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 import { describeVectors, vectorJson } from '../../support/vectors.ts'
+import { addClient } from '../oauth/world.ts'
 
 /** A case of the OpenID conformance suite for AuthZEN, as far as these tests read it. */
 type Scenario = {
@@ -30,13 +32,61 @@ type Members = Readonly<Record<string, unknown>>
 
 const REQUEST_ID = 'bfe9eb29-ab87-4ca3-be83-a1d5d8305716'
 
-/** Cases whose requests carry wrong credentials or none: HTTP Basic here, which the suite can drive. */
+/** Cases whose requests carry wrong credentials or none. */
 const OF_CREDENTIALS = ({ request }: Scenario) =>
   request.bad_credentials === true || request.no_credentials === true
 
+type Headers = Readonly<Record<string, string>>
+
+/** How the caller proves itself, rightly and wrongly, and the scheme in which it is told that it did not. */
+const PROVING: Readonly<
+  Record<
+    string,
+    {
+      readonly scheme: RegExp
+      readonly right: (service: TestService) => Promise<Headers>
+      readonly wrong: (right: Headers) => Headers
+    }
+  >
+> = {
+  'by HTTP Basic': {
+    scheme: /(?:^|, )Basic /,
+    right: (service) => service.as('access.evaluate'),
+    wrong: () => ({ authorization: `Basic ${Buffer.from('cli_a:css_b').toString('base64')}` }),
+  },
+  'by an access token': {
+    scheme: /(?:^|, )Bearer /,
+    right: getAccessToken,
+    // The last six bits of the signature: no decoder takes them for the same bytes.
+    wrong: ({ authorization = '' }) => ({
+      authorization: authorization.replace(/.{8}$/, (end) => [...end].reverse().join('')),
+    }),
+  },
+}
+
+/** By openid-client, which discovers the token endpoint and makes the request for the token. */
+async function getAccessToken(service: TestService): Promise<Headers> {
+  const clientId = await addClient(service, { scopes: ['access.evaluate'] })
+  const send: client.CustomFetch = (place, { method, headers, body }) => {
+    const { pathname, search } = new URL(place)
+    const text = body === undefined || body === null ? null : String(body)
+    return service.request(pathname + search, { method, headers, body: text })
+  }
+  const by = client.ClientSecretBasic('right')
+  const config = await client.discovery(new URL(service.url), clientId, 'right', by, {
+    algorithm: 'oauth2',
+    // The service of a test is on loopback.
+    execute: [client.allowInsecureRequests],
+    [client.customFetch]: send,
+  })
+  const { access_token: token } = await client.clientCredentialsGrant(config)
+  return { authorization: `Bearer ${token}` }
+}
+
 /**
  * The cases as they stand, with what `authzen fixture` loads; and once more with the same rules where each
- * question has to name a device, and each user of the suite has a trusted one.
+ * question has to name a device, and each user of the suite has a trusted one. Both by HTTP Basic and by access
+ * tokens. Witnesses: the suite's cases, and openid-client, which gets the tokens.
  */
 describeVectors('the OpenID conformance suite for AuthZEN', () => {
   const { tests } = vectorJson('authzen/oidf-scenarios.json') as { tests: readonly Scenario[] }
@@ -46,16 +96,20 @@ describeVectors('the OpenID conformance suite for AuthZEN', () => {
     expect(tests.filter(OF_CREDENTIALS).map(({ testName }) => testName)).toHaveLength(2)
   })
 
-  describe.each(['without a device', 'of users on a device'])('%s', (how) => {
+  describe.each(
+    ['without a device', 'of users on a device'].flatMap((how) =>
+      Object.entries(PROVING).map(([name, proving]) => [how, name, proving] as const),
+    ),
+  )('%s, %s', (how, _proven, proving) => {
     const isOnDevice = how !== 'without a device'
     let database: TestDatabase
     let service: TestService
-    let pep: Readonly<Record<string, string>>
+    let pep: Headers
     let deviceId: string
     beforeAll(async () => {
       database = await openTestDatabase()
       service = await createTestService({ database })
-      pep = await service.as('access.evaluate')
+      pep = await proving.right(service)
       if (isOnDevice) deviceId = await trustDevice(service)
       await loadFixture(service, isOnDevice ? { device: 'always' } : {})
     })
@@ -63,10 +117,9 @@ describeVectors('the OpenID conformance suite for AuthZEN', () => {
 
     const send = ({ api, request }: Scenario, json = request.json) => {
       const { method, content_type, raw_body, bad_credentials, no_credentials } = request
-      const wrong = { authorization: `Basic ${Buffer.from('cli_a:css_b').toString('base64')}` }
       const headers = {
         'content-type': content_type,
-        ...(no_credentials ? {} : bad_credentials ? wrong : pep),
+        ...(no_credentials ? {} : bad_credentials ? proving.wrong(pep) : pep),
         ...(request.x_request_id && { 'x-request-id': REQUEST_ID }),
       }
       const body = isOnDevice ? withDevice(json ?? {}, deviceId) : (json ?? {})
@@ -87,7 +140,7 @@ describeVectors('the OpenID conformance suite for AuthZEN', () => {
         expect(scenario.expect.status_any_of, JSON.stringify(body)).toContain(answer.status)
         expect(answer.headers.get('content-type')).toBe('application/json')
         if (scenario.expect.www_authenticate !== undefined) {
-          expect(answer.headers.get('www-authenticate')).toMatch(/^Basic /)
+          expect(answer.headers.get('www-authenticate')).toMatch(proving.scheme)
         }
         if (scenario.request.x_request_id) {
           expect(answer.headers.get('x-request-id')).toBe(REQUEST_ID)
