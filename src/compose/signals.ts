@@ -3,6 +3,7 @@ import type { SignalServices } from '../http/signals/routes.ts'
 import { openHeader, resealHeader, sealHeader } from '../keys/stream-header.ts'
 import type { Bell } from '../operations/signals/bell.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
+import { createPollPlaces } from '../operations/signals/poll-places.ts'
 import type { ResealDependencies } from '../operations/signals/reseal-headers.ts'
 import { newStreamId } from '../operations/signals/stream-id.ts'
 import type { AskJsonDependencies } from '../operations/vendors/ask-json.ts'
@@ -32,6 +33,7 @@ export function signalServices(services: Services): SignalServices {
     polls: {
       ...{ store, rules, issuer, signEvent, clock },
       waitForEvents: (signal) => waitForEvents(services.bell, signal),
+      places: createPollPlaces(),
     },
   }
 }

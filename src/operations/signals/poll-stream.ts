@@ -7,6 +7,7 @@ import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
 import { type EventDependencies, eventsOfDelivery, isDeviceEvent } from './events-of-delivery.ts'
 import type { StreamFailure } from './manage-streams.ts'
+import type { PollPlaces } from './poll-places.ts'
 
 export type PollDependencies = EventDependencies & {
   readonly store: Pick<
@@ -15,6 +16,7 @@ export type PollDependencies = EventDependencies & {
   >
   /** Resolves when something may have come, and after a while in any case. */
   readonly waitForEvents: (signal: AbortSignal) => Promise<void>
+  readonly places: PollPlaces
   readonly clock: () => Date
 }
 
@@ -29,7 +31,8 @@ export type Polled = {
 
 /**
  * Takes what a receiver has, and hands out what it has not: of each lane the first event alone, since the
- * tokens of an answer have no order. What is not acknowledged is handed out again by the next poll.
+ * tokens of an answer have no order. What is not acknowledged is handed out again by the next poll. So many polls
+ * of a client wait at once; one more is answered as if it had asked for what there is now (RFC 8936 §2.2).
  */
 export async function pollStream(
   dependencies: PollDependencies,
@@ -40,13 +43,37 @@ export async function pollStream(
   const stream = await store.findStream(name)
   if (stream === null || stream.delivery.method !== POLL) return err({ reason: 'stream_unknown' })
   await takeAcknowledgements(dependencies, stream, request)
-  const end = clock().getTime() + LONGEST_POLL_MS
+  const polled = await handOut(dependencies, stream, request.maxEvents)
+  const mayWait = !request.returnImmediately && request.maxEvents > 0
+  if (!mayWait || isSome(polled)) return ok(polled)
+  const leave = dependencies.places.take(name.clientId)
+  if (leave === undefined) return ok(polled)
+  try {
+    const end = clock().getTime() + LONGEST_POLL_MS
+    return await waitForSome(dependencies, name, { most: request.maxEvents, end, signal })
+  } finally {
+    leave()
+  }
+}
+
+function isSome({ sets }: Polled): boolean {
+  return Object.keys(sets).length > 0
+}
+
+/** Looks again whenever something may have come, and at the stream itself: it may have ended meanwhile. */
+async function waitForSome(
+  dependencies: PollDependencies,
+  name: { readonly streamId: string; readonly clientId: string },
+  until: { readonly most: number; readonly end: number; readonly signal: AbortSignal },
+): Promise<Result<Polled, StreamFailure>> {
+  const { store, clock, waitForEvents } = dependencies
+  const { most, end, signal } = until
   for (;;) {
-    const polled = await handOut(dependencies, stream, request.maxEvents)
-    const isOver = request.returnImmediately || request.maxEvents === 0
-    const isEmpty = Object.keys(polled.sets).length === 0
-    if (!isEmpty || isOver || signal.aborted || clock().getTime() >= end) return ok(polled)
-    await dependencies.waitForEvents(signal)
+    await waitForEvents(signal)
+    const stream = await store.findStream(name)
+    if (stream === null) return err({ reason: 'stream_unknown' })
+    const polled = await handOut(dependencies, stream, most)
+    if (isSome(polled) || signal.aborted || clock().getTime() >= end) return ok(polled)
   }
 }
 

@@ -1,5 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createPollPlaces,
+  WAITING_POLLS_OF_CLIENT,
+} from '../../../src/operations/signals/poll-places.ts'
 import { type PollDependencies, pollStream } from '../../../src/operations/signals/poll-stream.ts'
 import { EVENT_TYPES } from '../../../src/signals/event-types.ts'
 import type { PollRequest } from '../../../src/signals/poll-request.ts'
@@ -41,7 +45,7 @@ async function open(events: StreamToCreate['eventsDelivered'] = ['device-complia
     },
   })
   const dependencies: PollDependencies = {
-    ...{ store, rules, issuer: service.url, clock: clock.now },
+    ...{ store, rules, issuer: service.url, clock: clock.now, places: createPollPlaces() },
     // What signs is another's to test: the claims as they are.
     signEvent: async (claims) => `.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`,
     async waitForEvents() {
@@ -153,6 +157,56 @@ describe('a poll (RFC 8936)', () => {
     const { sets } = expectOk(await poll({ returnImmediately: false }))
     expect(Object.values(sets).map(statusOf)).toEqual(['compliant'])
     await close()
+  })
+
+  test('is one of so many that wait; one more of the client holds no connection, and one of another does', async () => {
+    const { poll, close, dependencies } = await open()
+    const waiting: (() => void)[] = []
+    const waitForEvents = () => new Promise<void>((resolve) => waiting.push(resolve))
+    Object.assign(dependencies, { waitForEvents })
+    const polls = Array.from({ length: WAITING_POLLS_OF_CLIENT }, () =>
+      poll({ returnImmediately: false }),
+    )
+    await expect.poll(() => waiting).toHaveLength(WAITING_POLLS_OF_CLIENT)
+    expect(expectOk(await poll({ returnImmediately: false })).sets).toEqual({})
+    expect(waiting).toHaveLength(WAITING_POLLS_OF_CLIENT)
+    expect(dependencies.places.take('cli_other')).toBeDefined()
+    clock.advance(25)
+    for (const ring of waiting.splice(0)) ring()
+    await Promise.all(polls)
+    const next = poll({ returnImmediately: false })
+    await expect.poll(() => waiting).toHaveLength(1)
+    clock.advance(25)
+    for (const ring of waiting.splice(0)) ring()
+    expectOk(await next)
+    await close()
+  })
+
+  test('that waits is handed out nothing more once its client was disabled', async () => {
+    const { poll, close, dependencies, store, streamId, clientId } = await open()
+    const client = { clientId, name: 'receiver', secretHash: 'a'.repeat(64) }
+    const by = { by: 't', now: clock.now() }
+    await store.createClient({ ...client, scopes: ['ssf.read'], ...by })
+    let looks = 0
+    const waitForEvents = async () => {
+      looks += 1
+      if (looks === 1) {
+        await change('trusted')
+        await store.disableClient({ clientId, ...by })
+      }
+      clock.advance(5)
+    }
+    Object.assign(dependencies, { waitForEvents })
+    expect(expectOk(await poll({ returnImmediately: false })).sets).toEqual({})
+    expect(await store.nextDeliveryAt(streamId)).not.toBeNull()
+    await close()
+    expectRefusal(await poll({ returnImmediately: false }), 'stream_unknown')
+  })
+
+  test('that waits for a stream that is ended is told so', async () => {
+    const { poll, close, dependencies } = await open()
+    Object.assign(dependencies, { waitForEvents: close })
+    expectRefusal(await poll({ returnImmediately: false }), 'stream_unknown')
   })
 
   test('of another client finds nothing, and acknowledges nothing of another stream', async () => {
