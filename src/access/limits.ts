@@ -16,6 +16,9 @@ export const MAX_DIRECTORY_PROPERTIES = 64
 export const MAX_DIRECTORY_VALUES = 256
 export const MAX_DIRECTORY_DEPTH = 4
 export const MAX_DIRECTORY_BYTES = 8_192
+/** The owner of a device, in characters: an index holds it, in any script. */
+export const MAX_OWNER_CHARS = 320
+
 /** Where an entity comes from, in characters. */
 export const MAX_SOURCE_CHARS = 64
 

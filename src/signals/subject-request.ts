@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isDeviceId } from '../access/device-id.ts'
+import { MAX_OWNER_CHARS } from '../access/limits.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { MAX_STREAM_TEXT_CHARS } from './limits.ts'
 
@@ -19,7 +20,11 @@ export type SubjectRequestFailure = {
 export type NamedSubject = { readonly deviceId: string | null; readonly owner: string | null }
 
 const text = z.string().min(1).max(MAX_STREAM_TEXT_CHARS)
-const email = z.object({ format: z.literal('email'), email: text })
+/** No device has an owner of a longer name. */
+const email = z.object({
+  format: z.literal('email'),
+  email: z.string().min(1).max(MAX_OWNER_CHARS),
+})
 const named = z.union([
   z.object({ format: z.literal('iss_sub'), iss: text, sub: text }),
   z.object({ format: z.literal('opaque'), id: text }),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_OWNER_CHARS } from '../../access/limits.ts'
 
 /** Labels of one device. */
 const MAX_LABELS = 64
@@ -6,7 +7,7 @@ const label = z.string().min(1).max(64)
 
 /** What administrators may say of a device, member by member; `null` empties. */
 export const deviceAttributes = {
-  owner: z.string().max(320).nullable().optional(),
+  owner: z.string().max(MAX_OWNER_CHARS).nullable().optional(),
   entra_device_id: z.string().max(64).nullable().optional(),
   /** What people call it. */
   name: z.string().max(200).nullable().optional(),

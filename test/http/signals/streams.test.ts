@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EVENT_TYPES } from '../../../src/signals/event-types.ts'
@@ -199,6 +200,26 @@ describe('a receiver', () => {
     expect((await call('/ssf/subjects/add', nobody)).status).toBe(404)
     expect((await call('/ssf/subjects/add', { ...asked, body: {} })).status).toBe(400)
     await remove(id)
+  })
+
+  test('has a subject refused that could be nobody, as no index could hold it', async () => {
+    const { stream_id } = await create()
+    // Characters that do not repeat: what an index cannot compress. PostgreSQL gives a row of one 2,704 bytes.
+    const bytes = randomBytes(2000)
+    const name = Array.from(bytes, (byte, at) => {
+      return String.fromCharCode(0x4e00 + byte * 64 + ((bytes[at - 1] ?? 0) % 64))
+    }).join('')
+    const body = { stream_id, subject: { format: 'email', email: `${name}@example.com` } }
+    const refused = await call('/ssf/subjects/remove', { method: 'POST', body })
+    expect({ status: refused.status, code: refused.value?.code }).toEqual({
+      ...{ status: 400, code: 'subject_unknown' },
+    })
+    const longest = { format: 'email', email: `${'ü'.repeat(308)}@example.com` }
+    const kept = await call('/ssf/subjects/remove', {
+      ...{ method: 'POST', body: { stream_id, subject: longest } },
+    })
+    expect(kept.status).toBe(204)
+    await remove(stream_id)
   })
 
   test('sees and changes nothing of the streams of another', async () => {
