@@ -1,4 +1,5 @@
 import { BUILT_IN_TEXTS } from '../access/texts.ts'
+import type { Verdict } from '../access/trust-record.ts'
 import type { CompiledPolicy } from '../policy/document/compile.ts'
 import type { Texts } from '../policy/document/document.ts'
 import type { ToldReasons } from './device-change.ts'
@@ -9,7 +10,7 @@ const MET: Texts = {
   de: { title: 'Dieses Gerät erfüllt die Anforderungen', repair: 'Es ist nichts zu tun.' },
 }
 
-/** What is said of a clause that is no longer in the policy when the event goes out. */
+/** What is said of a clause that is no longer in the policy, and of a denial that was written without a reason. */
 const FORMER: Texts = {
   en: {
     title: 'The device did not meet a requirement',
@@ -29,14 +30,15 @@ const FORMER: Texts = {
  * @param reasons as the outbox keeps them
  */
 export function tellReasons(
-  verdict: string,
+  verdict: Verdict,
   reasons: readonly unknown[],
   policy: CompiledPolicy,
 ): ToldReasons {
   const read = reasons.map(readReason)
   const codes = read.map(({ code, clause }) => (clause === undefined ? code : `${code} ${clause}`))
   const admin = codes.length === 0 ? verdict : `${verdict}: ${codes.join('; ')}`
-  const texts = read.length === 0 ? [MET] : read.map((reason) => textsOf(reason, policy))
+  const texts =
+    read.length === 0 ? [textsOfVerdict(verdict)] : read.map((reason) => textsOf(reason, policy))
   const user: Record<string, string> = {}
   for (const language of Object.keys(texts[0] ?? MET)) {
     const sentences = texts.flatMap((one) => {
@@ -46,6 +48,12 @@ export function tellReasons(
     if (sentences.length === texts.length) user[language] = sentences.join(' ')
   }
   return { admin: { en: admin }, user }
+}
+
+/** Of a verdict that was written without reasons, as a quarantine is. */
+function textsOfVerdict(verdict: Verdict): Texts {
+  if (verdict === 'trusted') return MET
+  return verdict === 'quarantined' || verdict === 'stale' ? BUILT_IN_TEXTS[verdict] : FORMER
 }
 
 type ReadReason = { readonly code: string; readonly clause: string | undefined }

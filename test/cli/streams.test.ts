@@ -71,8 +71,11 @@ describe('a stream', () => {
     expect(await json('status', 'str_a', 'paused', ...reason)).toMatchObject({ changed: true })
     expect(await json('status', 'str_a', 'paused', ...reason)).toMatchObject({ changed: false })
     expect(await json('show', 'str_a')).toMatchObject({ status: 'paused', reason: 'maintenance' })
-    expect((await streams('test', 'str_a')).stdout).toContain('is paused')
-    await streams('status', 'str_a', 'enabled', ...reason)
+    const { stdout } = await streams('test', 'str_a')
+    expect(stdout).toContain('is paused')
+    // What it says to do next can be typed as it stands.
+    const next = /-- streams (.+)\)$/m.exec(stdout)?.[1] ?? ''
+    expect((await streams(...next.split(' '))).stdout).toBe('str_a is enabled.\n')
     const due = await store.deliveriesOf({ streamId: 'str_a', limit: 100 })
     // Two tests, two changes of status, one device.
     expect(due).toHaveLength(5)

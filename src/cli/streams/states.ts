@@ -47,7 +47,10 @@ export async function fill(
 ): Promise<number> {
   const { delivery } = await findStream(store, id)
   if (delivery.method !== STATE) {
-    throw new Error(`${id} is a stream of events, and nothing has happened: it cannot be filled`)
+    throw new Error(
+      `${id} carries events, not states, and cannot be filled; ` +
+        `its receiver is told what changes from now on: ${COMMAND} streams list`,
+    )
   }
   const progress = createProgress(process.stderr, clock)
   const filled = await fillStream(

@@ -20,10 +20,13 @@ export async function test(
   if (!tested.ok) throw notFound(id)
   if (json) printJson({ stream_id: id })
   else if (status !== 'enabled') {
-    printText(`The events wait: ${id} is ${status} (${COMMAND} streams status ${id} enabled)\n`)
+    printText(
+      `The events wait: ${id} is ${status} (${COMMAND} streams status ${id} enabled --reason TEXT)\n`,
+    )
   } else {
     printText(`Sent as soon as the service comes by: ${eventsDelivered.join(', ')}.
-What was refused: ${COMMAND} streams dead ${id}\n`)
+Whether it arrives: ${COMMAND} streams show ${id}
+What was refused:   ${COMMAND} streams dead ${id}\n`)
   }
   return EXIT.done
 }

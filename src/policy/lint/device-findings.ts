@@ -37,6 +37,7 @@ function describeDenying(clauses: readonly LintedClause[]): string {
   })
   const [first] = denying
   if (first === undefined) return ''
-  const others = denying.length > 1 ? ` and ${denying.length - 1} more` : ''
-  return ` (but ${first.id ?? 'a clause'}${others} about the device denies each of these questions, as no "when" about the request passes it over)`
+  const [others, deny, them] =
+    denying.length > 1 ? [` and ${denying.length - 1} more`, 'deny', 'them'] : ['', 'denies', 'it']
+  return ` (but ${first.id ?? 'a clause'}${others} about the device ${deny} each of these questions, as no "when" about the request passes ${them} over)`
 }

@@ -613,6 +613,9 @@ describe('for which questions a device is demanded', () => {
   test('the warning names the clause that denies all such questions anyway', () => {
     const found = findOne(withDevice('false', clause()), 'policy_device_not_always')
     expect(found.message).toContain('one about the device denies each of these questions')
+    const other = clause({ id: 'two', require: 'attestation.secureBootEnabled' })
+    const both = findOne(withDevice('false', clause(), other), 'policy_device_not_always')
+    expect(both.message).toContain('one and 1 more about the device deny each of these questions')
   })
 
   test('a condition about the device or the time is an error', () => {
