@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { isDeviceId } from '../../access/device-id.ts'
+import { MAX_OWNER_CHARS } from '../../access/limits.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
 import { type DeviceSearch, findDevices } from '../../operations/devices/find-devices.ts'
@@ -33,7 +34,7 @@ const search = {
   clause: z.string().min(1).max(64).optional(),
   severity: z.enum(['enforce', 'report']).optional(),
   label: z.array(z.string().min(1).max(64)).max(8).optional(),
-  owner: z.string().min(1).max(320).optional(),
+  owner: z.string().min(1).max(MAX_OWNER_CHARS).optional(),
   issuer: z.string().min(1).max(2048).optional(),
   attested_before: moment.optional(),
   attested_after: moment.optional(),

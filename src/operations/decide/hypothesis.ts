@@ -4,6 +4,7 @@ import {
   type EvaluationRequest,
   readRequest,
 } from '../../access/evaluation-request.ts'
+import { MAX_OWNER_CHARS } from '../../access/limits.ts'
 import type { TrustRecord } from '../../access/trust-record.ts'
 import { CLAIM_NAMES, CLAIMS } from '../../appraisal/claims.ts'
 import { isVouched } from '../../appraisal/hardware.ts'
@@ -20,7 +21,7 @@ export const hypotheticalDeviceSchema = z.strictObject({
   id: z.string().min(1).max(128).optional(),
   key_kind: z.enum(['tpm', 'aik', 'cnf']).optional(),
   enrolment: z.enum(['admitted', 'pending']).optional(),
-  owner: z.string().max(320).nullable().optional(),
+  owner: z.string().max(MAX_OWNER_CHARS).nullable().optional(),
   entra_device_id: z.string().max(64).nullable().optional(),
   labels: z.array(z.string().min(1).max(64)).max(64).optional(),
   ring: z.int().min(0).max(99).optional(),

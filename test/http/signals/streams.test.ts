@@ -212,7 +212,7 @@ describe('a receiver', () => {
     const body = { stream_id, subject: { format: 'email', email: `${name}@example.com` } }
     const refused = await call('/ssf/subjects/remove', { method: 'POST', body })
     expect({ status: refused.status, code: refused.value?.code }).toEqual({
-      ...{ status: 400, code: 'subject_unknown' },
+      ...{ status: 404, code: 'subject_unknown' },
     })
     const longest = { format: 'email', email: `${'ü'.repeat(308)}@example.com` }
     const kept = await call('/ssf/subjects/remove', {
