@@ -23,7 +23,10 @@ import { prepareOverrides } from './rules/overrides.ts'
 import { preparePreviews } from './rules/previews.ts'
 import { prepareRollouts } from './rules/rollouts.ts'
 import { prepareSecondRequests } from './rules/second-requests.ts'
-import { prepareDeliveries } from './signals/deliveries.ts'
+import { prepareDeliveryOutcomes } from './signals/delivery-outcomes.ts'
+import { prepareDueDeliveries } from './signals/due-deliveries.ts'
+import { prepareRefusedDeliveries } from './signals/refused-deliveries.ts'
+import { prepareStreamBacklogs } from './signals/stream-backlogs.ts'
 import { prepareStreams } from './signals/streams.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
@@ -86,7 +89,10 @@ export function createStore(input: {
     ...withStoreErrors(prepareQuestions(db)),
     ...withStoreErrors(prepareEvents(db)),
     ...withStoreErrors(prepareStreams(db)),
-    ...withStoreErrors(prepareDeliveries(db)),
+    ...withStoreErrors(prepareDueDeliveries(db)),
+    ...withStoreErrors(prepareDeliveryOutcomes(db)),
+    ...withStoreErrors(prepareRefusedDeliveries(db)),
+    ...withStoreErrors(prepareStreamBacklogs(db)),
     ...withStoreErrors(prepareFleetSummaries(db)),
     ...withStoreErrors(prepareCounts(db)),
     ...withStoreErrors(prepareEntities(db)),

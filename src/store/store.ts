@@ -22,7 +22,10 @@ import type { Overrides } from './rules/overrides.ts'
 import type { Previews } from './rules/previews.ts'
 import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
-import type { Deliveries } from './signals/deliveries.ts'
+import type { DeliveryOutcomes } from './signals/delivery-outcomes.ts'
+import type { DueDeliveries } from './signals/due-deliveries.ts'
+import type { RefusedDeliveries } from './signals/refused-deliveries.ts'
+import type { StreamBacklogs } from './signals/stream-backlogs.ts'
 import type { Streams } from './signals/streams.ts'
 import type { AuditLog } from './system/audit-log.ts'
 import type { Clients } from './system/clients.ts'
@@ -83,7 +86,10 @@ export type Store = TrustRecordReads &
   Questions &
   Events &
   Streams &
-  Deliveries &
+  DueDeliveries &
+  DeliveryOutcomes &
+  RefusedDeliveries &
+  StreamBacklogs &
   FleetSummaries &
   Counts &
   Entities & {

@@ -1,7 +1,7 @@
 import { COMMAND } from '../../base/command.ts'
 import { plural } from '../../base/words.ts'
 import { replayRefused } from '../../operations/signals/replay-refused.ts'
-import type { RefusedDelivery } from '../../store/signals/deliveries.ts'
+import type { RefusedDelivery } from '../../store/signals/refused-deliveries.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { COMMAND_LINE } from '../framework/open-database.ts'

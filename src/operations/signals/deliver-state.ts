@@ -1,6 +1,7 @@
 import type { PushOutcome } from '../../signals/push-answer.ts'
 import type { StateTarget } from '../../signals/state-target.ts'
-import type { DeliveryName, DeliveryOutcome, DueDelivery } from '../../store/signals/deliveries.ts'
+import type { DeliveryOutcome } from '../../store/signals/delivery-outcomes.ts'
+import type { DeliveryName, DueDelivery } from '../../store/signals/due-deliveries.ts'
 import type { Store } from '../../store/store.ts'
 import type { WriteDeviceState } from '../vendors/write-device-state.ts'
 

@@ -9,7 +9,7 @@ import {
 import { subjectOf } from '../../signals/subject.ts'
 import { describeTestEvents, TEST_DEVICE } from '../../signals/test-events.ts'
 import { tellReasons } from '../../signals/told-reasons.ts'
-import type { DueDelivery } from '../../store/signals/deliveries.ts'
+import type { DueDelivery } from '../../store/signals/due-deliveries.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { POLL, PUSH } from '../../../src/signals/stream.ts'
-import type { DeliveryOutcome, DueDelivery } from '../../../src/store/signals/deliveries.ts'
+import type { DeliveryOutcome } from '../../../src/store/signals/delivery-outcomes.ts'
+import type { DueDelivery } from '../../../src/store/signals/due-deliveries.ts'
 import type { StreamEvent, StreamToCreate } from '../../../src/store/signals/streams.ts'
 import { at, attestationOf, newDeviceId, newId, type StoreUnderTest } from '../fixtures.ts'
 
