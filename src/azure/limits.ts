@@ -50,5 +50,3 @@ export const KEY_SET_USABLE_MS = 7 * 24 * 3_600_000
 export const KEY_SET_PAUSE_MS = 60_000
 /** Until a provider of which nothing is known yet is asked again after a failure. */
 export const KEY_SET_FIRST_PAUSE_MS = 2_000
-/** How often a request looks whether another one's fetch is over. */
-export const KEY_SET_POLL_MS = 20

@@ -12,7 +12,3 @@ export const FIRST_PAUSE_MS = 2_000
 export const FETCH_TIMEOUT_MS = 5_000
 /** A key set as it is sent. */
 export const MAX_SET_BYTES = 65_536
-/** How often a request looks whether another one's fetch is over. */
-export const POLL_MS = 20
-/** Places whose sets are kept: those of clients and issuers that there are. */
-export const MOST_PLACES = 512
