@@ -1,4 +1,4 @@
-import { readBounded } from '../azure/bounded-body.ts'
+import { readBounded } from '../base/bounded-body.ts'
 import type { Certificate } from '../evidence/x509/certificate.ts'
 import { readCertificateFile } from '../evidence/x509/certificate-file.ts'
 import { type AiaPlace, allowAiaUrl } from './hosts.ts'

@@ -1,6 +1,6 @@
 import type { HttpClient, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline'
+import { readBounded } from '../base/bounded-body.ts'
 import { fromUtf8 } from '../base/encoding.ts'
-import { readBounded } from './bounded-body.ts'
 import { MAX_ANSWER_BYTES } from './limits.ts'
 import { loadPipelineSdk } from './sdk.ts'
 

@@ -1,4 +1,4 @@
-import { readBounded } from '../azure/bounded-body.ts'
+import { readBounded } from '../base/bounded-body.ts'
 import { mayConnect } from '../receivers/checked-lookup.ts'
 import type { FetchJson } from './key-sets.ts'
 import { FETCH_TIMEOUT_MS, MAX_SET_BYTES } from './limits.ts'

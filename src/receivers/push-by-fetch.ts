@@ -1,6 +1,5 @@
-import { readBounded } from '../azure/bounded-body.ts'
-import { readPushAnswer } from '../signals/push-answer.ts'
-import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, parseAnswer } from './push.ts'
+import { readBounded } from '../base/bounded-body.ts'
+import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
 
 /**
  * Pushes by the `fetch` of a platform that connects to public addresses alone, as Workers do with the flag
@@ -17,14 +16,10 @@ export function createFetchPush(send: typeof fetch): Push {
         redirect: 'manual',
         signal: AbortSignal.timeout(PUSH_TIMEOUT_MS),
       })
-      const bytes = await readBounded(response, MAX_ANSWER_BYTES)
-      if (bytes === undefined) return { kind: 'later', cause: 'too long an answer' }
-      const after = Number(response.headers.get('retry-after') ?? Number.NaN)
-      return readPushAnswer({
-        status: response.status,
-        body: parseAnswer(Buffer.from(bytes).toString('utf8')),
-        retryAfterSeconds: Number.isSafeInteger(after) && after >= 0 ? after : undefined,
-      })
+      const body = await readBounded(response, MAX_ANSWER_BYTES)
+      if (body === undefined) return { kind: 'later', cause: 'too long an answer' }
+      const retryAfter = response.headers.get('retry-after') ?? undefined
+      return readAnswer({ status: response.status, body, retryAfter })
     } catch {
       return { kind: 'later', cause: 'no answer' }
     }

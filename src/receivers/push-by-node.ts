@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { type PushOutcome, readPushAnswer } from '../signals/push-answer.ts'
+import type { PushOutcome } from '../signals/push-answer.ts'
 import { ADDRESS_REFUSED, mayConnect, type PrivateHosts } from './checked-lookup.ts'
-import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, parseAnswer } from './push.ts'
+import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
 
 const MOST_CONNECTIONS = 64
 
@@ -50,14 +50,9 @@ function send(
       })
       response.on('error', (error) => resolve(later(describe(error, signal))))
       response.on('end', () => {
-        const after = Number(response.headers['retry-after'])
-        resolve(
-          readPushAnswer({
-            status: response.statusCode ?? 0,
-            body: parseAnswer(Buffer.concat(chunks).toString('utf8')),
-            retryAfterSeconds: Number.isSafeInteger(after) && after >= 0 ? after : undefined,
-          }),
-        )
+        const { statusCode: status = 0, headers: received } = response
+        const retryAfter = received['retry-after']
+        resolve(readAnswer({ status, body: Buffer.concat(chunks), retryAfter }))
       })
     })
     sent.end(input.token)

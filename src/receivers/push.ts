@@ -1,4 +1,4 @@
-import type { PushOutcome } from '../signals/push-answer.ts'
+import { type PushOutcome, readPushAnswer } from '../signals/push-answer.ts'
 
 /** Sends one token to a receiver (RFC 8935 §2). Never throws: what went wrong is the cause of `later`. */
 export type Push = (target: PushTarget, token: string) => Promise<PushOutcome>
@@ -23,8 +23,24 @@ export function headersOf({ authorization }: PushTarget): Readonly<Record<string
   }
 }
 
-/** What a body says, as far as it is JSON. */
-export function parseAnswer(text: string): unknown {
+/** What a receiver says by an answer, of which `body` was read in whole. */
+export function readAnswer(answer: {
+  readonly status: number
+  readonly body: Uint8Array
+  /** The header `Retry-After`, of which seconds alone are understood. */
+  readonly retryAfter: string | undefined
+}): PushOutcome {
+  const { status, body, retryAfter } = answer
+  const seconds = Number(retryAfter)
+  return readPushAnswer({
+    status,
+    body: parse(Buffer.from(body).toString('utf8')),
+    retryAfterSeconds: Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : undefined,
+  })
+}
+
+/** What a text says, as far as it is JSON. */
+function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

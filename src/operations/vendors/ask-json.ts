@@ -1,5 +1,5 @@
-import { readBounded } from '../../azure/bounded-body.ts'
 import { readRetryAfter } from '../../azure/retry.ts'
+import { readBounded } from '../../base/bounded-body.ts'
 import { fromUtf8 } from '../../base/encoding.ts'
 import type { StateAnswer } from '../../vendors/state-request.ts'
 

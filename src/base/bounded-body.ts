@@ -1,6 +1,4 @@
-/**
- * The body, or `undefined` when it is longer than may be. What is compressed is counted decompressed.
- */
+/** The body of an answer, or `undefined` when it is longer than may be. What is compressed is counted decompressed. */
 export async function readBounded(
   response: Response,
   maxBytes: number,
