@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { type AiaPlace, KNOWN_AIA_HOSTS, readAiaPlace } from '../aia/hosts.ts'
+import { oneOf } from '../base/fields.ts'
+import { EK_KINDS, type EkKind } from '../evidence/tpm/endorsement-key.ts'
 import { readTrustAnchors } from './trust-anchors.ts'
 
 /** Names of known roots, PEM, or both: see `readTrustAnchors`. */
-export const trustAnchors = z.string().superRefine((text, context) => {
+const trustAnchors = z.string().superRefine((text, context) => {
   try {
     readTrustAnchors(text)
   } catch (error) {
@@ -13,7 +15,7 @@ export const trustAnchors = z.string().superRefine((text, context) => {
 })
 
 /** PEM alone: the anchor of an endorsement key is asked for when nobody sends it any more. */
-export const ekTrustAnchors = trustAnchors.refine(
+const ekTrustAnchors = trustAnchors.refine(
   (text) => !namesKnownRoots(text),
   'must hold certificates in PEM, and no names of roots',
 )
@@ -33,7 +35,7 @@ const DEFAULT = 'default'
 const NONE = 'none'
 
 /** Where certificates may be fetched from that others name. */
-export const aiaPlaces = z
+const aiaPlaces = z
   .string()
   .default(DEFAULT)
   .transform((text, context): readonly AiaPlace[] => {
@@ -48,3 +50,48 @@ export const aiaPlaces = z
       return []
     })
   })
+
+/** Who vouches for keys of devices. */
+export type CertificateConfig = {
+  /** Whom AK certificates must chain to: names, PEM or both; `undefined` leaves hardware unproven. */
+  readonly akTrustAnchors: string | undefined
+  readonly akTrustAnchorsFile: string | undefined
+  /** `lax`: under those anchors a certificate makes an attestation key without saying so. */
+  readonly akCertificatePurpose: 'required' | 'lax'
+  /** Where certificates of authorities may be fetched from that other certificates name. */
+  readonly aiaPlaces: readonly AiaPlace[]
+  /** PEM bundle of who vouches for endorsement keys; without it no TPM can enrol its keys here. */
+  readonly ekTrustAnchors: string | undefined
+  readonly ekTrustAnchorsFile: string | undefined
+  /** The kinds of endorsement keys that name a TPM. */
+  readonly ekKeyTypes: readonly EkKind[]
+}
+
+/** Whose certificates count for the keys of devices, and where missing ones are fetched. */
+export const certificateSettings = {
+  AK_TRUST_ANCHORS: trustAnchors.optional(),
+  AK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
+  AK_CERTIFICATE_PURPOSE: oneOf(['required', 'lax']).default('required'),
+  AIA_HOSTS: aiaPlaces,
+  EK_TRUST_ANCHORS: ekTrustAnchors.optional(),
+  EK_TRUST_ANCHORS_FILE: z.string().min(1).optional(),
+  EK_KEY_TYPES: z
+    .string()
+    .default('rsa-2048')
+    .transform((text) => text.split(','))
+    .pipe(z.array(oneOf(EK_KINDS)).min(1)),
+}
+
+type Settings = z.infer<z.ZodObject<typeof certificateSettings>>
+
+export function readCertificateConfig(settings: Settings): CertificateConfig {
+  return {
+    akTrustAnchors: settings.AK_TRUST_ANCHORS,
+    akTrustAnchorsFile: settings.AK_TRUST_ANCHORS_FILE,
+    akCertificatePurpose: settings.AK_CERTIFICATE_PURPOSE,
+    aiaPlaces: settings.AIA_HOSTS,
+    ekTrustAnchors: settings.EK_TRUST_ANCHORS,
+    ekTrustAnchorsFile: settings.EK_TRUST_ANCHORS_FILE,
+    ekKeyTypes: settings.EK_KEY_TYPES,
+  }
+}

@@ -4,8 +4,8 @@ import { z } from 'zod'
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
 
 /**
- * Hosts that events may be pushed to although they are on a private network: names and addresses, in small
- * letters, as they stand in the URL of a stream. Without it none is.
+ * Hosts that may be connected to although they are on a private network, where the URL comes from a receiver, a
+ * client or an issuer: names and addresses, in small letters, as they stand in that URL. Without it none is.
  */
 export const privateHosts = z
   .string()

@@ -1,7 +1,7 @@
 import type { EvaluationRequest } from '../../access/evaluation-request.ts'
 import { isSecretText } from '../../access/kept-request.ts'
 import type { Log } from '../../base/log.ts'
-import type { DecisionLogMode } from '../../config/config.ts'
+import type { DecisionLogMode } from '../../config/decision-log.ts'
 import type { Answer, Asked } from './question.ts'
 
 /** Writes down single decisions, where the configuration asks for it: one line each, of scalars alone. */
