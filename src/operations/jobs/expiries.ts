@@ -1,6 +1,12 @@
 /**
- * The ends of evidence that come within a minute, so that they are told on time and not when the sweep comes by.
- * A help and no record: what is not noted here, or is lost with the process, the sweep finds.
+ * The ends of evidence that come within a minute, as whatever looks at devices notes them (`lookAt`), so that they
+ * are told to a part of a second (`announceExpired`) and not only when the sweep comes by.
+ *
+ * It is kept in memory and is no record. An end that is not noted here, or is lost with the process, is told by the
+ * sweep in its next cycle, however long that takes; and before that, where there is a list of statuses, by
+ * `examineDue`, which knows the end of every device that is listed as trusted from the database, to the minute. The list
+ * cannot rest on this alone, nor this on the list, which may be off. Whichever comes first tells, and the others
+ * find nothing to tell.
  */
 export type Expiries = {
   readonly note: (deviceId: string, when: { readonly until: Date; readonly now: Date }) => void

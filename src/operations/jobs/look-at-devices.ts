@@ -1,14 +1,20 @@
 import { assess } from '../../access/assess.ts'
 import { unmetClauses } from '../../access/unmet.ts'
+import type { Metrics } from '../../base/metrics.ts'
 import { visitInSlices } from '../../base/slices.ts'
 import { listUnreadClaims } from '../../replay/preview/read-claims.ts'
 import { versionsInForce } from '../../rollout/in-force.ts'
 import type { UnmetChange, VerdictChange } from '../../store/devices/announcements.ts'
-import { type FleetRecord, type FleetRow, trustRecordOf } from '../../store/devices/fleet-reads.ts'
+import {
+  createRecordReader,
+  type FleetRecord,
+  type FleetRow,
+  trustRecordOf,
+} from '../../store/devices/fleet-reads.ts'
 import type { Json } from '../../store/json.ts'
 import type { FleetCounts } from '../../store/schema/steering-schema.ts'
 import type { Store } from '../../store/store.ts'
-import type { RulesInForce } from '../release/rules-in-force.ts'
+import type { RulesInForce, RulesReader } from '../release/rules-in-force.ts'
 import type { Expiries } from './expiries.ts'
 import { countDevice, type MutableCounts } from './fleet-tally.ts'
 
@@ -26,6 +32,33 @@ export type Found = {
   readonly changes: readonly VerdictChange[]
   readonly unmet: readonly UnmetChange[]
   readonly counted: FleetCounts
+}
+
+export type LookAtIdsDependencies = {
+  readonly store: Pick<Store, 'inForce' | 'fleetRows' | 'announceVerdicts' | 'noteUnmet'>
+  readonly rules: Pick<RulesReader, 'at'>
+  readonly clock: () => Date
+  readonly metrics: Pick<Metrics, 'announced'>
+  /** Is told of evidence that ends soon. */
+  readonly expiries: Expiries
+}
+
+/**
+ * Looks at the devices of these ids, tells what has changed of them, and answers them as they were read. Nothing is
+ * told where other rules have come into force meanwhile: a sweep is under way then because of them.
+ */
+export async function lookAtIds(
+  { store, rules, clock, metrics, expiries }: LookAtIdsDependencies,
+  deviceIds: readonly string[],
+): Promise<readonly FleetRow[]> {
+  const rulesInForce = await rules.at(await store.inForce())
+  const rows = await store.fleetRows({ deviceIds, leaveOut: unreadClaims(rulesInForce) })
+  const now = clock()
+  const toRecord = createRecordReader()
+  const found = await lookAt(rows, { toRecord, rulesInForce, now, expiries })
+  const told = await recordFound({ store }, { ...found, rulesInForce, now })
+  if (told !== 'superseded') metrics.announced.inc(told)
+  return rows
 }
 
 /** How many changes of a verdict were told. What is not recorded the next cycle finds again. */

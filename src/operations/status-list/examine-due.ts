@@ -1,28 +1,11 @@
-import type { Metrics } from '../../base/metrics.ts'
-import { createRecordReader, type FleetRow } from '../../store/devices/fleet-reads.ts'
+import type { FleetRow } from '../../store/devices/fleet-reads.ts'
 import type { DueRow } from '../../store/devices/status-list.ts'
 import type { Store } from '../../store/store.ts'
-import type { Expiries } from '../jobs/expiries.ts'
-import { lookAt, recordFound, unreadClaims } from '../jobs/look-at-devices.ts'
-import type { RulesReader } from '../release/rules-in-force.ts'
+import { type LookAtIdsDependencies, lookAtIds } from '../jobs/look-at-devices.ts'
 import { duesOf } from './dues.ts'
 
-export type DueDependencies = {
-  readonly store: Pick<
-    Store,
-    | 'inForce'
-    | 'dueStatuses'
-    | 'fleetRows'
-    | 'announceVerdicts'
-    | 'noteUnmet'
-    | 'statusListRevision'
-    | 'patchStatusList'
-  >
-  readonly rules: Pick<RulesReader, 'at'>
-  readonly clock: () => Date
-  readonly metrics: Pick<Metrics, 'announced'>
-  /** Is told of evidence that ends soon. */
-  readonly expiries: Expiries
+export type DueDependencies = LookAtIdsDependencies & {
+  readonly store: Pick<Store, 'dueStatuses' | 'statusListRevision' | 'patchStatusList'>
 }
 
 /** What one round looks at: rows, and devices at once. */
@@ -31,9 +14,13 @@ const DEVICES_AT_ONCE = 500
 const MOST_TURNS = 40
 
 /**
- * Looks at the devices of the list whose evidence ends now, as far as was known: others are told of those
- * that are compliant no longer, by what a decision would say of them, and those that have attested since
- * are looked at when that ends. The sweep would find them too, some time.
+ * Looks at the devices of the list whose evidence ends now, as far as was known when they were written into it.
+ * Others are told of those that are compliant no longer, by what a decision would say of them; those that have
+ * attested since are looked at when that evidence ends.
+ *
+ * When a device is due stands in the database, to the minute, so that the list stays true within its `ttl` however
+ * long the sweep takes for the fleet, and whatever processes end. `Expiries` tells the same ends sooner where
+ * they were noted; such a device is found here as one of which there is nothing to tell.
  */
 export async function examineDue(dependencies: DueDependencies): Promise<void> {
   const { store, clock } = dependencies
@@ -52,16 +39,10 @@ export async function examineDue(dependencies: DueDependencies): Promise<void> {
 
 /** Which of them are to be looked at again, and when their evidence ends. */
 async function examine(
-  { store, rules, clock, metrics, expiries }: DueDependencies,
+  dependencies: DueDependencies,
   deviceIds: readonly string[],
 ): Promise<(readonly [string, Date | null])[]> {
-  const rulesInForce = await rules.at(await store.inForce())
-  const rows = await store.fleetRows({ deviceIds, leaveOut: unreadClaims(rulesInForce) })
-  const now = clock()
-  const toRecord = createRecordReader()
-  const found = await lookAt(rows, { toRecord, rulesInForce, now, expiries })
-  const told = await recordFound({ store }, { ...found, rulesInForce, now })
-  if (told !== 'superseded') metrics.announced.inc(told)
+  const rows = await lookAtIds(dependencies, deviceIds)
   return rows.filter(isListedAsTrusted).map(({ deviceId, validUntil }) => {
     return [deviceId, validUntil === null ? null : new Date(Math.round(validUntil))]
   })
