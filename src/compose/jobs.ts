@@ -19,7 +19,7 @@ import { type SweepDependencies, sweepFleet } from '../operations/jobs/sweep.ts'
 import { createChangeSweep } from '../operations/jobs/sweep-after-change.ts'
 import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
-import { deliverRound } from '../operations/signals/deliver-round.ts'
+import { createDeliverer, deliverRound } from '../operations/signals/deliver-round.ts'
 import { type KeepListDependencies, keepStatusList } from '../operations/status-list/keep-list.ts'
 import type { Services } from './services.ts'
 import { deliverServices } from './signals.ts'
@@ -89,11 +89,12 @@ function sayUrl(services: Services): Readonly<Record<string, () => Promise<void>
 }
 
 /** Delivers what is due; what goes wrong the next round tries again. */
-function deliver(services: Services, signal: AbortSignal): Promise<void> {
-  const rounds = {
-    deliver: async () => void (await deliverRound(deliverServices(services), signal)),
-  }
-  return runRounds(rounds, { log: services.log, signal })
+function deliver(
+  { log }: Services,
+  round: (signal: AbortSignal) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  return runRounds({ deliver: async () => void (await round(signal)) }, { log, signal })
 }
 
 /** Starts what a long-running process does besides answering, each at its own interval. */
@@ -101,7 +102,8 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
   const services = { ...all, store: all.store.forUse('jobs') }
   const { random, config, log } = services
   const everyMs = config.controlIntervalSeconds * 1000
-  const delivering = startJob((signal) => deliver(services, signal), {
+  const deliverer = createDeliverer(deliverServices(services))
+  const delivering = startJob((signal) => deliver(services, deliverer.begin, signal), {
     everyMs: DELIVER_EVERY_MS,
     random,
   })
@@ -136,6 +138,7 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
     async stop() {
       stopRinging()
       await Promise.all(jobs.map((job) => job.stop()))
+      await deliverer.settled()
     },
   }
 }
@@ -146,9 +149,10 @@ export async function runJobsOnce(services: Services, signal: AbortSignal): Prom
   await followKeys(services)
   await runRounds(sayUrl(services), { log: services.log, signal })
   await runControl(services, signal)
-  await deliver(services, signal)
   await runStatusList(services, signal)
   await recordQuestions(services)
   await runRetention(services, signal)
+  // Last: how long it takes receivers say.
+  await deliver(services, (until) => deliverRound(deliverServices(services), until), signal)
   await watching
 }

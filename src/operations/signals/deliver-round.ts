@@ -15,21 +15,53 @@ export type DeliverRoundDependencies = DeliverDependencies & {
 const LEASE_MS = 15_000
 const RENEW_MS = 3000
 
-/**
- * Delivers what is due to every stream that is pushed to, each beside the others, so that none waits for a
- * receiver that is slow. Of any number of processes one delivers to a stream at a time. Answers how many
- * streams there are that are pushed to.
- */
+/** Delivers in one process, to each stream beside the others. */
+export type Deliverer = {
+  /**
+   * Begins to deliver what is due to every stream that is pushed to, but to those to which it delivers already, and
+   * waits for none of them: a receiver that is slow, or has much to get, keeps no other waiting. Answers how
+   * many streams there are that are pushed to.
+   */
+  readonly begin: (signal: AbortSignal) => Promise<number>
+  /** Until all that was begun is over. */
+  readonly settled: () => Promise<void>
+}
+
+/** Of any number of processes one delivers to a stream at a time. */
+export function createDeliverer(dependencies: DeliverRoundDependencies): Deliverer {
+  const underWay = new Map<string, Promise<void>>()
+  return {
+    async begin(signal) {
+      const streams = await dependencies.store.listStreams()
+      const pushed = streams.filter(({ delivery, status }) => {
+        return delivery.method !== POLL && status === 'enabled'
+      })
+      for (const stream of pushed) {
+        const { streamId } = stream
+        if (underWay.has(streamId)) continue
+        const run = deliverAlone(dependencies, stream, signal)
+        underWay.set(
+          streamId,
+          run.finally(() => underWay.delete(streamId)),
+        )
+      }
+      return pushed.length
+    },
+    async settled() {
+      await Promise.all(underWay.values())
+    },
+  }
+}
+
+/** Delivers what is due now, and waits until all of it is over. */
 export async function deliverRound(
   dependencies: DeliverRoundDependencies,
   signal: AbortSignal,
 ): Promise<number> {
-  const streams = await dependencies.store.listStreams()
-  const pushed = streams.filter(({ delivery, status }) => {
-    return delivery.method !== POLL && status === 'enabled'
-  })
-  await Promise.all(pushed.map((stream) => deliverAlone(dependencies, stream, signal)))
-  return pushed.length
+  const deliverer = createDeliverer(dependencies)
+  const pushed = await deliverer.begin(signal)
+  await deliverer.settled()
+  return pushed
 }
 
 async function deliverAlone(
