@@ -21,29 +21,54 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   signals: ['policy', 'access'],
   receivers: ['signals'],
   oauth: ['evidence', 'access'],
+  people: ['oauth'],
   keysets: ['evidence', 'receivers', 'oauth'],
   vendors: ['evidence', 'access', 'signals', 'oauth'],
-  config: ['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth', 'vendors'],
+  config: [
+    ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth', 'people'],
+    ...['vendors'],
+  ],
   store: ['appraisal', 'rollout', 'access', 'signals', 'oauth', 'vendors'],
   keys: ['store'],
   operations: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'oauth', 'keysets', 'vendors', 'config', 'store', 'keys'],
+    ...['replay', 'signals', 'oauth', 'people', 'keysets', 'vendors', 'config', 'store', 'keys'],
   ],
   views: ['rollout', 'access', 'store', 'operations'],
   http: [
     ...['evidence', 'verifier', 'azure', 'appraisal', 'policy', 'rollout', 'access', 'store'],
-    ...['signals', 'oauth', 'vendors', 'keys', 'operations', 'views'],
+    ...['signals', 'oauth', 'people', 'vendors', 'keys', 'operations', 'views'],
   ],
   compose: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'receivers', 'oauth', 'keysets', 'vendors', 'config', 'store'],
+    ...[
+      'replay',
+      'signals',
+      'receivers',
+      'oauth',
+      'people',
+      'keysets',
+      'vendors',
+      'config',
+      'store',
+    ],
     ...['keys', 'operations', 'http'],
   ],
   simulator: [],
   cli: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
-    ...['replay', 'signals', 'oauth', 'vendors', 'config', 'store', 'keys', 'operations', 'views'],
+    ...[
+      'replay',
+      'signals',
+      'oauth',
+      'people',
+      'vendors',
+      'config',
+      'store',
+      'keys',
+      'operations',
+      'views',
+    ],
     ...['compose', 'simulator'],
   ],
 }
@@ -58,7 +83,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 /** No I/O in these rooms: times and random bytes are arguments. Hashing is not I/O. */
 const PURE = [
   ...['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay', 'signals'],
-  ...['oauth', 'vendors'],
+  ...['oauth', 'people', 'vendors'],
 ]
 const IMPURE = [
   /\bDate\.now\(/,

@@ -86,6 +86,12 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    signIns: new Counter({
+      name: 'countersign_console_sign_ins_total',
+      help: 'People who signed in to the console, or out, and those who were not let in, by outcome.',
+      labelNames: ['outcome'],
+      registers,
+    }),
     refusalsNotKept: new Counter({
       name: 'countersign_refusals_not_kept_total',
       help: 'Refused attempts of keys that nobody knows and nobody vouches for: counted, not recorded.',

@@ -54,6 +54,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'create, list, rotate or disable API clients',
     load: () => import('./clients/clients.ts'),
   },
+  people: {
+    summary: 'list who is signed in to the console, end sessions, make a one-time link',
+    load: () => import('./people/people.ts'),
+  },
   devices: {
     summary: 'find, export, show, label, import, quarantine or admit devices',
     load: () => sparing(() => import('./devices/devices.ts')),

@@ -6,6 +6,7 @@ import { ADMIN_PROBLEMS } from '../http/errors/admin-problems.ts'
 import { AGENT_PROBLEMS } from '../http/errors/agent-problems.ts'
 import { AUTHZEN_ANSWERS } from '../http/errors/authzen-error.ts'
 import { VERIFIER_BUSY } from '../http/errors/azure-error.ts'
+import { CONSOLE_ANSWERS } from '../http/errors/console-answers.ts'
 import { OAUTH_ANSWERS, PRESENTED_ANSWERS } from '../http/errors/oauth-answers.ts'
 import { RELYING_PARTY_PROBLEMS } from '../http/errors/relying-party-problems.ts'
 import { SHARED_PROBLEMS } from '../http/errors/shared-problems.ts'
@@ -101,6 +102,12 @@ export function listServedCodes(): readonly CatalogueSection[] {
       seenBy:
         'The person, in words on the page, with the id of the request. The agent, as `code` of the problem document; `detail` names the exact reason.',
       entries: entriesOf(SIGN_IN_PROBLEMS),
+    },
+    {
+      title: 'The console: /console',
+      seenBy:
+        'The person, in words on the page, with the code and the id of the request. The operator, in the log (`person_refused`) and in the audit (`person.refused`), with what else is known.',
+      entries: entriesOf(CONSOLE_ANSWERS),
     },
     {
       title: 'Sign-ins that an identity provider asks for wrongly',

@@ -3,6 +3,7 @@ import { createStatusListServer } from '../operations/status-list/serve-list.ts'
 import type { StoreUse } from '../store/store.ts'
 import { oauthServices } from './authorization-server.ts'
 import { accessServices } from './decide.ts'
+import { consoleServices } from './people.ts'
 import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
 import { signInServices } from './sign-in.ts'
@@ -22,6 +23,7 @@ export function httpServices(services: Services): HttpServices {
     relyingParty: relyingPartyServices(forUse('decisions')),
     oauth: oauthServices(services),
     signIn: signInServices(services),
+    console: consoleServices(forUse('administration')),
     vendors: vendorServices(services),
     health: forUse('decisions'),
   }

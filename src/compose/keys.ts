@@ -46,6 +46,9 @@ export type KeyServices = SignedServices & {
     readonly signInTicket: PurposeKeys
     readonly signInCode: PurposeKeys
     readonly dpopNonce: PurposeKeys
+    readonly consoleSession: PurposeKeys
+    readonly consoleSignIn: PurposeKeys
+    readonly consoleLink: PurposeKeys
   }
   /** The ring of a device by what names it: the same in all processes, and known to nobody else. */
   readonly ringOf: (identity: Uint8Array) => number
@@ -53,6 +56,11 @@ export type KeyServices = SignedServices & {
   readonly statusIndexOf: (place: number) => number
   /** What others verify device tokens, receipts, security events and access tokens with: `/.well-known/jwks.json`. */
   readonly publishedKeys: () => Promise<JSONWebKeySet>
+}
+
+/** What one-time links to the console are sealed with, by the service and by a command on its machine. */
+export function consoleLinkKeys(secrets: MasterSecrets): PurposeKeys {
+  return derivePurposeKeys(secrets, 'console link')
 }
 
 /** Whose signatures others verify by `/.well-known/jwks.json`. */
@@ -93,6 +101,9 @@ export async function createKeyServices(input: {
       signInTicket: derivePurposeKeys(secrets, 'sign-in ticket'),
       signInCode: derivePurposeKeys(secrets, 'sign-in code'),
       dpopNonce: derivePurposeKeys(secrets, 'nonce for proofs of callers'),
+      consoleSession: derivePurposeKeys(secrets, 'console session'),
+      consoleSignIn: derivePurposeKeys(secrets, 'console sign-in'),
+      consoleLink: consoleLinkKeys(secrets),
     },
     ringOf: (identity) => ringOf(identity, ringSecret),
     statusIndexOf: (place) => indexOfPlace(place, listSecret),

@@ -2,10 +2,11 @@ import { type ServerType, serve } from '@hono/node-server'
 import type { Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { ByteExactResponse } from '../http/byte-exact-response.ts'
+import type { HttpEnv } from '../http/environment.ts'
 
 /** The listening end of the service: what answers there may change while it listens. */
 export type NodeServer = {
-  answer: (request: Request) => Response | Promise<Response>
+  answer: (request: Request, env?: HttpEnv['Bindings']) => Response | Promise<Response>
   /** Where it listens, or is going to. */
   readonly url: string
   /** Once; after that it does nothing. Rejects where the address cannot be had. */
@@ -37,7 +38,7 @@ export function createNodeServer(
     answer: () => new Response(null, { status: 503 }),
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     async listen() {
-      listening ??= await startListening((request) => self.answer(request), {
+      listening ??= await startListening((request, env) => self.answer(request, env), {
         ...{ host, port, timeoutMs },
       })
     },

@@ -19,9 +19,16 @@ import {
   certificateSettings,
   readCertificateConfig,
 } from './certificate-settings.ts'
+import {
+  type ConsoleConfig,
+  consoleContradictions,
+  consoleSettings,
+  readConsoleConfig,
+} from './console-settings.ts'
 import { type DatabaseConfig, databaseSettings, readDatabaseConfig } from './database-settings.ts'
 import { type DecisionLogMode, decisionLog } from './decision-log.ts'
 import { type LimitConfig, limitSettings, readLimitConfig } from './limit-settings.ts'
+import { isLoopback, LOOPBACK } from './loopback.ts'
 import { type OAuthConfig, oauthSettings, readOAuthConfig } from './oauth-settings.ts'
 import { privateHosts } from './private-hosts.ts'
 import { publishedKeyMistakes } from './published-settings.ts'
@@ -47,13 +54,6 @@ export type ConfigFailure = {
   readonly reason: (typeof CONFIG_REASONS)[number]
   /** One line per mistake, all of them, each naming its setting. */
   readonly mistakes: readonly string[]
-}
-
-const LOOPBACK = ['127.0.0.1', '::1', 'localhost']
-
-/** Whether a host, as HOST or a URL names it, is this machine to itself alone. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK.includes(host.replace(/^\[(.*)\]$/, '$1'))
 }
 
 const masterSecret = z
@@ -109,6 +109,7 @@ const settings = z.object({
   ...vendorSettings,
   ...oauthSettings,
   ...signInSettings,
+  ...consoleSettings,
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
@@ -169,6 +170,8 @@ export type Config = CertificateConfig &
     /** How callers are known by access tokens. */
     readonly oauth: OAuthConfig
     readonly signIn: SignInConfig
+    /** How people sign in to the console. */
+    readonly console: ConsoleConfig
     /** Who may grant access when nothing else answers; absent where nobody may. */
     readonly breakGlass: BreakGlassConfig | undefined
     /** Which identity providers may ask at endpoints of their own. */
@@ -221,6 +224,7 @@ function contradictions(given: Environment): string[] {
     ...missingCredentials(given),
     ...breakGlassContradictions(given),
     ...vendorContradictions(given),
+    ...consoleContradictions(given),
   ]
 }
 
@@ -261,6 +265,7 @@ function toConfig(s: z.infer<typeof settings>): Config {
     azureClientCertificatePath: s.AZURE_CLIENT_CERTIFICATE_PATH,
     oauth: readOAuthConfig(s),
     signIn: readSignInConfig(s),
+    console: readConsoleConfig(s),
     breakGlass: readBreakGlassConfig(s),
     vendors: readVendorConfig(s),
     logLevel: s.LOG_LEVEL,

@@ -1,5 +1,6 @@
 import { BUILT_IN } from '../azure/settings.ts'
-import { type Config, isLoopback } from './config.ts'
+import type { Config } from './config.ts'
+import { isLoopback } from './loopback.ts'
 import { requiresHardware } from './trust-anchors.ts'
 
 /**

@@ -4,6 +4,8 @@ import { type AccessServices, evaluationRoutes } from './access/evaluations.ts'
 import { adminRoutes } from './admin/routes.ts'
 import type { AdminServices } from './admin/services.ts'
 import { type AgentServices, agentRoutes } from './agent/routes.ts'
+import { consoleRoutes } from './console/routes.ts'
+import type { ConsoleServices } from './console/services.ts'
 import type { HttpEnv } from './environment.ts'
 import { createFaultAnswers } from './errors/fault.ts'
 import { answerUnhandled } from './errors/surface.ts'
@@ -29,6 +31,7 @@ export type HttpServices = RequestServices & {
   readonly relyingParty: StatusListServices & ResultServices
   readonly oauth: OAuthServices
   readonly signIn: SignInServices
+  readonly console: ConsoleServices
   readonly vendors: VendorServices
   readonly health: HealthServices
   readonly clock: () => Date
@@ -49,6 +52,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', attestationResultRoutes(services.relyingParty))
   app.route('/', oauthRoutes(services.oauth))
   app.route('/', signInRoutes(services.signIn))
+  app.route('/', consoleRoutes(services.console))
   app.route('/', vendorRoutes(services.vendors))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))

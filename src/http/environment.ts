@@ -1,9 +1,13 @@
 import type { Context } from 'hono'
+import type { SignedIn } from '../operations/people/session.ts'
 import type { Scope } from '../store/store.ts'
 
-/** Who calls the API, proven by HTTP Basic or by an access token. */
+/** Who calls: a program, proven by HTTP Basic or by an access token, or a person, by a session of the console. */
 export type Caller = {
-  /** The id of one of our clients; of callers by other issuers' tokens what `ProvenCaller` says. */
+  /**
+   * The id of one of our clients; of callers by other issuers' tokens what `ProvenCaller` says; of a person
+   * `Person['personId']`. The audit names it, and the rule of the second administrator compares it.
+   */
   readonly clientId: string
   readonly scopes: readonly Scope[]
 }
@@ -13,6 +17,14 @@ export type HttpEnv = {
   Variables: {
     requestId: string
     client: Caller
+    /** On pages of the console: the person behind `client`. */
+    signedIn: SignedIn
+    /** On pages of the console: what script and style are let in by. Content Security Policy Level 3 §2.3.1 */
+    secureHeadersNonce?: string
+  }
+  /** What the server on Node knows of a request; absent elsewhere. */
+  Bindings: {
+    readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } }
   }
 }
 

@@ -4,6 +4,9 @@ import { err, ok, type Result } from '../base/result.ts'
 export const SCOPES = [
   'access.evaluate',
   'admin.read',
+  'admin.operate',
+  'admin.author',
+  'admin.approve',
   'admin.write',
   'ssf.read',
   'ssf.manage',
@@ -12,11 +15,17 @@ export const SCOPES = [
 export type Scope = (typeof SCOPES)[number]
 
 /**
- * Whether whoever has `scopes` may do what wants one of them. Who manages streams reads them too: `ssf.manage`
- * is for all of their management (CAEP interoperability profile 1.0 §2.7).
+ * What some scopes are more than. `admin.write` is all of administration; who manages streams reads them too:
+ * `ssf.manage` is for all of their management (CAEP interoperability profile 1.0 §2.7).
  */
+const IMPLIED: Partial<Readonly<Record<Scope, readonly Scope[]>>> = {
+  'admin.write': ['admin.read', 'admin.operate', 'admin.author', 'admin.approve'],
+  'ssf.manage': ['ssf.read'],
+}
+
+/** Whether whoever has `scopes` may do what wants one of them. */
 export function mayDo(scopes: readonly Scope[], wanted: Scope): boolean {
-  return scopes.includes(wanted) || (wanted === 'ssf.read' && scopes.includes('ssf.manage'))
+  return scopes.some((scope) => scope === wanted || IMPLIED[scope]?.includes(wanted) === true)
 }
 
 /** Why the scope that a client asks for is not granted. */
@@ -30,15 +39,15 @@ export type ScopeFailure = {
 
 /**
  * The scopes of a token for a client that has `allowed`: those that `requested` names, or all of them where
- * it names none (RFC 6749 §3.3). One that the client has not is refused and not left out, so that nobody
- * works with less than was asked for.
+ * it names none (RFC 6749 §3.3). A client that may do more can ask for the less that it needs. One that the
+ * client has not is refused and not left out, so that nobody works with less than was asked for.
  */
 export function grantScopes(
   requested: string | undefined,
   allowed: readonly Scope[],
 ): Result<readonly Scope[], ScopeFailure> {
   const names = requested === undefined ? allowed : [...new Set(requested.split(' '))]
-  const granted = allowed.filter((scope) => names.includes(scope))
+  const granted = SCOPES.filter((scope) => names.includes(scope) && mayDo(allowed, scope))
   if (granted.length > 0 && granted.length === names.length) return ok(granted)
   return err({ reason: 'scope_refused', expected: `of ${allowed.join(' ')}` })
 }

@@ -37,6 +37,7 @@ import { prepareFleetSummaries } from './system/fleet-summary.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
 import { preparePartitions } from './system/partitions.ts'
+import { preparePersonSessions } from './system/person-sessions.ts'
 import { prepareQuestions } from './system/questions.ts'
 import { prepareSealedSecrets } from './system/sealed-secrets.ts'
 import { prepareSignIns } from './system/sign-ins.ts'
@@ -71,6 +72,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareSpentProofs(db)),
     ...withStoreErrors(prepareSignIns(db)),
+    ...withStoreErrors(preparePersonSessions(db)),
     ...withStoreErrors(prepareDocuments(db)),
     ...withStoreErrors(preparePreviews(db)),
     ...withStoreErrors(prepareControlReads(db)),

@@ -34,6 +34,7 @@ import type { FleetSummaries } from './system/fleet-summary.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
 import type { Partitions } from './system/partitions.ts'
+import type { PersonSessions } from './system/person-sessions.ts'
 import type { Questions } from './system/questions.ts'
 import type { SealedSecrets } from './system/sealed-secrets.ts'
 import type { SignIns } from './system/sign-ins.ts'
@@ -67,6 +68,7 @@ export type Store = TrustRecordReads &
   Clients &
   SpentProofs &
   SignIns &
+  PersonSessions &
   StoredDocuments &
   Previews &
   ControlReads &

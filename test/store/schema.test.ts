@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as devices from '../../src/store/schema/device-schema.ts'
 import * as directory from '../../src/store/schema/directory-schema.ts'
 import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
+import * as people from '../../src/store/schema/people-schema.ts'
 import * as signIns from '../../src/store/schema/sign-in-schema.ts'
 import * as signals from '../../src/store/schema/signal-schema.ts'
 import * as statuses from '../../src/store/schema/status-list-schema.ts'
@@ -32,6 +33,7 @@ const declared = generateDrizzleJson({
   ...steering,
   ...signals,
   ...signIns,
+  ...people,
   ...statuses,
 })
 

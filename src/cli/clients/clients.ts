@@ -1,6 +1,7 @@
 import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
 import type { ClientKeys } from '../../oauth/client-keys.ts'
+import { ROLE_NAMES, type Role, scopesOf } from '../../oauth/roles.ts'
 import { createClient } from '../../operations/clients/create-client.ts'
 import { disableClient } from '../../operations/clients/disable-client.ts'
 import {
@@ -40,22 +41,32 @@ export const command = group({
 One that is created with keys has no secret: it signs an assertion, and gets an access token.
   access.evaluate  ask for decisions (AuthZEN)
   admin.read       see devices, attestations, policy and reference values
-  admin.write      change them
+  admin.operate    look after devices: quarantine, release, admit, allow for a while, labels, links
+  admin.author     preview and release documents, as far as the gates let one administrator
+  admin.approve    be the second administrator of what somebody else has asked for
+  admin.write      all of administration
   ssf.read         see its streams of security events, and poll them
-  ssf.manage       make and change them`,
+  ssf.manage       make and change them
+A role is the scopes of what people of that name do (docs/console.md).`,
       database: 'made',
       options: {
         name: required(text('NAME', 'what people call it')),
         scope: repeated(
-          required(
-            option('SCOPE', `what it may do, several by commas: ${SCOPES.join(', ')}`, readScopes),
+          option('SCOPE', `what it may do, several by commas: ${SCOPES.join(', ')}`, readScopes),
+        ),
+        role: repeated(
+          option(
+            'ROLE',
+            `the same by role, several by commas: ${ROLE_NAMES.join(', ')}`,
+            readRoles,
           ),
         ),
         ...KEY_OPTIONS,
       },
       json: 'id and secret or keys, also under their names in OAuth (RFC 7591), name and scopes',
-      run: ({ name, scope, json, ...options }) => {
-        const scopes = [...new Set(scope.flat())]
+      run: ({ name, scope, role, json, ...options }) => {
+        const scopes = [...new Set([...scope.flat(), ...scopesOf(role.flat())])]
+        if (scopes.length === 0) throw new UsageError('--scope or --role is missing')
         const given = readKeyOptions(options)
         return (store) => create(store, { name, scopes, keys: given, json })
       },
@@ -114,6 +125,15 @@ function readScopes(text: string, label: string): readonly Scope[] {
     const scope = SCOPES.find((one) => one === name)
     if (scope === undefined) throw new UsageError(`${label} must be of: ${SCOPES.join(', ')}`)
     return scope
+  })
+}
+
+function readRoles(text: string, label: string): readonly Role[] {
+  const names = text.split(/[\s,]+/).filter((name) => name !== '')
+  return names.map((name) => {
+    const role = ROLE_NAMES.find((one) => one === name)
+    if (role === undefined) throw new UsageError(`${label} must be of: ${ROLE_NAMES.join(', ')}`)
+    return role
   })
 }
 

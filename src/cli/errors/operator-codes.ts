@@ -30,6 +30,7 @@ import type { ROTATION_REASONS } from '../../operations/keys/rotate-key.ts'
 import type { POLICY_TESTS_REASONS } from '../../operations/release/policy-tests.ts'
 import type { SECOND_REASONS } from '../../operations/release/second-administrator.ts'
 import type { STREAM_TEST_REASONS } from '../../operations/signals/test-stream.ts'
+import type { ROLE_RULES_REASONS } from '../../people/roles.ts'
 import type { POLICY_REASONS } from '../../policy/document/compile.ts'
 import type { TAR_REASONS } from '../../store/backup/tar.ts'
 import type { SIGN_IN_CLIENTS_REASONS } from '../../vendors/oidc/sign-in-clients.ts'
@@ -61,6 +62,7 @@ type OperatorCode = (
   | typeof JWKS_REASONS
   | typeof ISSUER_RULES_REASONS
   | typeof SIGN_IN_CLIENTS_REASONS
+  | typeof ROLE_RULES_REASONS
   | typeof HYPOTHESIS_REASONS
   | typeof IMPORT_REASONS
   | typeof ENTITY_IMPORT_REASONS
@@ -126,6 +128,7 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'Two identity providers have one client_id.',
     'Name each once.',
   ),
+  roles_malformed: explain('CONSOLE_ROLES gives no roles.', 'Mend what is named.'),
   issuers_repeated: explain('Two issuers have one name.', 'Name each once.'),
   second_awaited: explain(
     'A second administrator is needed: nothing has happened yet, but that a rollout which is to end is paused.',

@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import type { Services } from '../../compose/services.ts'
 import { developerContradictions } from '../../config/developer.ts'
 import { ConfigError } from '../../config/node-config.ts'
 import { listSimulatorReferenceValues } from '../../simulator/virtual-enclave.ts'
@@ -39,11 +40,30 @@ It stops on SIGTERM or Ctrl-C, after it has finished the requests under way.`,
     })
     if (service === undefined) return EXIT.done
     if (process.stdout.isTTY) process.stderr.write(welcome(service.url, config.publicUrl))
+    process.stderr.write(await tellOfLink(service.services))
     await untilAborted(stop)
     await service.close()
     return EXIT.done
   },
 })
+
+/**
+ * How whoever starts the service signs in to its console, where nothing else lets them in. Never in the log, which
+ * others keep and read: the link is a secret until it is used.
+ */
+async function tellOfLink({ config, sealing, clock, random }: Services): Promise<string> {
+  const { mayUseLinks } = await import('../../compose/people.ts')
+  if (config.database.kind !== 'embedded' || !mayUseLinks(config)) return ''
+  const { makeSignInLink } = await import('../../operations/people/link.ts')
+  const { publicUrl } = config
+  const keys = { link: sealing.consoleLink }
+  const { url, until } = await makeSignInLink({ keys, publicUrl, clock, random })
+  return `Console: open this once, until ${until.toISOString().slice(11, 16)} UTC. Another one: ${COMMAND} people link
+
+  ${url}
+
+`
+}
 
 /** For a person at a terminal; programs read the log line. */
 function welcome(url: string, publicUrl: string): string {

@@ -2,8 +2,6 @@ import { Hono } from 'hono'
 import { endHold } from '../../operations/release/end-hold.ts'
 import { showHold } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
-import { answerUnauthorized } from '../errors/problem.ts'
-import { requireClient } from '../middleware/api-client.ts'
 import { answerFailure } from './answer-failure.ts'
 import { readBody, readLimit, reasonBody } from './read-body.ts'
 import { secondOf } from './second-administrator.ts'
@@ -12,16 +10,14 @@ import type { AdminServices } from './services.ts'
 /** Causes that do not count for a while, because many good devices met them at once. */
 export function adminHoldRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  const mayRead = requireClient(services, 'admin.read', answerUnauthorized)
-  const mayWrite = requireClient(services, 'admin.write', answerUnauthorized)
 
-  app.get('/v1/holds', mayRead, async (c) => {
+  app.get('/v1/holds', async (c) => {
     const limit = readLimit(c)
     if (!limit.ok) return answerFailure(c, limit.failure)
     const holds = await services.store.listHolds(limit.value)
     return c.json({ holds: holds.map(showHold) })
   })
-  app.post('/v1/holds/:id/end', mayWrite, (c) => end(c, services))
+  app.post('/v1/holds/:id/end', (c) => end(c, services))
   return app
 }
 

@@ -1,5 +1,9 @@
 import { Hono } from 'hono'
+import type { Scope } from '../../oauth/scopes.ts'
 import type { HttpEnv } from '../environment.ts'
+import { answerUnauthorized } from '../errors/problem.ts'
+import { requireClient } from '../middleware/api-client.ts'
+import { guardRoutes } from '../middleware/guard-routes.ts'
 import { adminAuditRoutes, auditQuery } from './audit.ts'
 import { adminDeviceListRoutes, devicesQuery, refusalsQuery } from './device-lists.ts'
 import { adminDeviceRoutes, historyQuery } from './devices.ts'
@@ -35,7 +39,9 @@ export const PARAMETERS: RouteParameters = {
 /** What administrators ask for: devices, documents and everything that steers decisions. */
 export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
   const routes = allRoutes(services)
+  const demand = (scopes: readonly Scope[]) => requireClient(services, scopes, answerUnauthorized)
   return new Hono<HttpEnv>()
+    .use('/v1/*', guardRoutes(routes, demand))
     .use('/v1/*', refuseUnknownParameters(routes, PARAMETERS))
     .route('/', routes)
 }

@@ -4,6 +4,7 @@ import {
   PROVIDER_KEYS_PATH,
   PROVIDER_PATH,
 } from '../../vendors/oidc/discovery.ts'
+import { answerConsoleFault } from '../console/notice.ts'
 import type { HttpContext } from '../environment.ts'
 import { answerFaultPage } from '../sign-in/fault-page.ts'
 import { answerAuthzenError } from './authzen-error.ts'
@@ -13,13 +14,14 @@ import { answerOktaError } from './okta-error.ts'
 import { answerProblem } from './problem.ts'
 
 /** Which standard words the errors of a path. */
-export type Surface = 'authzen' | 'azure' | 'oauth' | 'okta' | 'page' | 'api'
+export type Surface = 'authzen' | 'azure' | 'oauth' | 'okta' | 'page' | 'console' | 'api'
 
 export function surfaceOf(c: HttpContext): Surface {
   if (c.req.path.startsWith('/access/')) return 'authzen'
   if (c.req.path.startsWith('/oauth/') || c.req.path === CODE_PATH) return 'oauth'
   if (c.req.path.startsWith('/vendors/okta/')) return 'okta'
   if (isPage(c.req.path)) return 'page'
+  if (/^\/console(?:\/|$)/.test(c.req.path)) return 'console'
   return c.req.path.startsWith('/attest/') ? 'azure' : 'api'
 }
 
@@ -56,6 +58,8 @@ export function answerUnhandled(
       return answerOktaError(c, code, detail)
     case 'page':
       return answerFaultPage(c, code)
+    case 'console':
+      return answerConsoleFault(c, code, message)
     case 'api':
       return answerProblem(c, code, detail)
   }

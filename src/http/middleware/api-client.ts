@@ -20,32 +20,38 @@ export type ClientServices = RefusalServices &
   }
 
 /**
- * Demands a caller with `scope`: an API client that is proven by HTTP Basic (RFC 7617: id and secret), or
- * whoever has an access token (RFC 6750, RFC 9449).
+ * Demands a caller with `scope`, or with one of several: an API client that is proven by HTTP Basic (RFC 7617:
+ * id and secret), or whoever has an access token (RFC 6750, RFC 9449).
  *
  * `refuse` words the answer in the standard of the surface. Each refusal is counted by its reason and,
  * up to a limit for each client, logged; past the limit the answer is 429. The limit never keeps out
  * whoever has the secret: an identity provider must not be locked out by somebody else's guesses.
  */
-export function requireClient(services: ClientServices, scope: Scope, refuse: RefuseClient) {
+export function requireClient(
+  services: ClientServices,
+  scope: Scope | readonly Scope[],
+  refuse: RefuseClient,
+) {
+  const scopes = typeof scope === 'string' ? [scope] : scope
+  const wanted = scopes.join(' or ')
   return createMiddleware<HttpEnv>(async (c, next) => {
     const authorization = c.req.header('authorization')
     const presented = readPresented(c, services, authorization)
     if (presented !== undefined) {
-      const caller = await answerCaller(c, services, { presented, scope, refuse })
+      const caller = await answerCaller(c, services, { presented, scope: wanted, refuse })
       if (caller instanceof Response) return caller
-      return admit(c, services, { caller, scope, refuse, byToken: true }) ?? next()
+      return admit(c, services, { caller, scopes, refuse, byToken: true }) ?? next()
     }
     const { id, result } = await authenticate(services, authorization)
     if (!result.ok) {
       const { reason } = result.failure
       const client = reason === 'client_unknown' ? NOBODY : id
-      const wait = noteClientRefusal(c, services, { client, reason, scope })
+      const wait = noteClientRefusal(c, services, { client, reason, scope: wanted })
       if (wait > 0) return answerWait(c, refuse, wait)
       askForCredentials(c, services.resourceMetadata)
       return refuse(c, 'unauthenticated', 'client credentials are missing or wrong')
     }
-    return admit(c, services, { caller: result.value, scope, refuse, byToken: false }) ?? next()
+    return admit(c, services, { caller: result.value, scopes, refuse, byToken: false }) ?? next()
   })
 }
 
@@ -55,20 +61,21 @@ function admit(
   services: ClientServices,
   asked: {
     readonly caller: Caller
-    readonly scope: Scope
+    readonly scopes: readonly Scope[]
     readonly refuse: RefuseClient
     readonly byToken: boolean
   },
 ): Response | undefined {
-  const { caller, scope, refuse, byToken } = asked
-  if (mayDo(caller.scopes, scope)) {
+  const { caller, scopes, refuse, byToken } = asked
+  if (scopes.some((scope) => mayDo(caller.scopes, scope))) {
     c.set('client', caller)
     return undefined
   }
+  const scope = scopes.join(' or ')
   const refusal = { client: caller.clientId, reason: 'scope_missing', scope }
   const wait = noteClientRefusal(c, services, refusal)
   if (wait > 0) return answerWait(c, refuse, wait)
-  if (byToken) askForScope(c, services.resourceMetadata, scope)
+  if (byToken) askForScope(c, services.resourceMetadata, scopes[0] ?? '')
   return refuse(c, 'forbidden', `this client does not have the scope ${scope}`)
 }
 

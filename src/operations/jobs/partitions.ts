@@ -88,6 +88,7 @@ function daysToKeep({
     spent_context: SPENT_MARGIN_DAYS,
     spent_proof: SPENT_MARGIN_DAYS,
     sign_in: SPENT_MARGIN_DAYS,
+    person_session: SPENT_MARGIN_DAYS,
   }
 }
 

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../../base/result.ts'
 import type { ClientDirectory } from '../../keys/client-directory.ts'
 import type { VerifiedAccessToken } from '../../oauth/access-token.ts'
-import type { Scope } from '../../oauth/scopes.ts'
+import { mayDo, type Scope } from '../../oauth/scopes.ts'
 
 /** Why a sound access token of ours does not count any more. */
 export const ACCESS_TOKEN_STANDING_REASONS = [
@@ -32,5 +32,5 @@ export async function standingOf(
   if (Object.hasOwn(client.revokedTokens, token.tokenId)) {
     return err({ reason: 'access_token_revoked' })
   }
-  return ok(token.scopes.filter((scope) => client.scopes.includes(scope)))
+  return ok(token.scopes.filter((scope) => mayDo(client.scopes, scope)))
 }

@@ -20,6 +20,8 @@ export const PARTITIONED = {
   // One for each request by a bound token: hours of them are many, and of no use a moment later.
   spent_proof: { column: 'expires_at', hours: 3, ahead: 8 },
   sign_in: { column: 'expires_at', hours: 3, ahead: 8 },
+  // A session lasts a week at most: so far ahead its row has to find a place.
+  person_session: { column: 'expires_at', hours: DAY, ahead: 8 },
 } as const satisfies Readonly<Record<string, Partitioned>>
 
 type Partitioned = { readonly column: string; readonly hours: number; readonly ahead: number }

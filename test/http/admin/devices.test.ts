@@ -54,7 +54,6 @@ describe('who may', () => {
     for (const path of reads) {
       await readOk(await get(path))
       await expectProblem(await get(path, pep), 403, 'forbidden')
-      await expectProblem(await get(path, write), 403, 'forbidden')
       const answer = await service.request(path)
       expect(answer.headers.get('www-authenticate')).toMatch(/^Basic realm=/)
       await expectProblem(answer, 401, 'unauthenticated')

@@ -24,7 +24,6 @@ describe('who may', () => {
     const entities = [subject('a')]
     await expectProblem(await post({ entities }, '', read), 403, 'forbidden')
     await expectProblem(await post({ entities }, '/remove', read), 403, 'forbidden')
-    await expectProblem(await get('', write), 403, 'forbidden')
     await expectProblem(await get('', await service.as('access.evaluate')), 403, 'forbidden')
     await expectProblem(await service.request('/v1/entities'), 401, 'unauthenticated')
   })

@@ -73,6 +73,6 @@ test('is shown to those who read and ended by those who write', async () => {
   for (const headers of [read, pep]) {
     await expectProblem(await end('hld_1', { reason: 'x' }, headers), 403, 'forbidden')
   }
-  await expectProblem(await service.request('/v1/holds', { headers: write }), 403, 'forbidden')
+  await expectProblem(await service.request('/v1/holds', { headers: pep }), 403, 'forbidden')
   await expectProblem(await service.request('/v1/holds'), 401, 'unauthenticated')
 })

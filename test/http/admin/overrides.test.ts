@@ -251,7 +251,7 @@ test('is shown to those who read and made by those who write', async () => {
     await expectProblem(await ending, 403, 'forbidden')
   }
   const path = '/v1/overrides'
-  await expectProblem(await service.request(path, { headers: write }), 403, 'forbidden')
+  await expectProblem(await service.request(path, { headers: pep }), 403, 'forbidden')
   await expectProblem(await service.request(path), 401, 'unauthenticated')
 })
 

@@ -355,7 +355,7 @@ describe('POST /v1/rollouts/{id}/…', () => {
       }
     }
     for (const path of ['/v1/rollouts', '/v1/rollouts/rol_x']) {
-      await expectProblem(await get(path, write), 403, 'forbidden')
+      await expectProblem(await get(path, pep), 403, 'forbidden')
       await expectProblem(await get(path, {}), 401, 'unauthenticated')
     }
     expect(await everythingStored(service.query)).toEqual(before)

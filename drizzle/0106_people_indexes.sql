@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS "person_session_person" ON "person_session" USING btree ("person_id");
