@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import { COMMAND } from './base/command.ts'
 import { VERSION } from './base/version.ts'
 import { COMMANDS } from './cli/commands.ts'
@@ -58,5 +60,11 @@ for (const stream of [process.stdout, process.stderr]) {
 /** npm runs its scripts in the project's folder; files are named from where its user stands. */
 const { INIT_CWD, npm_lifecycle_event: script } = process.env
 if (script === 'countersign' && INIT_CWD !== undefined) process.chdir(INIT_CWD)
+
+/**
+ * What a command has compiled the next one need not: half of what a short one takes. The folder belongs to whoever
+ * owns the sources beside it; where it cannot be written, or with `NODE_DISABLE_COMPILE_CACHE=1`, all is as without.
+ */
+enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/countersign', import.meta.url)))
 
 process.exitCode = await main(process.argv.slice(2)).catch(complain)

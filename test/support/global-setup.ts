@@ -1,15 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { FORGETFUL, MIGRATED, startPostgres } from './postgres.ts'
 import { NO_POSTGRES, POSTGRES_BINARIES } from './postgres-binaries.ts'
+import { makeRunFolder } from './run-folder.ts'
 import type { TestPostgres } from './test-database.ts'
 
 /** What all files of one run share: a folder and a PostgreSQL server, gone after it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-tests-'))
+  const folder = makeRunFolder()
   process.env.TEST_RUN_DIR = folder
+  process.env.TMPDIR = folder
   process.env.SEEN_REASONS_DIR = join(folder, 'reasons')
   // What one process has compiled, the others of a run need not.
   process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled')
