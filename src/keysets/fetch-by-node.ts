@@ -1,5 +1,6 @@
-import { Agent, request } from 'node:https'
+import { Agent } from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { askByNode } from '../receivers/ask-by-node.ts'
 import { mayConnect, type PrivateHosts } from '../receivers/checked-lookup.ts'
 import type { FetchJson } from './key-sets.ts'
 import { FETCH_TIMEOUT_MS, MAX_SET_BYTES } from './limits.ts'
@@ -22,33 +23,11 @@ export function createNodeFetchJson(input: {
   })
   return async (text) => {
     const url = new URL(text)
-    const mayFetch = url.protocol === 'https:' && mayConnect(url.hostname, privateHosts)
-    return mayFetch ? parseSet(await get(agent, url)) : undefined
-  }
-}
-
-/** `undefined` where there is no answer of 200 of bounded size in time. */
-function get(agent: Agent, url: URL): Promise<Uint8Array | undefined> {
-  return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
-    const sent = request(url, { method: 'GET', agent, headers: HEADERS, signal })
-    const giveUp = () => {
-      resolve(undefined)
-      sent.destroy()
-    }
-    sent.on('error', giveUp)
-    sent.on('response', (response) => {
-      if (response.statusCode !== 200) return giveUp()
-      const chunks: Buffer[] = []
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > MAX_SET_BYTES) return giveUp()
-        chunks.push(chunk)
-      })
-      response.on('error', giveUp)
-      response.on('end', () => resolve(Buffer.concat(chunks)))
+    if (url.protocol !== 'https:' || !mayConnect(url.hostname, privateHosts)) return undefined
+    const answer = await askByNode(url, {
+      ...{ method: 'GET', agent, headers: HEADERS },
+      ...{ timeoutMs: FETCH_TIMEOUT_MS, maxBytes: MAX_SET_BYTES },
     })
-    sent.end()
-  })
+    return answer.kind === 'answered' && answer.status === 200 ? parseSet(answer.body) : undefined
+  }
 }

@@ -1,6 +1,7 @@
-import { Agent, request } from 'node:https'
+import { Agent } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import type { PushOutcome } from '../signals/push-answer.ts'
+import { askByNode } from './ask-by-node.ts'
 import { ADDRESS_REFUSED, mayConnect, type PrivateHosts } from './checked-lookup.ts'
 import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
 
@@ -27,36 +28,23 @@ export function createNodePush(input: {
   }
 }
 
-function send(
+async function send(
   agent: Agent,
   privateHosts: PrivateHosts,
-  input: Parameters<Push>[0] & { readonly token: string },
+  { token, ...target }: Parameters<Push>[0] & { readonly token: string },
 ): Promise<PushOutcome> {
-  const url = new URL(input.url)
-  if (url.protocol !== 'https:') return Promise.resolve(later('no TLS'))
-  if (!mayConnect(url.hostname, privateHosts)) return Promise.resolve(later(REFUSED))
-  return new Promise((resolve) => {
-    const headers = { ...headersOf(input), 'content-length': Buffer.byteLength(input.token) }
-    const signal = AbortSignal.timeout(PUSH_TIMEOUT_MS)
-    const sent = request(url, { method: 'POST', agent, headers, signal })
-    sent.on('error', (error) => resolve(later(describe(error, signal))))
-    sent.on('response', (response) => {
-      const chunks: Buffer[] = []
-      let length = 0
-      response.on('data', (chunk: Buffer) => {
-        length += chunk.length
-        if (length > MAX_ANSWER_BYTES) return void sent.destroy(new Error('too long an answer'))
-        chunks.push(chunk)
-      })
-      response.on('error', (error) => resolve(later(describe(error, signal))))
-      response.on('end', () => {
-        const { statusCode: status = 0, headers: received } = response
-        const retryAfter = received['retry-after']
-        resolve(readAnswer({ status, body: Buffer.concat(chunks), retryAfter }))
-      })
-    })
-    sent.end(input.token)
+  const url = new URL(target.url)
+  if (url.protocol !== 'https:') return later('no TLS')
+  if (!mayConnect(url.hostname, privateHosts)) return later(REFUSED)
+  const answer = await askByNode(url, {
+    ...{ method: 'POST', agent, body: token },
+    headers: { ...headersOf(target), 'content-length': Buffer.byteLength(token) },
+    ...{ timeoutMs: PUSH_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES },
   })
+  if (answer.kind === 'timeout') return later(`no answer within ${PUSH_TIMEOUT_MS / 1000} s`)
+  if (answer.kind === 'failed') return later(describe(answer.error))
+  const { status, body, headers } = answer
+  return readAnswer({ status, body, retryAfter: headers['retry-after'] })
 }
 
 const REFUSED = 'its address is not a public one'
@@ -66,8 +54,7 @@ function later(cause: string): PushOutcome {
 }
 
 /** Codes alone: a message may quote what a receiver sent. */
-function describe(error: NodeJS.ErrnoException, signal: AbortSignal): string {
-  if (signal.aborted) return `no answer within ${PUSH_TIMEOUT_MS / 1000} s`
+function describe(error: NodeJS.ErrnoException): string {
   if (error.code === ADDRESS_REFUSED) return REFUSED
   return error.code ?? error.message.slice(0, 64)
 }

@@ -73,3 +73,15 @@ test('TLS before 1.2 is refused', async () => {
   const { port } = await start({}, { maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1' })
   expect(await fetcher('127.0.0.1', [HOST])(`https://${HOST}:${port}/jwks`)).toBeUndefined()
 })
+
+test('ATTACK: whoever publishes keys and changes protocols unasked holds no request for ever', async () => {
+  const server = createServer(authority.tls, (_, { socket }) => {
+    socket?.end(
+      'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  expect(await fetcher('127.0.0.1', [HOST])(`https://${HOST}:${port}/jwks`)).toBeUndefined()
+})

@@ -204,3 +204,30 @@ describe('a receiver that', () => {
     expect((await pusher(LOOPBACK, [HOST]).push(at(port), 'a.b.c')).kind).toBe('later')
   })
 })
+
+/**
+ * RFC 9110 §15.2.2 has a client ask before; Node's own client, which is what is attacked here, ends the connection and
+ * says nothing but that.
+ */
+test('ATTACK: a receiver that changes protocols unasked holds no push for ever', async () => {
+  const { port } = await startServer((response) => {
+    response.socket?.end(
+      'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+    )
+  })
+  const outcome = await pusher(LOOPBACK, [HOST]).push(at(port), 'a.b.c')
+  expect(outcome).toEqual({ kind: 'later', cause: 'no answer' })
+})
+
+test('ATTACK: what is no answer of HTTP, or breaks off, is asked for again', async () => {
+  for (const text of [
+    'HTTP/1.1 100 Continue\r\n\r\n',
+    'HTTP/1.1 202 Accepted\r\ncontent-length: 10\r\n\r\nabc',
+    'HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+    'HTTP/1.1 202 Accepted\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab',
+    '220 mail.example ESMTP\r\n',
+  ]) {
+    const { port } = await startServer((response) => void response.socket?.end(text))
+    expect((await pusher(LOOPBACK, [HOST]).push(at(port), 'a.b.c')).kind).toBe('later')
+  }
+})
