@@ -97,6 +97,20 @@ describe('a stream', () => {
     expect((await streams('dead', 'str_a')).stdout).toBe('str_a has refused nothing.\n')
   })
 
+  test('ATTACK: shows no lines that its receiver wrote', async () => {
+    const forged = 'maintenance\nRefused       0\u001b[1A'
+    const change = {
+      streamId: 'str_a',
+      clientId: 'cli_a',
+      status: 'paused',
+      reason: forged,
+    } as const
+    expect(await store.setStreamStatus({ ...change, by: 'cli_a', now })).toBe('applied')
+    const { stdout } = await streams('show', 'str_a')
+    expect(stdout.match(/^Refused /gm)).toHaveLength(1)
+    expect(stdout).toContain('paused: maintenance\\u000aRefused')
+  })
+
   test('ends when somebody says yes', async () => {
     expect((await streams('remove', 'str_a', '--yes')).stdout).toBe('str_a has ended.\n')
     await expect(streams('remove', 'str_a', '--yes')).rejects.toThrow('there is no stream')

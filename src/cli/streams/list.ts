@@ -4,7 +4,7 @@ import { PUSH } from '../../signals/stream.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
-import { printJson, printText } from '../framework/output.ts'
+import { printable, printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
 
 type Listed = { readonly stream: StoredStream; readonly waiting: number; readonly refused: number }
@@ -102,7 +102,8 @@ function describeOne(listed: Listed): string {
     ['Waiting', countOf(waiting)],
     ['Refused', countOf(refused)],
   ]
-  return lines.map(([name, value]) => `${name.padEnd(14)}${value}`).join('\n')
+  // A receiver writes some of it: its line feeds make no lines of ours.
+  return lines.map(([name, value]) => `${name.padEnd(14)}${printable(value)}`).join('\n')
 }
 
 function placeOf({ delivery }: StoredStream): string {

@@ -2,8 +2,8 @@ import { describeFault } from '../../base/log.ts'
 import { POLL } from '../../signals/stream.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
+import type { MayGoOn } from './deliver-state.ts'
 import { type DeliverDependencies, deliverStream } from './deliver-stream.ts'
-import type { MayGoOn } from './try-delivery.ts'
 
 export type DeliverRoundDependencies = DeliverDependencies & {
   readonly store: Pick<Store, 'listStreams' | 'findStream' | 'claimJob' | 'yieldJob'>

@@ -5,6 +5,9 @@ import type { DeliveryName, DueDelivery } from '../../store/signals/due-deliveri
 import type { Store } from '../../store/store.ts'
 import type { WriteDeviceState } from '../vendors/write-device-state.ts'
 
+/** Whether a run may go on; asked before each push, and each request of a write. */
+export type MayGoOn = () => Promise<boolean>
+
 /**
  * Writes the state that a device has now, whatever change it is the delivery of: so the last one of a lane leaves
  * what is true, also where the stream was filled meanwhile. Of a device that is no longer on record nothing
@@ -13,16 +16,19 @@ import type { WriteDeviceState } from '../vendors/write-device-state.ts'
 export async function deliverState(
   writeState: WriteDeviceState,
   target: StateTarget,
-  { deviceId, owner, type, isExcluded, state }: DueDelivery,
+  {
+    due: { deviceId, owner, type, isExcluded, state },
+    keepOn,
+  }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
 ): Promise<PushOutcome> {
-  if (type === 'test') return writeState(target, undefined)
+  if (type === 'test') return writeState(target, undefined, keepOn)
   if (type !== 'device-compliance-change' || isExcluded || state === null) {
     return { kind: 'delivered' }
   }
   const { entraDeviceId, serial, verdict, enrolment } = state
   const isCompliant = verdict === 'trusted' && enrolment === 'admitted'
   const compliance = isCompliant ? 'compliant' : 'not-compliant'
-  return writeState(target, { deviceId, owner, entraDeviceId, serial, compliance })
+  return writeState(target, { deviceId, owner, entraDeviceId, serial, compliance }, keepOn)
 }
 
 /**

@@ -6,8 +6,8 @@ import type { DeliveryOutcome } from '../../store/signals/delivery-outcomes.ts'
 import type { DueDelivery } from '../../store/signals/due-deliveries.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
-import { findSuperseded } from './deliver-state.ts'
-import { type MayGoOn, type TryDependencies, tryDelivery } from './try-delivery.ts'
+import { findSuperseded, type MayGoOn } from './deliver-state.ts'
+import { type TryDependencies, tryDelivery } from './try-delivery.ts'
 
 export type DeliverDependencies = TryDependencies & {
   readonly store: Pick<

@@ -4,8 +4,8 @@ import { STATE } from '../../signals/state-target.ts'
 import type { DeliveryOutcome } from '../../store/signals/delivery-outcomes.ts'
 import type { DueDelivery } from '../../store/signals/due-deliveries.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
-import type { WriteDeviceState } from '../vendors/write-device-state.ts'
-import { deliverState } from './deliver-state.ts'
+import { GIVEN_BACK, type WriteDeviceState } from '../vendors/write-device-state.ts'
+import { deliverState, type MayGoOn } from './deliver-state.ts'
 import { type EventDependencies, eventsOfDelivery, isDeviceEvent } from './events-of-delivery.ts'
 
 export type TryDependencies = EventDependencies & {
@@ -17,9 +17,6 @@ export type TryDependencies = EventDependencies & {
   /** From 0 to less than 1. */
   readonly chance: () => number
 }
-
-/** Whether a run may go on; asked before each push. */
-export type MayGoOn = () => Promise<boolean>
 
 /**
  * Sends the events of one delivery that the stream does not have yet, in their order; or to a stream of states
@@ -35,7 +32,8 @@ export async function tryDelivery(
   const { delivery } = stream
   if (delivery.method === STATE) {
     if (!(await keepOn())) return givenBack(dependencies, { name, delivered: [] })
-    const outcome = await deliverState(dependencies.writeState, delivery.target, due)
+    const outcome = await deliverState(dependencies.writeState, delivery.target, { due, keepOn })
+    if (outcome === GIVEN_BACK) return givenBack(dependencies, { name, delivered: [] })
     return settledAs(dependencies, due, { name, outcome })
   }
   const events = await eventsOfDelivery(dependencies, stream, due)

@@ -35,22 +35,35 @@ export type DeviceStateDependencies = AskJsonDependencies & {
 
 /**
  * Writes the state of a device where a target wants it; without a device looks only whether it is let in. Never
- * throws for what is the other side's doing. That something is written twice changes nothing.
+ * throws for what is the other side's doing. That something is written twice changes nothing; what was true before
+ * must not be written after what is true now: so `mayGoOn` is asked before each request, as a token and what is asked
+ * for first may have taken so long that another process has the stream.
  */
 export type WriteDeviceState = (
   target: StateTarget,
   device: DeviceState | undefined,
+  mayGoOn: () => Promise<boolean>,
 ) => Promise<PushOutcome>
 
-export function createDeviceStateWriter(dependencies: DeviceStateDependencies): WriteDeviceState {
+/** The outcome where `mayGoOn` said no: whoever goes on with it need not wait. */
+export const GIVEN_BACK = laterOf('another process goes on with it', undefined)
+
+/** The longest that one request takes, whatever the configuration says: shorter than a process has a stream for. */
+const LONGEST_REQUEST_MS = 10_000
+
+export function createDeviceStateWriter(input: DeviceStateDependencies): WriteDeviceState {
+  const timeoutMs = Math.min(input.timeoutMs, LONGEST_REQUEST_MS)
+  const dependencies = { ...input, timeoutMs }
   const { entra, google } = dependencies
-  return async (target, device) => {
+  return async (target, device, mayGoOn) => {
     if (target.kind === 'entra') {
-      const ask = asker(dependencies, { ...entra, url: entra.graphUrl, scope: '/.default' })
+      const place = { ...entra, url: entra.graphUrl, scope: '/.default', mayGoOn }
+      const ask = asker(dependencies, place)
       return device === undefined ? ask.test() : writeToEntra(ask, target, device)
     }
     if (google === undefined) return laterOf('no GOOGLE_SERVICE_ACCOUNT here', undefined)
-    const ask = asker(dependencies, { ...google, url: GOOGLE_URL, scope: GOOGLE_SCOPE })
+    const place = { ...google, url: GOOGLE_URL, scope: GOOGLE_SCOPE, mayGoOn }
+    const ask = asker(dependencies, place)
     return device === undefined ? ask.test() : writeToGoogle(ask, target, device)
   }
 }
@@ -106,9 +119,10 @@ function asker(
     readonly credential: ForgettingCredential
     readonly url: string
     readonly scope: string
+    readonly mayGoOn: () => Promise<boolean>
   },
 ): Asker {
-  const { credential, url } = place
+  const { credential, url, mayGoOn } = place
   const scope = place.scope.startsWith('/') ? url + place.scope : place.scope
   const tokenOr = async (): Promise<string | PushOutcome> => {
     const abortSignal = AbortSignal.timeout(dependencies.timeoutMs)
@@ -125,6 +139,7 @@ function asker(
     async ask({ method, path, body }) {
       const token = await tokenOr()
       if (typeof token !== 'string') return token
+      if (!(await mayGoOn())) return GIVEN_BACK
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
       const answer = await askJson(dependencies, url + path, { method, headers, body })
       if (answer?.status === 401) credential.forget(token)

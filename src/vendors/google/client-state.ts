@@ -33,12 +33,18 @@ const devices = z.object({
     .default([]),
 })
 
+/**
+ * What is no answer of Google's, though it came as a success, says nothing of the device: to take it for one that is
+ * not there would leave at Google what was written before, for good.
+ */
+const NO_ANSWER = laterOf('an answer of another form', undefined)
+
 /** The name of the one device of this number, or why there is none. */
-export function readDevices(body: unknown, serial: string): string | Unwritable {
+export function readDevices(body: unknown, serial: string): string | PushOutcome {
   const read = devices.safeParse(body)
-  const found = read.success
-    ? read.data.devices.filter((one) => foldText(one.serialNumber ?? '') === foldText(serial))
-    : []
+  if (!read.success) return NO_ANSWER
+  const wanted = foldText(serial)
+  const found = read.data.devices.filter((one) => foldText(one.serialNumber ?? '') === wanted)
   const [device] = found
   if (device === undefined) return unmatched('Google has no device with its serial number')
   return found.length === 1 ? device.name : unmatched('Google has several of its serial number')
@@ -57,11 +63,11 @@ const users = z.object({
 })
 
 /** The name of the device's user who is its owner here, or why there is none. */
-export function readDeviceUsers(body: unknown, owner: string): string | Unwritable {
+export function readDeviceUsers(body: unknown, owner: string): string | PushOutcome {
   const read = users.safeParse(body)
-  const user = read.success
-    ? read.data.deviceUsers.find((one) => foldText(one.userEmail ?? '') === foldText(owner))
-    : undefined
+  if (!read.success) return NO_ANSWER
+  const wanted = foldText(owner)
+  const user = read.data.deviceUsers.find((one) => foldText(one.userEmail ?? '') === wanted)
   return user?.name ?? unmatched('its owner does not use it at Google')
 }
 
@@ -110,6 +116,7 @@ const ABOUT_THE_DEVICE: readonly unknown[] = [3, 5, 9]
 
 /** The answer to an update is an operation, which may hold an error of its own (google.longrunning.Operation). */
 export function readOperation(body: unknown): PushOutcome {
+  if (typeof Object(body).name !== 'string') return NO_ANSWER
   const { error } = Object(body)
   if (error === undefined) return { kind: 'delivered' }
   const { code } = Object(error)

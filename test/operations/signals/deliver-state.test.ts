@@ -48,7 +48,9 @@ async function open() {
   }
   return {
     ...{ store, streamId, graph, attribute, target, making, found },
-    deliver: async () => deliverStream(dependencies, await found(), async () => true),
+    deliver: async (mayGoOn = async () => true) => {
+      return deliverStream(dependencies, await found(), mayGoOn)
+    },
     dead: async () => store.refusedDeliveries({ streamId, limit: 100 }),
     fill: () => fillStream({ store, clock: clock.now, wait: async () => undefined }, { streamId }),
     end: () => store.removeStream({ streamId, clientId: null, by: 'test', now: clock.now() }),
@@ -65,14 +67,17 @@ function createGraph() {
     answer: (() => Response) | undefined
     known: Set<string> | undefined
     failure: CredentialError | undefined
+    beforeToken: () => Promise<void>
   } = {
     ...{ answer: undefined, known: undefined, failure: undefined },
+    beforeToken: async () => undefined,
   }
   return {
     ...{ sent, written, forgotten, state },
     credential: {
       async getToken(scope: string | string[]): Promise<AccessToken> {
         expect(scope).toBe('https://graph.microsoft.com/.default')
+        await state.beforeToken()
         if (state.failure !== undefined) throw state.failure
         return { token: 'a token', expiresOnTimestamp: 4e12 }
       },
@@ -140,6 +145,24 @@ test('what is written is how the device is now, whatever was to be written befor
   await deliver()
   expect(graph.sent.map(({ body }) => body.includes('not-compliant'))).toEqual([true, true])
   expect(graph.written.get(id)).toBe('not-compliant')
+  await end()
+})
+
+/** Two processes: the first has read that the device is in order, and gets its token when it has the stream no more. */
+test('ATTACK: a process that was held up writes nothing over what another one has written since', async () => {
+  const { graph, deliver, end } = await open()
+  const deviceId = await attest('trusted')
+  const id = await match(deviceId)
+  let hasStream = true
+  graph.state.beforeToken = async () => {
+    graph.state.beforeToken = async () => undefined
+    hasStream = false
+    await attest('untrusted', deviceId)
+    await deliver()
+  }
+  await deliver(async () => hasStream)
+  expect(graph.written.get(id)).toBe('not-compliant')
+  expect(graph.sent.map(({ body }) => body.includes('not-compliant'))).toEqual([true, true])
   await end()
 })
 

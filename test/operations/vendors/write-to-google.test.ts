@@ -23,6 +23,8 @@ const DEVICE = {
 const TARGET = { kind: 'google', client: '01abc23d-countersign' } as const
 const USER = 'devices/a/deviceUsers/b'
 
+const always = async () => true
+
 function open(answers: Readonly<Record<string, () => Response>> = {}, privateKey = pem) {
   const clock = testClock()
   const sent: { readonly method: string; readonly url: URL; readonly body: string }[] = []
@@ -54,7 +56,7 @@ function open(answers: Readonly<Record<string, () => Response>> = {}, privateKey
 
 test('a device is found by its number and its owner, and its state is written', async () => {
   const { sent, write, clock } = open()
-  expect(await write(TARGET, DEVICE)).toEqual({ kind: 'delivered' })
+  expect(await write(TARGET, DEVICE, always)).toEqual({ kind: 'delivered' })
   expect(sent.map(({ method, url }) => `${method} ${url.host}`)).toEqual([
     ...['POST oauth2.googleapis.com', 'GET cloudidentity.googleapis.com'],
     ...['GET cloudidentity.googleapis.com', 'PATCH cloudidentity.googleapis.com'],
@@ -70,15 +72,15 @@ test('a device is found by its number and its owner, and its state is written', 
   })
   expect(payload.scope).toBe('https://www.googleapis.com/auth/cloud-identity.devices')
   // The token is kept.
-  await write(TARGET, DEVICE)
+  await write(TARGET, DEVICE, always)
   expect(sent.filter(({ method }) => method === 'POST')).toHaveLength(1)
 })
 
 test('a device that is not there is refused, and nothing is written', async () => {
   const { sent, write } = open({ 'GET /v1/devices': () => Response.json({}) })
-  expect(await write(TARGET, DEVICE)).toMatchObject({ kind: 'refused', error: 'unmatched' })
+  expect(await write(TARGET, DEVICE, always)).toMatchObject({ kind: 'refused', error: 'unmatched' })
   expect(sent.filter(({ method }) => method === 'PATCH')).toEqual([])
-  expect((await write(TARGET, { ...DEVICE, serial: null })).kind).toBe('refused')
+  expect((await write(TARGET, { ...DEVICE, serial: null }, always)).kind).toBe('refused')
 })
 
 test('throttled or away, it is later', async () => {
@@ -89,7 +91,7 @@ test('throttled or away, it is later', async () => {
     )
   for (const place of ['GET /v1/devices', `PATCH /v1/${USER}/clientStates/${TARGET.client}`]) {
     const { write } = open({ [place]: limited })
-    expect(await write(TARGET, DEVICE)).toEqual({
+    expect(await write(TARGET, DEVICE, always)).toEqual({
       ...{ kind: 'later', cause: '429 RESOURCE_EXHAUSTED', retryAfterMs: 30_000 },
     })
   }
@@ -97,7 +99,7 @@ test('throttled or away, it is later', async () => {
     throw new TypeError('fetch failed')
   }
   const { write } = open({ 'GET /v1/devices': gone })
-  expect(await write(TARGET, DEVICE)).toMatchObject({ kind: 'later', cause: 'no answer' })
+  expect(await write(TARGET, DEVICE, always)).toMatchObject({ kind: 'later', cause: 'no answer' })
 })
 
 test('without a token nothing is asked, and no secret is told', async () => {
@@ -113,12 +115,12 @@ test('without a token nothing is asked, and no secret is told', async () => {
   for (const [answers, cause] of cases) {
     const { write, sent } = open(answers)
     for (const device of [DEVICE, undefined]) {
-      expect(await write(TARGET, device)).toMatchObject({ kind: 'later', cause })
+      expect(await write(TARGET, device, always)).toMatchObject({ kind: 'later', cause })
     }
     expect(sent.every(({ method }) => method === 'POST')).toBe(true)
   }
   const { write } = open({}, '-----BEGIN PRIVATE KEY-----\nnone')
-  const told = await write(TARGET, DEVICE)
+  const told = await write(TARGET, DEVICE, always)
   expect(told).toMatchObject({ kind: 'later', cause: 'provider_credential_refused' })
   expect(JSON.stringify(told)).not.toContain('BEGIN')
 })
@@ -130,5 +132,29 @@ test('where no account is configured, it waits', async () => {
     entra: { credential: { getToken: async () => null, forget: () => undefined }, graphUrl: '' },
     google: undefined,
   })
-  expect((await write(TARGET, DEVICE)).kind).toBe('later')
+  expect((await write(TARGET, DEVICE, always)).kind).toBe('later')
+})
+
+/**
+ * The last word that Google has of a device may be that it is compliant. What comes as a success and is none, as a
+ * proxy answers, must not have it that the device is not there, or that all is written.
+ */
+test('ATTACK: an answer that is none of Google leaves a fallen device neither unmatched nor written', async () => {
+  const fallen = { ...DEVICE, compliance: 'not-compliant' } as const
+  const forms = [
+    () => new Response('<html>sign in to the network</html>'),
+    () => Response.json([]),
+    () => Response.json({ devices: {}, deviceUsers: {} }),
+    () => new Response(`{"name":"${'x'.repeat(70_000)}"}`),
+  ]
+  for (const place of [
+    'GET /v1/devices',
+    'GET /v1/devices/a/deviceUsers',
+    `PATCH /v1/${USER}/clientStates/${TARGET.client}`,
+  ]) {
+    for (const form of forms) {
+      const { write } = open({ [place]: form })
+      expect((await write(TARGET, fallen, always)).kind).toBe('later')
+    }
+  }
 })
