@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hashOfToken, verifyDpop } from '../../src/oauth/dpop.ts'
 import { expectOk, expectRefusal } from '../support/refusal.ts'
+import { describeVectors, vectorJson } from '../support/vectors.ts'
 
-/** The three proofs and the token of RFC 9449; without the folder of vectors there is nothing to read. */
-const folder = process.env.VECTORS_DIR ?? '../shared/vectors'
 type Vectors = {
   readonly access_token: string
   readonly expected_ath: string
@@ -21,20 +18,12 @@ type Vectors = {
     }
   }[]
 }
-const vectors = read()
 
-function read(): Vectors | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, 'dpop/rfc9449-dpop-vectors.json'), 'utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-test.skipIf(vectors === undefined)(
-  'proofs of RFC 9449 are verified at their time (left out without the folder of vectors)',
-  async () => {
-    const { proofs = [], access_token: text = '', expected_ath } = vectors ?? {}
+/** Witness: the three proofs and the token of RFC 9449. */
+describeVectors('the proofs of RFC 9449', () => {
+  test('are verified at their time, and at no other and for no other token or key', async () => {
+    const vectors = vectorJson('dpop/rfc9449-dpop-vectors.json') as Vectors
+    const { proofs, access_token: text, expected_ath } = vectors
     expect(hashOfToken(text)).toBe(expected_ath)
     expect(proofs).toHaveLength(3)
     for (const { jwt, jkt, payload } of proofs) {
@@ -51,5 +40,5 @@ test.skipIf(vectors === undefined)(
       const changed = { token: { text: `${text}x`, boundTo: jkt } }
       expectRefusal(await verifyDpop(request, { ...at, ...changed }), 'dpop_token_mismatch')
     }
-  },
-)
+  })
+})

@@ -109,6 +109,7 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     const problem = await expectProblem(answer, status, code)
     expect(String(problem.detail).split(':')[0]).toBe(reason)
     noteReason(reason)
+    return problem
   }
   const everything = async () => {
     const tables = ['device', 'device_link', 'spent_nonce', 'audit', 'outbox']
@@ -432,7 +433,11 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     expect(later.logs.join('')).toContain('enrolment_anchor_withdrawn')
     noteReason('enrolment_anchor_withdrawn')
     const answer = await activate(begun.ticket, secret, later)
-    await refused(answer, 403, 'ek_certificate_refused', 'ek_anchor_withdrawn')
+    const told = await refused(answer, 403, 'ek_certificate_refused', 'ek_anchor_withdrawn')
+    expect(told.where).toEqual({
+      member: 'ticket',
+      expected: 'a ticket whose endorsement key an anchor of EK_TRUST_ANCHORS still vouches for',
+    })
   }, 30_000)
 
   test('enrols only so often', async () => {
