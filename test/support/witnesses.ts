@@ -14,6 +14,8 @@ export const WITNESSES = {
   systemd: 'systemd, which reads the unit: Debian package systemd',
   tar: 'GNU tar and gzip: Debian packages tar and gzip',
   openssl: 'OpenSSL: Debian package openssl',
+  ssfReceiver:
+    'easyssf, a receiver of events: built by cargo as test/conformance/README.md says, and named by SSF_RECEIVER',
   python: 'Python: Debian package python3',
   pkits:
     'NIST PKITS: its folder certs, named by PKITS_DIR; in the PyPI package cryptography-vectors',
