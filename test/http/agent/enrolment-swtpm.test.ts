@@ -434,8 +434,8 @@ describeSwtpm('a TPM whose maker is trusted, and whose attestation key nobody ce
     noteReason('enrolment_anchor_withdrawn')
     const answer = await activate(begun.ticket, secret, later)
     const told = await refused(answer, 403, 'ek_certificate_refused', 'ek_anchor_withdrawn')
-    expect(told.where).toEqual({
-      member: 'ticket',
+    expect(told).toMatchObject({
+      where: { member: 'ticket' },
       expected: 'a ticket whose endorsement key an anchor of EK_TRUST_ANCHORS still vouches for',
     })
   }, 30_000)
