@@ -13,6 +13,7 @@ import { type HealthServices, healthRoutes } from './health/health.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { type OAuthServices, oauthRoutes } from './oauth/routes.ts'
+import { openApiRoutes } from './openapi/routes.ts'
 import { answerPublic } from './public-document.ts'
 import { attestationResultRoutes, type ResultServices } from './relying-party/attestation-result.ts'
 import { type StatusListServices, statusListRoutes } from './relying-party/status-list.ts'
@@ -56,11 +57,7 @@ export function createApp(services: HttpServices): App {
   app.route('/', vendorRoutes(services.vendors))
   app.route('/', healthRoutes(services.health))
   app.get('/.well-known/jwks.json', async (c) => answerPublic(c, await services.publishedKeys()))
-  app.get('/openapi.json', async (c) => {
-    // Few ask for it, and no start has to wait for it.
-    const { describeApi } = await import('./openapi/document.ts')
-    return answerPublic(c, describeApi())
-  })
+  app.route('/', openApiRoutes())
   refuseOtherMethods(app)
 
   const answerFault = createFaultAnswers(services)

@@ -30,7 +30,8 @@ export type PollRefusal = {
 
 const tokenId = z.string().min(1).max(255)
 
-const schema = z.object({
+/** The body of a poll. */
+export const pollBody = z.object({
   maxEvents: z.int().min(0).optional(),
   returnImmediately: z.boolean().optional(),
   ack: z.array(tokenId).max(MAX_ACKNOWLEDGED).optional(),
@@ -44,7 +45,7 @@ const schema = z.object({
  * ours to rely on them; more acknowledgements than are read at once are refused, so that none is lost.
  */
 export function readPollRequest(body: unknown): Result<PollRequest, PollFailure> {
-  const read = schema.safeParse(body)
+  const read = pollBody.safeParse(body)
   if (!read.success) return malformed(read.error.issues[0]?.path.join('.') ?? '')
   const { maxEvents = MAX_POLLED_EVENTS, returnImmediately = false } = read.data
   const { ack = [], setErrs = {} } = read.data

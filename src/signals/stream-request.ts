@@ -51,8 +51,10 @@ const settings = {
   description: z.string().max(MAX_STREAM_TEXT_CHARS).optional(),
 }
 
-const creating = z.object(settings)
-const changing = z.object({ stream_id: text, ...settings })
+/** What makes a stream. */
+export const streamToCreateBody = z.object(settings)
+/** What changes one, or replaces what its receiver set. */
+export const streamToChangeBody = z.object({ stream_id: text, ...settings })
 
 /**
  * Reads the body of a request that makes a stream (SSF 1.0 §8.1.1.1); without a delivery it is polled.
@@ -64,7 +66,7 @@ export function readStreamToCreate(
   Required<Pick<StreamSettings, 'delivery' | 'eventsRequested'>> & StreamSettings,
   StreamRequestFailure
 > {
-  const read = creating.safeParse(body)
+  const read = streamToCreateBody.safeParse(body)
   if (!read.success) return err(describe(read.error))
   const settings = settingsOf(read.data)
   if (!settings.ok) return settings
@@ -81,7 +83,7 @@ export function readStreamToChange(
   { readonly streamId: string; readonly settings: StreamSettings; readonly sent: object },
   StreamRequestFailure
 > {
-  const read = changing.safeParse(body)
+  const read = streamToChangeBody.safeParse(body)
   if (!read.success) return err(describe(read.error))
   const settings = settingsOf(read.data)
   if (!settings.ok) return settings
@@ -111,7 +113,7 @@ export function checkOwnMembers(
     : err({ reason: 'stream_member_foreign', member: foreign })
 }
 
-type Sent = z.infer<typeof creating>
+type Sent = z.infer<typeof streamToCreateBody>
 
 function settingsOf(sent: Sent): Result<StreamSettings, StreamRequestFailure> {
   const delivery = sent.delivery === undefined ? ok(undefined) : deliveryOf(sent.delivery)
@@ -147,7 +149,8 @@ function describe(error: z.ZodError): StreamRequestFailure {
   return { reason: 'stream_malformed', member: error.issues[0]?.path.join('.') ?? '' }
 }
 
-const changingStatus = z.object({
+/** What changes the status of one. */
+export const statusBody = z.object({
   stream_id: text,
   status: z.enum(STREAM_STATUSES),
   reason: z.string().max(MAX_STREAM_TEXT_CHARS).optional(),
@@ -160,19 +163,23 @@ export function readStatusChange(
   { readonly streamId: string; readonly status: StreamStatus; readonly reason: string | null },
   StreamRequestFailure
 > {
-  const read = changingStatus.safeParse(body)
+  const read = statusBody.safeParse(body)
   if (!read.success) return err(describe(read.error))
   const { stream_id: streamId, status, reason = null } = read.data
   return ok({ streamId, status, reason })
 }
 
-const verifying = z.object({ stream_id: text, state: z.string().max(MAX_STATE_CHARS).optional() })
+/** What asks for a verification event. */
+export const verificationBody = z.object({
+  stream_id: text,
+  state: z.string().max(MAX_STATE_CHARS).optional(),
+})
 
 /** Reads a request for a verification event, which must carry `state` back exactly (SSF 1.0 §8.1.4.2). */
 export function readVerification(
   body: unknown,
 ): Result<{ readonly streamId: string; readonly state: string | undefined }, StreamRequestFailure> {
-  const read = verifying.safeParse(body)
+  const read = verificationBody.safeParse(body)
   if (!read.success) return err(describe(read.error))
   return ok({ streamId: read.data.stream_id, state: read.data.state })
 }

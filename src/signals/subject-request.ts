@@ -38,7 +38,12 @@ const complex = z.object({
 /** Of a format that we never write: told apart from what is no subject at all (RFC 9493 §3). */
 const other = z.looseObject({ format: text })
 
-const changing = z.object({ stream_id: text, subject: other, verified: z.boolean().optional() })
+/** What adds a subject to a stream, or removes it. */
+export const subjectBody = z.object({
+  stream_id: text,
+  subject: other,
+  verified: z.boolean().optional(),
+})
 
 /**
  * Reads a request that adds or removes a subject (SSF 1.0 §8.1.3.2, §8.1.3.3), in any form in which events name
@@ -48,7 +53,7 @@ export function readSubjectChange(
   body: unknown,
   issuer: string,
 ): Result<{ readonly streamId: string; readonly subject: NamedSubject }, SubjectRequestFailure> {
-  const read = changing.safeParse(body)
+  const read = subjectBody.safeParse(body)
   if (!read.success) {
     return err({ reason: 'subject_malformed', member: read.error.issues[0]?.path.join('.') ?? '' })
   }

@@ -28,11 +28,13 @@ export const historyQuery = z.object({
 })
 
 /** Clients may say more than we ask for. */
-const changeBody = z.object({ reason: reasonText })
+export const changeBody = z.object({ reason: reasonText })
 
-const attributesBody = z.strictObject(deviceAttributes)
+/** What is said of a device. */
+export const attributesBody = z.strictObject(deviceAttributes)
 
-const enrolmentBody = attributesBody
+/** A device to list. */
+export const enrolmentBody = attributesBody
   .extend({
     device_key: hashOf('the device key').optional(),
     ek_public_hash: hashOf('the endorsement key as SubjectPublicKeyInfo').optional(),

@@ -19,7 +19,8 @@ import { answerStarted } from './rollouts.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
-const releaseBody = z.strictObject({
+/** A document to bring into force. */
+export const releaseBody = z.strictObject({
   reason: reasonText,
   document: z.record(z.string(), z.unknown()),
   accept_denials: z.int().min(0).default(0),
@@ -30,7 +31,8 @@ const releaseBody = z.strictObject({
   despite: rolloutName.optional(),
 })
 
-const rollBackBody = z.strictObject({
+/** The way back to the version before. */
+export const rollBackBody = z.strictObject({
   reason: reasonText,
   ...acceptedMembers,
   /** Hash of the document that is to go: nothing happens if another is in force. */

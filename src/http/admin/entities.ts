@@ -22,13 +22,17 @@ const PAGE_ROWS = 50
 const PAGE_ROWS_MOST = 200
 const SOURCE = 'api'
 
-const setBody = z.strictObject({
+/** Entities to set. */
+export const setBody = z.strictObject({
   entities: z.array(entityToSet).min(1).max(ENTITIES_AT_ONCE),
   /** Of all that say none of their own. */
   source: source().default(SOURCE),
 })
 
-const removeBody = z.strictObject({ entities: z.array(entityName).min(1).max(ENTITIES_AT_ONCE) })
+/** Entities to remove, by their names. */
+export const removeBody = z.strictObject({
+  entities: z.array(entityName).min(1).max(ENTITIES_AT_ONCE),
+})
 
 export const entitiesQuery = z
   .object({

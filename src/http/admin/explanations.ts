@@ -22,7 +22,8 @@ import type { AdminServices } from './services.ts'
 /** Claims can be as large as a token. */
 const MAX_EXPLANATION_BYTES = 128 * 1024
 
-const explanationBody = z.strictObject({
+/** A question that nobody asks, and what it is about. */
+export const explanationBody = z.strictObject({
   /** A recorded device; or else the claims, and what is on record, of one that need not be. */
   device_id: z.string().max(128).optional(),
   device: hypotheticalDeviceSchema.optional(),

@@ -27,7 +27,8 @@ const members = {
   dry_run: z.boolean().default(false),
 }
 
-const overrideBody = z.discriminatedUnion('action', [
+/** An exception to make. */
+export const overrideBody = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('allow'), ...members }),
   z.strictObject({
     action: z.literal('pin'),
@@ -37,8 +38,10 @@ const overrideBody = z.discriminatedUnion('action', [
   }),
 ])
 
-const endBody = reasonBody.extend({ dry_run: z.boolean().default(false) })
-const endQuery = reasonBody.extend({
+/** The end of one, in a body. */
+export const endBody = reasonBody.extend({ dry_run: z.boolean().default(false) })
+/** The same in a query. */
+export const endQuery = reasonBody.extend({
   dry_run: z
     .enum(['true', 'false'])
     .default('false')

@@ -7,7 +7,8 @@ import { readDocumentBody } from './read-body.ts'
 import { documentMembers, readDocument } from './read-document.ts'
 import type { AdminServices } from './services.ts'
 
-const previewBody = z.strictObject(documentMembers)
+/** The document to look ahead with. */
+export const previewBody = z.strictObject(documentMembers)
 
 /** What a document would change for the recorded fleet, which a release asks for. */
 export function adminPreviewRoutes(services: AdminServices): Hono<HttpEnv> {

@@ -21,7 +21,8 @@ import { documentMembers, readDocument } from './read-document.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
-const startBody = z.strictObject({
+/** A document to roll out, and how. */
+export const startBody = z.strictObject({
   ...documentMembers,
   reason: reasonText,
   plan: planBody.default({}),
@@ -31,14 +32,15 @@ const startBody = z.strictObject({
   despite: rolloutName.optional(),
 })
 
-const steerBody = z.strictObject({
+/** A step of a rollout. */
+export const steerBody = z.strictObject({
   reason: reasonText,
   /** Of the rollout as it was seen. */
   revision: z.int().min(1).optional(),
 })
 
 /** The end of a rollout can take access from devices, and says how many. */
-const revertBody = steerBody.extend(acceptedMembers)
+export const revertBody = steerBody.extend(acceptedMembers)
 type SteerBody = z.infer<typeof steerBody> & Partial<z.infer<typeof revertBody>>
 
 /** Changes of documents that reach the fleet ring by ring: how they stand, and steering them. */

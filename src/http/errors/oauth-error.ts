@@ -47,13 +47,13 @@ function isOwn(reason: OAuthFailure['reason']): reason is OAuthReason {
 /** Codes of what can be wrong before, after and around every endpoint, in the words of OAuth. */
 export function answerOAuthError(c: HttpContext, code: SharedCode, message: string): Response {
   const status = statusOf(code)
-  const error: OAuthErrorCode | 'server_error' =
-    status === 503 || status === 429
-      ? 'temporarily_unavailable'
-      : status >= 500
-        ? 'server_error'
-        : 'invalid_request'
-  return c.json({ error, error_description: message }, status)
+  return c.json({ error: oauthErrorOf(status), error_description: message }, status)
+}
+
+/** The code of OAuth for what has this status on every surface. */
+export function oauthErrorOf(status: number): OAuthErrorCode | 'server_error' {
+  if (status === 503 || status === 429) return 'temporarily_unavailable'
+  return status >= 500 ? 'server_error' : 'invalid_request'
 }
 
 /** Answers a body that no room has looked at. */

@@ -15,7 +15,7 @@ import { SIGNAL_PROBLEMS } from './signal-problems.ts'
 import { isVendorCode, VENDOR_PROBLEMS } from './vendor-problems.ts'
 
 /** The one map from reasons to the wire (RFC 9457). */
-const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemAnswer>> = {
   ...SHARED_PROBLEMS,
   ...AGENT_PROBLEMS,
   ...ADMIN_PROBLEMS,

@@ -1,39 +1,43 @@
+import { EAR_TYPE } from '../../access/ear/ear.ts'
 import { API_VERSIONS } from '../../verifier/protocol/api-version.ts'
+import { ENROLMENT_ANSWERS } from '../agent/enrolment-problem.ts'
+import { AGENT_PROBLEMS } from '../errors/agent-problems.ts'
+import type { AgentProblemCode } from '../errors/problem-code.ts'
 import { refer } from './components.ts'
+import { header, json, jsonBody, type Paths } from './operation.ts'
+import { azureErrors, problems } from './refusals.ts'
 
-const json = (name: string) => ({ 'application/json': { schema: refer(name) } })
-const body = (name: string) => ({ required: true, content: json(name) })
-const answer = (description: string, name: string) => ({ description, content: json(name) })
+const CODES = Object.keys(AGENT_PROBLEMS).filter(isCode)
+const TOLD: readonly AgentProblemCode[] = Object.values(ENROLMENT_ANSWERS).map(({ told }) => told)
+const OF_ENROLMENT: readonly AgentProblemCode[] = [
+  ...TOLD,
+  ...(['ek_certificate_malformed', 'issuer_unavailable', 'enrolment_busy'] as const),
+]
+const ONLY_OF_ENROLMENT = /^(?:ak|ek|ticket)_|^secret_wrong$|^issuer_unavailable$|^enrolment_busy$/
+const OF_SUBMISSION = CODES.filter((code) => !ONLY_OF_ENROLMENT.test(code))
 
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: refer('Problem') } },
-})
-const azureError = (description: string) => answer(description, 'AzureError')
-
-const retryAfter = {
-  'Retry-After': { description: 'Seconds.', schema: { type: 'integer', minimum: 0 } },
+function isCode(code: string): code is AgentProblemCode {
+  return Object.hasOwn(AGENT_PROBLEMS, code)
 }
-/** Of a request that says nothing about the device: come back. */
-const LATER = {
-  '429': { ...problem('The device does this too often.'), headers: retryAfter },
-  '503': { ...problem('The service cannot answer now.'), headers: retryAfter },
-}
-const PROBLEMS = { ...LATER, default: problem('A refusal.') }
 
-/** What agents ask for, by path and method: OpenAPI 3.1 §4.8.9, without what is the same everywhere. */
-export const AGENT_PATHS = {
+const shared = { tag: 'agents' } as const
+
+/** What agents ask for, by path and method. */
+export const AGENT_PATHS: Paths = {
   '/v1/challenge': {
     post: {
-      operationId: 'challenge',
+      id: 'challenge',
+      ...shared,
       summary: 'A nonce for one attestation of one attestation key.',
-      requestBody: body('ChallengeRequest'),
-      responses: { '200': answer('The nonce.', 'Challenge'), ...PROBLEMS },
+      body: jsonBody('ChallengeRequest'),
+      answers: { '200': json('The nonce.', 'Challenge') },
+      refusals: problems({ body: true }),
     },
   },
   '/attest/Tpm': {
     post: {
-      operationId: 'attestTpm',
+      id: 'attestTpm',
+      ...shared,
       summary: "Azure Attestation's TPM protocol: a challenge, then a token for evidence over it.",
       parameters: [
         {
@@ -43,18 +47,15 @@ export const AGENT_PATHS = {
           schema: { type: 'string', enum: [...API_VERSIONS] },
         },
       ],
-      requestBody: body('AgentEnvelope'),
-      responses: {
-        '200': answer('A challenge or a report, as was asked.', 'AnswerEnvelope'),
-        '429': { ...azureError('The device attests too often.'), headers: retryAfter },
-        '503': { ...azureError('The service cannot answer now.'), headers: retryAfter },
-        default: azureError('A refusal.'),
-      },
+      body: jsonBody('AgentEnvelope'),
+      answers: { '200': json('A challenge or a report, as was asked.', 'AnswerEnvelope') },
+      refusals: azureErrors(),
     },
   },
   '/v1/attestations': {
     post: {
-      operationId: 'submitAttestation',
+      id: 'submitAttestation',
+      ...{ ...shared, security: ['proof'] },
       summary: 'Hands an attestation token in with a proof of its key.',
       parameters: [
         {
@@ -64,46 +65,57 @@ export const AGENT_PATHS = {
           description: 'RFC 9449: a JWS of ProofHeader and ProofClaims by the key of cnf.',
           schema: { type: 'string', contentMediaType: 'application/jwt' },
         },
-        {
-          name: 'Accept-Language',
-          in: 'header',
-          required: false,
-          description: 'Of titles and repairs.',
-          schema: { type: 'string' },
-        },
+        header('Accept-Language', 'Of titles and repairs.'),
       ],
-      requestBody: body('AttestationSubmission'),
-      responses: { '201': answer('Recorded, or recorded before.', 'Attestation'), ...PROBLEMS },
+      body: jsonBody('AttestationSubmission'),
+      answers: {
+        '201': {
+          description: 'Recorded, or recorded before. As an EAR where Accept asks for one.',
+          content: {
+            'application/json': { schema: refer('Attestation') },
+            [`application/${EAR_TYPE}`]: { schema: { type: 'string' } },
+          },
+        },
+      },
+      refusals: problems({ body: true }, [...OF_SUBMISSION, 'attestation_result_absent']),
     },
   },
   '/v1/enrolments': {
     post: {
-      operationId: 'beginEnrolment',
+      id: 'beginEnrolment',
+      ...shared,
       summary: 'Begins the enrolment of an attestation key by credential activation.',
-      requestBody: body('EnrolmentRequest'),
-      responses: { '200': answer('A credential for the TPM to open.', 'Enrolment'), ...PROBLEMS },
+      body: jsonBody('EnrolmentRequest'),
+      answers: { '200': json('A credential for the TPM to open.', 'Enrolment') },
+      refusals: problems({ body: true }, OF_ENROLMENT),
     },
   },
   '/v1/enrolments/activate': {
     post: {
-      operationId: 'activateEnrolment',
+      id: 'activateEnrolment',
+      ...shared,
       summary: 'Ends it: the secret of the credential for a certificate of the key.',
-      requestBody: body('ActivationRequest'),
-      responses: { '201': answer('The certificate.', 'Activation'), ...PROBLEMS },
+      body: jsonBody('ActivationRequest'),
+      answers: { '201': json('The certificate.', 'Activation') },
+      refusals: problems({ body: true }, OF_ENROLMENT),
     },
   },
   '/certs': {
     get: {
-      operationId: 'listVerifierCertificates',
+      id: 'listVerifierCertificates',
+      ...shared,
       summary: 'What attestation tokens of the built-in verifier are signed with.',
-      responses: { '200': answer('The keys.', 'VerifierCertificates'), default: PROBLEMS.default },
+      answers: { '200': json('The keys.', 'VerifierCertificates') },
+      refusals: problems({}),
     },
   },
   '/.well-known/openid-configuration': {
     get: {
-      operationId: 'describeVerifier',
+      id: 'describeVerifier',
+      ...shared,
       summary: 'The built-in verifier, in the form of Azure Attestation.',
-      responses: { '200': answer('The metadata.', 'VerifierMetadata'), default: PROBLEMS.default },
+      answers: { '200': json('The metadata.', 'VerifierMetadata') },
+      refusals: problems({}),
     },
   },
-} as const
+}

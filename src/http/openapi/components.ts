@@ -16,7 +16,11 @@ export function toComponents(
 ): Readonly<Record<string, object>> {
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id })
-  const made = z.toJSONSchema(registry, { io: 'input', uri: (id) => PLACE + id }).schemas
+  const made = z.toJSONSchema(registry, {
+    ...{ io: 'input', uri: (id: string) => PLACE + id },
+    // What a schema checks by code of its own says its form in `meta`.
+    unrepresentable: 'any',
+  }).schemas
   const components = Object.entries(made).map(([name, { $schema: _, $id: __, ...schema }]) => {
     return [name, schema] as const
   })

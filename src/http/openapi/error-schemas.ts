@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { LINT_CODES, type LintFinding } from '../../policy/lint/finding.ts'
+import { formOf } from './form-of.ts'
 
 const count = z.int().min(0)
 const place = z
@@ -15,6 +17,19 @@ const place = z
   .meta({ description: 'Where in what was sent it is.' })
 
 const expected = z.string().meta({ description: 'What would have been right.' })
+
+const finding = formOf<LintFinding>()(
+  z.object({
+    severity: z.enum(['error', 'warning']),
+    code: z.enum(LINT_CODES),
+    clause: z.string().exactOptional(),
+    member: z.string().exactOptional(),
+    line: count,
+    column: count,
+    message: z.string(),
+    suggestion: z.string().exactOptional(),
+  }),
+)
 
 /** The errors of every surface, by the names that they have in the document. */
 export const ERROR_SCHEMAS = {
@@ -33,8 +48,10 @@ export const ERROR_SCHEMAS = {
       instance: z
         .string()
         .meta({ description: 'urn:countersign:request: and the id of the request.' }),
+      findings: z.array(finding).optional().meta({ description: 'What is wrong with a document.' }),
     })
     .meta({ description: 'RFC 9457.' }),
+  AuthzenError: z.string().meta({ description: 'AuthZEN §10.1.2: what is wrong, for people.' }),
   AzureError: z
     .object({
       error: z.object({

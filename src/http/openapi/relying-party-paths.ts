@@ -1,60 +1,52 @@
 import { EAR_TYPE } from '../../access/ear/ear.ts'
 import { STATUS_LIST_PATH, STATUS_LIST_TYPE } from '../../access/status-list/list-token.ts'
-import { refer } from './components.ts'
+import type { ResultFailure } from '../../operations/devices/attestation-result.ts'
+import type { StatusListFailure } from '../../operations/status-list/serve-list.ts'
+import { header, type Paths, pathParameter, text } from './operation.ts'
+import { codesOf, problems } from './refusals.ts'
 
-const jwt = (description: string, type: string) => ({
-  description,
-  content: { [`application/${type}`]: { schema: { type: 'string' } } },
-})
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': { schema: refer('Problem') } },
-})
-
-/** What relying parties fetch, by path and method: OpenAPI 3.1 §4.8.9. */
-export const RELYING_PARTY_PATHS = {
+/** What relying parties fetch. */
+export const RELYING_PARTY_PATHS: Paths = {
   [STATUS_LIST_PATH]: {
     get: {
-      operationId: 'fetchStatusList',
+      id: 'fetchStatusList',
+      tag: 'relying parties',
       summary: 'The status of every device in one signed object (Token Status List).',
       parameters: [
+        header('If-None-Match', 'The ETag of the list that is there already.'),
         {
-          name: 'If-None-Match',
-          in: 'header',
-          required: false,
-          description: 'The ETag of the list that is there already.',
-          schema: { type: 'string' },
+          ...{ name: 'time', in: 'query', required: false, schema: { type: 'integer' } },
+          description: 'Answered 501: lists of other times are not kept (§8.4 of the draft).',
         },
       ],
-      responses: {
-        '200': jwt('The list.', STATUS_LIST_TYPE),
+      answers: {
+        '200': text('The list.', `application/${STATUS_LIST_TYPE}`),
         '304': { description: 'It is the one that is there.' },
-        '501': problem('Lists of other times are not kept.'),
-        '503': problem('There is no list that is new enough.'),
-        default: problem('A refusal.'),
       },
+      refusals: problems({}, [
+        ...codesOf<StatusListFailure>({ status_list_unavailable: true }),
+        ...(['not_found', 'status_list_history_absent'] as const),
+      ]),
     },
   },
   '/v1/devices/{id}/attestation-result': {
     get: {
-      operationId: 'fetchAttestationResult',
-      summary:
-        'The attestation result of a device (EAR), for a client with the scope access.evaluate.',
+      id: 'fetchAttestationResult',
+      ...{ tag: 'relying parties', scope: 'access.evaluate' },
+      summary: 'The attestation result of a device (EAR).',
       parameters: [
-        { name: 'id', in: 'path', required: true, schema: { type: 'string' } },
+        pathParameter('id', 'The device.'),
         {
-          name: 'nonce',
-          in: 'query',
-          required: false,
+          ...{ name: 'nonce', in: 'query', required: false },
           description: 'Comes back as eat_nonce.',
-          schema: { type: 'string', minLength: 8, maxLength: 88 },
+          schema: { type: 'string', pattern: '^[\\x21-\\x7e]{8,88}$' },
         },
       ],
-      responses: {
-        '200': jwt('The result.', EAR_TYPE),
-        '404': problem('There is no result that counts.'),
-        default: problem('A refusal.'),
-      },
+      answers: { '200': text('The result.', `application/${EAR_TYPE}`) },
+      refusals: problems(
+        { query: true, caller: true },
+        codesOf<ResultFailure>({ attestation_result_absent: true }),
+      ),
     },
   },
-} as const
+}

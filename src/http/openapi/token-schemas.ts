@@ -32,6 +32,9 @@ const claims = Object.fromEntries(
   }),
 )
 
+/** The claims of an attestation, as they are recorded. */
+export const claimForms = z.object(claims)
+
 const seconds = z.int().min(0).meta({ description: 'Seconds since 1970, RFC 7519 §2.' })
 const nonce = z.string().optional().meta({ description: 'The rp_data of the request, base64url.' })
 

@@ -21,7 +21,8 @@ export const ANSWER_SECONDS = 60
 
 const text = z.string().min(1).max(MAX_VENDOR_TEXT_CHARS)
 
-const body = z.object({ token: z.string() })
+/** What Access sends: a JWT of its keys. */
+export const evaluationBody = z.object({ token: z.string() })
 
 const claims = z.object({
   nonce: text,
@@ -36,7 +37,7 @@ const claims = z.object({
 
 /** The token in the body of an external evaluation. Unverified. */
 export function readEvaluationBody(json: unknown): string | undefined {
-  const read = body.safeParse(json)
+  const read = evaluationBody.safeParse(json)
   return read.success ? read.data.token : undefined
 }
 

@@ -26,7 +26,8 @@ export function checkServiceToken(payload: JWTPayload): Result<void, CloudflareA
 
 const text = z.string().max(MAX_VENDOR_TEXT_CHARS)
 
-const body = z.object({
+/** What Cloudflare's client sends. */
+export const postureBody = z.object({
   devices: z
     .array(
       z.object({
@@ -53,7 +54,7 @@ export function readPostureRequest(
   json: unknown,
   { team }: CloudflareTeam,
 ): Result<readonly PostureDevice[], VendorRequestFailure> {
-  const read = body.safeParse(json)
+  const read = postureBody.safeParse(json)
   if (!read.success) {
     const detail = read.error.issues[0]?.path.join('.') ?? ''
     return err({ reason: 'vendor_request_malformed', detail })

@@ -9,7 +9,8 @@ const text = z.string().min(1).max(MAX_VENDOR_TEXT_CHARS)
 
 const app = z.object({ appId: text })
 
-const callout = z.object({
+/** What Entra sends, as far as it is read. */
+export const tokenIssuanceBody = z.object({
   type: z.literal('microsoft.graph.authenticationEvent.tokenIssuanceStart'),
   data: z.object({
     tenantId: text,
@@ -33,7 +34,7 @@ export function readTokenIssuance(
   body: unknown,
   { tenantId }: { readonly tenantId: string },
 ): Result<VendorUserQuestion, VendorRequestFailure> {
-  const read = callout.safeParse(body)
+  const read = tokenIssuanceBody.safeParse(body)
   if (!read.success) {
     const detail = read.error.issues[0]?.path.join('.') ?? ''
     return err({ reason: 'vendor_request_malformed', detail })

@@ -22,7 +22,8 @@ export type OktaHook = {
 
 const text = z.string().min(1).max(MAX_VENDOR_TEXT_CHARS)
 
-const hook = z.object({
+/** What Okta sends, as far as it is read. */
+export const tokenHookBody = z.object({
   eventType: z.literal('com.okta.oauth2.tokens.transform'),
   data: z.object({
     context: z.object({
@@ -54,7 +55,7 @@ export function readTokenHook(
   body: unknown,
   { organisation }: Pick<OktaHook, 'organisation'>,
 ): Result<OktaTokenHook, OktaHookFailure> {
-  const read = hook.safeParse(body)
+  const read = tokenHookBody.safeParse(body)
   if (!read.success) {
     const detail = read.error.issues[0]?.path.join('.') ?? ''
     return err({ reason: 'vendor_request_malformed', detail })

@@ -36,7 +36,7 @@ export type WireCode =
   | 'ServiceUnavailable'
 
 /** How an agent is to take a refusal: what Azure has codes for. */
-const FORMS = {
+export const WIRE_FORMS = {
   invalid: { status: 400, code: 'InvalidParameter' },
   policy: { status: 400, code: 'PolicyEvaluationError' },
   limited: { status: 429, code: 'TooManyRequests' },
@@ -56,7 +56,7 @@ export const COARSE_CODES = {
 export type WireAnswer = Explanation & {
   /** What more there is to do about some failures of this reason, in whole sentences. */
   readonly hint?: (failure: Failure) => string | undefined
-  readonly form: keyof typeof FORMS
+  readonly form: keyof typeof WIRE_FORMS
   /** What would have been right, where the failure itself says nothing. */
   readonly expected?: string
   /** The code that is told instead. Then neither place nor expectation is told. */
@@ -75,13 +75,13 @@ export function untrusted(cause: string, change: string, expected?: string): Wir
 
 /** The status of an answer, for the catalogue. */
 export function statusOfAnswer({ form }: WireAnswer): WireError['status'] {
-  return FORMS[form].status
+  return WIRE_FORMS[form].status
 }
 
 /** What an agent is told of a failure. `requestId` names the attempt in the log. */
 export function writeWireError(failure: Failure, answer: WireAnswer, requestId: string): WireError {
   const { form, coarse } = answer
-  const { status, code } = FORMS[form]
+  const { status, code } = WIRE_FORMS[form]
   const told = coarse === undefined ? answer : COARSE_CODES[coarse]
   const hint = coarse === undefined ? answer.hint?.(failure) : undefined
   const message = [explainInWords(told), hint].filter((part) => part !== undefined).join(' ')
