@@ -92,6 +92,7 @@ function makeDocument(): OpenApiDocument {
     const written = Object.entries(operations).map(([method, one]) => [method, writeOperation(one)])
     return [path, Object.fromEntries(written)]
   })
+  const referred = JSON.stringify(paths)
   return {
     openapi: '3.1.0',
     info: {
@@ -105,7 +106,9 @@ function makeDocument(): OpenApiDocument {
     paths: Object.fromEntries(paths),
     components: {
       securitySchemes: SECURITY_SCHEMES,
-      responses: sharedResponses(),
+      responses: Object.fromEntries(
+        Object.entries(sharedResponses()).filter(([name]) => referred.includes(`/${name}"`)),
+      ),
       schemas: toComponents(SCHEMAS),
     },
   }

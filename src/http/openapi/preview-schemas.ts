@@ -1,7 +1,9 @@
 import { z } from 'zod'
-import type { AGES, PreviewSummary } from '../../replay/preview/summary.ts'
-import { type QuestionsSummary, UNTESTED_WHYS } from '../../replay/questions/summary.ts'
+import type { previewDocument } from '../../operations/release/preview.ts'
 import { formOf } from './form-of.ts'
+
+type PreviewSummary = Awaited<ReturnType<typeof previewDocument>>
+type QuestionsSummary = NonNullable<PreviewSummary['questions']>
 
 const time = z.iso.datetime()
 const count = z.number().min(0)
@@ -40,7 +42,7 @@ const ages = z.object({
   under_1d: count,
   under_7d: count,
   older: count,
-} satisfies Record<(typeof AGES)[number], z.ZodNumber>)
+})
 
 const questions = formOf<QuestionsSummary>()(
   z.object({
@@ -74,7 +76,7 @@ const questions = formOf<QuestionsSummary>()(
       z.object({ clause: z.string(), questions: count, devices: count, examples }),
     ),
     untested: z.array(
-      z.object({ clause: z.string(), why: z.enum(UNTESTED_WHYS), what: z.array(z.string()) }),
+      z.object({ clause: z.string(), why: z.enum(['no_questions', 'never_applies', 'never_said', 'never_met']), what: z.array(z.string()) }),
     ),
   }),
 )

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createNodeServer } from '../../../src/compose/node-server.ts'
 import { createPublishedKeySets } from '../../../src/keysets/key-sets.ts'
 import { SCOPES, type Scope } from '../../../src/oauth/scopes.ts'
+import { keepStatusList } from '../../../src/operations/status-list/keep-list.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { EXTENSIONS_CALLER } from '../../../src/vendors/entra/caller.ts'
 import { MAX_EVALUATION_SECONDS } from '../../../src/vendors/limits.ts'
@@ -37,6 +38,7 @@ const TEAM = 'fuzzed'
 const POSTURE_AUDIENCE = 'a'.repeat(64)
 const OKTA_REDIRECT = 'https://fuzzed.okta.com/oauth2/v1/authorize/callback'
 const EVALUATIONS = 300
+const LIST_EVERY_MS = 10_000
 
 /** The service as `serve` starts it, but for the keys of identity providers, which none of them would give us. */
 export async function startFuzzedService(): Promise<FuzzedService> {
@@ -73,17 +75,28 @@ export async function startFuzzedService(): Promise<FuzzedService> {
   server.answer = service.app.fetch
   await server.listen()
   const devices = await attest(service)
+  const keeper = await keepList(service)
   return {
     url: publicUrl,
     clients: await makeClients(service),
     known: { devices, vendors: await makeVendorTokens(key), okta_redirect: OKTA_REDIRECT },
     faults: () => service.logs.filter((line) => line.includes('"fault"')),
     async close() {
+      clearInterval(keeper)
       await server.close(service.services.log)
       await store.close()
       await postgres.stop()
     },
   }
+}
+
+/**
+ * The one job that answers rest on. No other runs: what the fuzzer has streams pushed to is any place in the world,
+ * and nothing is to be sent there.
+ */
+async function keepList({ services }: TestService): Promise<NodeJS.Timeout> {
+  await keepStatusList(services)
+  return setInterval(() => keepStatusList(services).catch(console.error), LIST_EVERY_MS)
 }
 
 async function attest(service: TestService): Promise<readonly string[]> {
