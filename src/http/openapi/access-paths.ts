@@ -35,7 +35,7 @@ function search(kind: 'subject' | 'resource' | 'action', summary: string): Opera
   ]
   return {
     id: `search${name.replace('Search', 's')}`,
-    ...{ tag: 'decisions', scope: 'access.evaluate', summary },
+    ...{ tag: 'decisions', summary },
     parameters: [REQUEST_ID],
     body: jsonBody(`${name}Request`),
     answers: { '200': json('A page of them.', 'SearchResults') },
@@ -48,7 +48,7 @@ export const ACCESS_PATHS: Paths = {
   [EVALUATION_PATH]: {
     post: {
       id: 'evaluate',
-      ...{ tag: 'decisions', scope: 'access.evaluate' },
+      tag: 'decisions',
       summary: 'Whether a request is granted (§6).',
       parameters: PARAMETERS,
       body: jsonBody('EvaluationRequest'),
@@ -59,7 +59,7 @@ export const ACCESS_PATHS: Paths = {
   [EVALUATIONS_PATH]: {
     post: {
       id: 'evaluateMany',
-      ...{ tag: 'decisions', scope: 'access.evaluate' },
+      tag: 'decisions',
       summary: 'Whether each of several requests is granted (§7).',
       parameters: PARAMETERS,
       body: jsonBody('EvaluationsRequest'),

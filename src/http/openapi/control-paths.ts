@@ -20,8 +20,7 @@ import {
 } from './operation.ts'
 import { codesOf, problems } from './refusals.ts'
 
-const READ = { tag: 'documents', scope: 'admin.read' } as const
-const WRITE = { tag: 'documents', scope: 'admin.write' } as const
+const DOCUMENTS = { tag: 'documents' } as const
 const KIND = { body: true, caller: true } as const
 
 const STORED_CODES = codesOf<StoredDocumentFailure>({
@@ -73,14 +72,14 @@ function ofDocument(kind: 'policy' | 'reference-values', what: string): Paths {
     [`/v1/${kind}`]: {
       get: {
         id: `read${Name}`,
-        ...READ,
+        ...DOCUMENTS,
         summary: `The ${what} in force.`,
         answers: { '200': json('The document, and who put it into force.', 'DocumentInForce') },
         refusals: problems({ query: true, caller: true }),
       },
       put: {
         id: `release${Name}`,
-        ...WRITE,
+        ...DOCUMENTS,
         summary: `Releases a ${what}: at once in a small fleet, in a large one ring by ring.`,
         body: jsonBody('Release'),
         answers: {
@@ -94,7 +93,7 @@ function ofDocument(kind: 'policy' | 'reference-values', what: string): Paths {
     [`/v1/${kind}/rollback`]: {
       post: {
         id: `rollBack${Name}`,
-        ...WRITE,
+        ...DOCUMENTS,
         summary: `Goes back to the ${what} before, or ends the rollout that is open.`,
         body: jsonBody('RollBack'),
         answers: { '200': json('What decides now.', 'RolledBack'), ...SECOND_AWAITED },
@@ -114,7 +113,7 @@ const STEPS: Readonly<Record<(typeof ROLLOUT_VERBS)[number], string>> = {
 function step(verb: (typeof ROLLOUT_VERBS)[number]): Operation {
   return {
     id: `${verb}Rollout`,
-    ...{ ...WRITE, summary: STEPS[verb] },
+    ...{ ...DOCUMENTS, summary: STEPS[verb] },
     parameters: [id('rol_ and more.')],
     body: jsonBody(verb === 'revert' ? 'RolloutEnd' : 'RolloutStep'),
     answers: { '200': json('The rollout as it is now.', 'RolloutAfterStep'), ...SECOND_AWAITED },
@@ -129,7 +128,7 @@ export const DOCUMENT_PATHS: Paths = {
   '/v1/previews': {
     post: {
       id: 'previewDocument',
-      ...WRITE,
+      ...DOCUMENTS,
       summary: 'What a document would change for the recorded fleet.',
       body: jsonBody('PreviewRequest'),
       answers: { '200': json('What it would change.', 'Preview') },
@@ -139,7 +138,7 @@ export const DOCUMENT_PATHS: Paths = {
   '/v1/rollouts': {
     get: {
       id: 'listRollouts',
-      ...READ,
+      ...DOCUMENTS,
       summary: 'Rollouts, the newest first.',
       parameters: queryParameters(listQuery),
       answers: { '200': json('The rollouts.', 'Rollouts') },
@@ -147,7 +146,7 @@ export const DOCUMENT_PATHS: Paths = {
     },
     post: {
       id: 'startRollout',
-      ...WRITE,
+      ...DOCUMENTS,
       summary: 'Rolls a document out by a plan.',
       body: jsonBody('RolloutToStart'),
       answers: { '201': json('The rollout.', 'Rollout'), ...SECOND_AWAITED },
@@ -157,7 +156,7 @@ export const DOCUMENT_PATHS: Paths = {
   '/v1/rollouts/{id}': {
     get: {
       id: 'showRollout',
-      ...READ,
+      ...DOCUMENTS,
       summary: 'One rollout, and what was seen of real questions.',
       parameters: [id('rol_ and more.')],
       answers: { '200': json('The rollout.', 'RolloutDetail') },
@@ -176,14 +175,14 @@ export const EXCEPTION_PATHS: Paths = {
   '/v1/overrides': {
     get: {
       id: 'listOverrides',
-      ...{ ...EXCEPTION, scope: 'admin.read' },
+      ...EXCEPTION,
       summary: 'Exceptions for a device or a label that are in force.',
       answers: { '200': json('The exceptions.', 'Overrides') },
       refusals: problems({ query: true, caller: true }),
     },
     post: {
       id: 'makeOverride',
-      ...{ ...EXCEPTION, scope: 'admin.write' },
+      ...EXCEPTION,
       summary: 'Makes an exception, or says whom it would deny.',
       body: jsonBody('OverrideToMake'),
       answers: {
@@ -197,7 +196,7 @@ export const EXCEPTION_PATHS: Paths = {
   '/v1/overrides/{id}': {
     delete: {
       id: 'endOverride',
-      ...{ ...EXCEPTION, scope: 'admin.write' },
+      ...EXCEPTION,
       summary: 'Ends an exception; what it needs stands in the query or in the body.',
       parameters: [
         id('ovr_ and more.'),
@@ -211,7 +210,7 @@ export const EXCEPTION_PATHS: Paths = {
   '/v1/holds': {
     get: {
       id: 'listHolds',
-      ...{ ...EXCEPTION, scope: 'admin.read' },
+      ...EXCEPTION,
       summary: 'Causes that do not count for a while, the newest first.',
       parameters: queryParameters(listQuery),
       answers: { '200': json('The holds.', 'Holds') },
@@ -221,7 +220,7 @@ export const EXCEPTION_PATHS: Paths = {
   '/v1/holds/{id}/end': {
     post: {
       id: 'endHold',
-      ...{ ...EXCEPTION, scope: 'admin.write' },
+      ...EXCEPTION,
       summary: 'Has a cause count again.',
       parameters: [id('hld_ and more.')],
       body: jsonBody('Reason'),
@@ -232,7 +231,7 @@ export const EXCEPTION_PATHS: Paths = {
   '/v1/second-requests': {
     get: {
       id: 'listSecondRequests',
-      ...{ ...EXCEPTION, scope: 'admin.read' },
+      ...EXCEPTION,
       summary: 'What waits for a second administrator.',
       answers: { '200': json('The requests.', 'SecondRequests') },
       refusals: problems({ query: true, caller: true }),

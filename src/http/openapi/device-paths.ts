@@ -17,8 +17,6 @@ import {
 import { codesOf, problems } from './refusals.ts'
 
 const shared = { tag: 'devices' } as const
-const READ = { ...shared, scope: 'admin.read' } as const
-const WRITE = { ...shared, scope: 'admin.write' } as const
 
 const DEVICE_CODES = codesOf<DeviceFailure>({ device_not_found: true })
 const SEARCH_CODES = codesOf<SearchFailure>({ search_too_broad: true })
@@ -44,7 +42,7 @@ function standing(verb: StandingVerb): Operation {
   }
   return {
     id: `${name[verb]}Device`,
-    ...{ ...WRITE, summary: WHAT[verb] },
+    ...{ ...shared, summary: WHAT[verb] },
     parameters: [id],
     body: jsonBody('DeviceReason'),
     answers: { '200': json('The device as it is now.', 'Device') },
@@ -57,7 +55,7 @@ export const DEVICE_PATHS: Paths = {
   '/v1/devices': {
     get: {
       id: 'listDevices',
-      ...READ,
+      ...shared,
       summary: 'Devices that are looked for, page by page; or how many are in which group.',
       parameters: queryParameters(devicesQuery, ['label']),
       answers: { '200': json('A page of devices, or groups.', 'Devices') },
@@ -65,7 +63,7 @@ export const DEVICE_PATHS: Paths = {
     },
     post: {
       id: 'listDevice',
-      ...WRITE,
+      ...shared,
       summary: 'Lists a device before it attests.',
       body: jsonBody('DeviceToList'),
       answers: {
@@ -79,7 +77,7 @@ export const DEVICE_PATHS: Paths = {
   '/v1/devices/{id}': {
     get: {
       id: 'showDevice',
-      ...READ,
+      ...shared,
       summary: 'One device with its last accepted attestation, and what will deny it later.',
       parameters: [id],
       answers: { '200': json('The device.', 'Device') },
@@ -87,7 +85,7 @@ export const DEVICE_PATHS: Paths = {
     },
     patch: {
       id: 'labelDevice',
-      ...WRITE,
+      ...shared,
       summary: 'Says who owns a device, what it is called, and its labels.',
       parameters: [id],
       body: jsonBody('DeviceAttributes'),
@@ -98,7 +96,7 @@ export const DEVICE_PATHS: Paths = {
   '/v1/devices/{id}/attestations': {
     get: {
       id: 'listAttestations',
-      ...READ,
+      ...shared,
       summary: 'Attempts of a device to attest, refused ones among them: the newest first.',
       parameters: [id, ...queryParameters(historyQuery)],
       answers: { '200': json('A page of them.', 'Attempts') },
@@ -111,7 +109,7 @@ export const DEVICE_PATHS: Paths = {
   '/v1/refusals': {
     get: {
       id: 'listRefusals',
-      ...READ,
+      ...shared,
       summary: 'What was refused last, of whichever device; or what became of one request.',
       parameters: queryParameters(refusalsQuery),
       answers: { '200': json('A page of them, or those of the request.', 'RefusedAttempts') },

@@ -12,7 +12,7 @@ export const DIRECTORY_PATHS: Paths = {
   '/v1/entities': {
     get: {
       id: 'listEntities',
-      ...{ tag: 'entities', scope: 'admin.read' },
+      tag: 'entities',
       summary: 'Entities in the order of their names, page by page.',
       parameters: queryParameters(entitiesQuery),
       answers: { '200': json('A page of them.', 'Entities') },
@@ -20,7 +20,7 @@ export const DIRECTORY_PATHS: Paths = {
     },
     post: {
       id: 'setEntities',
-      ...{ tag: 'entities', scope: 'admin.write' },
+      tag: 'entities',
       summary: 'Sets entities, all of them or none; properties replace those that were there.',
       body: jsonBody('EntitiesToSet'),
       answers: { '200': json('How many changed.', 'EntitiesSet') },
@@ -30,7 +30,7 @@ export const DIRECTORY_PATHS: Paths = {
   '/v1/entities/remove': {
     post: {
       id: 'removeEntities',
-      ...{ tag: 'entities', scope: 'admin.write' },
+      tag: 'entities',
       summary: 'Removes entities, by their names in the body: they may be any text.',
       body: jsonBody('EntitiesToRemove'),
       answers: { '200': json('How many there were.', 'EntitiesRemoved') },
@@ -40,7 +40,7 @@ export const DIRECTORY_PATHS: Paths = {
   '/v1/explanations': {
     post: {
       id: 'explainQuestion',
-      ...{ tag: 'documents', scope: 'admin.read' },
+      tag: 'documents',
       summary: 'What would be decided, and what every clause says to it. It changes nothing.',
       parameters: [header('Accept-Language', 'Of what a person reads.')],
       body: jsonBody('ExplanationRequest'),
@@ -51,7 +51,7 @@ export const DIRECTORY_PATHS: Paths = {
   '/v1/audit': {
     get: {
       id: 'listAudit',
-      ...{ tag: 'audit', scope: 'admin.read' },
+      tag: 'audit',
       summary: 'Who changed what, the newest first.',
       parameters: queryParameters(auditQuery),
       answers: { '200': json('A page of entries.', 'AuditEntries') },

@@ -89,7 +89,9 @@ let document: OpenApiDocument | undefined
 
 function makeDocument(): OpenApiDocument {
   const paths = Object.entries(PATHS).map(([path, operations]) => {
-    const written = Object.entries(operations).map(([method, one]) => [method, writeOperation(one)])
+    const written = Object.entries(operations).map(([method, one]) => {
+      return [method, writeOperation(one, { method, path })]
+    })
     return [path, Object.fromEntries(written)]
   })
   const referred = JSON.stringify(paths)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Scope } from '../../oauth/scopes.ts'
+import { isRoute, scopesOfRoute } from '../route-access.ts'
 import { refer } from './components.ts'
 
 /** Which part of the interface an operation belongs to, in the order in which the document has them. */
@@ -32,9 +33,7 @@ export type Operation = {
   readonly tag: Tag
   readonly summary: string
   readonly description?: string
-  /** What the caller must be allowed to do; absent where no caller is asked who it is. */
-  readonly scope?: Scope
-  /** Of operations that tell callers apart in another way: names of schemes. */
+  /** Of operations that want no scope, and tell callers apart in another way: names of schemes. */
   readonly security?: readonly string[]
   readonly parameters?: readonly object[]
   readonly body?: object
@@ -48,12 +47,15 @@ export type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>
 /** How a caller proves itself where a scope is asked for: every way has the same scopes. */
 export const CALLER_SCHEMES = ['basic', 'oauth', 'dpop'] as const
 
-/** OpenAPI 3.1 §4.8.10. */
-export function writeOperation(operation: Operation): object {
-  const { id, tag, summary, description, scope, security, parameters, body } = operation
-  const callers = scope === undefined ? undefined : CALLER_SCHEMES.map((name) => [name, [scope]])
-  const others = security?.map((name) => [name, []])
-  const schemes = callers ?? others ?? []
+/** OpenAPI 3.1 §4.8.10. Which scopes it wants, if any, is what its route demands (`ROUTE_ACCESS`). */
+export function writeOperation(
+  operation: Operation,
+  { method, path }: { readonly method: string; readonly path: string },
+): object {
+  const { id, tag, summary, description, security = [], parameters, body } = operation
+  const scopes = scopesOf(method, path)
+  const callers = scopes.flatMap((scope) => CALLER_SCHEMES.map((name) => [name, [scope]]))
+  const schemes = scopes.length > 0 ? callers : security.map((name) => [name, []])
   return {
     operationId: id,
     tags: [tag],
@@ -64,6 +66,11 @@ export function writeOperation(operation: Operation): object {
     ...(body !== undefined && { requestBody: body }),
     responses: { ...operation.refusals, ...operation.answers },
   }
+}
+
+function scopesOf(method: string, path: string): readonly Scope[] {
+  const route = `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
+  return isRoute(route) ? scopesOfRoute(route) : []
 }
 
 /** An answer in JSON of the form that the document has under this name. */

@@ -76,7 +76,11 @@ const questions = formOf<QuestionsSummary>()(
       z.object({ clause: z.string(), questions: count, devices: count, examples }),
     ),
     untested: z.array(
-      z.object({ clause: z.string(), why: z.enum(['no_questions', 'never_applies', 'never_said', 'never_met']), what: z.array(z.string()) }),
+      z.object({
+        clause: z.string(),
+        why: z.enum(['no_questions', 'never_applies', 'never_said', 'never_met']),
+        what: z.array(z.string()),
+      }),
     ),
   }),
 )

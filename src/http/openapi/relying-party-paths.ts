@@ -32,7 +32,7 @@ export const RELYING_PARTY_PATHS: Paths = {
   '/v1/devices/{id}/attestation-result': {
     get: {
       id: 'fetchAttestationResult',
-      ...{ tag: 'relying parties', scope: 'access.evaluate' },
+      tag: 'relying parties',
       summary: 'The attestation result of a device (EAR).',
       parameters: [
         pathParameter('id', 'The device.'),

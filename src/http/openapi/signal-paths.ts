@@ -43,7 +43,7 @@ function change(
 ): Operation {
   return {
     id,
-    ...{ tag: 'signals', scope: 'ssf.manage', summary, answers },
+    ...{ tag: 'signals', summary, answers },
     body: jsonBody(body),
     refusals: problems({ body: true, caller: true }, STREAM_CODES),
   }
@@ -66,7 +66,7 @@ export const SIGNAL_PATHS: Paths = {
     }),
     get: {
       id: 'readStreams',
-      ...{ tag: 'signals', scope: 'ssf.read' },
+      tag: 'signals',
       summary: 'The streams of the client, or the one of this name (§8.1.1.2).',
       parameters: named(false),
       answers: { '200': json('The stream that was named, or all.', 'Streams') },
@@ -80,7 +80,7 @@ export const SIGNAL_PATHS: Paths = {
     }),
     delete: {
       id: 'removeStream',
-      ...{ tag: 'signals', scope: 'ssf.manage' },
+      tag: 'signals',
       summary: 'Ends a stream (§8.1.1.5).',
       parameters: named(true),
       answers: { '204': NOTHING },
@@ -90,7 +90,7 @@ export const SIGNAL_PATHS: Paths = {
   [STATUS_PATH]: {
     get: {
       id: 'readStreamStatus',
-      ...{ tag: 'signals', scope: 'ssf.read' },
+      tag: 'signals',
       summary: 'How a stream stands (§8.1.2.1).',
       parameters: named(true),
       answers: { '200': json('Its status.', 'StreamStatus') },
@@ -128,7 +128,7 @@ export const SIGNAL_PATHS: Paths = {
   [`${POLL_PATH}/{id}`]: {
     post: {
       id: 'pollEvents',
-      ...{ tag: 'signals', scope: 'ssf.read' },
+      tag: 'signals',
       summary: 'Takes events, and says what became of those before (RFC 8936).',
       description: 'With returnImmediately false it waits up to 25 seconds for an event.',
       parameters: [pathParameter('id', 'The stream.')],

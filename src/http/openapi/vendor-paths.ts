@@ -33,7 +33,7 @@ export const VENDOR_PATHS: Paths = {
   [TOKEN_HOOK_PATH]: {
     post: {
       id: 'answerTokenHook',
-      ...{ tag: 'vendors', scope: 'access.evaluate' },
+      tag: 'vendors',
       summary: 'Okta: a token inline hook.',
       description:
         'Okta issues tokens whatever is not answered 200, so that refusals are 200 with an error.',
