@@ -6,12 +6,13 @@ import { createPublishedKeySets } from '../keysets/key-sets.ts'
 import { createDeviceLimiter } from '../operations/attest/device-limiter.ts'
 import { createIssuer } from '../operations/people/issuer.ts'
 import { NOT_FETCHED } from './oauth.ts'
+import { adminServices } from './release.ts'
 import type { Services } from './services.ts'
 
 /** Refusals of one person, and of all that nobody knows, that the audit takes in a minute. */
 const REFUSALS_PER_MINUTE = 30
 
-/** What the console works with: how people sign in, and who is signed in. */
+/** What the console works with: how people sign in, who is signed in, and what pages show and do. */
 export function consoleServices(services: Services): ConsoleServices {
   const { config, clock, sealing } = services
   const { issuer } = config.console
@@ -19,6 +20,7 @@ export function consoleServices(services: Services): ConsoleServices {
   // Both runtimes have it, and look each for itself at what it connects to.
   const send: typeof fetch = (...request) => fetch(...request)
   return {
+    ...adminServices(services),
     ...services,
     limits: config.console,
     issuer,

@@ -52,6 +52,7 @@ export function createStore(input: {
   readonly close: () => Promise<void>
   /** Without it every use has the same connections. */
   readonly forUse?: (use: StoreUse) => Store
+  readonly keepOpen?: Store['keepOpen']
 }): Store {
   const { db, place, close } = input
   const ping = db.select({ one: sql<number>`1` }).from(sql`(values (1)) as one`).prepare('ping')
@@ -106,6 +107,7 @@ export function createStore(input: {
     place,
     close,
     forUse: input.forUse ?? (() => store),
+    ...(input.keepOpen !== undefined && { keepOpen: input.keepOpen }),
   }
   return store
 }

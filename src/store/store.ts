@@ -108,6 +108,11 @@ export type Store = TrustRecordReads &
      * Best effort; absent where the database tells nobody of commits.
      */
     readonly listen?: (onSignal: () => void) => Promise<() => Promise<void>>
+    /**
+     * Where each request has a connection of its own: keeps that of this one until then, for what is read while
+     * its answer is sent.
+     */
+    readonly keepOpen?: (until: Promise<unknown>) => void
     /** Resolves if the database answers. */
     readonly ping: () => Promise<void>
     /** Ends all connections; the owner of a data directory gives it up. */

@@ -13,6 +13,7 @@ export const PATHS = [
   'beside',
   'status_list',
   'revocation',
+  'console',
 ] as const
 
 export type Path = (typeof PATHS)[number]
@@ -27,9 +28,12 @@ export type BenchOptions = {
   readonly rounds: number
   /** How long each run is measured, warm-up apart. */
   readonly seconds: number
+  /** Of the fleet whose pages are measured. */
+  readonly devices: number
 }
 
 export const HELP = `Usage: npm run bench -- [--json] [--check] [--only PATH[,PATH]] [--rounds N] [--seconds S]
+         [--devices N]
 
 Measures each path beside its floor, the least that any implementation would have to do.
 
@@ -38,6 +42,7 @@ Measures each path beside its floor, the least that any implementation would hav
   --only       some of: ${PATHS.join(', ')}
   --rounds N   rounds, each with one run of every variant (5)
   --seconds S  seconds that a run is measured for (3)
+  --devices N  devices of the fleet whose console is measured (100000)
 
 BENCH_DATABASE_URL names a PostgreSQL server to use, by a user that may create databases; without
 it one is started from Debian's package in a temporary folder.
@@ -53,6 +58,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
       only: { type: 'string', default: PATHS.join(',') },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
+      devices: { type: 'string', default: '100000' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -67,5 +73,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds: must be 1 or more')
   const seconds = Number(values.seconds)
   if (!(seconds > 0)) throw new Error('--seconds: must be more than 0')
-  return { json, check, only, rounds, seconds }
+  const devices = Number(values.devices)
+  if (!Number.isInteger(devices) || devices < 1) throw new Error('--devices: must be 1 or more')
+  return { json, check, only, rounds, seconds, devices }
 }

@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os'
 import { BESIDE_TARGETS, type BesideFigures } from './beside.ts'
+import { type ConsoleFigures, PAGE_TARGETS } from './console.ts'
 import type { Path } from './options.ts'
 import { PREVIEW_TARGETS, type PreviewFigures } from './preview.ts'
 import { REVOCATION_TARGETS, type RevocationFigures } from './revocation.ts'
@@ -8,7 +9,10 @@ import { STATUS_LIST_TARGETS, type StatusListFigures } from './status-list.ts'
 import type { WorkerFigures } from './worker.ts'
 
 /** The paths that are compared with a floor. */
-type RatioPath = Exclude<Path, 'worker' | 'preview' | 'beside' | 'status_list' | 'revocation'>
+type RatioPath = Exclude<
+  Path,
+  'worker' | 'preview' | 'beside' | 'status_list' | 'revocation' | 'console'
+>
 
 export const TARGETS: Readonly<Partial<Record<RatioPath, number>>> = {
   evaluation: 0.85,
@@ -28,6 +32,7 @@ export type Results = Partial<Record<RatioPath, PathResult>> & {
   beside?: BesideFigures
   status_list?: StatusListFigures
   revocation?: RevocationFigures
+  console?: ConsoleFigures
 }
 
 /** What each path is, and the least that it has to do. */
@@ -96,7 +101,7 @@ export function formatReport(results: Results, machine: string): string {
       String(floor_details[name] ?? ''),
     ]),
   )
-  const { worker, preview, beside, status_list, revocation } = results
+  const { worker, preview, beside, status_list, revocation, console: pages } = results
   return [
     machine,
     formatTable(['path', 'per second', 'floor', 'ratio', 'target', 'the floor is'], summary),
@@ -113,7 +118,16 @@ export function formatReport(results: Results, machine: string): string {
     ...(revocation === undefined
       ? []
       : [formatFigures('revocation', revocation, REVOCATION_TARGETS)]),
+    ...(pages === undefined ? [] : [formatPages(pages)]),
   ].join('\n\n')
+}
+
+function formatPages(pages: ConsoleFigures): string {
+  const rows = [...Object.entries(pages), ['target', PAGE_TARGETS] as const].map(([name, page]) => [
+    name,
+    ...[page.p50_ms, page.ratio, page.bytes].map((value) => value.toLocaleString('en')),
+  ])
+  return formatTable(['console', 'p50 ms', 'ratio to its statements', 'bytes'], rows)
 }
 
 function formatFigures(
@@ -133,7 +147,7 @@ export function missedTargets(results: Results): readonly Path[] {
   const missed: Path[] = ratiosOf(results)
     .filter(([path, { ratio }]) => !(ratio >= (TARGETS[path] ?? 0)))
     .map(([path]) => path)
-  const { worker, preview, beside, status_list, revocation } = results
+  const { worker, preview, beside, status_list, revocation, console: pages } = results
   const { gzip_bytes, startup_ms } = WORKER_LIMITS
   const { ratio, peak_mb } = PREVIEW_TARGETS
   if (worker && !(worker.gzip_bytes < gzip_bytes && worker.startup_ms < startup_ms)) {
@@ -143,7 +157,15 @@ export function missedTargets(results: Results): readonly Path[] {
   if (beside && !isUnder(beside, BESIDE_TARGETS)) missed.push('beside')
   if (status_list && !fits(status_list)) missed.push('status_list')
   if (revocation && !isSoonEnough(revocation)) missed.push('revocation')
+  if (pages && !areLight(pages)) missed.push('console')
   return missed
+}
+
+function areLight(pages: ConsoleFigures): boolean {
+  const { p50_ms, ratio, bytes } = PAGE_TARGETS
+  return Object.values(pages).every((page) => {
+    return page.p50_ms < p50_ms && page.ratio <= ratio && page.bytes <= bytes
+  })
 }
 
 function fits(figures: StatusListFigures): boolean {

@@ -1,5 +1,6 @@
 import { measureAppraisal } from './appraisal.ts'
 import { measureBeside } from './beside.ts'
+import { measureConsole } from './console.ts'
 import { type BenchDatabase, openBenchDatabase } from './database.ts'
 import { measureEdgeEvaluation } from './edge-evaluation.ts'
 import { measureEvaluation } from './evaluation.ts'
@@ -97,6 +98,12 @@ async function measureOnDatabase(
   }
   if (options.only.includes('revocation')) {
     results.revocation = await measureRevocation(database, fleet, tell)
+  }
+  // Last, as it grows the fleet.
+  if (options.only.includes('console')) {
+    const onProgress = (text: string) => tell(`console: ${text}`)
+    const { devices } = options
+    results.console = await measureConsole(database, fleet, { devices, onProgress })
   }
   return results
 }

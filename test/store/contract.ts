@@ -16,6 +16,7 @@ import { controlContract } from './rules/control-contract.ts'
 import { documentsContract } from './rules/documents-contract.ts'
 import { exceptionsContract } from './rules/exceptions-contract.ts'
 import { signalsContract } from './signals/signals-contract.ts'
+import { fleetHistoryContract } from './system/fleet-history-contract.ts'
 import { issuerCertificatesContract } from './system/issuer-certificates-contract.ts'
 import { oauthContract } from './system/oauth-contract.ts'
 import { partitionsContract } from './system/partitions-contract.ts'
@@ -49,6 +50,7 @@ export function storeContract(open: () => Promise<StoreUnderTest>): void {
   describe('our own keys', () => signingKeysContract(subject))
   describe('verifiers', () => verifierObservationsContract(subject))
   describe('announcing', () => announcementsContract(subject))
+  describe('counts of the fleet', () => fleetHistoryContract(subject))
   describe('reading the fleet', () => fleetReadsContract(subject))
   describe('the list of statuses', () => statusListContract(subject))
   describe('idle devices', () => idleContract(subject))

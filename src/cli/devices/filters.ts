@@ -4,7 +4,7 @@ import { requiresHardware } from '../../config/trust-anchors.ts'
 import type { DeviceSearch, FindDependencies } from '../../operations/devices/find-devices.ts'
 import { createRulesReader, type RulesReader } from '../../operations/release/rules-in-force.ts'
 import type { Store } from '../../store/store.ts'
-import { moment, oneOf, repeated, text, type ValuesOf } from '../framework/options.ts'
+import { count, moment, oneOf, repeated, text, type ValuesOf } from '../framework/options.ts'
 
 /** Which devices are meant: the same for every verb that is about many of them. */
 export const FILTERS = {
@@ -22,6 +22,7 @@ export const FILTERS = {
   label: repeated(text('LABEL', 'those that have this label')),
   owner: text('OWNER', 'those of this owner'),
   issuer: text('URL', 'those whose last attestation this verifier vouched for'),
+  ring: count('N', 'those of this ring, from 0 to 99', { most: 99 }),
   attestedBefore: moment('TIME', 'those that attested last before a time, or so long ago: 7d'),
   attestedAfter: moment('TIME', 'those that attested last at a time or after it'),
   override: oneOf('KIND', 'any, allow or pin: those that an exception is in force for', [
@@ -33,10 +34,10 @@ export const FILTERS = {
 
 export function searchOf({ label, ...values }: ValuesOf<typeof FILTERS>): DeviceSearch {
   const { search, verdict, enrolment, clause, severity, owner, issuer, override } = values
-  const { attestedBefore, attestedAfter } = values
+  const { ring, attestedBefore, attestedAfter } = values
   return {
     ...{ search, verdict, enrolment, clause, severity, owner, issuer, override },
-    ...{ attestedBefore, attestedAfter, labels: label },
+    ...{ ring, attestedBefore, attestedAfter, labels: label },
   }
 }
 

@@ -6,16 +6,16 @@ import { foreseeDenials } from '../../operations/devices/foresee-denials.ts'
 import type { CompiledPolicy } from '../../policy/document/compile.ts'
 import type { HistoryEntry } from '../../store/devices/device-history.ts'
 import type { Store } from '../../store/store.ts'
-import { showDetail, showEntry } from '../../views/show-device.ts'
-import { fields } from '../framework/fields.ts'
-import { printJson, printText } from '../framework/output.ts'
-import { renderTable } from '../framework/table.ts'
 import {
   describeOverride,
   describeRelief,
   describeUnmet,
   describeVerdict,
-} from './describe-device.ts'
+} from '../../views/describe-device.ts'
+import { showDetail, showEntry } from '../../views/show-device.ts'
+import { fields } from '../framework/fields.ts'
+import { printJson, printText } from '../framework/output.ts'
+import { renderTable } from '../framework/table.ts'
 import { deviceFinder } from './filters.ts'
 import { nameReason } from './refused.ts'
 

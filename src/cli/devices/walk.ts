@@ -1,11 +1,7 @@
 import { COMMAND } from '../../base/command.ts'
 import type { AssessedDevice } from '../../operations/devices/assess-device.ts'
-import {
-  type DeviceSearch,
-  type FindDependencies,
-  findDevices,
-} from '../../operations/devices/find-devices.ts'
-import { PAGE_ROWS_MOST } from '../../store/devices/device-reads.ts'
+import type { DeviceSearch, FindDependencies } from '../../operations/devices/find-devices.ts'
+import { walkDevices as walk } from '../../operations/devices/walk-devices.ts'
 
 /** The devices that are looked for, page by page in the order of their ids. */
 export async function* walkDevices(
@@ -13,16 +9,12 @@ export async function* walkDevices(
   search: DeviceSearch,
   signal?: AbortSignal,
 ): AsyncGenerator<readonly AssessedDevice[], void, void> {
-  let cursor: string | undefined
-  do {
-    signal?.throwIfAborted()
-    const found = await findDevices(dependencies, { search, limit: PAGE_ROWS_MOST, cursor })
-    if (!found.ok) {
+  for await (const page of walk(dependencies, search, signal)) {
+    if (!page.ok) {
       throw new Error(
         `the database takes too long to find these devices: narrow the search, or go through all of them (${COMMAND} devices export)`,
       )
     }
-    yield found.value.devices
-    cursor = found.value.nextCursor ?? undefined
-  } while (cursor !== undefined)
+    yield page.value
+  }
 }

@@ -25,7 +25,8 @@ const folded = <T extends string>(schema: z.ZodType<T, string>) =>
 
 const rows = z.coerce.number().int().min(1).max(PAGE_ROWS_MOST).default(PAGE_ROWS)
 
-const search = {
+/** What of a query says which devices are meant. */
+export const deviceFilters = {
   search: z.string().max(200).optional(),
   verdict: folded(z.enum(VERDICTS)).optional(),
   enrolment: folded(z.enum(['admitted', 'pending'])).optional(),
@@ -34,13 +35,14 @@ const search = {
   label: z.array(z.string().min(1).max(64)).max(8).optional(),
   owner: z.string().min(1).max(MAX_OWNER_CHARS).optional(),
   issuer: z.string().min(1).max(2048).optional(),
+  ring: z.coerce.number().int().min(0).max(99).optional(),
   attested_before: moment.optional(),
   attested_after: moment.optional(),
   override: z.enum(['any', 'allow', 'pin']).optional(),
 }
 
 export const devicesQuery = z.object({
-  ...search,
+  ...deviceFilters,
   group_by: z.enum(DEVICE_GROUPS).optional(),
   limit: rows,
   cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
@@ -87,12 +89,13 @@ async function list(c: HttpContext, services: AdminServices): Promise<Response> 
   return c.json({ devices: devices.map(showSummary), next_cursor: nextCursor })
 }
 
-function searchOf({
+/** The search that these filters mean. */
+export function searchOf({
   label,
   attested_before: attestedBefore,
   attested_after: attestedAfter,
   ...others
-}: Omit<z.infer<typeof devicesQuery>, 'group_by' | 'limit' | 'cursor'>): DeviceSearch {
+}: z.infer<z.ZodObject<typeof deviceFilters>>): DeviceSearch {
   return { ...others, labels: label, attestedBefore, attestedAfter }
 }
 

@@ -3,6 +3,7 @@ import type { HttpContext } from '../environment.ts'
 import { CONSOLE_ANSWERS, type ConsoleCode } from '../errors/console-answers.ts'
 import { statusOf } from '../errors/problem.ts'
 import type { SharedCode } from '../errors/problem-code.ts'
+import { MARK_PATH, STYLE_PATH } from './style.ts'
 
 /** A page of a few words, for whoever is not signed in or asks for what there is not. */
 export type Notice = {
@@ -52,13 +53,15 @@ export function answerWords(
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${heading}</title>
+<title>${heading} – Countersign</title>
+<link rel="stylesheet" nonce="${c.get('secureHeadersNonce')}" href="${STYLE_PATH}">
+<link rel="icon" type="image/svg+xml" href="${MARK_PATH}">
 </head>
-<body>
+<body class="words">
 <main>
 <h1>${heading}</h1>
 <p>${said}</p>
-${next === undefined ? '' : html`<p><a href="${next.href}">${next.text}</a></p>`}
+${next === undefined ? '' : html`<p><a class="button" href="${next.href}">${next.text}</a></p>`}
 ${code === undefined ? '' : html`<p><small><code>${code}</code></small></p>`}
 <p><small>${c.get('requestId')}</small></p>
 </main>

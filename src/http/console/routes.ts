@@ -3,7 +3,7 @@ import type { HttpEnv } from '../environment.ts'
 import { guardRoutes } from '../middleware/guard-routes.ts'
 import { requirePerson } from './guard.ts'
 import { consoleHeaders, refuseCrossSite } from './headers.ts'
-import { consolePages } from './pages.ts'
+import { consoleAssets, consolePages } from './pages.ts'
 import type { ConsoleServices } from './services.ts'
 import { consoleSignInRoutes } from './sign-in.ts'
 
@@ -19,6 +19,7 @@ export function consoleRoutes(services: ConsoleServices): Hono<HttpEnv> {
       '/console/*',
       guardRoutes(pages, (scopes) => requirePerson(services, scopes)),
     )
+    .route('/', consoleAssets())
     .route('/', consoleSignInRoutes(services))
     .route('/', pages)
 }

@@ -164,7 +164,8 @@ export function joinLabels(labels: readonly string[]): string {
   return labels.map((label) => label.replace(/[\\;]/g, '\\$&')).join(';')
 }
 
-function splitLabels(text: string): string[] {
+/** The labels of such a text, each once. */
+export function splitLabels(text: string): string[] {
   const labels = text.match(/(?:\\.|[^;\\])+/gs) ?? []
   const read = labels.map((label) => label.replace(/\\(.)/gs, '$1').trim())
   return [...new Set(read)].filter((label) => label !== '')

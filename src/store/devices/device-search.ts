@@ -26,6 +26,8 @@ export type DeviceFilter = {
   readonly labels?: readonly string[] | undefined
   readonly owner?: string | undefined
   readonly issuer?: string | undefined
+  /** From 0 to 99. */
+  readonly ring?: number | undefined
   /** Its last accepted attestation came before this. */
   readonly attestedBefore?: Date | undefined
   /** Its last accepted attestation came then or after. */
@@ -68,7 +70,7 @@ export function isBroad({ search = '', owner, targets }: DeviceFilter): boolean 
 
 /** The parts of a filter, those first that are likely to find the fewest devices. */
 function partsOf(filter: DeviceFilter): (SQL | undefined)[] {
-  const { search, verdict, enrolment, owner, issuer, targets } = filter
+  const { search, verdict, enrolment, owner, issuer, ring, targets } = filter
   const byVerdict = verdict && eq(device.announcedVerdict, verdict)
   const byEnrolment = enrolment && eq(device.enrolment, enrolment)
   const isFew = verdict === 'quarantined'
@@ -81,6 +83,7 @@ function partsOf(filter: DeviceFilter): (SQL | undefined)[] {
     hasMarks(filter),
     isFew || verdict === 'trusted' ? undefined : byVerdict,
     attestedWithin(filter),
+    ring === undefined ? undefined : eq(device.ring, ring),
     issuer === undefined ? undefined : eq(device.issuer, encodeText(issuer)),
     verdict === 'trusted' ? byVerdict : undefined,
     enrolment === 'pending' ? undefined : byEnrolment,

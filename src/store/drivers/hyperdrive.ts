@@ -12,7 +12,8 @@ export type HyperdriveStore = {
   readonly store: Store
   /**
    * Runs `work`, all of whose statements use one connection, made for the first of them. It is
-   * closed after `work`, which does not wait for that: `closed` is handed the promise.
+   * closed after `work`, and after what it is kept open for (`Store.keepOpen`); neither is waited for: `closed` is
+   * handed the promise.
    */
   readonly withConnection: <T>(
     work: () => Promise<T>,
@@ -55,7 +56,10 @@ export function openHyperdriveStore(
   // Of a client Drizzle uses this one method, unless it is told to begin a transaction.
   const db = drizzle(withStatementNames(client, { prepared }) as pg.Client)
   return {
-    store: createStore({ db, place: { kind: 'postgres' }, close: () => Promise.resolve() }),
+    store: createStore({
+      ...{ db, place: { kind: 'postgres' }, close: () => Promise.resolve() },
+      keepOpen: (until) => current.getStore()?.keepOpen(until),
+    }),
     async hasLimits() {
       const { rows } = await client.query({ text: LIMITS }, [])
       return rows[0]?.limited === true
@@ -73,6 +77,7 @@ export function openHyperdriveStore(
 
 type RequestConnection = {
   readonly query: (config: pg.QueryConfig, values: unknown[]) => Promise<pg.QueryResult>
+  readonly keepOpen: (until: Promise<unknown>) => void
   readonly close: () => Promise<void>
 }
 
@@ -80,6 +85,7 @@ function createRequestConnection(url: string): RequestConnection {
   let client: pg.Client | undefined
   /** Of the last statement, which the next one waits for: a client runs one at a time. */
   let last: Promise<unknown> | undefined
+  const keptFor: Promise<unknown>[] = []
 
   const connect = (): Promise<unknown> => {
     client = new pg.Client({ ...CLIENT, connectionString: url })
@@ -98,7 +104,11 @@ function createRequestConnection(url: string): RequestConnection {
       last = answer
       return answer
     },
+    keepOpen(until) {
+      keptFor.push(until)
+    },
     async close() {
+      await Promise.allSettled(keptFor)
       // One that is still connecting or busy belongs to nobody any more.
       await client?.end().catch(() => {})
     },

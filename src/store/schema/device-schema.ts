@@ -111,6 +111,7 @@ export const device = pgTable(
     index('device_found').using('gin', table.labelsFolded, table.unmet),
     index('device_announced').on(table.announcedVerdict, table.deviceId),
     index('device_issuer').on(table.issuer, table.deviceId),
+    index('device_by_ring').on(table.ring, table.deviceId),
     index('device_owner')
       .on(table.ownerFolded.op('text_pattern_ops'))
       .where(sql`${table.ownerFolded} is not null`),

@@ -214,6 +214,17 @@ export const fleetSummary = pgTable('fleet_summary', {
   at: instant('at').notNull(),
 })
 
+/**
+ * What sweeps counted before: of each quarter of an hour the last, for as long as people look back. It grows with
+ * time up to there, and not with the fleet.
+ */
+export const fleetHistory = pgTable('fleet_history', {
+  /** The beginning of the quarter. */
+  period: instant('period').primaryKey(),
+  body: jsonb('body').$type<FleetCounts>().notNull(),
+  at: instant('at').notNull(),
+})
+
 export type FleetCounts = {
   /** Devices by what others are told of them. */
   readonly verdicts: Readonly<Record<string, number>>

@@ -1,14 +1,27 @@
 import { asc, eq, sql } from 'drizzle-orm'
-import { type Database, onlyRow } from '../drivers/database.ts'
-import { type FleetCounts, fleetSummary } from '../schema/steering-schema.ts'
+import { type Database, onlyRow, prepareChange, rowsOf } from '../drivers/database.ts'
+import { encodeJson } from '../json.ts'
+import { type FleetCounts, fleetHistory, fleetSummary } from '../schema/steering-schema.ts'
 import { outbox } from '../schema/system-schema.ts'
 
 /** What is known of the whole fleet without reading it. */
 export type FleetSummaries = {
-  /** Keeps what a sweep that has ended counted, in the place of the one before. */
+  /**
+   * Keeps what a sweep that has ended counted, in the place of the one before, and in the history as the last of its
+   * quarter of an hour. What is in there for longer than `FLEET_HISTORY_DAYS` goes with that.
+   */
   readonly keepFleetSummary: (summary: FleetSummary) => Promise<void>
   /** `null` until a sweep has ended. */
   readonly fleetSummary: () => Promise<FleetSummary | null>
+  /**
+   * What was counted since then, the oldest first: of each `stepSeconds` the last count, and none of a step in which
+   * no sweep ended. At most `FLEET_HISTORY_POINTS_MOST`.
+   */
+  readonly fleetHistory: (query: {
+    readonly since: Date
+    readonly until: Date
+    readonly stepSeconds: number
+  }) => Promise<readonly FleetSummary[]>
   /** Events that wait to be delivered, counted up to `most`, and when the next one of them was made. */
   readonly waitingInOutbox: (most: number) => Promise<OutboxState>
 }
@@ -19,14 +32,25 @@ export type OutboxState = { readonly waiting: number; readonly next: Date | null
 
 const SWEEP = 'sweep'
 
+export const FLEET_HISTORY_DAYS = 90
+export const FLEET_HISTORY_POINTS_MOST = 400
+const QUARTER_MS = 900_000
+const DAY_MS = 86_400_000
+
+const KEEP = ['p_name', 'p_body', 'p_at', 'p_period', 'p_forget_before'] as const
+
 export function prepareFleetSummaries(db: Database): FleetSummaries {
+  const keep = prepareChange<(typeof KEEP)[number], 'applied'>(db, 'keep_fleet_summary', KEEP)
   return {
     async keepFleetSummary({ counts, at }) {
-      await db
-        .insert(fleetSummary)
-        .values({ name: SWEEP, body: counts, at })
-        .onConflictDoUpdate({ target: fleetSummary.name, set: { body: counts, at } })
+      const period = Math.floor(at.getTime() / QUARTER_MS) * QUARTER_MS
+      await keep({
+        ...{ p_name: SWEEP, p_body: encodeJson(counts), p_at: at.toISOString() },
+        p_period: new Date(period).toISOString(),
+        p_forget_before: new Date(period - FLEET_HISTORY_DAYS * DAY_MS).toISOString(),
+      })
     },
+    fleetHistory: (query) => readHistory(db, query),
     async fleetSummary() {
       const [row] = await db
         .select({ counts: fleetSummary.body, at: fleetSummary.at })
@@ -45,4 +69,26 @@ export function prepareFleetSummaries(db: Database): FleetSummaries {
       return { waiting: onlyRow(counted).rows, next: first?.createdAt ?? null }
     },
   }
+}
+
+type HistoryRow = { readonly body: FleetCounts; readonly at: Date | string }
+
+/** Each step is looked up by itself, so that no more is read than is shown. */
+async function readHistory(
+  db: Database,
+  { since, until, stepSeconds }: Parameters<FleetSummaries['fleetHistory']>[0],
+): Promise<readonly FleetSummary[]> {
+  const steps = Math.ceil((until.getTime() - since.getTime()) / (stepSeconds * 1000))
+  const most = Math.min(Math.max(steps, 0), FLEET_HISTORY_POINTS_MOST)
+  const begin = sql`${since.toISOString()}::timestamptz`
+  const step = sql`make_interval(secs => ${stepSeconds}::integer)`
+  const answer: unknown = await db.execute(sql`
+    select last.body, last.at from generate_series(0, ${most}::integer - 1) as n
+    cross join lateral (
+      select ${fleetHistory.body}, ${fleetHistory.at} from ${fleetHistory}
+      where ${fleetHistory.period} >= ${begin} + n * ${step}
+        and ${fleetHistory.period} < ${begin} + (n + 1) * ${step}
+      order by ${fleetHistory.period} desc limit 1
+    ) as last order by last.at`)
+  return rowsOf<HistoryRow>(answer).map(({ body, at }) => ({ counts: body, at: new Date(at) }))
 }

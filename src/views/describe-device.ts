@@ -1,7 +1,7 @@
-import type { Relief } from '../../access/relief.ts'
-import { describeShortfall, type UnmetClause } from '../../access/unmet.ts'
-import type { AssessedDevice } from '../../operations/devices/assess-device.ts'
-import type { Override } from '../../rollout/override.ts'
+import type { Relief } from '../access/relief.ts'
+import { describeShortfall, type UnmetClause } from '../access/unmet.ts'
+import type { AssessedDevice } from '../operations/devices/assess-device.ts'
+import type { Override } from '../rollout/override.ts'
 
 /** `untrusted`, or `trusted (grace)`: the verdict and what keeps it so. */
 export function describeVerdict({ verdict, relief }: AssessedDevice): string {

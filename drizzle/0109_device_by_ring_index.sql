@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS "device_by_ring" ON "device" USING btree ("ring","device_id");

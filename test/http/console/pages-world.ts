@@ -1,0 +1,199 @@
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
+import { deviceIdOf } from '../../../src/access/device-id.ts'
+import { digest } from '../../../src/base/digest.ts'
+import { toBase64Url, toUtf8 } from '../../../src/base/encoding.ts'
+import { consoleServices } from '../../../src/compose/people.ts'
+import { consoleHeaders } from '../../../src/http/console/headers.ts'
+import { consoleAssets, consolePages } from '../../../src/http/console/pages.ts'
+import type { HttpEnv } from '../../../src/http/environment.ts'
+import { requestContext } from '../../../src/http/middleware/request-context.ts'
+import type { SignedIn } from '../../../src/operations/people/session.ts'
+import type { Scope, Store } from '../../../src/store/store.ts'
+import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
+import { policyWith } from '../../operations/release/documents.ts'
+import {
+  type DeviceChanges,
+  openSmallFleet,
+  type SmallFleet,
+  START,
+} from '../../operations/release/small-fleet.ts'
+import { HEALTHY } from '../../policy/healthy-device.ts'
+import { attestationOf, refusalOf } from '../../store/fixtures.ts'
+import { freePort } from '../../support/free-port.ts'
+import { startDevice } from '../../support/service.ts'
+
+/** What a browser could run, and what a spreadsheet or a terminal could, as people write it into names. */
+export const SCRIPTS = [
+  `<script>window.pwned=1</script>`,
+  `"><img src=x onerror=window.pwned=1>`,
+  `javascript:window.pwned=1`,
+  `'"&<b>bold</b>`,
+  `=HYPERLINK("http://evil.example","x")`,
+  `\u001b[2J\u202eevil`,
+] as const
+
+export type ConsoleWorld = {
+  readonly fleet: SmallFleet
+  readonly get: (path: string, scopes?: readonly Scope[]) => Promise<Response>
+  readonly post: (
+    path: string,
+    form: Readonly<Record<string, string>>,
+    scopes?: readonly Scope[],
+  ) => Promise<Response>
+  /** Serves it on a free port; the URL, and what ends that. */
+  readonly serve: (scopes: readonly Scope[]) => Promise<{ url: string; end: () => Promise<void> }>
+  readonly close: () => Promise<void>
+}
+
+const SIGNED_IN = {
+  session: { sessionId: 'ses_test', expiresAt: new Date(0) },
+  person: { personId: 'person:test', name: 'Tess Example', roles: ['owner'] },
+  cookie: undefined,
+} as const satisfies Partial<SignedIn>
+
+const OWNER: readonly Scope[] = ['admin.write']
+
+export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<ConsoleWorld> {
+  const fleet = await openSmallFleet(wrap === undefined ? {} : { wrap })
+  const { services } = fleet.service
+  const appFor = (scopes: readonly Scope[]) =>
+    new Hono<HttpEnv>()
+      .use(requestContext(services))
+      .use(async (c, next) => {
+        c.set('client', { clientId: 'person:test', scopes })
+        c.set('signedIn', { ...SIGNED_IN, scopes })
+        await next()
+      })
+      .use(consoleHeaders(services.config.publicUrl))
+      .route('/', consolePages(consoleServices(services)))
+      .route('/', consoleAssets())
+  const get = async (path: string, scopes = OWNER) =>
+    await appFor(scopes).fetch(new Request(new URL(path, 'http://localhost')))
+  return {
+    fleet,
+    get,
+    post: async (path, form, scopes = OWNER) => {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const body = new URLSearchParams(form).toString()
+      const target = new URL(path, 'http://localhost')
+      return await appFor(scopes).fetch(new Request(target, { method: 'POST', headers, body }))
+    },
+    async serve(scopes) {
+      const port = await freePort()
+      const server = createAdaptorServer({ fetch: appFor(scopes).fetch })
+      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+      const end = () => new Promise<void>((resolve) => server.close(() => resolve()))
+      return { url: `http://127.0.0.1:${port}`, end }
+    },
+    close: fleet.close,
+  }
+}
+
+const DAY_MS = 86_400_000
+const QUARTER_MS = 900_000
+
+/** A fleet with everything that a page can show. Ids of devices by what is so about them. */
+export async function populate({ fleet }: ConsoleWorld) {
+  const { store, service } = fleet
+  const now = service.clock.now()
+  const healthy = await makeDevices(fleet, 12, { ring: 3 })
+  const [denied = ''] = await makeDevices(fleet, 1, { labels: ['vip', 'lab 2'] })
+  const [good, bad] = [await startDevice(), await startDevice({ boot: { secureBoot: false } })]
+  const logs = { good: good.bootLog.bytes, bad: bad.bootLog.bytes }
+  await attestBadly(fleet, denied, logs)
+  const [quarantined = '', allowed = '', hostile = ''] = healthy
+  const by = { by: 'ops@example.com', now }
+  await store.setDeviceAttributes({
+    ...{ deviceId: denied, ...by },
+    changes: { owner: 'ada@example.com', name: 'LAPTOP-ADA', serial: 'PF-1234' },
+  })
+  await store.setDeviceAttributes({
+    ...{ deviceId: hostile, ...by },
+    changes: { owner: SCRIPTS[0], name: SCRIPTS[1], serial: SCRIPTS[4], labels: [...SCRIPTS] },
+  })
+  await store.quarantineDevice({ deviceId: quarantined, reason: 'lost on a train', ...by })
+  await store.createOverride({
+    ...{ overrideId: 'ovr_test', what: { action: 'allow' }, author: 'ops@example.com', now },
+    ...{ target: { kind: 'device', name: allowed }, reason: 'waits for a part' },
+    expiresAt: new Date(now.getTime() + DAY_MS),
+  })
+  const counts = (away: number) => ({
+    verdicts: {
+      trusted: 11_240 - away,
+      untrusted: 12 + away,
+      stale: 30,
+      unknown: 4,
+      quarantined: 3,
+    },
+    failing: {
+      'enforce:secure_boot_on': 12 + away,
+      'enforce:enclave_current': 2,
+      'report:bitlocker_on': 41,
+    },
+  })
+  for (let step = 110; step >= 0; step--) {
+    const at = new Date(now.getTime() - step * QUARTER_MS)
+    await store.keepFleetSummary({ counts: counts((step * 7) % 23), at })
+  }
+  await fleet.start(policyWith('attestation.enclaveSvn >= 7'), { pass: 'enforce', stage: 1 })
+  await store.beginHold({
+    ...{ holdId: 'hld_test', cause: { kind: 'clause', clause: 'bitlocker_on' }, covers: now },
+    ...{ until: new Date(now.getTime() + DAY_MS), evidence: { devices: 40 } },
+    ...{ lengthen: false, most: 8, restMs: 0, now },
+  })
+  return { healthy, denied, quarantined, allowed, hostile, logs }
+}
+
+/** A quarter of an hour of good attestations, then one without Secure Boot, and one that was refused. */
+async function attestBadly(
+  { store }: SmallFleet,
+  deviceId: string,
+  logs: { readonly good: Uint8Array; readonly bad: Uint8Array },
+): Promise<void> {
+  const digestOf = (bytes: Uint8Array) => toBase64Url(digest('sha256', bytes))
+  const recorded = (at: number, changes: object) => {
+    const input = attestationOf({ deviceId, claims: HEALTHY, at, ...changes })
+    const attestation = { ...input.attestation, attestationPolicyHash: BUILT_IN_POLICY_HASH }
+    return store.recordAttestation({ ...input, attestation })
+  }
+  const digests = { boot_log: digestOf(logs.good) }
+  for (const at of [60, 120, 240]) await recorded(at, { digests })
+  const reasons = [{ code: 'clause_failed', clause: 'secure_boot_on' }]
+  await recorded(360, {
+    claims: { ...HEALTHY, secureBootEnabled: false, bitlockerEnabled: false },
+    ...{ verdict: 'untrusted', reasons, failedClauses: ['secure_boot_on', 'bitlocker_on'] },
+    digests: { boot_log: digestOf(logs.bad) },
+  })
+  const refused = { code: 'log_pcr_mismatch', bank: 'sha256', pcrs: [7], event: 17 }
+  await store.recordRefusal({
+    ...refusalOf(deviceId, { stage: 'evidence', reasons: [refused] }),
+    at: new Date(START.getTime() - 60_000),
+    trace: [
+      { step: 'service_context', outcome: 'passed', detail: '' },
+      { step: 'boot_log', outcome: 'failed', detail: 'log_pcr_mismatch' },
+    ],
+  })
+}
+
+let made = 0
+
+/** Healthy devices under ids as keys give them, unless told otherwise. */
+export async function makeDevices(
+  { store }: Pick<SmallFleet, 'store'>,
+  count: number,
+  { ring = 0, labels = [], claims = {} }: DeviceChanges = {},
+): Promise<readonly string[]> {
+  const ids = Array.from({ length: count }, () => {
+    made += 1
+    return deviceIdOf(digest('sha256', toUtf8(`console device ${made}`)))
+  })
+  for (const deviceId of ids) {
+    const input = attestationOf({ deviceId, ring, claims: { ...HEALTHY, ...claims } })
+    const attestation = { ...input.attestation, attestationPolicyHash: BUILT_IN_POLICY_HASH }
+    await store.recordAttestation({ ...input, attestation })
+    if (labels.length === 0) continue
+    await store.setDeviceAttributes({ deviceId, changes: { labels }, by: 'test', now: START })
+  }
+  return ids
+}
