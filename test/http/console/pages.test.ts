@@ -1,7 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Scope } from '../../../src/store/store.ts'
-import { type ConsoleWorld, makeDevices, openConsoleWorld, populate, SCRIPTS } from './pages-world.ts'
+import {
+  type ConsoleWorld,
+  makeDevices,
+  openConsoleWorld,
+  populate,
+  SCRIPTS,
+} from './pages-world.ts'
 
 let world: ConsoleWorld
 let ids: Awaited<ReturnType<typeof populate>>
