@@ -14,6 +14,7 @@ const LONGEST: readonly string[] = [
   'test/policy/language/differential.test.ts',
   'test/store/drivers/embedded.test.ts',
   'test/operations/jobs/sweep.test.ts',
+  'test/http/console/browser.test.ts',
   'test/cli/first-hour.test.ts',
   'test/upgrade/upgrade.test.ts',
   'test/cli/service.test.ts',

@@ -93,11 +93,12 @@ export async function readOverview(
   const { store, clock, verifierStates } = dependencies
   const now = clock()
   const since = new Date(now.getTime() - DAY_MS)
-  const [summary, day, asked, any, pending, rollouts, audit, waiting, seen, streams] =
+  const [summary, history, hour, day, any, pending, rollouts, audit, waiting, seen, streams] =
     await Promise.all([
       store.fleetSummary(),
-      readRange(store, 'day', now),
-      range === 'day' ? undefined : readRange(store, range, now),
+      readRange(store, range, now),
+      countsBefore(store, now, HOUR_MS),
+      countsBefore(store, now, DAY_MS),
       store.listDevices({ limit: 1 }),
       store.listDevices({ limit: 1, enrolment: 'pending' }),
       store.listRollouts(ROLLOUTS_LOOKED_AT),
@@ -110,8 +111,8 @@ export async function readOverview(
   const rules = await inForce(dependencies, any.devices.length > 0)
   return {
     ...{ now, summary, waiting, rules },
-    history: asked ?? day,
-    before: { hour: countsBefore(day, now, HOUR_MS), day: countsBefore(day, now, DAY_MS) },
+    history,
+    before: { hour, day },
     hasDevices: any.devices.length > 0,
     hasPending: pending.devices.length > 0,
     rollouts: rollouts.filter(({ state }) => isOpen(state)),
@@ -149,15 +150,16 @@ function readRange(
   return store.fleetHistory({ since, until, stepSeconds })
 }
 
-/** What was counted last until so long ago, and not long before that. */
-function countsBefore(
-  history: readonly FleetSummary[],
+/** What was counted last until so long ago, and not more than an hour before that. */
+async function countsBefore(
+  store: Pick<Store, 'fleetHistory'>,
   now: Date,
   agoMs: number,
-): FleetSummary | undefined {
-  const then = now.getTime() - agoMs
-  const found = history.findLast(({ at }) => at.getTime() <= then)
-  return found !== undefined && found.at.getTime() > then - HOUR_MS ? found : undefined
+): Promise<FleetSummary | undefined> {
+  const until = new Date(now.getTime() - agoMs)
+  const since = new Date(until.getTime() - HOUR_MS)
+  const [found] = await store.fleetHistory({ since, until, stepSeconds: HOUR_MS / 1000 })
+  return found
 }
 
 function verifiersOf(

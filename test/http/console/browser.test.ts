@@ -52,74 +52,166 @@ describeChromium('pages of the console in a browser', () => {
   })
 
   /** Every page, and each state of it that looks otherwise. */
-  const states = (): Readonly<Record<string, string>> => ({
-    'first-steps': `${urls.empty}/console`,
-    overview: `${urls.full}/console`,
-    'overview-quarter': `${urls.full}/console?range=quarter`,
-    devices: `${urls.full}/console/devices`,
-    'devices-filtered': `${urls.full}/console/devices?clause=secure_boot_on&verdict=untrusted`,
-    'devices-none': `${urls.full}/console/devices?search=nobody-at-all`,
-    'devices-refused': `${urls.full}/console/devices?ring=ninety`,
-    'devices-by-clause': `${urls.full}/console/devices?by=clause`,
-    'device-denied': `${urls.full}/console/devices/${ids.denied}`,
-    'device-trusted': `${urls.viewer}/console/devices/${ids.healthy[5]}`,
-    'device-quarantined': `${urls.full}/console/devices/${ids.quarantined}`,
-    'device-hostile': `${urls.full}/console/devices/${ids.hostile}`,
-    'device-unknown': `${urls.full}/console/devices/dev_nobody`,
-    'boot-log': `${urls.full}/console/devices/${ids.denied}/boot-log`,
+  const STATES: Readonly<Record<string, () => string>> = {
+    'first-steps': () => `${urls.empty}/console`,
+    overview: () => `${urls.full}/console`,
+    'overview-quarter': () => `${urls.full}/console?range=quarter`,
+    devices: () => `${urls.full}/console/devices`,
+    'devices-none': () => `${urls.full}/console/devices?search=nobody-at-all`,
+    'devices-refused': () => `${urls.full}/console/devices?ring=ninety`,
+    'devices-by-clause': () => `${urls.full}/console/devices?by=clause`,
+    'device-denied': () => `${urls.full}/console/devices/${ids.denied}`,
+    'device-trusted': () => `${urls.viewer}/console/devices/${ids.healthy[5]}`,
+    'device-quarantined': () => `${urls.full}/console/devices/${ids.quarantined}`,
+    'device-hostile': () => `${urls.full}/console/devices/${ids.hostile}`,
+    'device-unknown': () => `${urls.full}/console/devices/dev_nobody`,
+    'boot-log': () => `${urls.full}/console/devices/${ids.denied}/boot-log`,
+  }
+
+  describe.each(LOOKS)('$colorScheme, zoomed $zoom times', ({ colorScheme, zoom }) => {
+    let page: Page
+    beforeAll(async () => {
+      // Zoom as browsers do it: the same window has half as many pixels of CSS (WCAG 2.2 §1.4.4).
+      const viewport = { width: WIDTH / zoom, height: HEIGHT / zoom }
+      const context = await browser.newContext({ colorScheme, viewport })
+      page = await context.newPage()
+    })
+    afterAll(() => page?.context().close())
+
+    test.each(Object.entries(STATES))('axe-core finds nothing in %s', async (name, url) => {
+      await page.goto(url())
+      await keep(page, `${name}-${colorScheme}${zoom === 1 ? '' : `-${zoom}x`}`)
+      await unfold(page)
+      expect(await violations(page)).toEqual([])
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+      expect(wide, 'wider than the window').toBeLessThanOrEqual(0)
+    })
   })
 
-  async function open({ colorScheme, zoom }: Look, url: string): Promise<Page> {
-    // Zoom as browsers do it: the same window has half as many pixels of CSS (WCAG 2.2 §1.4.4).
-    const viewport = { width: WIDTH / zoom, height: HEIGHT / zoom }
-    const context = await browser.newContext({ colorScheme, viewport, deviceScaleFactor: zoom })
-    const page = await context.newPage()
-    await page.goto(url)
-    return page
-  }
+  describe('by keyboard alone', () => {
+    let page: Page
+    beforeAll(async () => {
+      page = await browser.newPage()
+    })
+    afterAll(() => page?.close())
 
-  async function violations(page: Page): Promise<readonly string[]> {
-    await page.evaluate(AXE)
-    const results = await page.evaluate(
-      (options) =>
-        (globalThis as unknown as { axe: { run: (o: RunOptions) => Promise<AxeResults> } }).axe.run(
-          options,
-        ),
-      { resultTypes: ['violations'] } satisfies RunOptions,
+    test.each(Object.entries(STATES))(
+      'everything in %s can be come to, and is seen',
+      async (_, url) => {
+        await page.goto(url())
+        await unfold(page)
+        const wanted = await page.evaluate((selector) => {
+          return [...document.querySelectorAll(selector)].filter((one) => one.checkVisibility())
+            .length
+        }, FOCUSABLE)
+        const come = new Set<string>()
+        for (let step = 0; step < wanted + 2; step++) {
+          await page.keyboard.press('Tab')
+          const { place, isSeen } = await page.evaluate(() => {
+            const one = document.activeElement
+            const all = [...document.querySelectorAll('*')]
+            const { outlineStyle, outlineWidth } = getComputedStyle(one ?? document.body)
+            const box = one?.getBoundingClientRect()
+            const isSeen =
+              outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 && (box?.width ?? 0) > 0
+            return { place: `${one?.tagName} ${one === null ? -1 : all.indexOf(one)}`, isSeen }
+          })
+          if (place.startsWith('BODY') || place.startsWith('HTML')) break
+          if (come.has(place)) break
+          expect(isSeen, `${place} has focus that nobody sees`).toBe(true)
+          come.add(place)
+        }
+        expect(come.size).toBeGreaterThanOrEqual(wanted)
+      },
     )
-    return results.violations.flatMap(({ id, help, nodes }) =>
-      nodes.map(({ html, failureSummary }) => `${id}: ${help}\n  ${html}\n  ${failureSummary}`),
-    )
-  }
 
-  describe.each(LOOKS)('$colorScheme, zoomed $zoom times', (look) => {
-    test('axe-core finds nothing, and nothing sticks out', async () => {
-      const found: Record<string, readonly string[]> = {}
-      for (const [name, url] of Object.entries(states())) {
-        const page = await open(look, url)
-        // Everything that can be folded away is looked at too.
-        await page.evaluate(() => {
-          for (const one of document.querySelectorAll('details')) one.open = true
-        })
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-        const sticksOut = wide > 0 ? [`wider than the window by ${wide}`] : []
-        found[name] = [...(await violations(page)), ...sticksOut]
-        await keep(page, name, look)
-        await page.context().close()
-      }
-      expect(Object.fromEntries(Object.entries(found).filter(([, one]) => one.length > 0))).toEqual(
-        {},
+    test('the first key leads to what jumps over the navigation', async () => {
+      await page.goto(STATES.devices?.() ?? '')
+      await page.keyboard.press('Tab')
+      expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
+        'Skip to the content',
       )
+      await page.keyboard.press('Enter')
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    })
+
+    test('a device is found, and why it is denied, and it is quarantined', async () => {
+      await page.goto(`${urls.full}/console`)
+      await page.focus('#find')
+      await page.keyboard.type('laptop-ada')
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**/console/devices?search=laptop-ada')
+      await page.getByRole('link', { name: 'LAPTOP-ADA' }).focus()
+      await page.keyboard.press('Enter')
+      await page.getByText('Turn on Secure Boot').first().waitFor()
+      await page.locator('summary', { hasText: 'Quarantine' }).focus()
+      await page.keyboard.press('Enter')
+      await page.keyboard.press('Tab')
+      await page.keyboard.type('lost')
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**?done=quarantine')
+      expect(await page.getByRole('status').first().textContent()).toContain('is quarantined')
     })
   })
 
-  async function keep(page: Page, name: string, { colorScheme, zoom }: Look): Promise<void> {
-    if (SHOTS === undefined) return
-    mkdirSync(SHOTS, { recursive: true })
-    await page.evaluate(() => {
-      for (const one of document.querySelectorAll('details')) one.open = false
-    })
-    const path = join(SHOTS, `${name}-${colorScheme}${zoom === 1 ? '' : `-${zoom}x`}.png`)
-    await page.screenshot({ path, fullPage: true })
-  }
+  test('what others wrote runs nowhere, and no page asks anybody else or breaks its own rules', async () => {
+    const page = await browser.newPage()
+    const said: string[] = []
+    const asked = new Set<string>()
+    page.on('console', (message) => said.push(message.text()))
+    page.on('request', (request) => asked.add(new URL(request.url()).origin))
+    for (const url of Object.values(STATES)) {
+      await page.goto(url())
+      expect(await page.evaluate(() => Reflect.get(globalThis, 'pwned'))).toBeUndefined()
+      expect(await page.locator('main img, main script, main b').count()).toBe(0)
+    }
+    expect(said.filter((text) => text.includes('Content Security Policy'))).toEqual([])
+    expect([...asked].toSorted()).toEqual([...new Set(Object.values(urls))].toSorted())
+    await page.close()
+  })
+
+  test('a boot log is read event by event, and the first that differs is named', async () => {
+    const page = await browser.newPage()
+    await page.goto(STATES['boot-log']?.() ?? '')
+    const file = (name: string, bytes: Uint8Array) => {
+      return { name, mimeType: 'application/octet-stream', buffer: Buffer.from(bytes) }
+    }
+    await page.getByLabel('The log').setInputFiles(file('bad.log', ids.logs.bad))
+    await page.getByLabel('One of a good start').setInputFiles(file('good.log', ids.logs.good))
+    await page.getByRole('button', { name: 'Read', exact: true }).click()
+    await page.getByText('This is the log of the attestation of').waitFor()
+    await keep(page, 'boot-log-read-light')
+    const row = page.locator('tr', { has: page.locator('#first-different') })
+    expect(await row.textContent()).toContain('SecureBoot = 00')
+    expect(await violations(page)).toEqual([])
+    await page.close()
+  })
 })
+
+const FOCUSABLE = 'a[href], button, input, select, summary, [tabindex="0"]'
+
+/** Everything that can be folded away is looked at too. */
+async function unfold(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    for (const one of document.querySelectorAll('details')) one.open = true
+  })
+}
+
+/** By the rules of axe-core, each with the element at fault. */
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(AXE)
+  type Axe = { readonly run: (options: RunOptions) => Promise<AxeResults> }
+  const found = await page.evaluate(
+    (options) => (Reflect.get(globalThis, 'axe') as Axe).run(options),
+    { resultTypes: ['violations'] } satisfies RunOptions,
+  )
+  return found.violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${help}\n  ${html}\n  ${failureSummary}`),
+  )
+}
+
+async function keep(page: Page, name: string): Promise<void> {
+  if (SHOTS === undefined) return
+  mkdirSync(SHOTS, { recursive: true })
+  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true })
+}

@@ -8,6 +8,8 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/oauth/libraries.test.ts': 'its service is a server on Node',
   'test/http/console/sign-in.test.ts': 'its issuer is a server on Node',
   'test/http/sign-in/page.test.ts': 'its browser is a program that Node starts',
+  'test/http/console/browser.test.ts': 'its browser is a program that Node starts',
+  'test/http/console/pages.test.ts': 'its reader of CSV is a program that Node starts',
   'test/http/agent/vendor-agent.test.ts': 'its agent is a program that Node starts',
   'test/http/agent/sketch.test.ts': 'its compiler is a program that Node starts',
   'test/http/openapi/document.test.ts': 'Ajv makes functions of texts, which workerd forbids',
