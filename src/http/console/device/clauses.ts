@@ -44,7 +44,7 @@ export function clausesPanel({ decided, device, policy }: KnownDevice): Content 
   const body = table({
     caption: 'Clauses, those that are not met first',
     columns: [
-      ...[{ title: 'Clause' }, { title: 'It' }, { title: 'Value seen' }],
+      ...[{ title: 'Clause' }, { title: 'Came to' }, { title: 'Value seen' }],
       ...[{ title: 'Value asked for' }, { title: 'Measured' }],
     ],
     rows,

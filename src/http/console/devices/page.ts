@@ -130,7 +130,7 @@ export function groupsPage(
   const picture =
     bars.length === 0
       ? html`<p>There is nothing to count by ${by} among them.</p>`
-      : rankedBars({ caption: `Devices by ${by}`, columns: [by, '', 'Devices'], bars })
+      : rankedBars({ caption: `Devices by ${by}`, columns: [by, 'Effect', 'Devices'], bars })
   return {
     ...{ title: `Devices by ${by}`, section: 'devices', aside: others(chosen) },
     body: html`${filterForm(kept, choices)}

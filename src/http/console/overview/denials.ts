@@ -14,7 +14,7 @@ export function denialsPanel({ summary, rules }: Overview): Content {
       ? html`<p>Every device meets every clause.</p>`
       : rankedBars({
           caption: 'Devices by the clause that they do not meet',
-          columns: ['Clause', 'It', 'Devices'],
+          columns: ['Clause', 'Effect', 'Devices'],
           bars: bars.slice(0, SHOWN),
         })
   return panel('denials', 'Denials by clause', body)
