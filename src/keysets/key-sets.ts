@@ -1,6 +1,6 @@
 import { createFetchCache, type Unavailable } from '../base/fetch-cache.ts'
 import type { Result } from '../base/result.ts'
-import { findKey, readJwks, type VerifyingKey } from '../oauth/key-set.ts'
+import { findKey, type JwksFailure, readJwks, type VerifyingKey } from '../oauth/key-set.ts'
 import { FETCH_TIMEOUT_MS, FIRST_PAUSE_MS, FRESH_MS, PAUSE_MS, USABLE_MS } from './limits.ts'
 
 /** Why it cannot be said now whether a key is one of its owner. Says nothing about who uses it. */
@@ -28,6 +28,12 @@ export type PublishedKeySets = {
   ) => Promise<Result<readonly VerifyingKey[], JwksFetchFailure>>
 }
 
+/**
+ * A set that says that there is no key any more, or that gives a private key away, is its owner's word and no outage:
+ * what was known before it counts no more.
+ */
+const NO_KEYS: ReadonlySet<JwksFailure['reason']> = new Set(['jwks_empty', 'jwks_private_key'])
+
 /** A key that is known stays known for a day while its place is away. */
 export function createPublishedKeySets(input: {
   readonly fetchJson: FetchJson
@@ -43,7 +49,8 @@ export function createPublishedKeySets(input: {
     },
     async fetchValue(url) {
       const read = readJwks(await fetchJson(url))
-      return read.ok ? read.value.keys : undefined
+      if (read.ok) return read.value.keys
+      return NO_KEYS.has(read.failure.reason) ? [] : undefined
     },
   })
   return {

@@ -1,5 +1,8 @@
 import { readBounded } from '../base/bounded-body.ts'
+import { mayConnect } from './checked-lookup.ts'
 import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
+
+const REFUSED = 'its address is not a public one'
 
 /**
  * Pushes by the `fetch` of a platform that connects to public addresses alone, as Workers do with the flag
@@ -7,9 +10,11 @@ import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } f
  */
 export function createFetchPush(send: typeof fetch): Push {
   return async (target, token) => {
-    if (!target.url.startsWith('https://')) return { kind: 'later', cause: 'no TLS' }
+    const url = new URL(target.url)
+    if (url.protocol !== 'https:') return { kind: 'later', cause: 'no TLS' }
+    if (!mayConnect(url.hostname, new Set())) return { kind: 'later', cause: REFUSED }
     try {
-      const response = await send(target.url, {
+      const response = await send(url, {
         method: 'POST',
         headers: headersOf(target),
         body: token,

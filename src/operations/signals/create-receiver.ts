@@ -13,7 +13,10 @@ export type CreateReceiverDependencies = {
 
 /** A receiver that makes no stream itself: an administrator says where it is. */
 export type Receiver = {
-  /** Whose stream it is: no client, so that none manages it over HTTP. */
+  /**
+   * Whose stream it is. No client is called so, nor a caller of another issuer, whose name begins with the issuer's and a
+   * colon: so nobody manages it over HTTP.
+   */
   readonly name: string
   readonly url: string
   readonly audience: string
@@ -27,7 +30,7 @@ export type Receiver = {
 /** Okta's receiver of one organisation: it calls no stream API, and wants its own form of subject. */
 export function oktaReceiver(organisation: string): Receiver {
   return {
-    name: `okta:${new URL(organisation).host}`,
+    name: `receiver/okta/${new URL(organisation).host}`,
     url: `${organisation}/security/api/v1/security-events`,
     audience: organisation,
     authorization: null,

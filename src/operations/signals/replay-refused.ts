@@ -24,10 +24,12 @@ export async function replayRefused(
   const begun = clock()
   let replayed = 0
   for (;;) {
-    const refused = await store.refusedDeliveries({ streamId, limit: BATCH })
-    const deliveries = refused.filter(({ position, refusedAt }) => {
-      return positions === 'all' ? refusedAt <= begun : positions.includes(position)
-    })
+    const refused = await store.refusedDeliveries(
+      positions === 'all'
+        ? { streamId, limit: BATCH }
+        : { streamId, limit: positions.length, positions },
+    )
+    const deliveries = refused.filter(({ refusedAt }) => positions !== 'all' || refusedAt <= begun)
     if (deliveries.length === 0) return replayed
     const done = await store.replayRefused({ streamId, deliveries, by, now: clock() })
     replayed += done

@@ -53,6 +53,14 @@ export function createStatusListServer(input: {
       kept = await prepare(found)
     }
   }
+  /** What is kept counts until it ends, whatever becomes of the database. */
+  const lookOr = async (isKept: () => boolean) => {
+    try {
+      await look()
+    } catch (error) {
+      if (!isKept()) throw error
+    }
+  }
   return {
     async read() {
       const secondsLeft = () => {
@@ -62,7 +70,7 @@ export function createStatusListServer(input: {
         return issuedAt + config.statusListTtlSeconds - clock().getTime() / 1000
       }
       const isTime = Math.abs(clock().getTime() - lookedAt) >= REREAD_MS
-      if (isTime || secondsLeft() < 1) await look()
+      if (isTime || secondsLeft() < 1) await lookOr(() => secondsLeft() >= 1)
       const left = Math.floor(secondsLeft())
       if (kept === undefined || left < 1) return err({ reason: 'status_list_unavailable' })
       const { token, gzipped, tag } = kept

@@ -12,6 +12,8 @@ export type RefusedDeliveries = {
   readonly refusedDeliveries: (query: {
     readonly streamId: string
     readonly limit: number
+    /** These alone; all where it is absent. */
+    readonly positions?: readonly number[]
   }) => Promise<readonly RefusedDelivery[]>
   /** Those of a stream that were refused, of these lanes. */
   readonly refusedInLanes: (query: {
@@ -38,6 +40,12 @@ export type RefusedDelivery = DeliveryName & {
 
 const REPLAY = ['p_stream_id', 'p_deliveries', 'p_at', 'p_by', 'p_audit_id'] as const
 
+/** Where none are named, any. */
+function isAmong(position: typeof delivery.position) {
+  const among = sql`${sql.placeholder('among')}::bigint[]`
+  return sql`(${among} is null or ${position} = any(${among}))`
+}
+
 export function prepareRefusedDeliveries(db: Database): RefusedDeliveries {
   const { deviceId, streamId, position, eventId, createdAt, refusedAt, failure } = delivery
   const isRefused = and(eq(streamId, sql.placeholder('streamId')), isNotNull(refusedAt))
@@ -48,7 +56,7 @@ export function prepareRefusedDeliveries(db: Database): RefusedDeliveries {
     })
     .from(delivery)
     .innerJoin(outbox, OF_EVENT)
-    .where(isRefused)
+    .where(and(isRefused, isAmong(position)))
     .orderBy(asc(refusedAt))
     .limit(sql.placeholder('limit'))
     .prepare('refused_deliveries')
@@ -62,8 +70,9 @@ export function prepareRefusedDeliveries(db: Database): RefusedDeliveries {
     .from(sql`${callOf('replay_refused', REPLAY)} as replayed`)
     .prepare('replay_refused')
   return {
-    async refusedDeliveries(query) {
-      const rows = await refused.execute(query)
+    async refusedDeliveries({ positions, ...query }) {
+      const among = positions === undefined ? null : `{${positions.join()}}`
+      const rows = await refused.execute({ ...query, among })
       return rows.flatMap(({ refusedAt: at, ...row }) => {
         return at === null ? [] : [{ ...row, refusedAt: at }]
       })

@@ -1,6 +1,8 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keepStatusList } from '../../../src/operations/status-list/keep-list.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { StoreError } from '../../../src/store/store-error.ts'
 import { expectOk } from '../../support/refusal.ts'
 import {
   createTestService,
@@ -95,6 +97,28 @@ describe('the list of statuses over HTTP', () => {
     await expectProblem(response, 503, 'status_list_unavailable')
     await keep()
     expect((await get()).status).toBe(200)
+  })
+
+  test('is given while the database is away too, until it ends', async () => {
+    let isAway = false
+    const wrap = (store: Store): Store => ({
+      ...store,
+      signedStatusList: async (known) => {
+        if (!isAway) return store.signedStatusList(known)
+        throw new StoreError(Object.assign(new Error('gone'), { code: 'ECONNREFUSED' }))
+      },
+    })
+    const other = await createTestService({ database, clock, wrap })
+    await keep()
+    expect((await get({}, other)).status).toBe(200)
+    isAway = true
+    for (const _ of [1, 2]) {
+      clock.advance(300)
+      expect((await get({}, other)).status).toBe(200)
+    }
+    clock.advance(300)
+    expect((await get({}, other)).status).toBe(503)
+    await keep()
   })
 
   test('of another time is not there (§8.4)', async () => {

@@ -147,6 +147,25 @@ describeVectors('the token inline hook of Okta', () => {
     await expectNone(await send([]), 'vendor_request_malformed')
   })
 
+  /** Okta, *Inline hooks*: "the hook times out after three seconds". The time is real, as Okta's is. */
+  test('ATTACK: has no token made while the database hangs: Okta issues one when it has waited', async () => {
+    const held: (() => void)[] = []
+    const hang = () => new Promise<never>((_, reject) => held.push(() => reject(new Error('over'))))
+    const body = bodyOf('ann@example.com')
+    for (const method of ['findTrustRecords', 'findClient'] as const) {
+      const hanging = await world.withStore((store) => ({ ...store, [method]: hang }))
+      const headers = { authorization: basic(`cli_${method}`, 'right') }
+      const answer =
+        method === 'findClient'
+          ? await hanging.post(PATH, body, { headers })
+          : await send(body, hanging)
+      const told = await readOk(answer)
+      expect(Object.keys(told)).toEqual(['error'])
+    }
+    expect(held).toHaveLength(2)
+    for (const end of held) end()
+  })
+
   test('reads store and rules in one statement', async () => {
     await send(bodyOf('ann@example.com'))
     world.service.calls.length = 0

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createReceiver, oktaReceiver } from '../../../src/operations/signals/create-receiver.ts'
 import {
   changeStream,
   changeSubject,
   createStream,
   MAX_STREAMS,
   readStream,
+  readStreams,
+  removeStream,
   type StreamDependencies,
   verifyStream,
 } from '../../../src/operations/signals/manage-streams.ts'
@@ -50,6 +53,17 @@ describe('a client', () => {
     expect(expectOk(await readStream(dependencies(), { streamId, clientId })).aud).toBe(clientId)
     const other = { streamId, clientId: newId('cli_') }
     expectRefusal(await readStream(dependencies(), other), 'stream_unknown')
+  })
+
+  /** An issuer may be called `okta`, and who calls by its tokens is `okta:` and what a claim says (`issuer-token.ts`). */
+  test('ATTACK: has no stream of a receiver that an administrator made, whatever it is called', async () => {
+    const receiver = oktaReceiver('https://acme.okta.com')
+    const streamId = await createReceiver(dependencies(), receiver, 'test')
+    if (streamId === undefined) expect.unreachable()
+    expect(receiver.name).not.toContain(':')
+    const clientId = 'okta:acme.okta.com'
+    expect(await readStreams(dependencies(), clientId)).toEqual([])
+    expectRefusal(await removeStream(dependencies(), { streamId, clientId }), 'stream_unknown')
   })
 
   test('asks for a verification once in a while', async () => {

@@ -227,6 +227,13 @@ export function signalsContract(subject: () => StoreUnderTest): void {
       const [refused] = await store().refusedDeliveries({ streamId, limit: 10 })
       expect(refused).toMatchObject({ ...nameOf(head), failure: 'invalid_request' })
       expect(await waitsInOutbox(deviceId)).toBeGreaterThan(0)
+      const behind = await change(['trusted'])
+      const later = (await due(stream)).find((one) => one.deviceId === behind)
+      if (later === undefined) throw new TypeError('nothing waits')
+      await settle({ ...nameOf(later), ...refusal })
+      // By its position alone, however many were refused before it.
+      const named = { streamId, limit: 1, positions: [later.position] }
+      expect(await store().refusedDeliveries(named)).toMatchObject([nameOf(later)])
       await change(['trusted'], deviceId)
       const replay = { streamId, deliveries: [head, head], by: 'admin', now: at(200) }
       expect(await store().replayRefused(replay)).toBe(1)

@@ -85,7 +85,7 @@ test('a target is read from the name of its stream, and from no other name', () 
   expect(targetOfName(nameOfTarget(google))).toEqual(google)
   for (const name of [
     'cli_a',
-    'okta:acme.okta.com',
+    'receiver/okta/acme.okta.com',
     'state/entra/extensionAttribute16',
     'state/entra',
     'state/google/C01abc23d',
