@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type FuzzedClient, type FuzzedService, startFuzzedService } from './service.ts'
 
-const HELP = `Usage: node test/fuzz/http/run.ts --schemathesis PROGRAM [--seconds N] [--seed N] [--report FILE]
+const HELP = `Usage: npm run -s fuzz:http -- --schemathesis PROGRAM [--seconds N] [--seed N] [--report FILE]
 
 Starts the service on a PostgreSQL of its own, and has Schemathesis ask it for whatever its OpenAPI document
 describes and for much that it does not: first as a client that may do all, then as one of each scope. Ends with 1
@@ -37,8 +37,8 @@ checks.not_a_server_error.expected-statuses = ["2XX", "3XX", "4XX", 501]
 `
 
 /** Who may do all goes through everything, and sequences of it; others mostly show what they may not. */
-const DEEP = ['--phases', 'examples,coverage,fuzzing,stateful', '--max-examples', '20']
-const BROAD = ['--phases', 'fuzzing', '--max-examples', '4']
+const DEEP = ['--phases', 'coverage,fuzzing,stateful', '--max-examples', '10']
+const BROAD = ['--phases', 'fuzzing', '--max-examples', '2']
 
 const CHECKS = [
   ...['not_a_server_error', 'status_code_conformance', 'content_type_conformance'],
