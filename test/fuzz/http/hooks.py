@@ -4,6 +4,7 @@ Of requests that are meant to be right about half get the id of a device that th
 that an answer named before, the proof of an identity provider, or an access token. All else goes out as generated.
 """
 
+import atexit
 import json
 import os
 import random
@@ -21,6 +22,8 @@ CHANCE = random.Random(int(os.environ["FUZZ_SEED"]))
 NAMES = {"stream_id": "/ssf/", "rollout_id": "/v1/rollouts", "override_id": "/v1/overrides"}
 FOUND = {name: [] for name in NAMES}
 LOCK = threading.Lock()
+# Statuses of answers by operation: what was reached is told at the end.
+SEEN = {}
 KEPT = 20
 
 
@@ -53,6 +56,9 @@ def before_call(ctx, case, kwargs):
 
 @schemathesis.hook
 def after_call(ctx, case, response):
+    with LOCK:
+        statuses = SEEN.setdefault(case.operation.label, {})
+        statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
     if not 200 <= response.status_code < 300:
         return
     try:
@@ -67,6 +73,12 @@ def after_call(ctx, case, response):
             if isinstance(value, str) and value not in found:
                 found.append(value)
                 del found[:-KEPT]
+
+
+@atexit.register
+def tell_seen():
+    with open(os.environ["FUZZ_SEEN"], "w", encoding="utf-8") as seen:
+        json.dump(SEEN, seen)
 
 
 def prove(case, path):

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { PATHS } from '../../../src/http/openapi/document.ts'
 import { type FuzzedClient, type FuzzedService, startFuzzedService } from './service.ts'
 
 const HELP = `Usage: npm run -s fuzz:http -- --schemathesis PROGRAM [--seconds N] [--seed N] [--report FILE]
@@ -115,6 +116,7 @@ async function fuzzAs(
 ): Promise<Counts> {
   console.log(`\nas a client with ${name}, for ${seconds} s`)
   const junit = join(folder, `${id}.xml`)
+  const seen = join(folder, `${id}.json`)
   const ended = await runProgram(
     schemathesis,
     [
@@ -141,15 +143,27 @@ async function fuzzAs(
         ...process.env,
         SCHEMATHESIS_HOOKS: join(import.meta.dirname, 'hooks.py'),
         FUZZ_KNOWN: join(folder, 'known.json'),
+        FUZZ_SEEN: seen,
         FUZZ_CLIENT: id,
         FUZZ_SECRET: secret,
         FUZZ_SEED: String(seed),
       },
     },
   )
+  if (mayAll) tellReached(JSON.parse(await readFile(seen, 'utf8').catch(() => '{}')))
   const counts = countTests(await readFile(junit, 'utf8').catch(() => ''))
   // What ends with a failure that is in no report has failed all the same.
   return ended !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
+}
+
+/** Which operations there was time for, and which of them never answered with success. */
+function tellReached(seen: Readonly<Record<string, Readonly<Record<string, number>>>>): void {
+  const described = Object.values(PATHS).flatMap((operations) => Object.keys(operations)).length
+  const refused = Object.entries(seen)
+    .filter(([, statuses]) => !Object.keys(statuses).some((status) => /^[23]/.test(status)))
+    .map(([operation]) => operation)
+  console.log(`\n${Object.keys(seen).length} of ${described} operations were asked for`)
+  console.log(`${refused.length} of them only refused: ${refused.join(', ') || 'none'}`)
 }
 
 function runProgram(
