@@ -1,11 +1,11 @@
 import { createAzureCredential } from '../azure/credential.ts'
 import type { SignalServices } from '../http/signals/routes.ts'
 import { openHeader, resealHeader, sealHeader } from '../keys/stream-header.ts'
-import type { Bell } from '../operations/signals/bell.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
 import { createPollPlaces } from '../operations/signals/poll-places.ts'
 import type { ResealDependencies } from '../operations/signals/reseal-headers.ts'
 import { newStreamId } from '../operations/signals/stream-id.ts'
+import { waitForEvents } from '../operations/signals/wait-for-events.ts'
 import type { AskJsonDependencies } from '../operations/vendors/ask-json.ts'
 import { createGoogleCredential } from '../operations/vendors/google-credential.ts'
 import {
@@ -15,8 +15,6 @@ import {
 import { PUSH } from '../signals/stream.ts'
 import { pollUrlOf } from '../signals/transmitter.ts'
 import type { Services } from './services.ts'
-
-const POLL_PAUSE_MS = 1000
 
 /** What the routes of receivers work with. */
 export function signalServices(services: Services): SignalServices {
@@ -80,19 +78,4 @@ function writeStateOf({ config, clock }: Services): WriteDeviceState {
 export function resealServices({ store, clock, sealing }: Services): ResealDependencies {
   const { streamHeader: keys } = sealing
   return { store, clock, resealHeader: (sealed, id) => resealHeader(keys, sealed, id) }
-}
-
-/** Until the bell rings, or for a while where nobody rings it. */
-function waitForEvents(bell: Bell, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      stop()
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, POLL_PAUSE_MS)
-    const stop = bell.onRing(done)
-    signal.addEventListener('abort', done)
-  })
 }

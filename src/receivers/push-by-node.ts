@@ -5,11 +5,10 @@ import { askByNode } from './ask-by-node.ts'
 import { ADDRESS_REFUSED, mayConnect, type PrivateHosts } from './checked-lookup.ts'
 import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
 
-const MOST_CONNECTIONS = 64
-
 /**
  * Pushes over TLS 1.2 or newer, to public addresses alone. No redirect is followed: a receiver says where it
- * is when it makes its stream. Connections are kept for the next token.
+ * is when it makes its stream. Connections are kept for the next token. How many there are at once is for whoever pushes,
+ * stream by stream: of a limit for a host one receiver there would use up what another one waits for.
  */
 export function createNodePush(input: {
   readonly lookup: LookupFunction
@@ -19,7 +18,7 @@ export function createNodePush(input: {
 }): { readonly push: Push; readonly close: () => void } {
   const { lookup, privateHosts, ca } = input
   const agent = new Agent({
-    ...{ keepAlive: true, maxSockets: MOST_CONNECTIONS, minVersion: 'TLSv1.2', lookup },
+    ...{ keepAlive: true, minVersion: 'TLSv1.2', lookup },
     ...(ca !== undefined && { ca: [...ca] }),
   })
   return {

@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns'
 import type { ServerResponse } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createCheckedLookup } from '../../src/receivers/checked-lookup.ts'
 import { MAX_ANSWER_BYTES } from '../../src/receivers/push.ts'
 import { createNodePush } from '../../src/receivers/push-by-node.ts'
@@ -203,6 +203,23 @@ describe('a receiver that', () => {
     })
     expect((await pusher(LOOPBACK, [HOST]).push(at(port), 'a.b.c')).kind).toBe('later')
   })
+})
+
+/** Whoever has a stream to a host that others have theirs to as well, and a path there that answers nothing. */
+test('ATTACK: a receiver that answers nothing keeps no place at its host from another one', async () => {
+  const slow: ServerResponse[] = []
+  const slowServer = await startServer((response) => {
+    if (response.req.url === '/in') took(response)
+    else slow.push(response)
+  })
+  const { push } = pusher(LOOPBACK, [HOST])
+  const waiting = Array.from({ length: 65 }, () => {
+    return push({ url: `https://${HOST}:${slowServer.port}/slow`, authorization: null }, 'a.b.c')
+  })
+  expect(await push(at(slowServer.port), 'a.b.c')).toEqual({ kind: 'delivered' })
+  await vi.waitFor(() => expect(slow).toHaveLength(waiting.length))
+  for (const response of slow) took(response)
+  for (const outcome of await Promise.all(waiting)) expect(outcome.kind).toBe('delivered')
 })
 
 /**
