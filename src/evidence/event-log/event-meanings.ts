@@ -3,6 +3,7 @@
  * for what Windows tags). Types are unproven text of the log: this is for reading, never for deciding.
  */
 export const EVENT_MEANINGS: Readonly<Record<string, string>> = {
+  EV_PREBOOT_CERT: 'Reserved by the specification.',
   EV_POST_CODE: 'Firmware code that ran first.',
   EV_POST_CODE2: 'Firmware code that ran first.',
   EV_NO_ACTION: 'Says something about the log itself and extends nothing.',

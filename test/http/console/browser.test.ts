@@ -1,10 +1,14 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { createAdaptorServer } from '@hono/node-server'
 import type { AxeResults, RunOptions } from 'axe-core'
+import type { Hono } from 'hono'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { HttpEnv } from '../../../src/http/environment.ts'
 import { describeChromium, launchChromium } from '../../support/chromium.ts'
+import { freePort } from '../../support/free-port.ts'
 import { type ConsoleWorld, openConsoleWorld, populate } from './pages-world.ts'
 
 /**
@@ -37,9 +41,9 @@ describeChromium('pages of the console in a browser', () => {
     world = await openConsoleWorld()
     empty = await openConsoleWorld()
     ids = await populate(world)
-    const full = await world.serve(['admin.write'])
-    const viewer = await world.serve(['admin.read'])
-    const first = await empty.serve(['admin.write'])
+    const full = await serve(world.appFor(['admin.write']))
+    const viewer = await serve(world.appFor(['admin.read']))
+    const first = await serve(empty.appFor(['admin.write']))
     ends.push(full.end, viewer.end, first.end)
     Object.assign(urls, { full: full.url, viewer: viewer.url, empty: first.url })
     browser = await launchChromium()
@@ -187,6 +191,15 @@ describeChromium('pages of the console in a browser', () => {
     await page.close()
   })
 })
+
+/** Serves it on a free port; the URL, and what ends that. */
+async function serve(app: Hono<HttpEnv>): Promise<{ url: string; end: () => Promise<void> }> {
+  const port = await freePort()
+  const server = createAdaptorServer({ fetch: app.fetch })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  const end = () => new Promise<void>((resolve) => server.close(() => resolve()))
+  return { url: `http://127.0.0.1:${port}`, end }
+}
 
 const FOCUSABLE = 'a[href], button, input, select, summary, [tabindex="0"]'
 

@@ -1,4 +1,3 @@
-import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { deviceIdOf } from '../../../src/access/device-id.ts'
 import { digest } from '../../../src/base/digest.ts'
@@ -20,8 +19,8 @@ import {
 } from '../../operations/release/small-fleet.ts'
 import { HEALTHY } from '../../policy/healthy-device.ts'
 import { attestationOf, refusalOf } from '../../store/fixtures.ts'
-import { freePort } from '../../support/free-port.ts'
 import { startDevice } from '../../support/service.ts'
+import { openTestDatabase, type TestDatabase } from '../../support/test-database.ts'
 
 /** What a browser could run, and what a spreadsheet or a terminal could, as people write it into names. */
 export const SCRIPTS = [
@@ -41,8 +40,8 @@ export type ConsoleWorld = {
     form: Readonly<Record<string, string>>,
     scopes?: readonly Scope[],
   ) => Promise<Response>
-  /** Serves it on a free port; the URL, and what ends that. */
-  readonly serve: (scopes: readonly Scope[]) => Promise<{ url: string; end: () => Promise<void> }>
+  /** The pages as whoever has these scopes sees them. */
+  readonly appFor: (scopes: readonly Scope[]) => Hono<HttpEnv>
   readonly close: () => Promise<void>
 }
 
@@ -55,7 +54,17 @@ const SIGNED_IN = {
 const OWNER: readonly Scope[] = ['admin.write']
 
 export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<ConsoleWorld> {
-  const fleet = await openSmallFleet(wrap === undefined ? {} : { wrap })
+  let database: TestDatabase | undefined
+  const open = async () => {
+    database = await openTestDatabase()
+    return database
+  }
+  const fleet = await openSmallFleet({ open, ...(wrap !== undefined && { wrap }) })
+  // Within what a runtime lets one request have.
+  const answer = async (scopes: readonly Scope[], request: Request): Promise<Response> => {
+    if (database === undefined) throw new TypeError('no database')
+    return database.serve(async () => await appFor(scopes).fetch(request))
+  }
   const { services } = fleet.service
   const appFor = (scopes: readonly Scope[]) =>
     new Hono<HttpEnv>()
@@ -69,7 +78,7 @@ export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<
       .route('/', consolePages(consoleServices(services)))
       .route('/', consoleAssets())
   const get = async (path: string, scopes = OWNER) =>
-    await appFor(scopes).fetch(new Request(new URL(path, 'http://localhost')))
+    await answer(scopes, new Request(new URL(path, 'http://localhost')))
   return {
     fleet,
     get,
@@ -77,15 +86,9 @@ export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       const body = new URLSearchParams(form).toString()
       const target = new URL(path, 'http://localhost')
-      return await appFor(scopes).fetch(new Request(target, { method: 'POST', headers, body }))
+      return await answer(scopes, new Request(target, { method: 'POST', headers, body }))
     },
-    async serve(scopes) {
-      const port = await freePort()
-      const server = createAdaptorServer({ fetch: appFor(scopes).fetch })
-      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
-      const end = () => new Promise<void>((resolve) => server.close(() => resolve()))
-      return { url: `http://127.0.0.1:${port}`, end }
-    },
+    appFor,
     close: fleet.close,
   }
 }

@@ -157,40 +157,6 @@ describe('an export', () => {
     expect(hostile).toContain(SCRIPTS[0])
     expect(rows.flat().filter((cell) => /^[=+\-@\t\r]/.test(cell))).toEqual([])
   })
-
-  test('as JSON lines has what the filters say', async () => {
-    const answer = await world.get('/console/devices/export.jsonl?clause=secure_boot_on')
-    expect(answer.headers.get('content-type')).toBe('application/jsonl; charset=UTF-8')
-    const lines = (await answer.text())
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line))
-    expect(lines.map(({ device_id }) => device_id)).toEqual([ids.denied])
-  })
-
-  test('reads a page of the fleet when it is asked for, and no more', async () => {
-    const large = await openConsoleWorld()
-    await makeDevices(large.fleet, 1000)
-    const { calls } = large.fleet.service
-    calls.length = 0
-    const answer = await large.get('/console/devices/export.csv')
-    const reader = answer.body?.getReader() ?? expect.unreachable()
-    await reader.read()
-    await reader.read()
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    const early = calls.filter((name) => name === 'listDevices').length
-    expect(early).toBeLessThan(5)
-    let chunk = await reader.read()
-    while (!chunk.done) chunk = await reader.read()
-    expect(calls.filter((name) => name === 'listDevices')).toHaveLength(5)
-    await large.close()
-  })
-
-  test('of what cannot be searched for is refused before anything is sent', async () => {
-    const answer = await world.get('/console/devices/export.csv?ring=ninety')
-    expect(answer.status).toBe(400)
-    expect(answer.headers.get('content-disposition')).toBeNull()
-  })
 })
 
 describe('one device', () => {
