@@ -5,6 +5,10 @@ import { consolePages } from '../../src/http/console/pages.ts'
 import { MARK, STYLE } from '../../src/http/console/style.ts'
 import type { HttpEnv } from '../../src/http/environment.ts'
 import { requestContext } from '../../src/http/middleware/request-context.ts'
+import type { SignedIn } from '../../src/operations/people/session.ts'
+import { LOCAL_OWNER } from '../../src/people/person.ts'
+import type { Store } from '../../src/store/store.ts'
+import { recordStatements } from '../support/recorded-statements.ts'
 import { growFleet } from './console-fleet.ts'
 import type { BenchDatabase } from './database.ts'
 import { type Fleet, openServices } from './fleet.ts'
@@ -23,12 +27,17 @@ export type PageFigures = {
 
 export const PAGE_TARGETS: PageFigures = { p50_ms: 100, ratio: 3, bytes: 60_000 }
 
+const SIGNED_IN: SignedIn = {
+  session: { sessionId: 'ses_bench', expiresAt: new Date(0) },
+  person: LOCAL_OWNER,
+  scopes: ['admin.write'],
+  cookie: undefined,
+}
+
 const WARM = 5
 const TIMES = 40
 /** Below this many milliseconds a statement takes as long as the way to the database and back. */
 const LEAST_MS = 0.5
-
-type Statement = { readonly text: string; readonly values: unknown[] }
 
 export async function measureConsole(
   database: BenchDatabase,
@@ -45,7 +54,8 @@ export async function measureConsole(
     const app = new Hono<HttpEnv>()
       .use(requestContext(services))
       .use(async (c, next) => {
-        c.set('client', { clientId: 'person:bench', scopes: ['admin.write'] })
+        c.set('client', { clientId: LOCAL_OWNER.personId, scopes: ['admin.write'] })
+        c.set('signedIn', SIGNED_IN)
         await next()
       })
       .route('/', consolePages(consoleServices(services)))
@@ -87,10 +97,10 @@ async function pathsOf(bare: pg.Client): Promise<Readonly<Record<string, string>
 }
 
 async function measurePage(ask: () => Promise<string>, bare: pg.Client): Promise<PageFigures> {
-  const { text, statements } = await recordStatements(ask)
+  const { answer: text, statements } = await recordStatements(ask)
   const sendAgain = async () => {
     for (const { text: sql, values } of statements) {
-      await bare.query({ text: sql, values, rowMode: 'array' })
+      await bare.query({ text: sql, values: [...values], rowMode: 'array' })
     }
   }
   const own: number[] = []
@@ -107,24 +117,6 @@ async function measurePage(ask: () => Promise<string>, bare: pg.Client): Promise
   return { p50_ms: round(p50), ratio: round(p50 / least), bytes }
 }
 
-/** What the page sends to the database, as `pg` is handed it. */
-async function recordStatements(ask: () => Promise<string>) {
-  const statements: Statement[] = []
-  const { query } = pg.Client.prototype
-  pg.Client.prototype.query = function record(this: pg.Client, ...args: never[]) {
-    const [config, values] = args as unknown as [pg.QueryConfig, unknown[]?]
-    if (typeof config === 'object' && typeof config.text === 'string') {
-      statements.push({ text: config.text, values: values ?? config.values ?? [] })
-    }
-    return Reflect.apply(query, this, args)
-  } as typeof query
-  try {
-    return { text: await ask(), statements }
-  } finally {
-    pg.Client.prototype.query = query
-  }
-}
-
 async function time(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await work()
@@ -134,16 +126,11 @@ async function time(work: () => Promise<unknown>): Promise<number> {
 const round = (value: number) => Math.round(value * 100) / 100
 
 /** As sweeps leave it in 90 days. */
-async function keepHistory(
-  keep: (
-    summary: { counts: { verdicts: object; failing: object }; at: Date } & never,
-  ) => Promise<void>,
-): Promise<void> {
+async function keepHistory(keep: Store['keepFleetSummary']): Promise<void> {
   const now = Date.now()
   for (let quarter = 90 * 96; quarter >= 0; quarter--) {
     const verdicts = { trusted: 990_000, untrusted: 2000 + (quarter % 50), stale: 300, unknown: 40 }
     const failing = { 'enforce:secure_boot_on': 2000, 'report:bitlocker_on': 12_000 }
-    const counts = { verdicts, failing }
-    await keep({ counts, at: new Date(now - quarter * 900_000) } as never)
+    await keep({ counts: { verdicts, failing }, at: new Date(now - quarter * 900_000) })
   }
 }

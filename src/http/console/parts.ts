@@ -8,11 +8,11 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** `3 min ago`, `in 2 h`, `40 days ago`. */
+/** `3 min ago`, `in 2 h`, `40 days ago`, `just now`. */
 export function relative(time: Date, now: Date): string {
   const ms = now.getTime() - time.getTime()
   const size = Math.abs(ms)
-  if (size < MINUTE_MS) return 'now'
+  if (size < MINUTE_MS) return 'just now'
   const text =
     size < 2 * HOUR_MS
       ? `${Math.floor(size / MINUTE_MS)} min`
@@ -127,7 +127,7 @@ export function devicePath(deviceId: string): string {
 /** The beginning of an id, which leads to its device. */
 export function deviceLink(deviceId: string, name?: string | null): Content {
   const shown = name ?? shortId(deviceId)
-  return html`<a href="${devicePath(deviceId)}"${name ? '' : html` class="id"`}>${shown}</a>`
+  return html`<a href="${devicePath(deviceId)}"${name ? '' : html` class="id nowrap"`}>${shown}</a>`
 }
 
 const SHOWN_ID = 14

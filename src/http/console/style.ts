@@ -31,6 +31,7 @@ li { margin: .125rem 0; }
 code, .id { font: .8125rem/1.4 ui-monospace, 'Cascadia Mono', 'SF Mono', Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 pre { margin: 0 0 .5rem; padding: .5rem .75rem; background: var(--sunk); border: 1px solid var(--rule); border-radius: .25rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
+td code, th code { overflow-wrap: break-word; }
 small, .dim { color: var(--dim); font-size: .8125rem; }
 .words { display: block; } .words main { max-inline-size: 36rem; margin: 10vh auto 0; }
 .skip { position: absolute; inset: -10rem auto auto .5rem; padding: .5rem 1rem; background: var(--raised); z-index: 1; }

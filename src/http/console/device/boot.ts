@@ -38,31 +38,28 @@ function beside(claims: AttestationClaims, good: HistoryEntry | undefined): Cont
     before !== null && textOf(claims[name]) !== textOf(before[name])
   const shown = CLAIM_NAMES.filter((name) => claims[name] !== undefined || isOther(name))
   const others = shown.filter(isOther)
-  const rows = [...others, ...shown.filter((name) => !isOther(name))].map((name) => [
+  const rowOf = (name: ClaimName) => [
     html`<code>${name}</code>`,
-    textOf(claims[name]),
-    before === null
-      ? ''
-      : isOther(name)
-        ? html`<strong>was ${textOf(before[name])}</strong>`
-        : 'the same',
+    html`<div class="thin">${textOf(claims[name])}</div>`,
+    before === null ? '' : html`<div class="thin">${textOf(before[name])}</div>`,
     CLAIMS[name].meaning,
     CLAIMS[name].measuredAt,
-  ])
+  ]
+  const same = shown.filter((name) => !isOther(name))
   const since =
     good === undefined
       ? html`<p>No other attestation that came to trust is kept beside this one.</p>`
       : html`<p>${others.length === 0 ? 'Nothing differs' : `${others.length} of ${shown.length} values differ`} from the last other attestation that came to trust, at ${timeTag(good.at)}.</p>`
-  return html`${since}<details${others.length > 0 ? html` open` : ''}><summary>Values and their meaning</summary>${table(
-    {
-      caption: 'Measured values, those that differ first',
-      columns: [
-        ...[{ title: 'Claim' }, { title: 'Value' }, { title: 'Last good' }],
-        ...[{ title: 'Meaning' }, { title: 'Measured' }],
-      ],
-      rows,
-    },
-  )}</details>`
+  return html`${since}${others.length === 0 ? '' : claimsTable('Values that differ', others.map(rowOf))}
+<details><summary>${same.length} ${before === null ? 'values' : 'values that are the same'}</summary>${claimsTable('Values and their meaning', same.map(rowOf))}</details>`
+}
+
+function claimsTable(caption: string, rows: Parameters<typeof table>[0]['rows']): Content {
+  const columns = [
+    ...[{ title: 'Claim' }, { title: 'Value' }, { title: 'Last good value' }],
+    ...[{ title: 'Meaning' }, { title: 'Measured' }],
+  ]
+  return table({ caption, columns, rows })
 }
 
 const MAX_SHOWN_CHARS = 120

@@ -2,6 +2,7 @@ import { html } from 'hono/html'
 import { type ExplainedClause, explainClauses } from '../../../access/explain-clauses.ts'
 import type { UnmetClause } from '../../../access/unmet.ts'
 import { CLAIMS } from '../../../appraisal/claims.ts'
+import { plural } from '../../../base/words.ts'
 import type { KnownDevice } from '../../../operations/devices/inspect-device.ts'
 import type { ClauseStatus } from '../../../policy/language/evaluate.ts'
 import { describeShown } from '../../../policy/language/shortfall.ts'
@@ -34,23 +35,29 @@ export function clausesPanel({ decided, device, policy }: KnownDevice): Content 
     return panel('clauses', 'Clauses', body, true)
   }
   const unmet = new Map(device.unmet.map((one) => [one.clause, one]))
-  const rows = explained.map((one) => [
+  const rowOf = (one: ExplainedClause) => [
     nameCell(one, policy.clauseById.get(one.clause)?.texts.en.title),
     statusCell(one, unmet.get(one.clause)),
     seenCell(one),
     askedCell(one, unmet.get(one.clause)),
     MEASURED[policy.clauseById.get(one.clause)?.measuredAt ?? ''] ?? '',
-  ])
-  const body = table({
-    caption: 'Clauses, those that are not met first',
-    columns: [
-      ...[{ title: 'Clause' }, { title: 'Came to' }, { title: 'Value seen' }],
-      ...[{ title: 'Value asked for' }, { title: 'Measured' }],
-    ],
-    rows,
-  })
-  const name = policy.document.name
-  return panel('clauses', `Clauses of ${name}`, body, true)
+  ]
+  const [others, met] = [explained.filter((one) => !isMet(one)), explained.filter(isMet)]
+  const body = html`${others.length === 0 ? '' : clausesTable('Clauses that are not met', others.map(rowOf))}
+<details><summary>${plural(met.length, 'clause')} passed or do not apply</summary>${clausesTable('Clauses that are met', met.map(rowOf))}</details>`
+  return panel('clauses', `Clauses of ${policy.document.name}`, body, true)
+}
+
+function isMet({ status }: ExplainedClause): boolean {
+  return status === 'pass' || status === 'not_applicable'
+}
+
+function clausesTable(caption: string, rows: Parameters<typeof table>[0]['rows']): Content {
+  const columns = [
+    ...[{ title: 'Clause' }, { title: 'Came to' }, { title: 'Value seen' }],
+    ...[{ title: 'Value asked for' }, { title: 'Measured' }],
+  ]
+  return table({ caption, columns, rows })
 }
 
 function nameCell({ clause, scope }: ExplainedClause, title: string | undefined): Content {
@@ -58,12 +65,9 @@ function nameCell({ clause, scope }: ExplainedClause, title: string | undefined)
   return html`<span id="clause-${clause}">${clause}</span>${about === undefined ? '' : html`<br><small>${about}</small>`}`
 }
 
-function statusCell(
-  { status, severity, relief, cause }: ExplainedClause,
-  unmet: UnmetClause | undefined,
-): Content {
+function statusCell(explained: ExplainedClause, unmet: UnmetClause | undefined): Content {
+  const { status, severity, relief, cause } = explained
   const { tone, word } = STATUS[status]
-  const isMet = status === 'pass' || status === 'not_applicable'
   const since =
     unmet?.since === undefined
       ? ''
@@ -73,7 +77,7 @@ function statusCell(
     : severity === 'report'
       ? 'reports only'
       : 'denies'
-  return html`<span class="v ${tone}">${word}</span>${isMet ? '' : html`<br><small>${effect}</small>`}${since}${cause === undefined ? '' : html`<br><small>${cause}</small>`}`
+  return html`<span class="v ${tone}">${word}</span>${isMet(explained) ? '' : html`<br><small>${effect}</small>`}${since}${cause === undefined ? '' : html`<br><small>${cause}</small>`}`
 }
 
 /** The values that it reads, each with what the value means on pointing. */

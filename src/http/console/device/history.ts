@@ -91,8 +91,8 @@ const MAX_DETAIL_CHARS = 240
 
 /** What was said before and what is said now, where that is what it tells; else all of it. */
 function detailText(detail: Json): string {
-  const { before, after, ...others } = Object(detail)
-  const changed = Object.entries(Object(after)).filter(
+  const { before, changes, ...others } = Object(detail)
+  const changed = Object.entries(Object(changes)).filter(
     ([name, value]) => textOf(value) !== textOf(Object(before)[name]),
   )
   const parts = [
