@@ -22,22 +22,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   receivers: ['signals'],
   oauth: ['evidence', 'access'],
   people: ['oauth'],
+  audit: [],
   keysets: ['evidence', 'receivers', 'oauth'],
   vendors: ['evidence', 'access', 'signals', 'oauth'],
   config: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'access', 'oauth', 'people'],
     ...['vendors'],
   ],
-  store: ['appraisal', 'rollout', 'access', 'signals', 'oauth', 'vendors'],
+  store: ['appraisal', 'rollout', 'access', 'signals', 'oauth', 'vendors', 'audit'],
   keys: ['store'],
   operations: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
     ...['replay', 'signals', 'oauth', 'people', 'keysets', 'vendors', 'config', 'store', 'keys'],
+    ...['audit'],
   ],
-  views: ['rollout', 'access', 'store', 'operations'],
+  views: ['rollout', 'access', 'store', 'operations', 'audit'],
   http: [
     ...['evidence', 'verifier', 'azure', 'appraisal', 'policy', 'rollout', 'access', 'store'],
-    ...['signals', 'oauth', 'people', 'vendors', 'keys', 'operations', 'views'],
+    ...['signals', 'oauth', 'people', 'vendors', 'keys', 'operations', 'views', 'audit'],
   ],
   compose: [
     ...['evidence', 'verifier', 'azure', 'aia', 'appraisal', 'policy', 'rollout', 'access'],
@@ -69,7 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       'operations',
       'views',
     ],
-    ...['compose', 'simulator'],
+    ...['compose', 'simulator', 'audit'],
   ],
 }
 
@@ -83,7 +85,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 /** No I/O in these rooms: times and random bytes are arguments. Hashing is not I/O. */
 const PURE = [
   ...['evidence', 'verifier', 'appraisal', 'policy', 'rollout', 'access', 'replay', 'signals'],
-  ...['oauth', 'people', 'vendors'],
+  ...['oauth', 'people', 'vendors', 'audit'],
 ]
 const IMPURE = [
   /\bDate\.now\(/,

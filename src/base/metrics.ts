@@ -178,6 +178,11 @@ export function createMetrics() {
       labelNames: ['table'],
       registers,
     }),
+    auditLeaves: new Counter({
+      name: 'countersign_audit_leaves_total',
+      help: 'Entries of the audit log that got their place in its Merkle tree.',
+      registers,
+    }),
     removed: new Counter({
       name: 'countersign_removed_rows_total',
       help: 'Rows that background jobs removed, by job.',

@@ -71,7 +71,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./authzen/authzen.ts'),
   },
   audit: {
-    summary: 'read who changed what, and when',
+    summary: 'list, export and verify the log of who changed what, and when',
     load: () => import('./audit/audit.ts'),
   },
   receipt: {

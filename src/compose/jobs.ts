@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import { type GrowDependencies, growAuditLog } from '../operations/audit/grow-audit-log.ts'
 import { type NoteUsesDependencies, noteClientUses } from '../operations/clients/note-uses.ts'
 import { announceExpired } from '../operations/jobs/announce-expired.ts'
 import { type DriveRolloutsDependencies, driveRollouts } from '../operations/jobs/drive-rollouts.ts'
@@ -45,6 +46,8 @@ const DELIVER_EVERY_MS = 500
 const WATCH_EVERY_MS = 250
 
 const STATUS_LIST_EVERY_MS = 15_000
+/** How late an entry of the audit log gets its place in the Merkle tree at most, where there are few. */
+const AUDIT_TREE_EVERY_MS = 10_000
 
 /** Several times in the life of what it says. */
 const URL_EVERY_MS = 30_000
@@ -79,6 +82,19 @@ export function runStatusList(
     return ''
   }
   const rounds = { keep_status_list: () => runExclusively(all, 'status_list', round) }
+  return runRounds(rounds, { log: all.log, signal })
+}
+
+/** One round of the Merkle tree over the audit log, in one process at a time. */
+export function runAuditTree(
+  all: GrowDependencies & LeaseDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const round = async () => {
+    await growAuditLog(all, signal)
+    return ''
+  }
+  const rounds = { grow_audit_log: () => runExclusively(all, 'audit_tree', round) }
   return runRounds(rounds, { log: all.log, signal })
 }
 
@@ -127,6 +143,10 @@ export function startJobs(all: Services): { readonly stop: () => Promise<void> }
       everyMs: STATUS_LIST_EVERY_MS,
       random,
     }),
+    startJob((signal) => runAuditTree(services, signal), {
+      everyMs: AUDIT_TREE_EVERY_MS,
+      random,
+    }),
     startJob(() => followKeys(services), { everyMs: KEYS_EVERY_MS, random }),
     delivering,
     startJob((signal) => runRounds(sayUrl(services), { log, signal }), {
@@ -151,6 +171,7 @@ export async function runJobsOnce(services: Services, signal: AbortSignal): Prom
   await runControl(services, signal)
   await runStatusList(services, signal)
   await recordQuestions(services)
+  await runAuditTree(services, signal)
   await runRetention(services, signal)
   // Last: how long it takes receivers say.
   await deliver(services, (until) => deliverRound(deliverServices(services), until), signal)

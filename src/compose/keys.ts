@@ -12,6 +12,7 @@ import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import { type AccessTokenServices, accessTokens } from './access-tokens.ts'
 import { type AttestationTokenServices, attestationTokens } from './attestation-tokens.ts'
+import { auditCheckpoints, type CheckpointServices } from './audit-checkpoints.ts'
 import { type DecisionSignatures, decisionSignatures } from './decision-signatures.ts'
 import { type DeviceTokenServices, deviceTokens } from './device-tokens.ts'
 import { type EnrolmentServices, enrolmentCertificates } from './enrolment-certificates.ts'
@@ -27,7 +28,8 @@ type SignedServices = DeviceTokenServices &
   SecurityEventServices &
   AccessTokenServices &
   IdTokenServices &
-  EvaluationServices
+  EvaluationServices &
+  CheckpointServices
 
 /**
  * What is made and read with our own keys. All of it follows the key ring: a key that was rotated or
@@ -114,6 +116,7 @@ export async function createKeyServices(input: {
     ...accessTokens(keyRing, input),
     ...idTokens(keyRing, input),
     ...externalEvaluations(keyRing, input),
+    ...auditCheckpoints(keyRing, input),
     ...enrolmentCertificates(keyRing, input),
     async publishedKeys() {
       const keys = await keyRing.current()

@@ -10,6 +10,7 @@ import type { HttpEnv } from './environment.ts'
 import { createFaultAnswers } from './errors/fault.ts'
 import { answerUnhandled } from './errors/surface.ts'
 import { type HealthServices, healthRoutes } from './health/health.ts'
+import { sayRequest } from './middleware/audited.ts'
 import { type RequestServices, requestContext } from './middleware/request-context.ts'
 import { refuseUnstorableUrl } from './middleware/request-text.ts'
 import { type OAuthServices, oauthRoutes } from './oauth/routes.ts'
@@ -45,6 +46,7 @@ export function createApp(services: HttpServices): App {
   const app = new Hono<HttpEnv>()
   app.use(requestContext(services))
   app.use(refuseUnstorableUrl())
+  app.use(sayRequest())
   app.route('/', evaluationRoutes(services.access))
   app.route('/', agentRoutes(services.agent))
   app.route('/', adminRoutes(services.admin))

@@ -8,7 +8,7 @@ import type { NewSigningKey, StoredSigningKey } from '../store/system/stored-sig
 import { type PurposeKeys, seal, unseal } from './sealing.ts'
 import { createSelfSignedCertificate } from './self-signed-certificate.ts'
 
-export type SigningAlgorithm = 'RS256' | 'ES256'
+export type SigningAlgorithm = 'RS256' | 'ES256' | 'EdDSA'
 
 const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   // Azure Attestation's tokens know no other.
@@ -23,6 +23,8 @@ const ALGORITHMS: Readonly<Record<SigningKeyUse, SigningAlgorithm>> = {
   'sign-in': 'RS256',
   // Cloudflare Access knows no other.
   'external-evaluation': 'RS256',
+  // C2SP tlog-checkpoint, by Ed25519 (RFC 8037 §3.1).
+  'audit-log': 'EdDSA',
 }
 
 const PARAMETERS = {
@@ -33,6 +35,7 @@ const PARAMETERS = {
     publicExponent: Uint8Array.of(1, 0, 1),
   },
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
 } as const
 
 /** The parts of a public JWK that make the key; the rest is said when it is published. */
@@ -51,6 +54,7 @@ export type SigningKeyInput = {
 export async function createSigningKey(input: SigningKeyInput): Promise<NewSigningKey> {
   const parameters = PARAMETERS[ALGORITHMS[input.use]]
   const keys = await crypto.subtle.generateKey(parameters, true, ['sign', 'verify'])
+  if (!('privateKey' in keys)) throw new TypeError('a key pair was to be made')
   const serial = crypto.getRandomValues(new Uint8Array(16))
   return sealSigningKey({ ...input, keys, serial })
 }

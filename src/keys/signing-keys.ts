@@ -13,6 +13,7 @@ const LATER_USES: readonly SigningKeyUse[] = [
   'access-token',
   'sign-in',
   'external-evaluation',
+  'audit-log',
 ]
 /** Uses whose first key is made at the first start. */
 export const FIRST_KEY_USES = SIGNING_KEY_USES.filter((use) => !LATER_USES.includes(use))

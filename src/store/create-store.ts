@@ -31,6 +31,7 @@ import { prepareStreams } from './signals/streams.ts'
 import type { Store, StorePlace } from './store.ts'
 import { withStoreErrors } from './store-error.ts'
 import { prepareAuditLog } from './system/audit-log.ts'
+import { prepareAuditTree } from './system/audit-tree.ts'
 import { prepareClients } from './system/clients.ts'
 import { prepareEvents } from './system/events.ts'
 import { prepareFleetSummaries } from './system/fleet-summary.ts'
@@ -70,6 +71,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareStatusLists(db)),
     ...withStoreErrors(prepareDeviceChanges(db)),
     ...withStoreErrors(prepareAuditLog(db)),
+    ...withStoreErrors(prepareAuditTree(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareSpentProofs(db)),
     ...withStoreErrors(prepareSignIns(db)),

@@ -28,6 +28,7 @@ import type { RefusedDeliveries } from './signals/refused-deliveries.ts'
 import type { StreamBacklogs } from './signals/stream-backlogs.ts'
 import type { Streams } from './signals/streams.ts'
 import type { AuditLog } from './system/audit-log.ts'
+import type { AuditTree } from './system/audit-tree.ts'
 import type { Clients } from './system/clients.ts'
 import type { Events } from './system/events.ts'
 import type { FleetSummaries } from './system/fleet-summary.ts'
@@ -65,6 +66,7 @@ export type Store = TrustRecordReads &
   FleetReads &
   StatusLists &
   DeviceChanges &
+  AuditTree &
   Clients &
   SpentProofs &
   SignIns &

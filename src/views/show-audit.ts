@@ -1,13 +1,8 @@
+import type { LogEntry } from '../audit/entry.ts'
+import { logEntryOf } from '../operations/audit/log-entry.ts'
 import type { AuditEntry } from '../store/system/audit-log.ts'
 
-/** An entry of the audit log as it stands on the wire. */
-export function showAuditEntry({ at, auditId, actor, action, deviceId, detail }: AuditEntry) {
-  return {
-    audit_id: auditId,
-    at,
-    actor,
-    action,
-    device_id: deviceId === 'service' ? null : deviceId,
-    detail,
-  }
+/** An entry of the audit log as it stands on the wire: as its leaf in the Merkle tree is the hash of it. */
+export function showAuditEntry(entry: AuditEntry): LogEntry {
+  return logEntryOf(entry)
 }

@@ -281,6 +281,7 @@ describe('simulate and devices', () => {
     const [{ device_id: id }] = listed
     const entries: Json[] = await cliJson(
       'audit',
+      'list',
       '--device',
       id,
       '--action',
@@ -294,9 +295,9 @@ describe('simulate and devices', () => {
     expect(COMMAND_LINE).toBe(`cli:${userInfo().username}@${hostname()}`)
     expect(nameActor("x'; drop\n", '')).toBe('cli:x___drop_@unknown')
     expect(nameActor('é'.repeat(99), 'h')).toBe(`cli:${'é'.repeat(64)}@h`)
-    const { stdout } = await cli('audit', '--limit', '2')
+    const { stdout } = await cli('audit', 'list', '--limit', '2')
     expect(stdout).toContain('There are more than 2: raise --limit.')
-    const none = await cli('audit', '--until', '2020-01-01', '--since', '2019-01-01')
+    const none = await cli('audit', 'list', '--until', '2020-01-01', '--since', '2019-01-01')
     expect(none.stdout).toContain('There is no such entry in that time')
     // Two of the load were refused when they would have enrolled: nobody knows them.
     const refused: Json[] = await cliJson('devices', 'refused', '--since', '1h')

@@ -141,7 +141,7 @@ test('an hour from the installation to the upgrade', async () => {
   expect(refused.stderr).toContain('there is no version before')
 
   // Who did all this?
-  const audit: Json[] = await json('audit')
+  const audit: Json[] = await json('audit', 'list')
   const actions = audit.map(({ action }) => action)
   for (const action of ['device.attributes-set', 'document.activated', 'rollout.halted']) {
     expect(actions).toContain(action)

@@ -5,6 +5,7 @@ import { generateDrizzleJson, generateMigration } from 'drizzle-kit/api'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import * as audit from '../../src/store/schema/audit-schema.ts'
 import * as devices from '../../src/store/schema/device-schema.ts'
 import * as directory from '../../src/store/schema/directory-schema.ts'
 import { PARTITIONED, PARTITIONED_TABLES } from '../../src/store/schema/partitioned.ts'
@@ -27,6 +28,7 @@ import { describePostgres, FORGETFUL, type Postgres, startPostgres } from '../su
 const folder = new URL('../../drizzle/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
 const declared = generateDrizzleJson({
+  ...audit,
   ...devices,
   ...directory,
   ...system,

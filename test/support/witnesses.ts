@@ -11,6 +11,7 @@ export const WITNESSES = {
     "a vendor's agent: the folder agent beside the vectors; Debian packages swtpm and python3-cryptography",
   chromium: 'a browser: Debian package chromium',
   compiler: 'a compiler of C++: Debian package g++',
+  go: 'Go, and the module proxy or what it gave before: Debian package golang-go',
   systemd: 'systemd, which reads the unit: Debian package systemd',
   tar: 'GNU tar and gzip: Debian packages tar and gzip',
   openssl: 'OpenSSL: Debian package openssl',

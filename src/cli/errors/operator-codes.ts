@@ -5,6 +5,11 @@ import type { EAR_TOKEN_REASONS } from '../../access/ear/verify-ear.ts'
 import type { RECOMPUTE_REASONS } from '../../access/receipt/recompute.ts'
 import type { RECEIPT_REASONS } from '../../access/receipt/verify.ts'
 import type { REFERENCE_VALUES_REASONS } from '../../appraisal/reference-values.ts'
+import type { CHECKPOINT_REASONS } from '../../audit/checkpoint.ts'
+import type { EXPORT_REASONS } from '../../audit/export-lines.ts'
+import type { NOTE_REASONS } from '../../audit/note.ts'
+import type { ROW_REASONS } from '../../audit/row-check.ts'
+import type { LOG_REASONS } from '../../audit/verify-log.ts'
 import type { POLICY_ANSWER_REASONS } from '../../azure/provider-policy/policy-answer.ts'
 import type { POLICY_TEXT_REASONS } from '../../azure/provider-policy/policy-text.ts'
 import type { POLICY_SIGNER_REASONS } from '../../azure/provider-policy/policy-token.ts'
@@ -38,6 +43,11 @@ import type { INSPECTION_REASONS } from '../inspect/failure.ts'
 import type { COLLECTION_REASONS } from '../receipt/collect-inputs.ts'
 
 type OperatorCode = (
+  | typeof CHECKPOINT_REASONS
+  | typeof EXPORT_REASONS
+  | typeof NOTE_REASONS
+  | typeof ROW_REASONS
+  | typeof LOG_REASONS
   | typeof STREAM_TEST_REASONS
   | typeof BREAK_GLASS_KEYS_REASONS
   | typeof DEVICE_TOKEN_REASONS
@@ -82,6 +92,54 @@ const explain = (cause: string, change: string): Explanation => ({ cause, change
 /** What operators meet on the command line and in the log, and nobody meets over HTTP. */
 export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   config_invalid: explain('A setting is wrong.', 'Mend every setting that the message names.'),
+  note_malformed: explain(
+    'A checkpoint is no signed note.',
+    'Take it from an export, or from GET /v1/audit/log/checkpoint.',
+  ),
+  note_key_malformed: explain(
+    'A key of the audit log is none.',
+    'Copy it from GET /v1/audit/log: NAME+ID+KEY.',
+  ),
+  checkpoint_malformed: explain(
+    'A signed note is no checkpoint of a log.',
+    'Take it from an export, or from GET /v1/audit/log/checkpoint.',
+  ),
+  audit_export_malformed: explain(
+    'A line of the file is no part of an export, or stands where it cannot.',
+    'Export anew: npm run -s countersign -- audit export.',
+  ),
+  audit_checkpoint_unsigned: explain(
+    'No key of the log signed the checkpoint: it is not of this log, or was forged.',
+    'Compare the keys with those that you kept; ask who made the file.',
+  ),
+  audit_log_forked: explain(
+    'The log is not what a signed checkpoint says it was: its history was written anew.',
+    'Keep both checkpoints, they prove it; compare with a backup.',
+  ),
+  audit_log_truncated: explain(
+    'The log is shorter than a signed checkpoint of it: its end was cut off.',
+    'Keep the checkpoint; compare with a backup, or export anew.',
+  ),
+  audit_witness_missing: explain(
+    'A witness did not cosign the checkpoint.',
+    'Ask the witness which checkpoint of this log it saw last.',
+  ),
+  audit_row_changed: explain(
+    'An entry is not as it was when it was logged.',
+    'Compare it with a backup or an export of before.',
+  ),
+  audit_row_removed: explain(
+    'An entry that was logged is gone, before its retention had ended.',
+    'Look for it in a backup or an export of before.',
+  ),
+  audit_row_inserted: explain(
+    'There is an entry that nobody logged.',
+    'Ask who can write to the database past the service.',
+  ),
+  audit_rows_reordered: explain(
+    'Entries stand in another order than they were logged in.',
+    'Compare with a backup or an export of before.',
+  ),
   client_unknown: explain('No API client has this id.', 'Check the id, or create a client.'),
   client_disabled: explain('The API client is disabled.', 'Create another one.'),
   client_secret_wrong: explain(

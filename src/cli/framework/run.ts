@@ -1,3 +1,4 @@
+import { forRequest } from '../../base/audited-request.ts'
 import { suggestName } from '../../policy/language/suggest.ts'
 import { type Command, EXIT, type Group, isGroup, type Verb } from './command.ts'
 import { describeCommand, summaryOf } from './help.ts'
@@ -33,7 +34,7 @@ export async function runCommand(place: Place, args: readonly string[]): Promise
   }
   if (isGroup(command)) throw new TypeError('a group runs nothing itself')
   try {
-    return await runVerb(command, args)
+    return await runVerb(path, command, args)
   } catch (error) {
     if (error instanceof UsageError) error.at = path
     throw error
@@ -58,7 +59,11 @@ export function describeUnknownName(name: string, known: readonly string[]): str
   return `there is no '${name}'${meant === undefined ? `, but: ${known.join(', ')}` : `: did you mean ${meant}?`}`
 }
 
-async function runVerb(verb: Verb, args: readonly string[]): Promise<number> {
+async function runVerb(
+  path: readonly string[],
+  verb: Verb,
+  args: readonly string[],
+): Promise<number> {
   const values = parseValues(verb, args)
   try {
     const ended = await verb.run(values as never)
@@ -67,7 +72,9 @@ async function runVerb(verb: Verb, args: readonly string[]): Promise<number> {
     const { readSettings } = await import('./settings.ts')
     const { withDatabase } = await import('./open-database.ts')
     const config = await readSettings(values)
-    return await withDatabase(config, { mayCreate: verb.database === 'made' }, ended)
+    return await forRequest({ command: path.join(' ') }, () =>
+      withDatabase(config, { mayCreate: verb.database === 'made' }, ended),
+    )
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'AbortError') throw error
     process.stderr.write(`Stopped. ${verb.stopped ?? 'Nothing was changed.'}\n`)

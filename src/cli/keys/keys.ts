@@ -168,6 +168,8 @@ them offline accepts them until the key set is fetched again, ${KEY_SET_LIFETIME
     'Identity providers refuse sign-ins that it signed, and those that are signed now until they read the keys anew: Entra does so once a day.',
   'external-evaluation':
     'Cloudflare Access refuses answers that it signed, once it has the key set anew.',
+  'audit-log':
+    'Checkpoints of the audit log that it signed prove nothing any more; the log is signed anew by another key.',
 }
 
 async function retire(

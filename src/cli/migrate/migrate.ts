@@ -1,5 +1,6 @@
 import { plural } from '../../base/words.ts'
 import { type MigrationStep, migratePostgres } from '../../store/system/migrate.ts'
+import { grantService, SERVICE_ROLE } from '../../store/system/service-role.ts'
 import { EXIT, verb } from '../framework/command.ts'
 import { explainFault } from '../framework/explain-fault.ts'
 import { printable, printJson, printText } from '../framework/output.ts'
@@ -10,15 +11,17 @@ export const command = verb({
 before go on. Run it before the first start and after each update. It may be ended anywhere:
 run again it goes on, and does nothing when all is done. DATABASE_URL should name the server
 itself: through a pooler nobody can write while indexes are built.
-The embedded database needs no migration by hand, as every start migrates it.`,
+Run as the owner of the tables it also makes the role ${SERVICE_ROLE}, which has what the service needs and
+cannot change or remove entries of the audit log: docs/audit.md says how to have the service sign in with it.
+The embedded database needs no migration by hand, as every start migrates it, and has no roles.`,
   database: 'made',
-  json: 'the names of the migrations that were applied',
+  json: 'the names of the migrations that were applied, and the role for the service, if there is one',
   async run({ json, data }) {
     const config = await readSettings({ data })
     const { database } = config
     if (database.kind === 'embedded') {
       return async () => {
-        if (json) printJson({ applied: [] })
+        if (json) printJson({ applied: [], service_role: null })
         else printText(`The embedded database in ${database.dataDir} is current.\n`)
         return EXIT.done
       }
@@ -26,12 +29,21 @@ The embedded database needs no migration by hand, as every start migrates it.`,
     const applied = await migratePostgres(database.url, createTeller()).catch((error) => {
       throw explainFault(error, config)
     })
-    if (json) printJson({ applied })
+    const isGranted = await grantService(database.url).catch((error) => {
+      throw explainFault(error, config)
+    })
+    if (!isGranted) process.stderr.write(NO_ROLE)
+    if (json) printJson({ applied, service_role: isGranted ? SERVICE_ROLE : null })
     else if (applied.length === 0) printText('The database is current.\n')
     else printText(`Applied ${plural(applied.length, 'migration')}: ${applied.join(', ')}\n`)
     return EXIT.done
   },
 })
+
+const NO_ROLE = `The role ${SERVICE_ROLE} was not made, as this one may not make roles. The service can go on as the
+owner of its tables. To have it sign in as somebody who cannot change the audit log, have an administrator
+of the server run: create role ${SERVICE_ROLE} nologin. Then run this again.
+`
 
 /** Each thing once, however often it happens; of indexes each. */
 function createTeller(): (step: MigrationStep) => void {

@@ -5,6 +5,7 @@ import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { guardRoutes } from '../middleware/guard-routes.ts'
 import { adminAuditRoutes, auditQuery } from './audit.ts'
+import { adminAuditLogRoutes, proofQuery, tileQuery } from './audit-log.ts'
 import { adminDeviceListRoutes, devicesQuery, refusalsQuery } from './device-lists.ts'
 import { adminDeviceRoutes, historyQuery } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
@@ -31,6 +32,8 @@ export const PARAMETERS: RouteParameters = {
   'GET /v1/entities': { once: [...ENTITIES_PARAMETERS] },
   'GET /v1/refusals': { once: Object.keys(refusalsQuery.shape) },
   'GET /v1/audit': { once: Object.keys(auditQuery.shape) },
+  'GET /v1/audit/log/tiles/:level/:tile': { once: Object.keys(tileQuery.shape) },
+  'GET /v1/audit/log/proof': { once: Object.keys(proofQuery.shape) },
   'GET /v1/rollouts': { once: listed },
   'GET /v1/holds': { once: listed },
   'DELETE /v1/overrides/:id': { once: ['reason', 'dry_run'] },
@@ -50,6 +53,7 @@ function allRoutes(services: AdminServices): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
     .route('/', adminDeviceListRoutes(services))
     .route('/', adminAuditRoutes(services))
+    .route('/', adminAuditLogRoutes(services))
     .route('/', adminDeviceRoutes(services))
     .route('/', adminEntityRoutes(services))
     .route('/', adminDocumentRoutes(services))

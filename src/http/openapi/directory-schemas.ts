@@ -27,6 +27,7 @@ const auditEntry = formOf<ReturnType<typeof showAuditEntry>>()(
     action: z.string(),
     device_id: z.string().nullable(),
     detail: z.unknown(),
+    request: z.unknown(),
   }),
 )
 
@@ -63,6 +64,16 @@ export const DIRECTORY_SCHEMAS = {
   ExplanationRequest: explanationBody,
   Explanation: explanation,
   AuditEntry: auditEntry,
+  AuditLog: z.object({
+    origin: z.string(),
+    size: count,
+    root: z.string(),
+    signed_at: time.nullable(),
+    checkpoint: z.string(),
+    keys: z.array(z.string()),
+    append_only: z.boolean(),
+  }),
+  AuditProof: z.object({ hashes: z.array(z.string()) }),
   AuditEntries: z.object({
     entries: z.array(auditEntry),
     since: time,

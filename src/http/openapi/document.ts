@@ -5,6 +5,7 @@ import { ACCESS_PATHS } from './access-paths.ts'
 import { ACCESS_SCHEMAS } from './access-schemas.ts'
 import { AGENT_PATHS } from './agent-paths.ts'
 import { AGENT_SCHEMAS } from './agent-schemas.ts'
+import { AUDIT_PATHS } from './audit-paths.ts'
 import { toComponents } from './components.ts'
 import { DOCUMENT_PATHS, EXCEPTION_PATHS } from './control-paths.ts'
 import { CONTROL_SCHEMAS } from './control-schemas.ts'
@@ -59,6 +60,7 @@ export const PATHS: Paths = {
   ...DOCUMENT_PATHS,
   ...EXCEPTION_PATHS,
   ...DIRECTORY_PATHS,
+  ...AUDIT_PATHS,
   ...SERVICE_PATHS,
 }
 

@@ -114,7 +114,7 @@ async function keepTable(
   }
   let removed = 0
   for (let call = 0; call < CALLS_A_RUN && !signal.aborted; call++) {
-    const rows = await store.clearDefaultPartition({ table, before })
+    const rows = await store.clearDefaultPartition({ table, before, now })
     removed += rows
     if (rows === 0) break
   }

@@ -29,6 +29,8 @@ export const COUNTS_MS: Readonly<Record<SigningKeyUse, number>> = {
   'access-token': MAX_ACCESS_TOKEN_SECONDS * 1000,
   'sign-in': DAY_MS,
   'external-evaluation': ANSWER_SECONDS * 1000,
+  // Whoever kept a checkpoint verifies it as long as the rows that it speaks of are kept.
+  'audit-log': AUDIT_DAYS * DAY_MS,
 }
 
 /** The clock that wrote a time and the one that reads it may both be wrong. */

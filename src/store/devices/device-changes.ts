@@ -1,7 +1,14 @@
 import { sql } from 'drizzle-orm'
 import type { DeviceKeyKind } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
-import { type Argument, callOf, type Database, prepareChange } from '../drivers/database.ts'
+import {
+  type Argument,
+  auditedRows,
+  callOf,
+  type Database,
+  prepareChange,
+  requestArgument,
+} from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { readLinks } from './read-links.ts'
@@ -160,7 +167,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
       outcome: sql<ImportedRow['outcome']>`outcome`,
       deviceId: sql<string | null>`target`,
     })
-    .from(callOf('import_devices', IMPORT))
+    .from(auditedRows(callOf('import_devices', IMPORT), 'imported'))
     .prepare('import_devices')
   return {
     quarantineDevice: change('quarantine_device'),
@@ -183,6 +190,7 @@ export function prepareDeviceChanges(db: Database): DeviceChanges {
         p_rows: encodeJson(rows.map((row) => importArguments(row, now))),
         p_at: now.toISOString(),
         p_by: encodeText(by),
+        ...requestArgument(),
       }),
   }
 }

@@ -1,7 +1,13 @@
 import { sql } from 'drizzle-orm'
 import type { DeviceId } from '../../access/device-id.ts'
 import type { DeviceKeyKind, Enrolment } from '../../access/trust-record.ts'
-import { callOf, type Database, onlyRow } from '../drivers/database.ts'
+import {
+  auditedRows,
+  callOf,
+  type Database,
+  onlyRow,
+  requestArgument,
+} from '../drivers/database.ts'
 import { encodeJson, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { device } from '../schema/device-schema.ts'
@@ -79,12 +85,12 @@ export function prepareLinks(db: Database): Links {
       enrolment: sql<Enrolment | null>`enrolment`,
       quarantinedAt: sql`quarantined_at`.mapWith(device.quarantinedAt),
     })
-    .from(callOf('link_device', PARAMETERS))
+    .from(auditedRows(callOf('link_device', PARAMETERS), 'linked'))
     .prepare('link_device')
 
   return {
     async linkDevice(input) {
-      const row = onlyRow(await link.execute(argumentsOf(input)))
+      const row = onlyRow(await link.execute({ ...argumentsOf(input), ...requestArgument() }))
       const { outcome, deviceId, enrolment, quarantinedAt } = row
       if (outcome !== 'linked') return { outcome }
       if (deviceId === null || enrolment === null) throw new TypeError('a link has a device')

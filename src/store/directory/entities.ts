@@ -5,7 +5,13 @@ import type {
   EntityName,
   EntityProperties,
 } from '../../access/directory.ts'
-import { callOf, type Database, onlyRow } from '../drivers/database.ts'
+import {
+  auditedRows,
+  callOf,
+  type Database,
+  onlyRow,
+  requestArgument,
+} from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { entity } from '../schema/directory-schema.ts'
@@ -65,7 +71,7 @@ export function prepareEntities(db: Database): Entities {
     .prepare('directory_entries')
   const change = db
     .select({ place: sql<number>`place`, outcome: sql<EntityOutcome>`outcome` })
-    .from(callOf('change_entities', CHANGE))
+    .from(auditedRows(callOf('change_entities', CHANGE), 'changed'))
     .prepare('change_entities')
   return {
     async directoryEntries(names) {
@@ -97,6 +103,7 @@ export function prepareEntities(db: Database): Entities {
         ),
         p_at: now.toISOString(),
         p_by: encodeText(by),
+        ...requestArgument(),
       })
       return rows.toSorted((a, b) => a.place - b.place).map(({ outcome }) => outcome)
     },

@@ -12,3 +12,8 @@ export const asciiText = customType<{ data: string; driverData: string }>({
 export function instant(name: string) {
   return timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 }
+
+/** Bytes. Written and read as hexadecimal digits in SQL: not every driver takes bytes, or gives them. */
+export const binary = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => 'bytea',
+})

@@ -31,7 +31,12 @@ export const audit = pgTable(
     at: instant('at').notNull(),
     actor: text('actor').notNull(),
     action: text('action').notNull(),
+    /** What was so before, what is so now, and why. */
     detail: jsonb('detail').$type<Json>().notNull(),
+    /** From where and by which request, as whoever sent the statement says (`AuditedRequest`). */
+    request: jsonb('request')
+      .$type<Json>()
+      .default(sql`nullif(current_setting('countersign.request'::text, true), ''::text)::jsonb`),
   },
   (table) => [
     primaryKey({ columns: [table.deviceId, table.at, table.auditId] }),
@@ -208,7 +213,7 @@ export const signingKey = pgTable(
     check('signing_key_accepted_long', sql`${table.signsUntil} <= ${table.acceptedUntil}`),
     check(
       'signing_key_use',
-      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token', 'sign-in', 'external-evaluation')`,
+      sql`${table.use} in ('attestation', 'device-token', 'receipt', 'enrolment', 'security-event', 'access-token', 'sign-in', 'external-evaluation', 'audit-log')`,
     ),
   ],
 )
@@ -230,6 +235,7 @@ export const SIGNING_KEY_USES = [
   'access-token',
   'sign-in',
   'external-evaluation',
+  'audit-log',
 ] as const
 
 export type SigningKeyUse = (typeof SIGNING_KEY_USES)[number]

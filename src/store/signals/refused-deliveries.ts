@@ -1,5 +1,11 @@
 import { and, asc, eq, isNotNull, sql } from 'drizzle-orm'
-import { callOf, type Database, onlyRow } from '../drivers/database.ts'
+import {
+  auditedRows,
+  callOf,
+  type Database,
+  onlyRow,
+  requestArgument,
+} from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
 import { newRecordId } from '../record-id.ts'
 import { delivery } from '../schema/signal-schema.ts'
@@ -67,7 +73,7 @@ export function prepareRefusedDeliveries(db: Database): RefusedDeliveries {
     .prepare('refused_in_lanes')
   const replay = db
     .select({ replayed: sql<number>`replayed` })
-    .from(sql`${callOf('replay_refused', REPLAY)} as replayed`)
+    .from(auditedRows(callOf('replay_refused', REPLAY), 'replayed'))
     .prepare('replay_refused')
   return {
     async refusedDeliveries({ positions, ...query }) {
@@ -88,6 +94,7 @@ export function prepareRefusedDeliveries(db: Database): RefusedDeliveries {
         await replay.execute({
           ...{ p_stream_id: streamId, p_deliveries: encodeJson(named), p_at: now.toISOString() },
           ...{ p_by: encodeText(by), p_audit_id: newRecordId(now) },
+          ...requestArgument(),
         }),
       )
       return replayed

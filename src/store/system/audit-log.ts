@@ -41,6 +41,8 @@ export type AuditEntry = AuditPosition & {
   readonly actor: string
   readonly action: string
   readonly detail: Json
+  /** From where and by which request it came (`AuditedRequest`); `null` where nothing is known of it. */
+  readonly request: Json
 }
 
 /** The most entries of one page. */

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { callOf, type Database, onlyRow, rowsOf } from '../drivers/database.ts'
+import { callOf, type Database, onlyRow, prepareChange } from '../drivers/database.ts'
 import { PARTITIONED, type PartitionedTable } from '../schema/partitioned.ts'
 
 /** History lies in partitions by time (`PARTITIONED`): made ahead, and dropped whole. */
@@ -7,7 +7,9 @@ export type Partitions = {
   /**
    * Makes the partitions of a table for `now` and as many periods as are made ahead, and drops the oldest
    * if nothing in it is as young as `before`: call again while one was dropped. Rows for which there is
-   * no partition are in the default one, and are answered as others are.
+   * no partition are in the default one, and are answered as others are. Of the audit log none is dropped that
+   * has rows of the last `AUDIT_DAYS` by the clock of the database, and none until a day after its end stands in
+   * the log and in its tree.
    *
    * Any number of processes may call it; one works at a time, and the others find nothing to do.
    */
@@ -16,7 +18,7 @@ export type Partitions = {
    * Removes rows older than `before` from the default partition, a few minutes' worth of the oldest. Says how
    * many: call again while that is more than none.
    */
-  readonly clearDefaultPartition: (input: Omit<PartitionsToKeep, 'now'>) => Promise<number>
+  readonly clearDefaultPartition: (input: PartitionsToKeep) => Promise<number>
 }
 
 export type PartitionsToKeep = {
@@ -40,6 +42,7 @@ export type KeptPartitions = {
 }
 
 const KEEP = ['p_table', 'p_column', 'p_width', 'p_ahead', 'p_before', 'p_now'] as const
+const CLEAR = ['p_table', 'p_column', 'p_before', 'p_now'] as const
 
 export function preparePartitions(db: Database): Partitions {
   const keep = db
@@ -52,6 +55,7 @@ export function preparePartitions(db: Database): Partitions {
     })
     .from(callOf('keep_partitions', KEEP))
     .prepare('keep_partitions')
+  const clear = prepareChange<(typeof CLEAR)[number], number>(db, 'clear_default_partition', CLEAR)
 
   return {
     async keepPartitions({ table, before, now }) {
@@ -67,15 +71,12 @@ export function preparePartitions(db: Database): Partitions {
         }),
       )
     },
-    async clearDefaultPartition({ table, before }) {
-      const column = sql.identifier(PARTITIONED[table].column)
-      const rows = sql.identifier(`${table}_default`)
-      // Not prepared: where all is well there is nothing in it, and this is over at once.
-      const answer: unknown = await db.execute(sql`
-        delete from ${rows} where ${column} < least(${before.toISOString()}::timestamptz,
-          (select min(${column}) + interval '5 minutes' from ${rows}))
-        returning 1`)
-      return rowsOf(answer).length
-    },
+    clearDefaultPartition: ({ table, before, now }) =>
+      clear({
+        p_table: table,
+        p_column: PARTITIONED[table].column,
+        p_before: before.toISOString(),
+        p_now: now.toISOString(),
+      }),
   }
 }

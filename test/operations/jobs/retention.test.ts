@@ -80,20 +80,6 @@ describe('one run of the retention', () => {
     expect(metrics).toContain('countersign_partitions_missing{table="attestation"} 0')
   })
 
-  test('keeps the audit log for two years', async () => {
-    const { deviceId } = await attestMinted(service)
-    const { store } = service.services
-    const now = service.services.clock()
-    await store.quarantineDevice({ deviceId, by: 'x', reason: 'stolen', now })
-    const audited = () => count('audit', `device_id = '${deviceId}'`)
-    clock.advance(729 * DAY)
-    await runTwice()
-    expect(await audited()).toBe(1)
-    clock.advance(32 * DAY)
-    await runTwice()
-    expect(await audited()).toBe(0)
-  })
-
   test('rings where a partition is missing, and what comes is answered and kept all the same', async () => {
     clock.advance(30 * DAY)
     const period = 7 * DAY * 1000

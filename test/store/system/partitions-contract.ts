@@ -59,7 +59,6 @@ export function partitionsContract(subject: () => StoreUnderTest): void {
   test.each([
     ['attestation', 7, 2041],
     ['refusal', 7, 2042],
-    ['audit', 30, 2043],
     ['settled_event', 1, 2044],
     ['spent_nonce', 1, 2045],
   ] as const)(
@@ -190,6 +189,7 @@ export function partitionsContract(subject: () => StoreUnderTest): void {
       store().clearDefaultPartition({
         table: 'attestation',
         before: new Date(start + minute * 60_000),
+        now: new Date(start + minute * 60_000),
       })
     const left = async () =>
       (await Promise.all(deviceIds.map((id) => placesOf('attestation', id)))).map(
