@@ -25,14 +25,16 @@ const CODE = /^[\w.-]{1,64}$/
 
 /**
  * What an answer of Graph means. A device that is not there, and an update that is refused as such, are about the
- * device; all else is about us, the credential or the service, and is tried again.
+ * device; all else is about us, the credential or the service, and is tried again. So is what Graph does not answer, as a
+ * page of a proxy: an update is answered by nothing (204), and an error by its code.
  */
 export function readGraphAnswer({ status, body, retryAfterSeconds }: StateAnswer): PushOutcome {
-  if (status >= 200 && status < 300) return { kind: 'delivered' }
+  if (status === 204) return { kind: 'delivered' }
   const code = codeIn(body)
+  if (code === '') return laterOf(String(status), retryAfterSeconds)
   if (status === 404) return unmatched(`Entra has no such device (${code})`)
   if (status === 400) return { kind: 'refused', error: code, description: 'by Microsoft Graph' }
-  return laterOf(`${status} ${code}`.trim(), retryAfterSeconds)
+  return laterOf(`${status} ${code}`, retryAfterSeconds)
 }
 
 /** `error.code` (Graph, *Error responses*): its messages quote what was sent. */

@@ -105,10 +105,12 @@ export function readGoogleFailure({
 }: StateAnswer): PushOutcome | undefined {
   if (status === 200) return undefined
   const { status: code } = Object(Object(body).error)
-  const told = typeof code === 'string' && STATUS.test(code) ? code : ''
-  if (status === 404) return unmatched(`Google does not know it (${told})`)
-  if (status === 400) return { kind: 'refused', error: told, description: 'by Cloud Identity' }
-  return laterOf(`${status} ${told}`.trim(), retryAfterSeconds)
+  if (typeof code !== 'string' || !STATUS.test(code)) {
+    return laterOf(String(status), retryAfterSeconds)
+  }
+  if (status === 404) return unmatched(`Google does not know it (${code})`)
+  if (status === 400) return { kind: 'refused', error: code, description: 'by Cloud Identity' }
+  return laterOf(`${status} ${code}`, retryAfterSeconds)
 }
 
 /** google.rpc.Code: INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION. */

@@ -146,6 +146,8 @@ test('ATTACK: an answer that is none of Google leaves a fallen device neither un
     () => Response.json([]),
     () => Response.json({ devices: {}, deviceUsers: {} }),
     () => new Response(`{"name":"${'x'.repeat(70_000)}"}`),
+    () => new Response('not found', { status: 404 }),
+    () => Response.json({ error: 'bad' }, { status: 400 }),
   ]
   for (const place of [
     'GET /v1/devices',

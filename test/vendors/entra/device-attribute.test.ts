@@ -59,6 +59,16 @@ test.each([
   expect(update).toMatchObject({ kind: 'refused', error: 'unmatched' })
 })
 
+/** No answer of Graph: what it answers is recorded above, 204 or an error with its code. */
+test('ATTACK: a page of somebody between us and Graph leaves no device unmatched, and none written', () => {
+  for (const status of [200, 202, 400, 404]) {
+    for (const body of [undefined, {}, [], { error: 'not found' }, { error: { code: '<html>' } }]) {
+      const outcome = readGraphAnswer({ status, body, retryAfterSeconds: undefined })
+      expect(outcome).toEqual({ kind: 'later', cause: String(status), retryAfterMs: undefined })
+    }
+  }
+})
+
 test.each([
   [404, 'Request_ResourceNotFound', 'refused'],
   [400, 'Request_BadRequest', 'refused'],
