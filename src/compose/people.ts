@@ -36,6 +36,8 @@ export function consoleServices(services: Services): ConsoleServices {
       signIn: sealing.consoleSignIn,
       link: sealing.consoleLink,
     },
+    keyMaking: { issuer: publicUrl, sealingKeys: sealing.signingKey },
+    settings: config.described,
     publicUrl,
     clockSkewSeconds,
     refusedPeople: createDeviceLimiter(REFUSALS_PER_MINUTE),

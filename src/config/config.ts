@@ -27,6 +27,7 @@ import {
 } from './console-settings.ts'
 import { type DatabaseConfig, databaseSettings, readDatabaseConfig } from './database-settings.ts'
 import { type DecisionLogMode, decisionLog } from './decision-log.ts'
+import { type DescribedSetting, describeSettings } from './describe-settings.ts'
 import { type LimitConfig, limitSettings, readLimitConfig } from './limit-settings.ts'
 import { isLoopback, LOOPBACK } from './loopback.ts'
 import { type OAuthConfig, oauthSettings, readOAuthConfig } from './oauth-settings.ts'
@@ -177,6 +178,8 @@ export type Config = CertificateConfig &
     /** Which identity providers may ask at endpoints of their own. */
     readonly vendors: VendorConfig
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    /** Every setting by its name, as it stands, for people to look at; no secret is in it. */
+    readonly described: readonly DescribedSetting[]
   }
 
 /**
@@ -198,7 +201,10 @@ export function parseConfig(
   mistakes.push(...contradictions(given))
   if (options.acceptPublishedKeys !== true) mistakes.push(...publishedKeyMistakes(given))
   if (!parsed.success || mistakes.length > 0) return err({ reason: 'config_invalid', mistakes })
-  return ok(toConfig(parsed.data))
+  return ok({
+    ...toConfig(parsed.data),
+    described: describeSettings(SETTING_NAMES, given, parsed.data),
+  })
 }
 
 function describeMistake(issue: z.core.$ZodIssue): string {
@@ -228,7 +234,7 @@ function contradictions(given: Environment): string[] {
   ]
 }
 
-function toConfig(s: z.infer<typeof settings>): Config {
+function toConfig(s: z.infer<typeof settings>): Omit<Config, 'described'> {
   const local = ['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${s.PORT}`)
   const publicUrl = s.PUBLIC_URL ?? `http://localhost:${s.PORT}`
   return {

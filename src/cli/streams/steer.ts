@@ -1,4 +1,5 @@
 import { COMMAND } from '../../base/command.ts'
+import { setStreamStatus } from '../../operations/signals/set-stream-status.ts'
 import { testStream } from '../../operations/signals/test-stream.ts'
 import type { StreamStatus } from '../../signals/stream.ts'
 import type { Store } from '../../store/store.ts'
@@ -42,22 +43,12 @@ export async function setStatus(
 ): Promise<number> {
   const { id, status, reason, json } = input
   const now = new Date()
-  const change = { streamId: id, clientId: null, status, reason, by: COMMAND_LINE, now }
-  const answer = await store.setStreamStatus(change)
-  if (answer === 'stream_unknown') throw notFound(id)
-  if (answer === 'applied') {
-    // SSF 1.0 §8.1.5: a receiver is told of what it did not do itself.
-    const event = {
-      type: 'stream-updated',
-      payload: { status, reason },
-      intervalMs: 0,
-      now,
-    } as const
-    await store.announceToStream({ streamId: id, clientId: null, ...event })
-  }
-  if (json) printJson({ stream_id: id, status, changed: answer === 'applied' })
-  else
-    printText(`${id} is ${status}${answer === 'applied' ? '' : ' already: nothing was changed'}.\n`)
+  const change = { streamId: id, status, reason, by: COMMAND_LINE, now }
+  const answer = await setStreamStatus(store, change)
+  if (!answer.ok) throw notFound(id)
+  const changed = answer.value
+  if (json) printJson({ stream_id: id, status, changed })
+  else printText(`${id} is ${status}${changed ? '' : ' already: nothing was changed'}.\n`)
   return EXIT.done
 }
 

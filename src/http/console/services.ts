@@ -1,5 +1,6 @@
 import type { Hono } from 'hono'
 import type { Metrics } from '../../base/metrics.ts'
+import type { KeyMaking } from '../../operations/keys/rotate-key.ts'
 import type { OverviewDependencies } from '../../operations/overview/read-overview.ts'
 import type { PeopleDependencies } from '../../operations/people/dependencies.ts'
 import type { Store } from '../../store/store.ts'
@@ -14,9 +15,34 @@ export type PeopleServices = PeopleDependencies &
     readonly metrics: Pick<Metrics, 'clientRefusals'>
   }
 
+/** What stands on pages about the service itself. */
+type OwnerReads = 'listClients' | 'listSigningKeys' | 'deliveriesOf' | 'refusedDeliveries'
+
+/** What its owner changes there. */
+type OwnerChanges =
+  | 'createClient'
+  | 'rotateClientSecret'
+  | 'disableClient'
+  | 'publishSigningKey'
+  | 'setStreamStatus'
+  | 'announceToStream'
+  | 'replayRefused'
+
+/** A setting as it stands; a secret has no value here. */
+export type ShownSetting = {
+  readonly name: string
+  readonly isGiven: boolean
+  readonly value: string | undefined
+  readonly isSecret: boolean
+}
+
 /** What the pages of the console work with: what administrators' routes do, and what only pages show. */
 export type ConsolePageServices = AdminServices & {
-  readonly store: AdminServices['store'] & OverviewDependencies['store'] & Pick<Store, 'keepOpen'>
+  readonly store: AdminServices['store'] &
+    OverviewDependencies['store'] &
+    Pick<Store, 'keepOpen' | OwnerReads | OwnerChanges>
+  readonly keyMaking: KeyMaking
+  readonly settings: readonly ShownSetting[]
   readonly verifierStates: OverviewDependencies['verifierStates']
   /** Base URL of the service, without a final slash. */
   readonly publicUrl: string

@@ -1,5 +1,6 @@
 import { digest } from '../../base/digest.ts'
 import { toBase64Url, toUtf8 } from '../../base/encoding.ts'
+import { PAGES_STYLE } from './style-pages.ts'
 
 /*
  * The one stylesheet of the console. Text has a contrast of at least 4.5 to 1 on each ground that it stands on, and
@@ -146,6 +147,7 @@ figcaption { display: flex; flex-wrap: wrap; gap: .125rem 1rem; margin-bottom: .
 .bar svg { display: block; inline-size: 100%; block-size: .75rem; margin-top: .25rem; }
 .bar rect { fill: currentColor; }
 .bar rect.track { fill: var(--track); }
+${PAGES_STYLE}
 @media (max-width: 52rem) {
   body { grid-template: auto auto 1fr auto / minmax(0, 1fr); }
   nav.main { border-inline-end: 0; border-bottom: 1px solid var(--rule); padding: .375rem .75rem; }

@@ -42,6 +42,8 @@ export type EntityQuery = {
   readonly type?: string | undefined
   /** The last one of the page before. */
   readonly after?: EntityName | undefined
+  /** Where the page begins at the earliest; itself too. */
+  readonly from?: EntityName | undefined
   readonly limit: number
 }
 
@@ -110,12 +112,15 @@ export function prepareEntities(db: Database): Entities {
   }
 }
 
-function conditionOf({ kind, type, after }: Omit<EntityQuery, 'limit'>): SQL | undefined {
+function conditionOf({ kind, type, after, from }: Omit<EntityQuery, 'limit'>): SQL | undefined {
   return and(
     kind && eq(entity.kind, kind),
     kind === undefined || type === undefined ? undefined : eq(entity.type, encodeText(type)),
     after &&
       sql`(${entity.kind}, ${entity.type}, ${entity.id})
         > (${after.kind}, ${encodeText(after.type)}, ${encodeText(after.id)})`,
+    from &&
+      sql`(${entity.kind}, ${entity.type}, ${entity.id})
+        >= (${from.kind}, ${encodeText(from.type)}, ${encodeText(from.id)})`,
   )
 }

@@ -70,6 +70,19 @@ describeChromium('pages of the console in a browser', () => {
     'device-hostile': () => `${urls.full}/console/devices/${ids.hostile}`,
     'device-unknown': () => `${urls.full}/console/devices/dev_nobody`,
     'boot-log': () => `${urls.full}/console/devices/${ids.denied}/boot-log`,
+    entities: () => `${urls.full}/console/entities`,
+    'entities-refused': () => `${urls.full}/console/entities?type=user`,
+    entity: () => `${urls.full}/console/entities/one?kind=subject&type=user&id=ada@example.com`,
+    streams: () => `${urls.full}/console/streams`,
+    'streams-none': () => `${urls.empty}/console/streams`,
+    stream: () => `${urls.full}/console/streams/${ids.stream}`,
+    clients: () => `${urls.full}/console/clients`,
+    client: () => `${urls.full}/console/clients/${ids.client}`,
+    'client-unknown': () => `${urls.full}/console/clients/cli_nobody`,
+    keys: () => `${urls.full}/console/keys`,
+    settings: () => `${urls.full}/console/settings`,
+    audit: () => `${urls.full}/console/audit`,
+    'audit-refused': () => `${urls.full}/console/audit?device=nobody`,
   }
 
   describe.each(LOOKS)('$colorScheme, zoomed $zoom times', ({ colorScheme, zoom }) => {

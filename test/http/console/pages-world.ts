@@ -7,7 +7,12 @@ import { consoleHeaders } from '../../../src/http/console/headers.ts'
 import { consoleAssets, consolePages } from '../../../src/http/console/pages.ts'
 import type { HttpEnv } from '../../../src/http/environment.ts'
 import { requestContext } from '../../../src/http/middleware/request-context.ts'
+import { hashClientSecret } from '../../../src/keys/client-secret.ts'
+import { createClient } from '../../../src/operations/clients/create-client.ts'
+import { setEntities } from '../../../src/operations/entities/change-entities.ts'
 import type { SignedIn } from '../../../src/operations/people/session.ts'
+import { createReceiver, oktaReceiver } from '../../../src/operations/signals/create-receiver.ts'
+import { newStreamId } from '../../../src/operations/signals/stream-id.ts'
 import type { Scope, Store } from '../../../src/store/store.ts'
 import { BUILT_IN_POLICY_HASH } from '../../../src/verifier/built-in-policy.ts'
 import { policyWith } from '../../operations/release/documents.ts'
@@ -145,7 +150,65 @@ export async function populate({ fleet }: ConsoleWorld) {
     ...{ until: new Date(now.getTime() + DAY_MS), evidence: { devices: 40 } },
     ...{ lengthen: false, most: 8, restMs: 0, now },
   })
-  return { healthy, denied, quarantined, allowed, hostile, logs }
+  const client = await makeClients(fleet)
+  const stream = await makeStream(fleet, healthy.slice(6, 9))
+  await makeEntities(fleet)
+  return { healthy, denied, quarantined, allowed, hostile, logs, client, stream }
+}
+
+/** What is known of a person, and of somebody with a name like an attack. */
+async function makeEntities({ store, service }: SmallFleet): Promise<void> {
+  const type = { kind: 'subject', type: 'user' } as const
+  const names = ['ada@example.com', ...SCRIPTS]
+  await setEntities(store, {
+    entities: names.map((id) => ({ ...type, id, properties: { note: id }, source: undefined })),
+    ...{ source: 'test', by: 'ops@example.com', now: service.clock.now() },
+  })
+}
+
+/** A stream that waits for events of these devices, and whose receiver has refused one; its id. */
+export async function makeStream(
+  { store, service }: SmallFleet,
+  deviceIds: readonly string[],
+): Promise<string> {
+  const { clock } = service
+  const receiver = oktaReceiver('https://example.okta.com')
+  const streamId = await createReceiver(
+    {
+      ...{ store, clock: clock.now, newStreamId: () => newStreamId(service.services.random) },
+      sealAuthorization: (text) => text,
+      makeEventKey: async () => {},
+    },
+    { ...receiver, audience: SCRIPTS[0] },
+    'ops@example.com',
+  )
+  if (streamId === undefined) throw new Error('the receiver has a stream already')
+  for (const [at, deviceId] of deviceIds.entries()) {
+    const change = { deviceId, reason: 'for events', by: 'ops@example.com' }
+    const begun = clock.now().getTime() + 2 * at
+    await store.quarantineDevice({ ...change, now: new Date(begun) })
+    await store.releaseDevice({ ...change, now: new Date(begun + 1) })
+  }
+  const now = new Date(clock.now().getTime() + 60_000)
+  const [due] = await store.dueDeliveries({ streamId, now, limit: 1 })
+  if (due === undefined) throw new Error('nothing waits for the stream')
+  const failure = '400: {"err":"invalid_key","description":"<b>no</b>"}'
+  const refused = { ...due, outcome: 'refused', delivered: [], failure } as const
+  await store.settleDeliveries({ outcomes: [refused], now })
+  return streamId
+}
+
+/** A client with a name like an attack, and one whose secret was changed; the id of that. */
+async function makeClients({ store, service }: SmallFleet): Promise<string> {
+  const { services } = service
+  const by = { by: 'ops@example.com', now: service.clock.now() }
+  await createClient(services, { name: SCRIPTS.join(' '), scopes: ['ssf.read'], ...by })
+  const scopes = ['access.evaluate', 'admin.read'] as const
+  const { clientId } = await createClient(services, { name: 'gateway', scopes, ...by })
+  const secretHash = hashClientSecret('another secret')
+  const until = new Date(by.now.getTime() + DAY_MS)
+  await store.rotateClientSecret({ clientId, secretHash, until, ...by })
+  return clientId
 }
 
 /** A quarter of an hour of good attestations, then one without Secure Boot, and one that was refused. */
