@@ -193,6 +193,7 @@ function ratiosOf({
   beside: ___,
   status_list: ____,
   revocation: _____,
+  console: ______,
   ...ratios
 }: Results): readonly [RatioPath, PathResult][] {
   return Object.entries(ratios) as [RatioPath, PathResult][]
