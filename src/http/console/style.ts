@@ -62,10 +62,10 @@ main > header > :first-child { flex: 1 1 24rem; }
 .panel > :last-child { margin-bottom: 0; }
 .cols { columns: 2 26rem; column-gap: .875rem; }
 .cols > .panel { break-inside: avoid; }
-.cols > .wide { column-span: all; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1px; background: var(--rule);
+.cols > .wide { column-span: all; margin-block-start: .875rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1px; background: var(--raised);
   border: 1px solid var(--rule); border-radius: .375rem; overflow: hidden; margin: 0 0 .875rem; padding: 0; list-style: none; }
-.tiles > li { margin: 0; padding: .625rem .875rem; background: var(--raised); }
+.tiles > li { margin: 0; padding: .625rem .875rem; box-shadow: 0 0 0 1px var(--rule); }
 .tiles strong { display: block; font-size: 1.5rem; line-height: 1.2; font-weight: 600; letter-spacing: -.02em; }
 .tiles a { text-decoration: none; }
 .tiles a:hover { text-decoration: underline; }
@@ -82,6 +82,7 @@ tbody tr:hover { background: var(--sunk); }
 th.n, td.n { padding-inline-end: 1rem; }
 .nowrap { white-space: nowrap; }
 dl.facts { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1875rem 1rem; margin: 0 0 .5rem; }
+td, th, dd, h1, .tag { unicode-bidi: isolate; }
 dl.facts dt { color: var(--dim); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 .v { display: inline-flex; align-items: baseline; gap: .375rem; font-weight: 600; white-space: nowrap; }
@@ -121,6 +122,7 @@ button.danger { color: var(--untrusted); border-color: currentColor; }
 form.fields { display: flex; flex-wrap: wrap; gap: .5rem .75rem; align-items: end; margin: 0 0 .75rem; }
 form.fields > div { min-inline-size: 0; }
 form.fields input, form.fields select { inline-size: 11rem; }
+form.fields input[type=file] { inline-size: 18rem; }
 form.fields .short input { inline-size: 5rem; }
 form.fields .long { flex: 1 1 16rem; }
 form.fields .long input { inline-size: 100%; }

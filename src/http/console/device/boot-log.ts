@@ -77,7 +77,7 @@ function eventsPanel(log: ReadBootLog, good: ReadBootLog | undefined): Content {
     event.pcr === NO_PCR ? '' : String(event.pcr),
     html`<code>${event.typeName}</code><br><small>${event.meaning}</small>`,
     html`<span class="id">${event.description}</span>`,
-    html`<span class="id">${event.digest.slice(0, 16)}</span>`,
+    html`<span class="id nowrap">${event.digest.slice(0, 16)}</span>`,
   ])
   return panel(
     'events',

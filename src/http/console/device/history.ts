@@ -81,10 +81,10 @@ export function changesOfDevice({ changes, now }: InspectedDevice): Content {
             action,
             html`<span class="nowrap">${agoTag(at, now)}</span>`,
             actor,
-            html`<small class="thin">${detailText(detail)}</small>`,
+            html`<small>${detailText(detail)}</small>`,
           ]),
         })
-  return panel('device-changes', 'Changed by people and jobs', body)
+  return panel('device-changes', 'Changed by people and jobs', body, true)
 }
 
 const MAX_DETAIL_CHARS = 240
