@@ -5,6 +5,7 @@ import { codeOf } from '../../base/error-code.ts'
 import * as auditTables from '../schema/audit-schema.ts'
 import * as devices from '../schema/device-schema.ts'
 import * as directory from '../schema/directory-schema.ts'
+import * as people from '../schema/people-schema.ts'
 import * as signIns from '../schema/sign-in-schema.ts'
 import * as signals from '../schema/signal-schema.ts'
 import * as statuses from '../schema/status-list-schema.ts'
@@ -14,7 +15,7 @@ import * as system from '../schema/system-schema.ts'
 /** The role that has what the service needs of its database: to be granted to whatever role it signs in as. */
 export const SERVICE_ROLE = 'countersign_service'
 
-const TABLES = [devices, directory, signIns, signals, statuses, steering, system]
+const TABLES = [devices, directory, people, signIns, signals, statuses, steering, system]
   .flatMap((schema) => Object.values<unknown>(schema))
   .filter((one) => is(one, PgTable))
   .map((table) => getTableName(table))
