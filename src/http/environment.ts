@@ -19,6 +19,10 @@ export type HttpEnv = {
     client: Caller
     /** On pages of the console: the person behind `client`. */
     signedIn: SignedIn
+    /** The body of the request as it was sent, once it was read. */
+    bodyText?: string
+    /** Whether this is somebody else's request, which is carried out because `client` approves of it. */
+    isSeconding?: boolean
     /** On pages of the console: what script and style are let in by. Content Security Policy Level 3 §2.3.1 */
     secureHeadersNonce?: string
   }

@@ -123,9 +123,9 @@ export async function readText(
     return err({ reason: 'body_too_large', detail: `the body is longer than ${maxBytes} bytes` })
   }
   const text = fromUtf8(bytes)
-  return text === undefined
-    ? err({ reason: 'body_not_utf8', detail: 'the body is not UTF-8' })
-    : ok(text)
+  if (text === undefined) return err({ reason: 'body_not_utf8', detail: 'the body is not UTF-8' })
+  c.set('bodyText', text)
+  return ok(text)
 }
 
 /** `where`: what holds the text, for people. */

@@ -62,6 +62,10 @@ export const ROUTE_ACCESS = {
   'GET /v1/holds': 'admin.read',
   'POST /v1/holds/:id/end': 'admin.operate',
   'GET /v1/second-requests': 'admin.read',
+  'GET /v1/second-requests/:id': 'admin.read',
+  'POST /v1/second-requests/:id/approve': 'admin.approve',
+  'GET /v1/sessions': 'admin.read',
+  'POST /v1/people/:id/end-sessions': 'admin.write',
 
   'POST /access/v1/evaluation': 'access.evaluate',
   'POST /access/v1/evaluations': 'access.evaluate',

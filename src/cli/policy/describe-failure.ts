@@ -55,6 +55,7 @@ export function describeFailure(failure: RollBackFailure | OverrideFailure): str
     case 'override_not_found':
       return `there is no such override: ${COMMAND} rollout overrides`
     case 'second_awaited':
+    case 'second_not_awaited':
       throw new TypeError('commands wait for no second administrator')
   }
 }

@@ -14,6 +14,7 @@ import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
 import { type RouteParameters, refuseUnknownParameters } from './known-parameters.ts'
 import { adminOverrideRoutes } from './overrides.ts'
+import { adminPeopleRoutes, sessionsQuery } from './people.ts'
 import { adminPreviewRoutes } from './previews.ts'
 import { listQuery } from './read-body.ts'
 import { adminRolloutRoutes } from './rollouts.ts'
@@ -31,6 +32,7 @@ export const PARAMETERS: RouteParameters = {
   'GET /v1/devices/:id/attestations': { once: Object.keys(historyQuery.shape) },
   'GET /v1/entities': { once: [...ENTITIES_PARAMETERS] },
   'GET /v1/refusals': { once: Object.keys(refusalsQuery.shape) },
+  'GET /v1/sessions': { once: Object.keys(sessionsQuery.shape) },
   'GET /v1/audit': { once: Object.keys(auditQuery.shape) },
   'GET /v1/audit/log/tiles/:level/:tile': { once: Object.keys(tileQuery.shape) },
   'GET /v1/audit/log/proof': { once: Object.keys(proofQuery.shape) },
@@ -41,7 +43,10 @@ export const PARAMETERS: RouteParameters = {
 
 /** What administrators ask for: devices, documents and everything that steers decisions. */
 export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
-  const routes = allRoutes(services)
+  const acts = allRoutes(services)
+  const routes = new Hono<HttpEnv>()
+    .route('/', acts)
+    .route('/', secondRequestRoutes(services, acts))
   const demand = (scopes: readonly Scope[]) => requireClient(services, scopes, answerUnauthorized)
   return new Hono<HttpEnv>()
     .use('/v1/*', guardRoutes(routes, demand))
@@ -62,5 +67,5 @@ function allRoutes(services: AdminServices): Hono<HttpEnv> {
     .route('/', adminRolloutRoutes(services))
     .route('/', adminOverrideRoutes(services))
     .route('/', adminHoldRoutes(services))
-    .route('/', secondRequestRoutes(services))
+    .route('/', adminPeopleRoutes(services))
 }

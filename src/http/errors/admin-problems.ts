@@ -3,6 +3,21 @@ import type { AdminProblemCode } from './problem-code.ts'
 
 /** What is answered to administrators. A new reason does not compile without a line. */
 export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> = {
+  second_not_awaited: problem(
+    409,
+    'Nobody else asks for this as things stand now.',
+    'Look at what waits (GET /v1/second-requests). What it is about may have changed since, or it was carried out; then the first administrator asks anew.',
+  ),
+  second_request_not_found: problem(
+    404,
+    'No such request waits for a second administrator.',
+    'Look up its id with GET /v1/second-requests. It waits for an hour.',
+  ),
+  second_request_own: problem(
+    409,
+    'Nobody is their own second administrator.',
+    'Another administrator has to approve of it.',
+  ),
   search_too_broad: problem(
     422,
     'There are too many devices to look through.',

@@ -5,7 +5,8 @@ import type { SearchFailure } from '../../operations/devices/find-devices.ts'
 import type { HoldFailure } from '../../operations/release/end-hold.ts'
 import type { OverrideFailure } from '../../operations/release/overrides.ts'
 import type { RollBackFailure } from '../../operations/release/roll-back.ts'
-import type { SecondAwaited } from '../../operations/release/second-administrator.ts'
+import type { ApprovalFailure } from '../../operations/release/approve-request.ts'
+import type { SECOND_REASONS } from '../../operations/release/second-administrator.ts'
 import type { StreamFailure } from '../../operations/signals/manage-streams.ts'
 import type { StatusListFailure } from '../../operations/status-list/serve-list.ts'
 import type { PollFailure } from '../../signals/poll-request.ts'
@@ -23,6 +24,7 @@ export type AdminFailure =
   | HoldFailure
   | DeviceFailure
   | SearchFailure
+  | ApprovalFailure
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =
@@ -52,7 +54,7 @@ export type AgentProblemCode =
 /** Those that administrators meet. */
 export type AdminProblemCode = Exclude<
   AdminFailure['reason'],
-  SecondAwaited['reason'] | RequestFailure['reason']
+  (typeof SECOND_REASONS)[number] | RequestFailure['reason']
 >
 
 /** Those that receivers of events meet. */

@@ -1,4 +1,5 @@
 import type { PersonOrigin, StoredPersonSession } from '../../store/system/person-sessions.ts'
+import type { Store } from '../../store/store.ts'
 import type { PeopleDependencies } from './dependencies.ts'
 import { readSession } from './session.ts'
 
@@ -17,7 +18,7 @@ export async function signOut(
 
 /** Ends all sessions of a person at once, in every browser; answers how many there were. */
 export function endSessionsOf(
-  { store }: Pick<PeopleDependencies, 'store'>,
+  { store }: { readonly store: Pick<Store, 'endPersonSessions'> },
   change: {
     readonly personId: string
     readonly by: string
@@ -30,7 +31,7 @@ export function endSessionsOf(
 
 /** Who is signed in: the sessions that count now, of one person or of all. */
 export function listSessions(
-  { store }: Pick<PeopleDependencies, 'store'>,
+  { store }: { readonly store: Pick<Store, 'listPersonSessions'> },
   query: { readonly personId?: string | undefined; readonly now: Date },
 ): Promise<readonly StoredPersonSession[]> {
   return store.listPersonSessions(query)

@@ -19,13 +19,20 @@ export type SecondAdministrator = {
 
 export const SECOND_REASONS = ['second_awaited'] as const
 
+/** Why a second administrator carries nothing out. */
+export const SECONDING_REASONS = [
+  /** Nobody else asks for this, as things stand now: what it is about has changed since, or it was carried out. */
+  'second_not_awaited',
+] as const
+
 /**
  * Another administrator has to ask for the same in time. Nothing has happened yet, but that a rollout which
- * is to end was paused.
+ * is to end was paused. Of a request that was to be the second one: there is no first one.
  */
-export type SecondAwaited = {
-  readonly reason: (typeof SECOND_REASONS)[number]
-  readonly expiresAt: Date
+export type SecondAwaited = (
+  | { readonly reason: (typeof SECOND_REASONS)[number]; readonly expiresAt: Date }
+  | { readonly reason: (typeof SECONDING_REASONS)[number] }
+) & {
   /** Of what goes back: what it leads to, and the rollout that is paused for it. */
   readonly back?: WayBack | undefined
 }
@@ -55,22 +62,32 @@ export function secondFor(
     /** What people see of it while it waits: method and path. */
     readonly request: string
     readonly body: object
+    /** The body as it was sent, for whoever approves of it to have it carried out as it stands. */
+    readonly text?: string | undefined
     readonly by: string
+    /** Whether it may be the first one; else it does something only where somebody asked for the same before. */
+    readonly mayAsk?: boolean
+    /** Whether it may be the second one: for whoever may approve of what others ask for. */
+    readonly maySecond?: boolean
   },
 ): SecondAdministrator {
   if (!isDemanded) return NO_SECOND
   return {
     isDemanded,
     async ask(seen = null) {
-      const { request, by } = asked
+      const { request, by, text, mayAsk = true, maySecond = true } = asked
       const { reason: _, ...body } = { reason: '', ...asked.body }
       const named = nameDocument({ request, asked: body, seen })
       if (named === undefined) throw new TypeError('a checked body has a canonical form')
       const now = clock()
       const expiresAt = new Date(now.getTime() + WAITS_MS)
       const digest = named.hash
-      const answer = await store.askSecondAdministrator({ digest, request, by, expiresAt, now })
-      return answer === 'seconded' ? undefined : { reason: 'second_awaited', expiresAt }
+      const answer = await store.askSecondAdministrator({
+        ...{ digest, request, body: text, by, mayAsk, maySecond, expiresAt, now },
+      })
+      if (answer === 'seconded') return undefined
+      if (answer === 'nothing_waits') return { reason: 'second_not_awaited' }
+      return { reason: 'second_awaited', expiresAt }
     },
   }
 }

@@ -238,6 +238,8 @@ export const secondRequest = pgTable('second_request', {
   digest: asciiText('digest').primaryKey(),
   /** Method and path, for people. */
   request: text('request').notNull(),
+  /** As it was sent; null where a process of before wrote it down. */
+  body: text('body'),
   requestedBy: text('requested_by').notNull(),
   requestedAt: instant('requested_at').notNull(),
   expiresAt: instant('expires_at').notNull(),

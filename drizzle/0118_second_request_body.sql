@@ -1,0 +1,1 @@
+ALTER TABLE "second_request" ADD COLUMN "body" text;
