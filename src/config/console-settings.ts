@@ -125,9 +125,9 @@ function readPresets(): Readonly<Record<string, unknown>> {
   return z.object(consoleSettings).parse({})
 }
 
-/** By TLS, or by never leaving the machine. What is no URL was told already. */
+/** By TLS, or by never leaving the machine. What is no URL, or one of another kind, was told already. */
 function isProtected(text: string): boolean {
   if (!URL.canParse(text)) return true
   const { protocol, hostname } = new URL(text)
-  return protocol === 'https:' || isLoopback(hostname)
+  return protocol !== 'http:' || isLoopback(hostname)
 }

@@ -1,4 +1,7 @@
+import { Hono } from 'hono'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import type { HttpEnv } from '../../src/http/environment.ts'
+import { guardRoutes } from '../../src/http/middleware/guard-routes.ts'
 import { isRoute, ROUTE_ACCESS, type Route, scopesOfRoute } from '../../src/http/route-access.ts'
 import { ROLE_NAMES, ROLES, type Role } from '../../src/oauth/roles.ts'
 import type { Scope } from '../../src/oauth/scopes.ts'
@@ -76,4 +79,19 @@ describe.each(ROLE_NAMES)('a client with the role %s', (role) => {
 
 test.each(programs)('nobody may ask without credentials: %s', async (route) => {
   expect((await ask(route, {})).status).toBe(401)
+})
+
+test('every scope of administration is what some route demands', () => {
+  const demanded = new Set(programs.flatMap(scopesOfRoute))
+  const ofRoles: readonly Scope[] = ROLE_NAMES.flatMap((role) => MAY[role])
+  expect(ofRoles.filter((scope) => !demanded.has(scope))).toEqual([])
+})
+
+test('a route that the table gives no scope keeps the service from starting', () => {
+  const routes = new Hono<HttpEnv>().get('/v1/forgotten', (c) => c.text('open to everybody'))
+  expect(() => guardRoutes(routes, () => async (_, next) => next())).toThrow(
+    'GET /v1/forgotten: src/http/route-access.ts has no scope',
+  )
+  const open = new Hono<HttpEnv>().get('/healthz', (c) => c.text('ok'))
+  expect(() => guardRoutes(open, () => async (_, next) => next())).toThrow('GET /healthz')
 })

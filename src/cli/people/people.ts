@@ -2,6 +2,7 @@ import { COMMAND } from '../../base/command.ts'
 import { createRandomSource } from '../../base/random.ts'
 import { consoleLinkKeys } from '../../compose/keys.ts'
 import { mayUseLinks } from '../../compose/people.ts'
+import { listRouteLines } from '../../compose/role-table.ts'
 import type { Config } from '../../config/config.ts'
 import { endSessionsOf, listSessions } from '../../operations/people/end-sessions.ts'
 import { makeSignInLink } from '../../operations/people/link.ts'
@@ -14,6 +15,7 @@ import { REASON, required, text } from '../framework/options.ts'
 import { printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
 import { readSecrets } from '../keys/key-making.ts'
+import { listCommandLines, writeRolesPage } from './roles-page.ts'
 
 export const command = group({
   about: `People sign in to the console, at the OpenID provider of the organisation or by a one-time link.
@@ -48,6 +50,15 @@ See docs/console.md.`,
         ({ json }) =>
         (_, config) =>
           link(config, json),
+    }),
+    roles: verb({
+      summary: 'print which role may ask for which route, and which command',
+      json: 'all routes and all commands, each with its roles',
+      run({ json }) {
+        if (json) printJson({ routes: listRouteLines(), commands: listCommandLines() })
+        else printText(writeRolesPage())
+        return EXIT.done
+      },
     }),
   },
 })

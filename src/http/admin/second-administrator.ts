@@ -40,10 +40,7 @@ export function secondOf(
  * What waits for a second administrator, and carrying it out: `acts` are the routes that such requests are for. They
  * are asked as they were before, by whoever approves, who needs no other scope for it.
  */
-export function secondRequestRoutes(
-  services: AdminServices,
-  acts: Hono<HttpEnv>,
-): Hono<HttpEnv> {
+export function secondRequestRoutes(services: AdminServices, acts: Hono<HttpEnv>): Hono<HttpEnv> {
   const { store, clock } = services
   const carryOut = createCarrier(acts)
   return new Hono<HttpEnv>()

@@ -1,5 +1,5 @@
-import type { PersonOrigin, StoredPersonSession } from '../../store/system/person-sessions.ts'
 import type { Store } from '../../store/store.ts'
+import type { PersonOrigin, StoredPersonSession } from '../../store/system/person-sessions.ts'
 import type { PeopleDependencies } from './dependencies.ts'
 import { readSession } from './session.ts'
 

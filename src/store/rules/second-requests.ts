@@ -51,11 +51,7 @@ const LISTED = 100
 const { body: _, ...listed } = getTableColumns(secondRequest)
 
 export function prepareSecondRequests(db: Database): SecondRequests {
-  const ask = prepareChange<(typeof ASK)[number], SecondAnswer>(
-    db,
-    'ask_second_administrator',
-    ASK,
-  )
+  const ask = prepareChange<(typeof ASK)[number], SecondAnswer>(db, 'ask_second_administrator', ASK)
   return {
     askSecondAdministrator: ({ digest, request, body, by, mayAsk, maySecond, expiresAt, now }) =>
       ask({

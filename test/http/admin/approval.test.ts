@@ -29,9 +29,13 @@ const waiting = async (): Promise<Json> => {
   return (await readOk(answer)).second_requests
 }
 const approve = async (id: string, role: Role = 'approver') =>
-  service.post(`/v1/second-requests/${id}/approve`, { reason: 'I see it' }, {
-    headers: await as(role),
-  })
+  service.post(
+    `/v1/second-requests/${id}/approve`,
+    { reason: 'I see it' },
+    {
+      headers: await as(role),
+    },
+  )
 const overrides = async (): Promise<Json[]> =>
   (await readOk(await service.request('/v1/overrides', { headers: await as('viewer') }))).overrides
 

@@ -45,10 +45,11 @@ describe('a one-time link', () => {
 
   test('is used by one of many who come at once', async () => {
     const { url } = await linkOf()
-    const visits = await Promise.all(
-      Array.from({ length: 8 }, () => openBrowser(service).get(url)),
-    )
-    expect(visits.map(({ answer }) => answer.status).toSorted()).toEqual([303, ...Array(7).fill(410)])
+    const visits = await Promise.all(Array.from({ length: 8 }, () => openBrowser(service).get(url)))
+    expect(visits.map(({ answer }) => answer.status).toSorted()).toEqual([
+      303,
+      ...Array(7).fill(410),
+    ])
   })
 
   test('counts for a quarter of an hour', async () => {
@@ -79,25 +80,28 @@ describe('a one-time link', () => {
         CONSOLE_ROLES: '{"a":"owner"}',
       },
     ],
-  ])('lets nobody in where others than this machine come, or an issuer knows them: %s', async (_, env) => {
-    const { url } = await linkOf()
-    const other = await createTestService({ database, clock: service.clock, env })
-    const target = url.replace('http://localhost:8080', new URL(other.url).origin)
-    expectReason(await openBrowser(other).get(target), 403, 'console_link_not_allowed')
-    // Nor does a session that was begun by one before.
-    const browser = openBrowser(service)
-    await browser.open(url)
-    const { cookies } = openBrowser(other)
-    const jar = cookies(other.url)
-    const name = other.url.startsWith('https:') ? `__Host-${COOKIE}` : COOKIE
-    jar.set(name, browser.cookies(HOME).get(COOKIE) ?? '')
-    const headers = { cookie: `${name}=${jar.get(name)}`, 'user-agent': 'Browser/1.0' }
-    const answer = await other.request('/console', { headers })
-    expect([answer.status, await answer.text()]).toEqual([
-      401,
-      expect.stringContaining('<code>session_ended</code>'),
-    ])
-  })
+  ])(
+    'lets nobody in where others than this machine come, or an issuer knows them: %s',
+    async (_, env) => {
+      const { url } = await linkOf()
+      const other = await createTestService({ database, clock: service.clock, env })
+      const target = url.replace('http://localhost:8080', new URL(other.url).origin)
+      expectReason(await openBrowser(other).get(target), 403, 'console_link_not_allowed')
+      // Nor does a session that was begun by one before.
+      const browser = openBrowser(service)
+      await browser.open(url)
+      const { cookies } = openBrowser(other)
+      const jar = cookies(other.url)
+      const name = other.url.startsWith('https:') ? `__Host-${COOKIE}` : COOKIE
+      jar.set(name, browser.cookies(HOME).get(COOKIE) ?? '')
+      const headers = { cookie: `${name}=${jar.get(name)}`, 'user-agent': 'Browser/1.0' }
+      const answer = await other.request('/console', { headers })
+      expect([answer.status, await answer.text()]).toEqual([
+        401,
+        expect.stringContaining('<code>session_ended</code>'),
+      ])
+    },
+  )
 })
 
 describe('without an issuer', () => {

@@ -229,7 +229,8 @@ describe('nobody comes in', () => {
 
   test('by an ID token that the issuer did not sign, or that is over', async () => {
     const { privateKey } = await generateKeyPair('RS256')
-    idp.alter = async (path, body) => alterToken(path, body, (claims) => idp.sign(claims, privateKey))
+    idp.alter = async (path, body) =>
+      alterToken(path, body, (claims) => idp.sign(claims, privateKey))
     expectReason(await openBrowser(service).open(HOME), 403, 'console_id_token_refused')
     const none = (claims: Json) =>
       `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`
@@ -351,9 +352,13 @@ describe('a session', () => {
     ]) {
       expectReason(await browser.post(`${HOME}/sign-out`, {}, headers), 403, 'cross_site_refused')
     }
-    const posted = await browser.post(`${HOME}/sign-out`, {}, {
-      ...{ origin: 'https://evil.example', 'content-type': 'text/plain' },
-    })
+    const posted = await browser.post(
+      `${HOME}/sign-out`,
+      {},
+      {
+        ...{ origin: 'https://evil.example', 'content-type': 'text/plain' },
+      },
+    )
     expectReason(posted, 403, 'cross_site_refused')
     expect((await browser.get(`${HOME}/sign-out`)).answer.status).toBe(405)
     expect((await browser.get(HOME)).answer.status).toBe(200)
@@ -451,9 +456,13 @@ describe('all sessions of a person', () => {
     const before = await count()
     expect(before).toBeGreaterThanOrEqual(2)
     const end = () =>
-      service.post(`/v1/people/${encodeURIComponent(id)}/end-sessions`, { reason: 'left' }, {
-        headers: owner,
-      })
+      service.post(
+        `/v1/people/${encodeURIComponent(id)}/end-sessions`,
+        { reason: 'left' },
+        {
+          headers: owner,
+        },
+      )
     expect(await (await end()).json()).toEqual({ person_id: id, ended: before })
     expect(await (await end()).json()).toEqual({ person_id: id, ended: 0 })
     expect(await count()).toBe(0)

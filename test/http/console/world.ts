@@ -152,7 +152,10 @@ export type Visited = {
 
 const MOST_STEPS = 20
 
-export function openBrowser(service: TestService, userAgent = 'Browser/1.0'): Browser {
+export function openBrowser(
+  service: Pick<TestService, 'url' | 'request'>,
+  userAgent = 'Browser/1.0',
+): Browser {
   const jars = new Map<string, Map<string, string>>()
   const jarOf = (url: string) => {
     const { host } = new URL(url)

@@ -6,6 +6,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/server.test.ts': "is about Node's HTTP server",
   'test/http/oauth/issuers.test.ts': 'its issuer is a server on Node',
   'test/http/oauth/libraries.test.ts': 'its service is a server on Node',
+  'test/http/console/link.test.ts': 'its browsers stand beside an issuer on Node',
   'test/http/console/sign-in.test.ts': 'its issuer is a server on Node',
   'test/http/sign-in/page.test.ts': 'its browser is a program that Node starts',
   'test/http/console/browser.test.ts': 'its browser is a program that Node starts',
