@@ -62,6 +62,11 @@ const OVERRIDE_CODES = codesOf<OverrideFailure>({
   document_not_found: true,
   document_not_usable: true,
 })
+/** What is carried out may meet what it would have met at first. */
+const APPROVAL_CODES = [
+  ...(['second_request_not_found', 'second_request_own', 'second_not_awaited'] as const),
+  ...new Set([...ROLL_BACK_CODES, ...OVERRIDE_CODES, 'hold_not_found' as const]),
+]
 const HOLD_CODES = codesOf<HoldFailure>({ hold_not_found: true })
 
 const id = (what: string) => pathParameter('id', what)
@@ -235,6 +240,30 @@ export const EXCEPTION_PATHS: Paths = {
       summary: 'What waits for a second administrator.',
       answers: { '200': json('The requests.', 'SecondRequests') },
       refusals: problems({ query: true, caller: true }),
+    },
+  },
+  '/v1/second-requests/{id}': {
+    get: {
+      id: 'readSecondRequest',
+      ...EXCEPTION,
+      summary: 'One request that waits, with its body.',
+      parameters: [id('Of the list.')],
+      answers: { '200': json('The request.', 'SecondRequestWithBody') },
+      refusals: problems({ query: true, caller: true }, ['second_request_not_found']),
+    },
+  },
+  '/v1/second-requests/{id}/approve': {
+    post: {
+      id: 'approveSecondRequest',
+      ...EXCEPTION,
+      summary: 'Has carried out what another administrator has asked for, as it was asked.',
+      parameters: [id('Of the list.')],
+      body: jsonBody('Reason'),
+      answers: {
+        '200': json('What that request is answered.', 'CarriedOut'),
+        '201': json('What that request is answered: it made something.', 'CarriedOut'),
+      },
+      refusals: problems(KIND, APPROVAL_CODES),
     },
   },
 }

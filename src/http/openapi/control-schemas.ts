@@ -113,6 +113,14 @@ const hold = formOf<ReturnType<typeof showHold>>()(
   }),
 )
 
+const secondRequest = z.object({
+  id: z.string(),
+  request: z.string(),
+  requested_by: z.string(),
+  requested_at: time,
+  expires_at: time,
+})
+
 export const CONTROL_SCHEMAS = {
   Release: releaseBody,
   RollBack: rollBackBody,
@@ -160,14 +168,11 @@ export const CONTROL_SCHEMAS = {
       paused: z.string().optional(),
     })
     .meta({ description: 'Another administrator has to send the same request.' }),
-  SecondRequests: z.object({
-    second_requests: z.array(
-      z.object({
-        request: z.string(),
-        requested_by: z.string(),
-        requested_at: time,
-        expires_at: time,
-      }),
-    ),
+  SecondRequests: z.object({ second_requests: z.array(secondRequest) }),
+  SecondRequestWithBody: secondRequest.extend({
+    body: z.unknown().meta({ description: 'As it was sent.' }),
   }),
+  CarriedOut: z
+    .record(z.string(), z.unknown())
+    .meta({ description: 'As the route of the request that was approved of answers.' }),
 } as const satisfies Readonly<Record<string, z.ZodType>>

@@ -17,6 +17,8 @@ import { ERROR_SCHEMAS } from './error-schemas.ts'
 import { OAUTH_PATHS } from './oauth-paths.ts'
 import { OAUTH_SCHEMAS } from './oauth-schemas.ts'
 import { type Paths, TAGS, writeOperation } from './operation.ts'
+import { PEOPLE_PATHS } from './people-paths.ts'
+import { PEOPLE_SCHEMAS } from './people-schemas.ts'
 import { sharedResponses } from './refusals.ts'
 import { RELYING_PARTY_PATHS } from './relying-party-paths.ts'
 import { SERVICE_PATHS } from './service-paths.ts'
@@ -61,6 +63,7 @@ export const PATHS: Paths = {
   ...EXCEPTION_PATHS,
   ...DIRECTORY_PATHS,
   ...AUDIT_PATHS,
+  ...PEOPLE_PATHS,
   ...SERVICE_PATHS,
 }
 
@@ -74,6 +77,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...DEVICE_SCHEMAS,
   ...CONTROL_SCHEMAS,
   ...DIRECTORY_SCHEMAS,
+  ...PEOPLE_SCHEMAS,
   ...SERVICE_SCHEMAS,
   ...ERROR_SCHEMAS,
 }

@@ -18,6 +18,7 @@ export const TAGS = {
   documents: 'Policy and reference values: what they are, previews and rollouts.',
   exceptions: 'Overrides, holds, and what waits for a second administrator.',
   entities: 'The entity directory: what is known of subjects, resources and actions.',
+  people: 'Who is signed in to the console.',
   audit: 'Who changed what.',
   service: 'Health, metrics, keys and this document.',
 } as const

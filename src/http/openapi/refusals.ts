@@ -1,3 +1,4 @@
+import type { SECONDING_REASONS } from '../../operations/release/second-administrator.ts'
 import { WIRE_FORMS } from '../../verifier/protocol/wire-answers.ts'
 import { AUTHZEN_ANSWERS, type AuthzenErrorCode } from '../errors/authzen-error.ts'
 import { OAUTH_ANSWERS, type OAuthReason } from '../errors/oauth-answers.ts'
@@ -37,12 +38,15 @@ export function sharedCodes({ body, query, caller }: RequestKind): readonly Shar
   return [...new Set(codes)]
 }
 
+/** What a request meets that is to be the second one of two, and no other: `POST …/approve` says so. */
+type SecondingCode = (typeof SECONDING_REASONS)[number]
+
 /**
  * The codes of the failures of a use case. The compiler asks for each, so that none that there is can be
  * missing in the document.
  */
 export function codesOf<F extends { readonly reason: string }>(
-  codes: Readonly<Record<Extract<F['reason'], ProblemCode>, true>>,
+  codes: Readonly<Record<Exclude<Extract<F['reason'], ProblemCode>, SecondingCode>, true>>,
 ): readonly ProblemCode[] {
   return Object.keys(codes).filter(isProblemCode)
 }

@@ -33,7 +33,7 @@ describe('a one-time link', () => {
     const browser = openBrowser(service)
     const page = await browser.open(url)
     expect([page.answer.status, page.url]).toEqual([200, HOME])
-    expect(page.text).toContain('(owner)')
+    expect(page.text).toContain('owner of this machine')
     const audit = await service.query(
       "select actor, detail from audit where action = 'person.signed-in'",
     )
