@@ -3,8 +3,11 @@
  * the device token, and no network.
  *
  *     node check-status.ts https://countersign.example.com jwks.json list.jwt device.jwt
+ *
+ * Its exit status is 0 for VALID, 1 for another status, and 2 where nothing can be said.
  */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { inflateSync } from 'node:zlib'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 
@@ -44,11 +47,23 @@ export async function statusOfDevice(input: {
   return { device: String(token.payload.sub), status: status ?? 'UNKNOWN' }
 }
 
-if (import.meta.main) {
-  const [issuer = '', jwks = '', list = '', token = ''] = process.argv.slice(2)
+async function main([issuer, jwks, list, token]: readonly string[]): Promise<number> {
+  if (issuer === undefined || jwks === undefined || list === undefined || token === undefined) {
+    console.error('usage: check-status.ts ISSUER JWKS_FILE LIST_FILE DEVICE_TOKEN_FILE')
+    return 2
+  }
   const read = (file: string) => readFileSync(file, 'utf8').trim()
-  const files = { jwks: JSON.parse(read(jwks)), list: read(list), deviceToken: read(token) }
-  const { device, status } = await statusOfDevice({ issuer, ...files })
-  console.log(device, status)
-  process.exitCode = status === 'VALID' ? 0 : 1
+  try {
+    const files = { jwks: JSON.parse(read(jwks)), list: read(list), deviceToken: read(token) }
+    const { device, status } = await statusOfDevice({ issuer, ...files })
+    console.log(device, status)
+    return status === 'VALID' ? 0 : 1
+  } catch (error) {
+    console.error('nothing can be said:', error instanceof Error ? error.message : error)
+    return 2
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2))
 }

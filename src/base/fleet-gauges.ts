@@ -56,6 +56,12 @@ export function createFleetGauges(registers: Registry[]) {
       help: `${FLEET} age of the event that is to be delivered next; 0 without one.`,
       registers,
     }),
+    streams: new Gauge({
+      name: 'countersign_streams',
+      help: `${FLEET} streams of events and states by state: enabled and arriving, failing, paused, disabled.`,
+      labelNames: ['state'],
+      registers,
+    }),
     expiry: new Gauge({
       name: 'countersign_expiry_timestamp_seconds',
       help: `${FLEET} when the first of each kind ends that is in force and ends at all: entries of the reference values (enclave, trust_anchor, azure_policy), overrides, holds.`,

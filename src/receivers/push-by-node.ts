@@ -1,6 +1,6 @@
 import { Agent } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import type { PushOutcome } from '../signals/push-answer.ts'
+import { ADDRESS_NOT_PUBLIC, type PushOutcome } from '../signals/push-answer.ts'
 import { askByNode } from './ask-by-node.ts'
 import { ADDRESS_REFUSED, mayConnect, type PrivateHosts } from './checked-lookup.ts'
 import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
@@ -34,7 +34,7 @@ async function send(
 ): Promise<PushOutcome> {
   const url = new URL(target.url)
   if (url.protocol !== 'https:') return later('no TLS')
-  if (!mayConnect(url.hostname, privateHosts)) return later(REFUSED)
+  if (!mayConnect(url.hostname, privateHosts)) return later(ADDRESS_NOT_PUBLIC)
   const answer = await askByNode(url, {
     ...{ method: 'POST', agent, body: token },
     headers: { ...headersOf(target), 'content-length': Buffer.byteLength(token) },
@@ -46,14 +46,12 @@ async function send(
   return readAnswer({ status, body, retryAfter: headers['retry-after'] })
 }
 
-const REFUSED = 'its address is not a public one'
-
 function later(cause: string): PushOutcome {
   return { kind: 'later', cause }
 }
 
 /** Codes alone: a message may quote what a receiver sent. */
 function describe(error: NodeJS.ErrnoException): string {
-  if (error.code === ADDRESS_REFUSED) return REFUSED
+  if (error.code === ADDRESS_REFUSED) return ADDRESS_NOT_PUBLIC
   return error.code ?? error.message.slice(0, 64)
 }

@@ -9,9 +9,19 @@ import { FIRST_RETRY_MS, LAST_RETRY_MS, MAX_REFUSAL_CHARS, MAX_RETRY_AFTER_MS } 
  *   us in.
  */
 export type PushOutcome =
-  | { readonly kind: 'delivered' }
-  | { readonly kind: 'refused'; readonly error: string; readonly description: string }
+  | ({ readonly kind: 'delivered' } & Unasked)
+  | ({
+      readonly kind: 'refused'
+      readonly error: string
+      readonly description: string
+    } & Unasked)
   | { readonly kind: 'later'; readonly cause: string; readonly retryAfterMs?: number | undefined }
+
+/** Nobody was asked, as there was nothing to send: that says nothing about whether the receiver can be reached. */
+export type Unasked = { readonly isUnasked?: true }
+
+/** The cause of `later` where a receiver is on a network that nobody named as private. */
+export const ADDRESS_NOT_PUBLIC = 'its address is not a public one'
 
 export type PushAnswer = {
   readonly status: number

@@ -55,9 +55,17 @@ export type DeviceState = {
   readonly compliance: 'compliant' | 'not-compliant'
 }
 
+/** Why nothing is written at Google by a process without a credential. */
+export const NO_GOOGLE_ACCOUNT = 'no GOOGLE_SERVICE_ACCOUNT here'
+
 /** Begins the cause of what was written nowhere, as the device is not known there. */
 export const UNMATCHED = 'unmatched'
 
 export function unmatched(description: string) {
   return { kind: 'refused', error: UNMATCHED, description } as const
+}
+
+/** The same, of a device that is named by nothing that could be asked for. */
+export function unnamed(description: string) {
+  return { ...unmatched(description), isUnasked: true } as const
 }

@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
+import { command } from '../../src/cli/sign-in/sign-in.ts'
 import { freePort } from '../support/free-port.ts'
+import { callCommand } from './call-command.ts'
 import { folderForTest, runCli, serveInTest, startCli } from './cli-process.ts'
 
 /** The command beside a running service, as whoever tries a sign-in runs both. */
@@ -41,6 +44,9 @@ test('an agent proves its device by the link of a page, and for pages until it i
   const page = await (await fetch(next, { headers: { cookie } })).text()
   expect(page).toContain('action="https://acme.okta.com/callback"')
   expect(page).toContain('name="id_token"')
+
+  const handedOn = await callCommand(command, ['--url', url, '--token'])
+  expect(decodeJwt(handedOn.stdout.trim())).toMatchObject({ sub: expect.stringMatching(/^dev_/) })
 
   const over = await runCli(link)
   expect(over).toMatchObject({ code: 3, stdout: expect.stringMatching(/^dev_\S+ is trusted\.\n$/) })

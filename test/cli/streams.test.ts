@@ -157,6 +157,44 @@ describe('a stream of states', () => {
   })
 })
 
+describe('a stream that fails says what to do', () => {
+  const retryAt = new Date(now.getTime() + 60_000)
+  const adviceOf = async (streamId: string, failure: string) => {
+    await store.noteStreamHealth({ streamId, failing: { failure, retryAt }, now })
+    const { advice } = await json('show', streamId)
+    expect((await streams('show', streamId)).stdout).toContain(`\n\n${advice}\n`)
+    return advice
+  }
+
+  beforeAll(() => make('str_failing'))
+
+  test.each([
+    ['its address is not a public one', 'PUSH_PRIVATE_HOSTS'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'NODE_EXTRA_CA_CERTS'],
+    ['ENOTFOUND', 'DNS'],
+    ['401', 'authorization_header'],
+    ['400 invalid_audience', 'audience above'],
+    ['503', 'Look at the receiver'],
+  ])('where it is pushed to: %s', async (failure, advice) => {
+    expect(await adviceOf('str_failing', failure)).toContain(advice)
+  })
+
+  test.each([
+    ['entra', 'extensionAttribute4', 'provider_credential_refused', 'AZURE_CREDENTIAL'],
+    [
+      'entra',
+      'extensionAttribute5',
+      '403 Authorization_RequestDenied',
+      'what the credential may do',
+    ],
+    ['google', '01abc23d-advice', 'no GOOGLE_SERVICE_ACCOUNT here', 'GOOGLE_SERVICE_ACCOUNT_FILE'],
+    ['google', '01abc23d-other', 'no answer', 'docs/guides/google-context-aware.md'],
+  ])('where it is written to: %s %s: %s', async (vendor, place, failure, advice) => {
+    const { stream_id: id } = await json(vendor, place)
+    expect(await adviceOf(id, failure)).toContain(advice)
+  })
+})
+
 test.each([
   [['entra', 'extensionAttribute16']],
   [['google', 'C01abc23d-countersign']],

@@ -19,7 +19,9 @@ export async function listRefused(
   if (json) printJson(refused.map(show))
   else if (refused.length === 0) printText(`${id} has refused nothing.\n`)
   else
-    printText(`${describe(refused)}\n\nTo send again: ${COMMAND} streams replay ${id} POSITION…\n`)
+    printText(
+      `${describe(refused)}\n\nTo send again: ${COMMAND} streams replay ${id} POSITION… (or --all)\n`,
+    )
   return EXIT.done
 }
 

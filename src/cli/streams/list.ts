@@ -6,6 +6,7 @@ import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printable, printJson, printText } from '../framework/output.ts'
 import { renderTable } from '../framework/table.ts'
+import { adviseFailure } from './advise-failure.ts'
 
 type Listed = { readonly stream: StoredStream; readonly waiting: number; readonly refused: number }
 
@@ -66,6 +67,7 @@ function show({ stream, waiting, refused }: Listed) {
     delivered_at: stream.deliveredAt,
     failing_since: failing?.since ?? null,
     failure: failing?.failure ?? null,
+    advice: failing === null ? null : adviseFailure(stream, failing.failure),
     waiting,
     refused,
   }
@@ -103,7 +105,21 @@ function describeOne(listed: Listed): string {
     ['Refused', countOf(refused)],
   ]
   // A receiver writes some of it: its line feeds make no lines of ours.
-  return lines.map(([name, value]) => `${name.padEnd(14)}${printable(value)}`).join('\n')
+  const told = lines.map(([name, value]) => `${name.padEnd(14)}${printable(value)}`)
+  const next = whatNext(listed)
+  return [...told, ...(next.length === 0 ? [] : ['', ...next])].join('\n')
+}
+
+/** What an operator does about a stream that does not deliver. */
+function whatNext({ stream, refused }: Listed): readonly string[] {
+  const { streamId, failing, status } = stream
+  return [
+    ...(failing === null ? [] : [adviseFailure(stream, failing.failure)]),
+    ...(status === 'enabled'
+      ? []
+      : [`To go on: ${COMMAND} streams status ${streamId} enabled --reason TEXT`]),
+    ...(refused === 0 ? [] : [`What was refused: ${COMMAND} streams dead ${streamId}`]),
+  ]
 }
 
 function placeOf({ delivery }: StoredStream): string {

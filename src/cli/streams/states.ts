@@ -35,7 +35,7 @@ export async function addTarget(
     printText(`Stream  ${streamId}
 
 What becomes of devices is written from now on (${guide}).
-To see whether we are let in: ${COMMAND} streams test ${streamId}
+To see whether we are let in:    ${COMMAND} streams test ${streamId}
 For the devices that there are:  ${COMMAND} streams fill ${streamId}\n`)
   }
   return EXIT.done

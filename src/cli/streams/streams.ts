@@ -9,14 +9,12 @@ import { group, verb } from '../framework/command.ts'
 import { confirmer } from '../framework/confirm.ts'
 import { flag, limit, option, REASON, repeated, required, text, YES } from '../framework/options.ts'
 import { UsageError } from '../framework/usage-error.ts'
+import { ENTRA_GUIDE, GOOGLE_GUIDE } from './advise-failure.ts'
 import { listRefused, replay } from './dead-letters.ts'
 import { listStreams, showStream } from './list.ts'
 import { addOkta } from './okta.ts'
 import { addTarget, fill } from './states.ts'
 import { remove, setStatus, test } from './steer.ts'
-
-const ENTRA_GUIDE = 'docs/guides/entra-device-filter.md'
-const GOOGLE_GUIDE = 'docs/guides/google-context-aware.md'
 
 const STREAM = required(
   text('STREAM_ID', 'the stream: str_…'),

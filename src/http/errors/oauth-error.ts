@@ -1,3 +1,4 @@
+import { explainInWords } from '../../base/explanation.ts'
 import type { FormFailure } from '../../oauth/token-form.ts'
 import type { ClientAuthenticationFailure } from '../../operations/oauth/authenticate-client.ts'
 import type { TokenFailure } from '../../operations/oauth/issue-token.ts'
@@ -29,8 +30,9 @@ export function answerOAuthFailure(c: HttpContext, failure: OAuthFailure): Respo
 
 function answerOf(reason: OAuthFailure['reason']) {
   if (isOwn(reason)) {
-    const { status, error, cause } = OAUTH_ANSWERS[reason]
-    return { status, error, description: `${reason}: ${cause}` } as const
+    const { status, error } = OAUTH_ANSWERS[reason]
+    const description = `${reason}: ${explainInWords(OAUTH_ANSWERS[reason])}`
+    return { status, error, description } as const
   }
   const ofProof = { status: 400, error: 'invalid_dpop_proof', description: reason } as const
   // Nobody is told whether there is such a client.

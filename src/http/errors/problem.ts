@@ -30,20 +30,23 @@ export function statusOf(code: SharedCode): ContentfulStatusCode {
   return PROBLEMS[code].status
 }
 
-/** Answers with a problem document: what is wrong, and the id under which an operator finds it. */
+/**
+ * Answers with a problem document: what is wrong, and the id under which an operator finds it. Where nothing more is
+ * known than the code, its detail says what to do.
+ */
 export function answerProblem(
   c: HttpContext,
   code: ProblemCode,
   detail?: string,
   members: Readonly<Record<string, unknown>> = {},
 ): Response {
-  const { status, cause: title } = PROBLEMS[code]
+  const { status, cause: title, change } = PROBLEMS[code]
   const problem = {
     type: `urn:countersign:problem:${code}`,
     title,
     status,
     code,
-    ...(detail !== undefined && { detail }),
+    detail: detail ?? change,
     instance: `urn:countersign:request:${encodeURIComponent(c.get('requestId'))}`,
     ...members,
   }

@@ -27,6 +27,7 @@ import {
 } from '../../signals/transmitter.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerProblem, answerRequestFailure, answerUnauthorized } from '../errors/problem.ts'
+import { SIGNAL_PROBLEMS } from '../errors/signal-problems.ts'
 import { type ClientServices, requireClient } from '../middleware/api-client.ts'
 import { answerPublic } from '../public-document.ts'
 import { readJson } from '../read-json.ts'
@@ -105,7 +106,8 @@ function answerFailure(c: HttpContext, failure: StreamFailure | PollFailure): Re
     c.header('retry-after', String(MIN_VERIFICATION_SECONDS))
   }
   const member = 'member' in failure && failure.member !== '' ? failure.member : undefined
-  return answerProblem(c, failure.reason, member)
+  const { change } = SIGNAL_PROBLEMS[failure.reason]
+  return answerProblem(c, failure.reason, member === undefined ? change : `${member}: ${change}`)
 }
 
 function clientOf(c: HttpContext): string {

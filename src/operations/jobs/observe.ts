@@ -4,12 +4,14 @@ import { countsAt } from '../../appraisal/validity.ts'
 import type { FleetGauges } from '../../base/fleet-gauges.ts'
 import type { Control } from '../../rollout/in-force.ts'
 import { isOpen } from '../../rollout/rollout.ts'
+import { STREAM_STATUSES } from '../../signals/stream.ts'
+import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
 import type { FleetSummary, OutboxState } from '../../store/system/fleet-summary.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 
 export type ObserveDependencies = {
-  readonly store: Pick<Store, 'inForce' | 'fleetSummary' | 'waitingInOutbox'>
+  readonly store: Pick<Store, 'inForce' | 'fleetSummary' | 'waitingInOutbox' | 'listStreams'>
   readonly rules: Pick<RulesReader, 'at'>
   readonly metrics: FleetGauges
   readonly clock: () => Date
@@ -24,6 +26,7 @@ const HOLD_KINDS = [
   'hardware_unproven',
   'stale',
 ]
+const STREAM_STATES = [...STREAM_STATUSES, 'failing'] as const
 const DOCUMENT_KINDS = ['policy', 'reference-values']
 
 /**
@@ -36,11 +39,13 @@ export async function observeDeployment(dependencies: ObserveDependencies): Prom
     const { control, active } = await rules.at(await store.inForce())
     const summary = await store.fleetSummary()
     const outbox = await store.waitingInOutbox(OUTBOX_MOST)
+    const streams = await store.listStreams()
     const now = clock()
     showFleet(metrics, summary)
     showControl(metrics, control, now)
     showExpiries(metrics, { control, referenceValues: active.referenceValues, now })
     showOutbox(metrics, outbox, now)
+    showStreams(metrics, streams)
     metrics.observedAt.set(now.getTime() / 1000)
   } catch (error) {
     showNothing(metrics)
@@ -115,6 +120,15 @@ function showOutbox(metrics: FleetGauges, { waiting, next }: OutboxState, now: D
   metrics.outboxAge.set(next === null ? 0 : Math.max(0, now.getTime() - next.getTime()) / 1000)
 }
 
+function showStreams(metrics: FleetGauges, streams: readonly StoredStream[]): void {
+  const states = streams.map(({ status, failing }) =>
+    status === 'enabled' && failing !== null ? 'failing' : status,
+  )
+  for (const state of STREAM_STATES) {
+    metrics.streams.set({ state }, states.filter((one) => one === state).length)
+  }
+}
+
 function showNothing(metrics: FleetGauges): void {
   for (const verdict of VERDICTS) metrics.devices.set({ verdict }, NaN)
   for (const kind of HOLD_KINDS) metrics.holds.set({ kind }, NaN)
@@ -125,4 +139,5 @@ function showNothing(metrics: FleetGauges): void {
   metrics.sweptAt.set(NaN)
   metrics.outbox.set(NaN)
   metrics.outboxAge.set(NaN)
+  for (const state of STREAM_STATES) metrics.streams.set({ state }, NaN)
 }

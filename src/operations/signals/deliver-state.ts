@@ -23,7 +23,7 @@ export async function deliverState(
 ): Promise<PushOutcome> {
   if (type === 'test') return writeState(target, undefined, keepOn)
   if (type !== 'device-compliance-change' || isExcluded || state === null) {
-    return { kind: 'delivered' }
+    return { kind: 'delivered', isUnasked: true }
   }
   const { entraDeviceId, serial, verdict, enrolment } = state
   const isCompliant = verdict === 'trusted' && enrolment === 'admitted'

@@ -7,7 +7,7 @@ import type { DueDelivery } from '../../store/signals/due-deliveries.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
 import { findSuperseded, type MayGoOn } from './deliver-state.ts'
-import { type TryDependencies, tryDelivery } from './try-delivery.ts'
+import { type Tried, type TryDependencies, tryDelivery } from './try-delivery.ts'
 
 export type DeliverDependencies = TryDependencies & {
   readonly store: Pick<
@@ -89,6 +89,7 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
   let finished: DeliveryOutcome[] = []
   let places = stream.failing === null ? AT_ONCE : AT_ONCE_FAILING
   let ended = 0
+  let answered = 0
   /** Since the last one that arrived. */
   let failures: Failure[] = []
   let isStopped = false
@@ -97,7 +98,7 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
     isStopped ||= !(await mayGoOn())
     return !isStopped
   }
-  const take = (outcome: DeliveryOutcome, { attempts }: DueDelivery) => {
+  const take = ({ outcome, wasAsked }: Tried, { attempts }: DueDelivery) => {
     finished.push(outcome)
     if (outcome.outcome === 'later') {
       if (isStopped) return
@@ -105,6 +106,9 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
       return
     }
     ended += 1
+    // What was sent nowhere ends no failure.
+    if (!wasAsked) return
+    answered += 1
     failures = []
     places = AT_ONCE
   }
@@ -119,9 +123,9 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
       busy.add(due.deviceId)
       const tried = tryDelivery(dependencies, stream, { due, keepOn })
       const over: Promise<void> = tried.then(
-        (outcome) => {
+        (result) => {
           underWay.delete(over)
-          take(outcome, due)
+          take(result, due)
         },
         (error) => {
           underWay.delete(over)
@@ -153,9 +157,9 @@ function startRun(dependencies: DeliverDependencies, stream: StoredStream, mayGo
     },
     async end() {
       if (fault !== undefined) throw fault
-      const isDown = failures.length >= places || (failures.length > 0 && ended === 0)
+      const isDown = failures.length >= places || (failures.length > 0 && answered === 0)
       if (isDown) await noteFailure(dependencies, stream, { failures, places })
-      else if (ended > 0) await noteArrival(dependencies, stream)
+      else if (answered > 0) await noteArrival(dependencies, stream)
       return ended
     },
   }

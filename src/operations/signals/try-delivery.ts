@@ -26,16 +26,34 @@ export async function tryDelivery(
   dependencies: TryDependencies,
   stream: StoredStream,
   { due, keepOn }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
-): Promise<DeliveryOutcome> {
+): Promise<Tried> {
   const { deviceId, streamId, position } = due
   const name = { deviceId, streamId, position }
   const { delivery } = stream
   if (delivery.method === STATE) {
-    if (!(await keepOn())) return givenBack(dependencies, { name, delivered: [] })
+    if (!(await keepOn())) return asked(givenBack(dependencies, { name, delivered: [] }))
     const outcome = await deliverState(dependencies.writeState, delivery.target, { due, keepOn })
-    if (outcome === GIVEN_BACK) return givenBack(dependencies, { name, delivered: [] })
-    return settledAs(dependencies, due, { name, outcome })
+    if (outcome === GIVEN_BACK) return asked(givenBack(dependencies, { name, delivered: [] }))
+    const wasAsked = outcome.kind === 'later' || outcome.isUnasked !== true
+    return { outcome: settledAs(dependencies, due, { name, outcome }), wasAsked }
   }
+  return asked(await pushEvents(dependencies, stream, { due, keepOn }))
+}
+
+/** `wasAsked`: the outcome says whether the receiver can be reached. */
+export type Tried = { readonly outcome: DeliveryOutcome; readonly wasAsked: boolean }
+
+function asked(outcome: DeliveryOutcome): Tried {
+  return { outcome, wasAsked: true }
+}
+
+async function pushEvents(
+  dependencies: TryDependencies,
+  stream: StoredStream,
+  { due, keepOn }: { readonly due: DueDelivery; readonly keepOn: MayGoOn },
+): Promise<DeliveryOutcome> {
+  const { deviceId, streamId, position } = due
+  const name = { deviceId, streamId, position }
   const events = await eventsOfDelivery(dependencies, stream, due)
   if (events === undefined) return laterOf(dependencies, due, { name, failure: 'not known here' })
   const delivered: DeviceEventType[] = [...due.delivered]

@@ -1,11 +1,12 @@
 import { CredentialError } from '../../azure/credential-error.ts'
 import type { ForgettingCredential } from '../../azure/token-cache.ts'
 import type { PushOutcome } from '../../signals/push-answer.ts'
-import type {
-  DeviceState,
-  EntraTarget,
-  GoogleTarget,
-  StateTarget,
+import {
+  type DeviceState,
+  type EntraTarget,
+  type GoogleTarget,
+  NO_GOOGLE_ACCOUNT,
+  type StateTarget,
 } from '../../signals/state-target.ts'
 import { describeDeviceUpdate, readGraphAnswer } from '../../vendors/entra/device-attribute.ts'
 import {
@@ -61,7 +62,7 @@ export function createDeviceStateWriter(input: DeviceStateDependencies): WriteDe
       const ask = asker(dependencies, place)
       return device === undefined ? ask.test() : writeToEntra(ask, target, device)
     }
-    if (google === undefined) return laterOf('no GOOGLE_SERVICE_ACCOUNT here', undefined)
+    if (google === undefined) return laterOf(NO_GOOGLE_ACCOUNT, undefined)
     const place = { ...google, url: GOOGLE_URL, scope: GOOGLE_SCOPE, mayGoOn }
     const ask = asker(dependencies, place)
     return device === undefined ? ask.test() : writeToGoogle(ask, target, device)

@@ -1,5 +1,10 @@
 import type { PushOutcome } from '../../signals/push-answer.ts'
-import { type DeviceState, type ExtensionAttribute, unmatched } from '../../signals/state-target.ts'
+import {
+  type DeviceState,
+  type ExtensionAttribute,
+  unmatched,
+  unnamed,
+} from '../../signals/state-target.ts'
 import { laterOf, type StateAnswer, type StateRequest, type Unwritable } from '../state-request.ts'
 
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -12,8 +17,8 @@ export function describeDeviceUpdate(
   { entraDeviceId, compliance }: Pick<DeviceState, 'entraDeviceId' | 'compliance'>,
   attribute: ExtensionAttribute,
 ): StateRequest | Unwritable {
-  if (entraDeviceId === null) return unmatched('no Entra device id is on record')
-  if (!GUID.test(entraDeviceId)) return unmatched('its Entra device id is no GUID')
+  if (entraDeviceId === null) return unnamed('no Entra device id is on record')
+  if (!GUID.test(entraDeviceId)) return unnamed('its Entra device id is no GUID')
   return {
     method: 'PATCH',
     path: `/v1.0/devices(deviceId='${entraDeviceId.toLowerCase()}')`,

@@ -1,7 +1,12 @@
 import { z } from 'zod'
 import { foldText } from '../../base/fold-text.ts'
 import type { PushOutcome } from '../../signals/push-answer.ts'
-import { type DeviceState, type GoogleTarget, unmatched } from '../../signals/state-target.ts'
+import {
+  type DeviceState,
+  type GoogleTarget,
+  unmatched,
+  unnamed,
+} from '../../signals/state-target.ts'
 import { laterOf, type StateAnswer, type StateRequest, type Unwritable } from '../state-request.ts'
 
 /** Of the Cloud Identity API. */
@@ -20,9 +25,9 @@ export function describeDeviceQuery({
   serial,
   owner,
 }: Pick<DeviceState, 'serial' | 'owner'>): StateRequest | Unwritable {
-  if (serial === null) return unmatched('no serial number is on record')
-  if (owner === null) return unmatched('no owner is on record')
-  if (!SERIAL.test(serial)) return unmatched('its serial number cannot be asked for')
+  if (serial === null) return unnamed('no serial number is on record')
+  if (owner === null) return unnamed('no owner is on record')
+  if (!SERIAL.test(serial)) return unnamed('its serial number cannot be asked for')
   const query = new URLSearchParams({ customer: CUSTOMER, filter: `serial:${serial}` })
   return { method: 'GET', path: `/v1/devices?${query}` }
 }

@@ -26,6 +26,7 @@ async function expectError(
   expect(answer.headers.get('cache-control')).toBe('no-store')
   if (reason === undefined) return
   expect(body.error_description).toMatch(new RegExp(`^${reason}\\b`))
+  expect(body.error_description).toMatch(/^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/)
   noteReason(reason)
 }
 

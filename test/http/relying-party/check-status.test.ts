@@ -1,4 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { deflateSync } from 'node:zlib'
 import { type JSONWebKeySet, type JWTPayload, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -49,6 +51,19 @@ const listOf = (changes: JWTPayload) => {
   const iat = START.getTime() / 1000
   return { iss: issuer, sub: `${issuer}/v1/status-list`, iat, exp: iat + 900, ...changes }
 }
+
+describe('the program', () => {
+  const path = fileURLToPath(new URL('../../../docs/examples/check-status.ts', import.meta.url))
+  const run = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [path, ...args], { encoding: 'utf8' })
+
+  test('says what it wants, and of a file that is not there that nothing can be said', () => {
+    expect(run()).toMatchObject({ status: 2, stderr: expect.stringMatching(/^usage: /) })
+    const { status, stdout, stderr } = run(issuer, '/no/keys', '/no/list', '/no/token')
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toContain('nothing can be said: ENOENT')
+  })
+})
 
 describe('a gateway', () => {
   test('finds a device compliant, and suspended after its quarantine, without asking anybody', async () => {

@@ -108,6 +108,16 @@ describe('a receiver', () => {
     }
   })
 
+  test('is told what to mend of a stream that cannot be made', async () => {
+    const delivery = { method: PUSH, endpoint_url: 'http://receiver.example/events' }
+    const body = { events_requested: [COMPLIANCE], delivery }
+    const { status, value } = await call('/ssf/stream', { method: 'POST', body })
+    expect({ status, code: value.code }).toEqual({ status: 400, code: 'stream_push_url_refused' })
+    expect(value.detail).toMatch(/^delivery\.endpoint_url: Give an https URL/)
+    const gone = await call('/ssf/status?stream_id=str_none')
+    expect(gone.value.detail).toBe('Read the streams of the client (GET /ssf/stream).')
+  })
+
   test('polls what becomes of devices, signed by a key that is published', async () => {
     const stream = await create()
     const deviceId = newDeviceId()

@@ -2,6 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { runControl } from '../../../src/compose/jobs.ts'
 import { readPosition, writePosition } from '../../../src/operations/jobs/fleet-tally.ts'
 import { sweepFleet } from '../../../src/operations/jobs/sweep.ts'
+import { createStateStream } from '../../../src/operations/signals/create-state-stream.ts'
+import { EXTENSION_ATTRIBUTES, type ExtensionAttribute } from '../../../src/signals/state-target.ts'
 import { VALIDITY_SECONDS } from '../../store/fixtures.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 import { policyWith } from '../release/documents.ts'
@@ -121,6 +123,33 @@ describe('what steers and waits', () => {
     })
   })
 
+  test('is shown: streams that deliver, fail or were paused', async () => {
+    const fleet = await begin()
+    const { clock } = fleet.service
+    const making = { store: fleet.store, clock: clock.now }
+    const make = (attribute: ExtensionAttribute) =>
+      createStateStream(
+        { ...making, newStreamId: () => `str_${attribute}` },
+        ...([{ kind: 'entra', attribute }, 'test'] as const),
+      )
+    for (const attribute of EXTENSION_ATTRIBUTES.slice(0, 4)) await make(attribute)
+    const failing = { failure: '503', retryAt: clock.now() }
+    for (const streamId of ['str_extensionAttribute1', 'str_extensionAttribute2']) {
+      await fleet.store.noteStreamHealth({ streamId, failing, now: clock.now() })
+    }
+    await fleet.store.setStreamStatus({
+      ...{ streamId: 'str_extensionAttribute2', clientId: null, status: 'paused', reason: 'x' },
+      ...{ by: 'test', now: clock.now() },
+    })
+    await runControl(fleet.service.services)
+    expect(await gauge(fleet, 'streams')).toEqual({
+      enabled: 2,
+      paused: 1,
+      disabled: 0,
+      failing: 1,
+    })
+  })
+
   test('is no number once the database cannot be read, and is one again after it', async () => {
     const fleet = await begin()
     await attestAll(fleet, 2)
@@ -130,6 +159,7 @@ describe('what steers and waits', () => {
     expect(await gauge(fleet, 'devices')).toMatchObject({ trusted: NaN })
     expect(await gauge(fleet, 'devices_failing')).toEqual({})
     expect(await gauge(fleet, 'outbox_events')).toEqual({ '': NaN })
+    expect(await gauge(fleet, 'streams')).toMatchObject({ failing: NaN })
     await runControl(fleet.service.services)
     expect(await gauge(fleet, 'devices')).toMatchObject({ trusted: 2 })
   })

@@ -275,6 +275,33 @@ test('a test looks whether Entra lets us in, and writes nothing', async () => {
   await end()
 })
 
+test('a device that nobody could ask for says nothing of whether Entra lets us in', async () => {
+  const { graph, deliver, store, streamId, found, dead, end } = await open()
+  graph.state.failure = new CredentialError({ reason: 'provider_credential_refused' })
+  await store.announceToStream({
+    ...{ streamId, clientId: null, type: 'test', payload: {}, intervalMs: 0, now: clock.now() },
+  })
+  await deliver()
+  const failing = (await found()).failing
+  expect(failing?.failure).toBe('provider_credential_refused')
+  clock.advance(600)
+  await attest('trusted')
+  await deliver()
+  expect(await dead()).toMatchObject([{ failure: 'unmatched no Entra device id is on record' }])
+  expect(graph.sent).toEqual([])
+  expect(await found()).toMatchObject({ deliveredAt: null, failing: { since: failing?.since } })
+  // Alone too: without a failure beside it nothing is taken for having arrived.
+  graph.state.failure = undefined
+  clock.advance(600)
+  await deliver()
+  const { deliveredAt } = await found()
+  clock.advance(600)
+  await attest('trusted')
+  await deliver()
+  expect(await found()).toMatchObject({ deliveredAt, failing: null })
+  await end()
+})
+
 test('there is one stream for an attribute, and no client sees it', async () => {
   const { making, target, found, end } = await open()
   expect(await createStateStream(making, target, 'test')).toBeUndefined()
