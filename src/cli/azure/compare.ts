@@ -1,6 +1,6 @@
 import type { PolicyInForce, PolicyProvider } from '../../azure/provider-policy/provider-policy.ts'
+import { diffLines } from '../../base/line-diff.ts'
 import { EXIT } from '../framework/command.ts'
-import { diffLines } from '../framework/line-diff.ts'
 import { printJson, printText } from '../framework/output.ts'
 import type { PolicySource } from './policy-source.ts'
 import { demand } from './provider.ts'

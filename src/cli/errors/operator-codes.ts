@@ -34,6 +34,7 @@ import type { RETIRE_REASONS } from '../../operations/keys/retire-key.ts'
 import type { ROTATION_REASONS } from '../../operations/keys/rotate-key.ts'
 import type { POLICY_TESTS_REASONS } from '../../operations/release/policy-tests.ts'
 import type { SECOND_REASONS } from '../../operations/release/second-administrator.ts'
+import type { STREAM_STATUS_REASONS } from '../../operations/signals/set-stream-status.ts'
 import type { STREAM_TEST_REASONS } from '../../operations/signals/test-stream.ts'
 import type { ROLE_RULES_REASONS } from '../../people/roles.ts'
 import type { POLICY_REASONS } from '../../policy/document/compile.ts'
@@ -48,6 +49,7 @@ type OperatorCode = (
   | typeof NOTE_REASONS
   | typeof ROW_REASONS
   | typeof LOG_REASONS
+  | typeof STREAM_STATUS_REASONS
   | typeof STREAM_TEST_REASONS
   | typeof BREAK_GLASS_KEYS_REASONS
   | typeof DEVICE_TOKEN_REASONS
@@ -147,6 +149,7 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'Use its secret, or rotate it.',
   ),
   client_not_found: explain('There is no such client.', 'Look it up with clients list.'),
+  stream_to_set_not_found: explain('There is no such stream.', 'Look it up with streams list.'),
   stream_to_test_not_found: explain('There is no such stream.', 'Look it up with streams list.'),
   client_to_rotate_not_found: explain('There is no such client.', 'Look it up with clients list.'),
   client_to_rotate_disabled: explain('The client is disabled.', 'Create another one.'),

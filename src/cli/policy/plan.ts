@@ -1,5 +1,10 @@
 import { COMMAND } from '../../base/command.ts'
 import {
+  type DocumentChange,
+  describeChange,
+  findChanges,
+} from '../../operations/release/document-changes.ts'
+import {
   findPreview,
   type HashesInForce,
   type PreviewOnRecord,
@@ -9,7 +14,6 @@ import type { DocumentKind } from '../../rollout/in-force.ts'
 import type { Store } from '../../store/store.ts'
 import { EXIT } from '../framework/command.ts'
 import { printJson, printText } from '../framework/output.ts'
-import { type DocumentChange, describeChange, findChanges } from './changes.ts'
 import { countFindings, describeFindings } from './describe-findings.ts'
 import { readHashesInForce, readInForce } from './in-force.ts'
 import { type Candidate, hasErrors } from './read-document.ts'

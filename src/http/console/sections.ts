@@ -4,6 +4,7 @@ import { devicesSection } from './devices/section.ts'
 import { entitiesSection } from './entities/section.ts'
 import { keysSection } from './keys/section.ts'
 import { overviewSection } from './overview/section.ts'
+import { policiesSection } from './policies/section.ts'
 import type { ConsoleSection } from './services.ts'
 import { settingsSection } from './settings/section.ts'
 import { streamsSection } from './streams/section.ts'
@@ -12,6 +13,7 @@ import { streamsSection } from './streams/section.ts'
 export const CONSOLE_SECTIONS: readonly ConsoleSection[] = [
   overviewSection,
   devicesSection,
+  policiesSection,
   entitiesSection,
   streamsSection,
   clientsSection,

@@ -16,6 +16,9 @@ export type PeopleServices = PeopleDependencies &
   }
 
 /** What stands on pages about the service itself. */
+/** What stands on pages about documents, and what is written there. */
+type DocumentUses = 'listDocuments' | 'preview' | 'proposeDocument'
+
 type OwnerReads = 'listClients' | 'listSigningKeys' | 'deliveriesOf' | 'refusedDeliveries'
 
 /** What its owner changes there. */
@@ -40,7 +43,7 @@ export type ShownSetting = {
 export type ConsolePageServices = AdminServices & {
   readonly store: AdminServices['store'] &
     OverviewDependencies['store'] &
-    Pick<Store, 'keepOpen' | OwnerReads | OwnerChanges>
+    Pick<Store, 'keepOpen' | OwnerReads | OwnerChanges | DocumentUses>
   readonly keyMaking: KeyMaking
   readonly settings: readonly ShownSetting[]
   readonly verifierStates: OverviewDependencies['verifierStates']

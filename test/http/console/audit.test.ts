@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { forRequest } from '../../../src/base/audited-request.ts'
 import { type ConsoleWorld, makeDevices, openConsoleWorld, SCRIPTS } from './pages-world.ts'
 
 let world: ConsoleWorld
@@ -88,6 +89,15 @@ describe('the audit log', () => {
   test('leaves empty fields out of its address', async () => {
     const answer = await world.get('/console/audit?actor=ada&action=&device=&since=')
     expect(answer.headers.get('location')).toBe('/console/audit?actor=ada')
+  })
+
+  test('says by which request an entry came, and from where', async () => {
+    const id = await newDevice()
+    const request = { id: 'req_of_ada', method: 'POST', path: '/v1/x', address: '192.0.2.7' }
+    await forRequest(request, () => quarantine(id, 'person:ada'))
+    const [row = ''] = rowsOf(await page(`?device=${id}`))
+    expect(row).toContain('<code>req_of_ada</code>')
+    expect(row).toContain('<small>address</small> 192.0.2.7')
   })
 
   test('shows scripts in actors, reasons and details as text', async () => {

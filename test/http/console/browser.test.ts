@@ -7,6 +7,7 @@ import type { Hono } from 'hono'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { HttpEnv } from '../../../src/http/environment.ts'
+import { policyWith } from '../../operations/release/documents.ts'
 import { describeChromium, launchChromium } from '../../support/chromium.ts'
 import { freePort } from '../../support/free-port.ts'
 import { type ConsoleWorld, openConsoleWorld, populate } from './pages-world.ts'
@@ -34,6 +35,7 @@ describeChromium('pages of the console in a browser', () => {
   let empty: ConsoleWorld
   let browser: Browser
   let ids: Awaited<ReturnType<typeof populate>>
+  let candidate = ''
   const urls = { full: '', empty: '', viewer: '' }
   const ends: (() => Promise<void>)[] = []
 
@@ -41,6 +43,8 @@ describeChromium('pages of the console in a browser', () => {
     world = await openConsoleWorld()
     empty = await openConsoleWorld()
     ids = await populate(world)
+    candidate = await makeCandidate(empty)
+    await makeCandidate(world)
     const full = await serve(world.appFor(['admin.write']))
     const viewer = await serve(world.appFor(['admin.read']))
     const first = await serve(empty.appFor(['admin.write']))
@@ -70,6 +74,14 @@ describeChromium('pages of the console in a browser', () => {
     'device-hostile': () => `${urls.full}/console/devices/${ids.hostile}`,
     'device-unknown': () => `${urls.full}/console/devices/dev_nobody`,
     'boot-log': () => `${urls.full}/console/devices/${ids.denied}/boot-log`,
+    policies: () => `${urls.full}/console/policies/policy`,
+    'policies-quiet': () => `${urls.empty}/console/policies/policy`,
+    'policy-editor': () => `${urls.full}/console/policies/policy/edit`,
+    'policy-version': () => `${urls.empty}/console/policies/policy/versions/${candidate}`,
+    'policy-version-seen': () => `${urls.viewer}/console/policies/policy/versions/${candidate}`,
+    'policy-version-rolled': () =>
+      `${urls.full}/console/policies/policy/versions/${policyWith('attestation.enclaveSvn >= 7').hash}`,
+    'reference-values': () => `${urls.full}/console/policies/reference-values`,
     entities: () => `${urls.full}/console/entities`,
     'entities-refused': () => `${urls.full}/console/entities?type=user`,
     entity: () => `${urls.full}/console/entities/one?kind=subject&type=user&id=ada@example.com`,
@@ -214,7 +226,21 @@ async function serve(app: Hono<HttpEnv>): Promise<{ url: string; end: () => Prom
   return { url: `http://127.0.0.1:${port}`, end }
 }
 
-const FOCUSABLE = 'a[href], button, input, select, summary, [tabindex="0"]'
+/** A policy that is kept and previewed; its hash. */
+async function makeCandidate(world: ConsoleWorld): Promise<string> {
+  const { hash, body } = policyWith('attestation.bitlockerEnabled')
+  const author = ['admin.read', 'admin.author'] as const
+  const document = JSON.stringify(body, undefined, 2)
+  const form = { do: 'keep', document, reason: 'Encryption is asked for' }
+  const kept = await world.post('/console/policies/policy/edit', form, author)
+  const path = `/console/policies/policy/versions/${hash}`
+  const seen = await world.post(`${path}/preview`, {}, author)
+  expect([kept.status, seen.status]).toEqual([303, 303])
+  return hash
+}
+
+const FOCUSABLE =
+  'a[href], button, input:not([type="hidden"]), select, textarea, summary, [tabindex="0"]'
 
 /** Everything that can be folded away is looked at too. */
 async function unfold(page: Page): Promise<void> {

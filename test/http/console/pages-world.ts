@@ -44,6 +44,7 @@ export type ConsoleWorld = {
     path: string,
     form: Readonly<Record<string, string>>,
     scopes?: readonly Scope[],
+    personId?: string,
   ) => Promise<Response>
   /** The pages as whoever has these scopes sees them. */
   readonly appFor: (scopes: readonly Scope[]) => Hono<HttpEnv>
@@ -58,24 +59,31 @@ const SIGNED_IN = {
 
 const OWNER: readonly Scope[] = ['admin.write']
 
-export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<ConsoleWorld> {
+export async function openConsoleWorld(
+  wrap?: (store: Store) => Store,
+  env: Readonly<Record<string, string>> = {},
+): Promise<ConsoleWorld> {
   let database: TestDatabase | undefined
   const open = async () => {
     database = await openTestDatabase()
     return database
   }
-  const fleet = await openSmallFleet({ open, ...(wrap !== undefined && { wrap }) })
+  const fleet = await openSmallFleet({ open, env, ...(wrap !== undefined && { wrap }) })
   // Within what a runtime lets one request have.
-  const answer = async (scopes: readonly Scope[], request: Request): Promise<Response> => {
+  const answer = async (
+    scopes: readonly Scope[],
+    request: Request,
+    personId?: string,
+  ): Promise<Response> => {
     if (database === undefined) throw new TypeError('no database')
-    return database.serve(async () => await appFor(scopes).fetch(request))
+    return database.serve(async () => await appFor(scopes, personId).fetch(request))
   }
   const { services } = fleet.service
-  const appFor = (scopes: readonly Scope[]) =>
+  const appFor = (scopes: readonly Scope[], clientId = 'person:test') =>
     new Hono<HttpEnv>()
       .use(requestContext(services))
       .use(async (c, next) => {
-        c.set('client', { clientId: 'person:test', scopes })
+        c.set('client', { clientId, scopes })
         c.set('signedIn', { ...SIGNED_IN, scopes })
         await next()
       })
@@ -87,11 +95,12 @@ export async function openConsoleWorld(wrap?: (store: Store) => Store): Promise<
   return {
     fleet,
     get,
-    post: async (path, form, scopes = OWNER) => {
+    post: async (path, form, scopes = OWNER, personId = undefined) => {
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       const body = new URLSearchParams(form).toString()
       const target = new URL(path, 'http://localhost')
-      return await answer(scopes, new Request(target, { method: 'POST', headers, body }))
+      const request = new Request(target, { method: 'POST', headers, body })
+      return await answer(scopes, request, personId)
     },
     appFor,
     close: fleet.close,

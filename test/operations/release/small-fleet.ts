@@ -48,6 +48,7 @@ export async function openSmallFleet(
   options: {
     readonly wrap?: (store: Store) => Store
     readonly open?: () => Promise<TestDatabase>
+    readonly env?: Readonly<Record<string, string>>
   } = {},
 ): Promise<SmallFleet> {
   const { open = openTestDatabase, ...rest } = options

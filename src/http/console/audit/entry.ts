@@ -28,8 +28,7 @@ export function tellEntry(entry: AuditEntry): ToldEntry {
   // Where only what was to be changed is said, the rest is as it was.
   const { after, changes: asked, ...others } = said
   const isPart = after === undefined && isMembers(asked)
-  const request = 'request' in entry ? membersOf(entry.request) : {}
-  const { id, ...from } = request
+  const { id, ...from } = membersOf(entry.request)
   const [old, young] = [membersOf(before), membersOf(isPart ? asked : after)]
   const names = [...new Set([...(isPart ? [] : Object.keys(old)), ...Object.keys(young)])]
   const changes = names

@@ -7,7 +7,7 @@ import { stages } from '../charts/stages.ts'
 import { agoTag, type Content, deviceLink, panel, timeTag } from '../parts.ts'
 
 /** Rollouts under way, with their rings and what they wait for. */
-export function rolloutsPanel({ rollouts, now }: Overview): Content {
+export function rolloutsPanel({ rollouts, now }: Pick<Overview, 'rollouts' | 'now'>): Content {
   const body =
     rollouts.length === 0
       ? html`<p>No rollout is under way: what is in force is in force for everybody, but for pins.</p>`

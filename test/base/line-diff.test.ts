@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { diffLines } from '../../src/cli/framework/line-diff.ts'
+import { diffLines } from '../../src/base/line-diff.ts'
 
 describe('the difference of two texts', () => {
   test('is empty where there is none', () => {

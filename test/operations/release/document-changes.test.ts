@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeChange, findChanges } from '../../../src/cli/policy/changes.ts'
+import { describeChange, findChanges } from '../../../src/operations/release/document-changes.ts'
 import { makeAnchor } from '../../support/trust-anchors.ts'
 
 const [one, two] = [await makeAnchor('One'), await makeAnchor('Two')]
