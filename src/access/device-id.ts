@@ -1,7 +1,8 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import { fromBase64, toBase32 } from '../base/encoding.ts'
 
-const PATTERN = /^dev_[a-z2-7]{52}$/
+/** `dev_` and the base32 of 32 bytes. */
+export const DEVICE_ID_PATTERN = /^dev_[a-z2-7]{52}$/
 
 /** What makes a text the id of a device for the compiler. No value has it. */
 declare const deviceId: unique symbol
@@ -17,7 +18,7 @@ export function deviceIdOf(deviceKey: Uint8Array): DeviceId {
 
 /** Whether a text is the id of a device, by its form. */
 export function isDeviceId(text: string): text is DeviceId {
-  return PATTERN.test(text)
+  return DEVICE_ID_PATTERN.test(text)
 }
 
 /** The key of a device as agents and administrators write it: base64 of its SHA-256. */

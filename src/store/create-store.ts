@@ -37,6 +37,7 @@ import { prepareEvents } from './system/events.ts'
 import { prepareFleetSummaries } from './system/fleet-summary.ts'
 import { prepareIssuerCertificates } from './system/issuer-certificates.ts'
 import { prepareJobLeases } from './system/job-leases.ts'
+import { prepareKeptAnswers } from './system/kept-answers.ts'
 import { preparePartitions } from './system/partitions.ts'
 import { preparePersonSessions } from './system/person-sessions.ts'
 import { prepareQuestions } from './system/questions.ts'
@@ -74,6 +75,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareAuditTree(db)),
     ...withStoreErrors(prepareClients(db)),
     ...withStoreErrors(prepareSpentProofs(db)),
+    ...withStoreErrors(prepareKeptAnswers(db)),
     ...withStoreErrors(prepareSignIns(db)),
     ...withStoreErrors(preparePersonSessions(db)),
     ...withStoreErrors(prepareDocuments(db)),

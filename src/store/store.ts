@@ -34,6 +34,7 @@ import type { Events } from './system/events.ts'
 import type { FleetSummaries } from './system/fleet-summary.ts'
 import type { IssuerCertificates } from './system/issuer-certificates.ts'
 import type { JobLeases } from './system/job-leases.ts'
+import type { KeptAnswers } from './system/kept-answers.ts'
 import type { Partitions } from './system/partitions.ts'
 import type { PersonSessions } from './system/person-sessions.ts'
 import type { Questions } from './system/questions.ts'
@@ -69,6 +70,7 @@ export type Store = TrustRecordReads &
   AuditTree &
   Clients &
   SpentProofs &
+  KeptAnswers &
   SignIns &
   PersonSessions &
   StoredDocuments &

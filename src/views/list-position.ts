@@ -1,4 +1,5 @@
 import type { RefusalPosition } from '../store/devices/device-history.ts'
+import type { ListPosition } from '../store/list-position.ts'
 import type { AuditPosition } from '../store/system/audit-log.ts'
 
 /** `2026-03-02T08:00:00.000Z_0195…`: where a page of a list by time goes on. */
@@ -8,13 +9,18 @@ export function formatPosition(at: Date, id: string): string {
 
 const POSITION = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)_([A-Za-z0-9_-]{1,128})$/
 
+/** A position in a list of rollouts or holds; `undefined` for what is none. */
+export function parseListPosition(text: string): ListPosition | undefined {
+  return parsePosition(text)
+}
+
 /** The position of a refused attempt; `undefined` for what is none. */
 export function parseRefusalPosition(text: string): RefusalPosition | undefined {
   const { at, id = '' } = parsePosition(text) ?? {}
   return at === undefined ? undefined : { at, attestationId: id }
 }
 
-function parsePosition(text: string): { readonly at: Date; readonly id: string } | undefined {
+function parsePosition(text: string): ListPosition | undefined {
   const [, time = '', id = ''] = POSITION.exec(text) ?? []
   const at = new Date(time)
   return Number.isNaN(at.getTime()) ? undefined : { at, id }

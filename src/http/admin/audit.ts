@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { isDeviceId } from '../../access/device-id.ts'
+import { DEVICE_ID_PATTERN, isDeviceId } from '../../access/device-id.ts'
 import { readAudit } from '../../operations/audit/read-audit.ts'
 import { AUDIT_PAGE_MOST } from '../../store/system/audit-log.ts'
 import { formatPosition, parseAuditPosition } from '../../views/list-position.ts'
@@ -14,7 +14,11 @@ import type { AdminServices } from './services.ts'
 const PAGE_ENTRIES = 100
 
 export const auditQuery = z.object({
-  device: z.string().refine(isDeviceId, 'must be the id of a device').optional(),
+  device: z
+    .string()
+    .refine(isDeviceId, 'must be the id of a device')
+    .meta({ pattern: DEVICE_ID_PATTERN.source })
+    .optional(),
   actor: z.string().min(1).max(200).optional(),
   action: z.string().min(1).max(64).optional(),
   since: moment.optional(),

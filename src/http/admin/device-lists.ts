@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { isDeviceId } from '../../access/device-id.ts'
+import { DEVICE_ID_PATTERN, isDeviceId } from '../../access/device-id.ts'
 import { MAX_OWNER_CHARS } from '../../access/limits.ts'
 import { VERDICTS } from '../../access/trust-record.ts'
 import { foldText } from '../../base/fold-text.ts'
@@ -45,7 +45,11 @@ export const devicesQuery = z.object({
   ...deviceFilters,
   group_by: z.enum(DEVICE_GROUPS).optional(),
   limit: rows,
-  cursor: z.string().refine(isDeviceId, 'must be the next_cursor of a page').optional(),
+  cursor: z
+    .string()
+    .refine(isDeviceId, 'must be the next_cursor of a page')
+    .meta({ pattern: DEVICE_ID_PATTERN.source })
+    .optional(),
 })
 
 export const refusalsQuery = z.object({

@@ -45,12 +45,16 @@ export const enrolmentBody = attributesBody
   )
 
 function hashOf(what: string) {
-  return z.string().transform((text, issues) => {
-    const key = parseDeviceKey(text)
-    if (key !== undefined) return key
-    issues.addIssue(`must be the base64 of the SHA-256 of ${what} (32 bytes)`)
-    return z.NEVER
-  })
+  const form = { pattern: '^[A-Za-z0-9+/]{43}=$', contentEncoding: 'base64' }
+  return z
+    .string()
+    .meta(form)
+    .transform((text, issues) => {
+      const key = parseDeviceKey(text)
+      if (key !== undefined) return key
+      issues.addIssue(`must be the base64 of the SHA-256 of ${what} (32 bytes)`)
+      return z.NEVER
+    })
 }
 
 /** What administrators see of devices and do to them. */

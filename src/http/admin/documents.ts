@@ -1,9 +1,11 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { err, ok, type Result } from '../../base/result.ts'
 import { release } from '../../operations/release/release.ts'
 import { rollBack } from '../../operations/release/roll-back.ts'
 import type { DocumentKind } from '../../rollout/in-force.ts'
 import { showHalt } from '../../views/show-control.ts'
+import { isTagNamed, tagOf } from '../entity-tag.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerFailure } from './answer-failure.ts'
 import {
@@ -51,15 +53,24 @@ export function adminDocumentRoutes(services: AdminServices): Hono<HttpEnv> {
   return app
 }
 
+/** The document in force, as it is answered; its tag is that of RFC 9110 §8.8.3. */
 async function showActive(
   c: HttpContext,
-  { store }: AdminServices,
+  services: AdminServices,
   kind: DocumentKind,
 ): Promise<Response> {
+  const { answer, tag } = await readActive(services, kind)
+  c.header('etag', tag)
+  const known = c.req.method === 'GET' ? c.req.header('if-none-match') : undefined
+  if (known !== undefined && isTagNamed(known, tag, 'weak')) return c.body(null, 304)
+  return c.json(answer)
+}
+
+async function readActive({ store }: AdminServices, kind: DocumentKind) {
   const active = await store.activeDocument(kind)
   if (active === null) throw new Error(`no ${kind} is active`)
   const [halted] = await store.haltedRollouts(kind, active.hash)
-  return c.json({
+  const answer = {
     hash: active.hash,
     author: active.author,
     reason: active.reason,
@@ -69,7 +80,25 @@ async function showActive(
     previous: active.previous,
     halted: showHalt(halted),
     document: active.body,
-  })
+  }
+  return { answer, tag: tagOf(answer) }
+}
+
+/**
+ * The hash that a change has to follow, by the header `If-Match` (RFC 9110 §13.1.1): that of the document in force,
+ * where the header names its tag. Then it goes on as if it were `expected`, so that nobody comes between.
+ */
+async function readPrecondition(
+  c: HttpContext,
+  services: AdminServices,
+  kind: DocumentKind,
+): Promise<Result<string | undefined, { readonly reason: 'precondition_failed' }>> {
+  const named = c.req.header('if-match')
+  if (named === undefined) return ok(undefined)
+  const { answer, tag } = await readActive(services, kind)
+  if (isTagNamed(named, tag, 'strong')) return ok(answer.hash)
+  c.header('etag', tag)
+  return err({ reason: 'precondition_failed' })
 }
 
 /** Releases a document: at once in a small fleet, and in a large one ring by ring, unless said. */
@@ -80,7 +109,10 @@ async function replace(
 ): Promise<Response> {
   const read = await readDocumentBody(c, releaseBody)
   if (!read.ok) return answerFailure(c, read.failure)
-  const { reason, accept_denials: acceptedDenials, expected, at_once, despite } = read.value.body
+  const { reason, accept_denials: acceptedDenials, at_once, despite } = read.value.body
+  const matched = await readPrecondition(c, services, kind)
+  if (!matched.ok) return answerFailure(c, matched.failure)
+  const { expected = matched.value } = read.value.body
   const by = c.get('client').clientId
   const document = lintCarried(read.value, kind, services.clock())
   const released = await release(services.releases, {

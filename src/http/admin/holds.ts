@@ -3,7 +3,7 @@ import { endHold } from '../../operations/release/end-hold.ts'
 import { showHold } from '../../views/show-control.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 import { answerFailure } from './answer-failure.ts'
-import { readBody, readLimit, reasonBody } from './read-body.ts'
+import { readBody, readPage, reasonBody } from './read-body.ts'
 import { secondOf } from './second-administrator.ts'
 import type { AdminServices } from './services.ts'
 
@@ -12,10 +12,12 @@ export function adminHoldRoutes(services: AdminServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
 
   app.get('/v1/holds', async (c) => {
-    const limit = readLimit(c)
-    if (!limit.ok) return answerFailure(c, limit.failure)
-    const holds = await services.store.listHolds(limit.value)
-    return c.json({ holds: holds.map(showHold) })
+    const page = await readPage(c, services.store.listHolds, ({ since, holdId }) => {
+      return { at: since, id: holdId }
+    })
+    if (!page.ok) return answerFailure(c, page.failure)
+    const { rows, next_before } = page.value
+    return c.json({ holds: rows.map(showHold), next_before })
   })
   app.post('/v1/holds/:id/end', (c) => end(c, services))
   return app

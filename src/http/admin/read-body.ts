@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { type JsonTree, plainValueOf } from '../../base/json/tree.ts'
 import { ok, type Result } from '../../base/result.ts'
 import { ANY_DENIALS } from '../../operations/release/gates.ts'
+import type { ListPosition } from '../../store/list-position.ts'
+import { formatPosition, parseListPosition } from '../../views/list-position.ts'
 import type { HttpContext } from '../environment.ts'
 import { parseForm, type RequestFailure, readForm, readJsonWithPlaces } from '../read-json.ts'
 
 /** A whole document and what goes with it. */
-const MAX_DOCUMENT_BYTES = 1024 * 1024
+export const MAX_DOCUMENT_BYTES = 1024 * 1024
 /** Anything else that an administrator sends. */
 const MAX_CHANGE_BYTES = 8 * 1024
 
@@ -62,10 +64,34 @@ export const moment = z
   )
   .transform((text) => new Date(text))
 
-export const listQuery = z.object({ limit: z.coerce.number().int().min(1).max(1000).default(50) })
+export const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(50),
+  before: z
+    .string()
+    .transform((text, issues) => {
+      const position = parseListPosition(text)
+      if (position !== undefined) return position
+      issues.addIssue('must be the next_before of a page')
+      return z.NEVER
+    })
+    .optional(),
+})
 
-/** How many rows a list shows. */
-export function readLimit(c: HttpContext): Result<number, RequestFailure> {
+/** A page of a list that has the newest first, and where the next one begins. */
+export async function readPage<Row>(
+  c: HttpContext,
+  read: (rows: number, before: ListPosition | undefined) => Promise<readonly Row[]>,
+  positionOf: (row: Row) => ListPosition,
+): Promise<
+  Result<{ readonly rows: readonly Row[]; readonly next_before: string | null }, RequestFailure>
+> {
   const query = parseForm(listQuery, c.req.query())
-  return query.ok ? ok(query.value.limit) : query
+  if (!query.ok) return query
+  const { limit, before } = query.value
+  const found = await read(limit + 1, before)
+  const rows = found.slice(0, limit)
+  const last = rows.at(-1)
+  if (found.length === rows.length || last === undefined) return ok({ rows, next_before: null })
+  const { at, id } = positionOf(last)
+  return ok({ rows, next_before: formatPosition(at, id) })
 }

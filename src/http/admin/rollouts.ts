@@ -13,7 +13,7 @@ import {
   readAccepted,
   readBody,
   readDocumentBody,
-  readLimit,
+  readPage,
   reasonText,
   rolloutName,
 } from './read-body.ts'
@@ -49,10 +49,12 @@ export function adminRolloutRoutes(services: AdminServices): Hono<HttpEnv> {
   const { store, clock } = services
 
   app.get('/v1/rollouts', async (c) => {
-    const limit = readLimit(c)
-    if (!limit.ok) return answerFailure(c, limit.failure)
-    const rollouts = await store.listRollouts(limit.value)
-    return c.json({ rollouts: rollouts.map((one) => showRollout(one, clock())) })
+    const page = await readPage(c, store.listRollouts, ({ createdAt, rolloutId }) => {
+      return { at: createdAt, id: rolloutId }
+    })
+    if (!page.ok) return answerFailure(c, page.failure)
+    const { rows, next_before } = page.value
+    return c.json({ rollouts: rows.map((one) => showRollout(one, clock())), next_before })
   })
 
   app.get('/v1/rollouts/:id', async (c) => {

@@ -12,6 +12,7 @@ import { adminDocumentRoutes } from './documents.ts'
 import { adminEntityRoutes, ENTITIES_PARAMETERS } from './entities.ts'
 import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
+import { keepChanges } from './idempotency.ts'
 import { type RouteParameters, refuseUnknownParameters } from './known-parameters.ts'
 import { adminOverrideRoutes } from './overrides.ts'
 import { adminPeopleRoutes, sessionsQuery } from './people.ts'
@@ -51,6 +52,7 @@ export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
     .use('/v1/*', guardRoutes(routes, demand))
     .use('/v1/*', refuseUnknownParameters(routes, PARAMETERS))
+    .use('/v1/*', keepChanges(routes, services))
     .route('/', routes)
 }
 

@@ -47,6 +47,9 @@ export type AdminServices = ClientServices & {
     | 'entityPage'
     | 'changeEntities'
     | 'directoryEntries'
+    | 'beginChange'
+    | 'keepAnswer'
+    | 'freeKey'
   >
   readonly rules: ExplainDependencies['rules']
   /** What this process refused last. */

@@ -69,6 +69,26 @@ export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> =
     'Devices would be denied that are allowed now.',
     'Look at the preview, and say how many denials you accept.',
   ),
+  idempotency_key_reused: problem(
+    422,
+    'The key belongs to another request.',
+    'Give each change an Idempotency-Key of its own, and send it again as it was.',
+  ),
+  idempotency_under_way: problem(
+    409,
+    'The first request with this key is under way.',
+    'Send the same request again after the seconds in Retry-After.',
+  ),
+  idempotency_outcome_unknown: problem(
+    409,
+    'The first request with this key ended without an answer.',
+    'Look whether the change happened; if it did not, send it with another key.',
+  ),
+  precondition_failed: problem(
+    412,
+    'It is not what it was when it was read.',
+    'Read it again: the header If-Match takes the ETag that comes with it.',
+  ),
   superseded: problem(
     409,
     'Something else changed first, and nothing was changed now.',

@@ -25,6 +25,15 @@ export type AdminFailure =
   | DeviceFailure
   | SearchFailure
   | ApprovalFailure
+  /** RFC 9110 §13.1.1 */
+  | { readonly reason: 'precondition_failed' }
+  | { readonly reason: IdempotencyCode }
+
+/** Of a change that is sent again under its key. */
+export type IdempotencyCode =
+  | 'idempotency_key_reused'
+  | 'idempotency_under_way'
+  | 'idempotency_outcome_unknown'
 
 /** Every code that our own API can answer with. Stable: agents and scripts act on them. */
 export type ProblemCode =

@@ -11,6 +11,7 @@ import { endQuery } from '../admin/overrides.ts'
 import { listQuery } from '../admin/read-body.ts'
 import { SECOND_AWAITED } from './device-paths.ts'
 import {
+  header,
   json,
   jsonBody,
   type Operation,
@@ -21,7 +22,7 @@ import {
 import { codesOf, problems } from './refusals.ts'
 
 const DOCUMENTS = { tag: 'documents' } as const
-const KIND = { body: true, caller: true } as const
+const KIND = { body: true, caller: true, change: true } as const
 
 const STORED_CODES = codesOf<StoredDocumentFailure>({
   document_not_found: true,
@@ -69,6 +70,8 @@ const APPROVAL_CODES = [
 ]
 const HOLD_CODES = codesOf<HoldFailure>({ hold_not_found: true })
 
+const TAG = { ETag: { description: 'RFC 9110 §8.8.3', schema: { type: 'string' } } }
+
 const id = (what: string) => pathParameter('id', what)
 
 function ofDocument(kind: 'policy' | 'reference-values', what: string): Paths {
@@ -79,20 +82,25 @@ function ofDocument(kind: 'policy' | 'reference-values', what: string): Paths {
         id: `read${Name}`,
         ...DOCUMENTS,
         summary: `The ${what} in force.`,
-        answers: { '200': json('The document, and who put it into force.', 'DocumentInForce') },
+        parameters: [header('If-None-Match', 'The ETag of what is there already.')],
+        answers: {
+          '200': json('The document, and who put it into force.', 'DocumentInForce', TAG),
+          '304': { description: 'It is what is there already.', headers: TAG },
+        },
         refusals: problems({ query: true, caller: true }),
       },
       put: {
         id: `release${Name}`,
         ...DOCUMENTS,
         summary: `Releases a ${what}: at once in a small fleet, in a large one ring by ring.`,
+        parameters: [header('If-Match', 'The ETag of the document that this one is to follow.')],
         body: jsonBody('Release'),
         answers: {
-          '200': json('It is in force.', 'DocumentInForce'),
+          '200': json('It is in force.', 'DocumentInForce', TAG),
           '201': json('It is being rolled out.', 'Rollout'),
           ...SECOND_AWAITED,
         },
-        refusals: problems(KIND, RELEASE_CODES),
+        refusals: problems(KIND, [...RELEASE_CODES, 'precondition_failed']),
       },
     },
     [`/v1/${kind}/rollback`]: {

@@ -149,7 +149,7 @@ export const CONTROL_SCHEMAS = {
   Rollout: rollout,
   RolloutDetail: rollout.extend({ observed }),
   RolloutAfterStep: rollout.extend({ changed: z.boolean() }),
-  Rollouts: z.object({ rollouts: z.array(rollout) }),
+  Rollouts: z.object({ rollouts: z.array(rollout), next_before: z.string().nullable() }),
   OverrideToMake: overrideBody,
   OverrideToEnd: endBody,
   OverrideLosses: z.object({ newly_denied: losses }),
@@ -158,7 +158,7 @@ export const CONTROL_SCHEMAS = {
   Overrides: z.object({ overrides: z.array(override) }),
   Reason: reasonBody,
   Hold: hold,
-  Holds: z.object({ holds: z.array(hold) }),
+  Holds: z.object({ holds: z.array(hold), next_before: z.string().nullable() }),
   HoldEnded: z.object({ hold_id: z.string(), changed: z.boolean() }),
   SecondAwaited: z
     .object({

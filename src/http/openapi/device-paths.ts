@@ -46,7 +46,7 @@ function standing(verb: StandingVerb): Operation {
     parameters: [id],
     body: jsonBody('DeviceReason'),
     answers: { '200': json('The device as it is now.', 'Device') },
-    refusals: problems({ body: true, caller: true }, DEVICE_CODES),
+    refusals: problems({ body: true, caller: true, change: true }, DEVICE_CODES),
   }
 }
 
@@ -71,7 +71,7 @@ export const DEVICE_PATHS: Paths = {
         '201': json('It is listed.', 'Device'),
         ...SECOND_AWAITED,
       },
-      refusals: problems({ body: true, caller: true }, DEVICE_CODES),
+      refusals: problems({ body: true, caller: true, change: true }, DEVICE_CODES),
     },
   },
   '/v1/devices/{id}': {
@@ -90,7 +90,7 @@ export const DEVICE_PATHS: Paths = {
       parameters: [id],
       body: jsonBody('DeviceAttributes'),
       answers: { '200': json('The device as it is now.', 'Device'), ...SECOND_AWAITED },
-      refusals: problems({ body: true, caller: true }, DEVICE_CODES),
+      refusals: problems({ body: true, caller: true, change: true }, DEVICE_CODES),
     },
   },
   '/v1/devices/{id}/attestations': {

@@ -5,7 +5,7 @@ import { entitiesQuery } from '../admin/entities.ts'
 import { header, json, jsonBody, type Paths, queryParameters } from './operation.ts'
 import { codesOf, problems } from './refusals.ts'
 
-const KIND = { body: true, caller: true } as const
+const KIND = { body: true, caller: true, change: true } as const
 
 /** The entity directory, explanations and the audit log. */
 export const DIRECTORY_PATHS: Paths = {

@@ -16,7 +16,7 @@ import { DIRECTORY_SCHEMAS } from './directory-schemas.ts'
 import { ERROR_SCHEMAS } from './error-schemas.ts'
 import { OAUTH_PATHS } from './oauth-paths.ts'
 import { OAUTH_SCHEMAS } from './oauth-schemas.ts'
-import { type Paths, TAGS, writeOperation } from './operation.ts'
+import { type Paths, TAGS, withKeys, writeOperation } from './operation.ts'
 import { PEOPLE_PATHS } from './people-paths.ts'
 import { PEOPLE_SCHEMAS } from './people-schemas.ts'
 import { sharedResponses } from './refusals.ts'
@@ -58,12 +58,14 @@ export const PATHS: Paths = {
   ...SIGNAL_PATHS,
   ...VENDOR_PATHS,
   ...SIGN_IN_PATHS,
-  ...DEVICE_PATHS,
-  ...DOCUMENT_PATHS,
-  ...EXCEPTION_PATHS,
-  ...DIRECTORY_PATHS,
-  ...AUDIT_PATHS,
-  ...PEOPLE_PATHS,
+  ...withKeys({
+    ...DEVICE_PATHS,
+    ...DOCUMENT_PATHS,
+    ...EXCEPTION_PATHS,
+    ...DIRECTORY_PATHS,
+    ...AUDIT_PATHS,
+    ...PEOPLE_PATHS,
+  }),
   ...SERVICE_PATHS,
 }
 

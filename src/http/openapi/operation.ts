@@ -109,6 +109,29 @@ export function header(name: string, description: string, schema: object = {}): 
   return { name, in: 'header', required: false, description, schema: { type: 'string', ...schema } }
 }
 
+/** The same operations of administrators, of which each that changes something may have a key. */
+export function withKeys(paths: Paths): Paths {
+  const key = header(
+    'Idempotency-Key',
+    'Of this change alone: sent again under it, it happens once.',
+    {
+      pattern: '^[\\x21-\\x7e]{1,255}$',
+    },
+  )
+  return Object.fromEntries(
+    Object.entries(paths).map(([path, operations]) => {
+      const keyed = Object.entries(operations).map(([method, operation]) => {
+        const { parameters = [] } = operation
+        return [
+          method,
+          method === 'get' ? operation : { ...operation, parameters: [...parameters, key] },
+        ]
+      })
+      return [path, Object.fromEntries(keyed)]
+    }),
+  )
+}
+
 /** The parameters of a query, from the schema that reads them. Those named in `repeated` may come again. */
 export function queryParameters(schema: z.ZodType, repeated: readonly string[] = []): object[] {
   const made = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })

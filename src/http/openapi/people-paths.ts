@@ -24,7 +24,7 @@ export const PEOPLE_PATHS: Paths = {
       parameters: [pathParameter('id', 'person: and more.')],
       body: jsonBody('Reason'),
       answers: { '200': json('How many there were.', 'SessionsEnded') },
-      refusals: problems({ body: true, caller: true }),
+      refusals: problems({ body: true, caller: true, change: true }),
     },
   },
 }

@@ -4,7 +4,7 @@ import { AUTHZEN_ANSWERS, type AuthzenErrorCode } from '../errors/authzen-error.
 import { OAUTH_ANSWERS, type OAuthReason } from '../errors/oauth-answers.ts'
 import { oauthErrorOf } from '../errors/oauth-error.ts'
 import { PROBLEMS } from '../errors/problem.ts'
-import type { ProblemCode, SharedCode } from '../errors/problem-code.ts'
+import type { IdempotencyCode, ProblemCode, SharedCode } from '../errors/problem-code.ts'
 import type { SignInCodeAnswer } from '../errors/sign-in-answers.ts'
 import { refer } from './components.ts'
 import type { Responses } from './operation.ts'
@@ -17,6 +17,8 @@ export type RequestKind = {
   readonly query?: boolean
   /** It wants a caller with a scope. */
   readonly caller?: boolean
+  /** It is a change of administrators, which may have a key. */
+  readonly change?: boolean
 }
 
 /** What any request can meet. */
@@ -24,6 +26,9 @@ const ALWAYS: readonly SharedCode[] = ['text_not_storable', 'internal', 'unavail
 const OF_BODY: readonly SharedCode[] = [
   ...(['content_type_not_json', 'body_too_large', 'body_incomplete', 'body_not_utf8'] as const),
   ...(['body_too_deep', 'body_not_json', 'request_malformed'] as const),
+]
+const OF_CHANGE: readonly IdempotencyCode[] = [
+  ...(['idempotency_key_reused', 'idempotency_under_way', 'idempotency_outcome_unknown'] as const),
 ]
 const OF_CALLER: readonly SharedCode[] = ['unauthenticated', 'forbidden', 'client_rate_limited']
 
@@ -70,7 +75,9 @@ function headersOf(status: number): object {
 
 /** Problem documents (RFC 9457) by their status, with the codes that each may have. */
 export function problems(kind: RequestKind, codes: readonly ProblemCode[] = []): Responses {
-  const all = [...new Set([...sharedCodes(kind), ...codes])]
+  const all = [
+    ...new Set([...sharedCodes(kind), ...(kind.change === true ? OF_CHANGE : []), ...codes]),
+  ]
   const own = new Set(codes.map((code) => PROBLEMS[code].status))
   return withShared('Problem', kind, { own, made: problemsOf(all) })
 }
@@ -99,7 +106,14 @@ export function sharedResponses(): Responses {
         return [nameOf(prefix, kind, status), answer] as const
       }),
     )
-  return Object.fromEntries([...named('Problem', problemsOf), ...named('Authzen', authzenOf)])
+  const ofChange = Object.entries(problemsOf(OF_CHANGE)).map(([status, answer]) => {
+    return [nameOf('Problem', {}, status), answer] as const
+  })
+  return Object.fromEntries([
+    ...named('Problem', problemsOf),
+    ...ofChange,
+    ...named('Authzen', authzenOf),
+  ])
 }
 
 /** What is wrong with a request as such depends on what it has; all else is the same everywhere. */

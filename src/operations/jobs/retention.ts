@@ -13,6 +13,7 @@ export type RetentionDependencies = PartitionDependencies & {
     | 'waitingEvents'
     | 'settleEvents'
     | 'forgetQuestions'
+    | 'forgetAnswers'
   > &
     DropDependencies['store']
   readonly config: Pick<Config, 'deviceIdleDays' | 'archivedDeviceDays'>
@@ -23,6 +24,8 @@ const BATCH_ROWS = 1000
 /** So that one run ends: what is left waits for the next one. */
 const BATCHES_A_RUN = 50
 const DEVICES_A_BATCH = 200
+/** For so long a change may be sent again under its key, and is answered as before. */
+const ANSWER_DAYS = 1
 /** For so long an event waits for somebody to be given it. */
 const EVENT_DAYS = 7
 
@@ -64,6 +67,7 @@ function tidyingOf({
   const always = {
     dropped_deliveries: () => dropDeliveries({ store, clock }, BATCH_ROWS),
     expired_events: expireEvents,
+    kept_answers: () => store.forgetAnswers({ before: ago(ANSWER_DAYS), batch: BATCH_ROWS }),
     // Where none are to be kept, none of before are either, however young.
     ...(config.questionsDays === 0 && { questions: store.forgetQuestions }),
   }

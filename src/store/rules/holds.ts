@@ -2,6 +2,7 @@ import { and, desc, isNull, lte } from 'drizzle-orm'
 import { type Cause, type Hold, keyOfCause } from '../../rollout/hold.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText, type Json } from '../json.ts'
+import { isBefore, type ListPosition } from '../list-position.ts'
 import { newRecordId } from '../record-id.ts'
 import { hold } from '../schema/steering-schema.ts'
 
@@ -23,7 +24,7 @@ export type Holds = {
   /** Those whose time is over and that nobody ended. */
   readonly expiredHolds: (now: Date) => Promise<readonly Hold[]>
   /** The newest first, ended ones among them. */
-  readonly listHolds: (limit: number) => Promise<readonly StoredHold[]>
+  readonly listHolds: (limit: number, before?: ListPosition) => Promise<readonly StoredHold[]>
 }
 
 export type StoredHold = Hold & { readonly endedAt: Date | null; readonly evidence: Json }
@@ -101,10 +102,11 @@ export function prepareHolds(db: Database): Holds {
         .where(and(isNull(hold.endedAt), lte(hold.until, now)))
       return rows.map(toHold)
     },
-    async listHolds(limit) {
+    async listHolds(limit, before) {
       const rows = await db
         .select()
         .from(hold)
+        .where(before && isBefore(hold.since, hold.holdId, before))
         .orderBy(desc(hold.since), desc(hold.holdId))
         .limit(limit)
       return rows.map((row) => ({ ...toHold(row), endedAt: row.endedAt, evidence: row.evidence }))

@@ -11,6 +11,7 @@ import type {
 import { storableId } from '../devices/trust-records.ts'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { encodeJson, encodeText } from '../json.ts'
+import { isBefore, type ListPosition } from '../list-position.ts'
 import { newRecordId } from '../record-id.ts'
 import { rollout, rolloutObservation } from '../schema/steering-schema.ts'
 
@@ -45,7 +46,7 @@ export type Rollouts = {
   ) => Promise<readonly Omit<RolloutObservation, 'rolloutId' | 'revision'>[]>
   readonly rollout: (rolloutId: string) => Promise<Rollout | null>
   /** The newest first. */
-  readonly listRollouts: (limit: number) => Promise<readonly Rollout[]>
+  readonly listRollouts: (limit: number, before?: ListPosition) => Promise<readonly Rollout[]>
   /** Those of a kind, or of one document, that halted: the last ones, the newest first. */
   readonly haltedRollouts: (kind: DocumentKind, to?: string) => Promise<readonly Rollout[]>
 }
@@ -180,10 +181,11 @@ export function prepareRollouts(db: Database): Rollouts {
       const [row] = await db.select().from(rollout).where(eq(rollout.rolloutId, rolloutId))
       return row === undefined ? null : toRollout(row)
     },
-    async listRollouts(limit) {
+    async listRollouts(limit, before) {
       const rows = await db
         .select()
         .from(rollout)
+        .where(before && isBefore(rollout.createdAt, rollout.rolloutId, before))
         .orderBy(desc(rollout.createdAt), desc(rollout.rolloutId))
         .limit(limit)
       return rows.map(toRollout)

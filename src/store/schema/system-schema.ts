@@ -183,6 +183,24 @@ export const spentProof = pgTable(
   (table) => [primaryKey({ columns: [table.proofId, table.expiresAt] })],
 )
 
+/**
+ * What became of a change that its caller gave a key (`Idempotency-Key`), for as long as it may be sent again.
+ * `key_id` is a hash of the caller and of its key. Without a status the change has begun, and nothing else is known.
+ */
+export const keptAnswer = pgTable(
+  'kept_answer',
+  {
+    keyId: asciiText('key_id').primaryKey(),
+    /** base64url of a SHA-256 over method, target and body. */
+    requestHash: asciiText('request_hash').notNull(),
+    at: instant('at').notNull(),
+    status: integer('status'),
+    headers: jsonb('headers').$type<Readonly<Record<string, string>>>(),
+    body: text('body'),
+  },
+  (table) => [index('kept_answer_at').on(table.at)],
+)
+
 /** Our own keys; the private halves are sealed with the master secret. */
 export const signingKey = pgTable(
   'signing_key',

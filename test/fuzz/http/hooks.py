@@ -46,6 +46,21 @@ def before_call(ctx, case, kwargs):
     if "token" in body and path.startswith("/oauth/"):
         # A token of its own: the client goes on by its secret, whatever becomes of the token.
         body["token"] = fresh_token(case, kwargs)
+    if isinstance(body.get("document"), dict):
+        # What is in force, with another reason: what is not parsed by chance.
+        body["document"] = KNOWN["documents"].get(body.get("kind") or path.split("/")[2], {})
+        body.pop("hash", None)
+        body["accept_denials"] = 100
+    if path == "/v1/overrides" and isinstance(body.get("target"), dict):
+        body["target"] = {"kind": "device", "name": CHANCE.choice(KNOWN["devices"])}
+        body.update(expires_at=KNOWN["soon"], action="allow")
+        body.pop("hash", None)
+        body.pop("kind", None)
+    if path.startswith("/ssf/subjects/"):
+        body["subject"] = {"format": "opaque", "id": CHANCE.choice(KNOWN["devices"])}
+    if path.startswith("/openapi/"):
+        name = "id" if "id" in case.path_parameters else "name"
+        case.path_parameters[name] = {"id": "evaluate", "name": "Device"}[name]
     if path.startswith("/access/") and isinstance(body.get("subject"), dict):
         body["subject"].update(type="device", id=CHANCE.choice(KNOWN["devices"]))
     if path.startswith("/sign-in/authorize"):

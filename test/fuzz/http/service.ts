@@ -3,6 +3,8 @@ import { createNodeServer } from '../../../src/compose/node-server.ts'
 import { createPublishedKeySets } from '../../../src/keysets/key-sets.ts'
 import { SCOPES, type Scope } from '../../../src/oauth/scopes.ts'
 import { keepStatusList } from '../../../src/operations/status-list/keep-list.ts'
+import { BASELINE_POLICY } from '../../../src/policy/document/baseline.ts'
+import { listSimulatorReferenceValues } from '../../../src/simulator/virtual-enclave.ts'
 import { openPostgresStore } from '../../../src/store/drivers/postgres.ts'
 import { EXTENSIONS_CALLER } from '../../../src/vendors/entra/caller.ts'
 import { MAX_EVALUATION_SECONDS } from '../../../src/vendors/limits.ts'
@@ -38,6 +40,8 @@ const TEAM = 'fuzzed'
 const POSTURE_AUDIENCE = 'a'.repeat(64)
 const OKTA_REDIRECT = 'https://fuzzed.okta.com/oauth2/v1/authorize/callback'
 const EVALUATIONS = 300
+/** Another document than the one in force, so that it can be previewed, rolled out and released. */
+const WITHOUT_A_CLAUSE = { ...BASELINE_POLICY, clauses: BASELINE_POLICY.clauses.slice(0, -1) }
 const LIST_EVERY_MS = 10_000
 
 /** The service as `serve` starts it, but for the keys of identity providers, which none of them would give us. */
@@ -79,7 +83,13 @@ export async function startFuzzedService(): Promise<FuzzedService> {
   return {
     url: publicUrl,
     clients: await makeClients(service),
-    known: { devices, vendors: await makeVendorTokens(key), okta_redirect: OKTA_REDIRECT },
+    known: {
+      devices,
+      vendors: await makeVendorTokens(key),
+      okta_redirect: OKTA_REDIRECT,
+      documents: { policy: WITHOUT_A_CLAUSE, 'reference-values': listSimulatorReferenceValues() },
+      soon: new Date(Date.now() + 86_400_000).toISOString(),
+    },
     faults: () => service.logs.filter((line) => line.includes('"fault"')),
     async close() {
       clearInterval(keeper)

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import type { Cause } from '../../../src/rollout/hold.ts'
+import type { Json } from '../../support/json.ts'
 import { createTestService, expectProblem, readOk } from '../../support/service.ts'
 import { openTestDatabase } from '../../support/test-database.ts'
 
@@ -75,4 +76,26 @@ test('is shown to those who read and ended by those who write', async () => {
   }
   await expectProblem(await service.request('/v1/holds', { headers: pep }), 403, 'forbidden')
   await expectProblem(await service.request('/v1/holds'), 401, 'unauthenticated')
+})
+
+test('are listed page by page, those of one moment among them', async () => {
+  const url = (query: string) => service.request(`/v1/holds?${query}`, { headers: read })
+  for (const issuer of ['a', 'b', 'c']) {
+    const id = await beginHold({ kind: 'policy_not_pinned', issuer })
+    await readOk(await end(id))
+  }
+  const { holds: all, next_before: end_of_all } = await readOk(await url('limit=100'))
+  expect(end_of_all).toBeNull()
+  const walked: Json[] = []
+  let before = ''
+  for (let pages = 0; pages <= all.length; pages += 1) {
+    const page = await readOk(await url(`limit=2${before}`))
+    expect(page.holds.length).toBeLessThanOrEqual(2)
+    walked.push(...page.holds)
+    if (page.next_before === null) break
+    before = `&before=${encodeURIComponent(page.next_before)}`
+  }
+  expect(walked).toEqual(all)
+  expect(walked.length).toBeGreaterThan(4)
+  await expectProblem(await url('before=nowhere'), 400, 'request_malformed')
 })

@@ -183,6 +183,19 @@ export function controlContract(subject: () => StoreUnderTest): void {
       ])
     })
 
+    /** One after the other, as a list does that is read page by page. */
+    const walkRollouts = async () => {
+      const ids: string[] = []
+      let [next] = await store().listRollouts(1)
+      while (next !== undefined) {
+        ids.push(next.rolloutId)
+        const position = { at: next.createdAt, id: next.rolloutId }
+        const [following] = await store().listRollouts(1, position)
+        next = following
+      }
+      return ids
+    }
+
     test('can begin again after the one before has ended', async () => {
       const rollout = await start()
       const end = stepOf(rollout, { action: 'reverted', state: 'reverted' })
@@ -194,6 +207,7 @@ export function controlContract(subject: () => StoreUnderTest): void {
       expect(ids).toContain(rollout.rolloutId)
       expect(ids).toContain(again.rolloutId)
       expect(await store().listRollouts(1)).toHaveLength(1)
+      expect(await walkRollouts()).toEqual(ids)
       expect(await store().rollout('rol_nobody')).toBeNull()
     })
   })

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS "kept_answer_at" ON "kept_answer" USING btree ("at");
