@@ -44,7 +44,7 @@ function describe(refused: readonly RefusedDelivery[]): string {
     createdAt.toISOString(),
     failure ?? '',
   ])
-  return renderTable(['position', 'device', 'became', 'at', 'refused because'], rows)
+  return renderTable(['position', 'device', 'became', 'changed at', 'refused because'], rows)
 }
 
 export async function replay(

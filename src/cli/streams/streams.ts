@@ -136,7 +136,7 @@ disabled  events are not kept, and those that wait are dropped`,
       },
     }),
     dead: verb({
-      summary: 'list events that the receiver refused, the oldest first',
+      summary: 'list events that the receiver refused, the first refused first',
       about: `They are kept until they are replayed, or the stream ends. Mend at the receiver what it says.`,
       database: 'existing',
       arguments: { id: STREAM },
