@@ -52,7 +52,7 @@ export const COMMAND_ACCESS: Readonly<Record<string, CommandAccess>> = {
   'entities remove': 'admin.write',
   'authzen fixture': 'machine',
   'audit list': 'admin.read',
-  'audit verify': 'anybody',
+  'audit verify': 'admin.read',
   'audit export': 'admin.read',
   'receipt verify': 'anybody',
   'receipt export': 'admin.read',
