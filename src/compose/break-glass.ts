@@ -47,6 +47,7 @@ export async function breakGlassWithoutStore(
     readonly log: Log
     readonly logBudget: LogBudget
     readonly metrics: Metrics
+    readonly breakGlassUses: BreakGlassDependencies['breakGlassUses']
     readonly clock: () => Date
   },
 ): Promise<OpenBreakGlass> {

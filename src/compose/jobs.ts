@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import type { BreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import { type GrowDependencies, growAuditLog } from '../operations/audit/grow-audit-log.ts'
 import { type NoteUsesDependencies, noteClientUses } from '../operations/clients/note-uses.ts'
 import { announceExpired } from '../operations/jobs/announce-expired.ts'
@@ -22,6 +23,7 @@ import { watchVerifiers } from '../operations/jobs/watch-verifiers.ts'
 import { followKeys } from '../operations/keys/follow-keys.ts'
 import { createDeliverer, deliverRound } from '../operations/signals/deliver-round.ts'
 import { type KeepListDependencies, keepStatusList } from '../operations/status-list/keep-list.ts'
+import type { Store } from '../store/store.ts'
 import type { Services } from './services.ts'
 import { deliverServices } from './signals.ts'
 
@@ -87,14 +89,21 @@ export function runStatusList(
 
 /** One round of the Merkle tree over the audit log, in one process at a time. */
 export function runAuditTree(
-  all: GrowDependencies & LeaseDependencies,
+  all: GrowDependencies &
+    LeaseDependencies & {
+      readonly store: Pick<Store, 'noteAudit'>
+      readonly breakGlassUses: BreakGlassUses
+    },
   signal: AbortSignal,
 ): Promise<void> {
   const round = async () => {
     await growAuditLog(all, signal)
     return ''
   }
-  const rounds = { grow_audit_log: () => runExclusively(all, 'audit_tree', round) }
+  const rounds = {
+    note_break_glass: () => all.breakGlassUses.write(all.store),
+    grow_audit_log: () => runExclusively(all, 'audit_tree', round),
+  }
   return runRounds(rounds, { log: all.log, signal })
 }
 

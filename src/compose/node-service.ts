@@ -10,6 +10,7 @@ import { type MasterSecrets, masterSecretsOf } from '../keys/master-secret.ts'
 import { loadOrCreateSecretFile, SECRET_FILE } from '../keys/secret-file.ts'
 import { createNodeFetchJson } from '../keysets/fetch-by-node.ts'
 import type { FetchJson } from '../keysets/key-sets.ts'
+import { type BreakGlassUses, createBreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import { makePartitions } from '../operations/jobs/partitions.ts'
 import { claimPublicUrl, yieldPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
@@ -82,7 +83,8 @@ export async function startNodeService(
   const metrics = beginMetrics()
   // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).
   collectDefaultMetrics({ register: metrics.registry })
-  const start = { ...options, config, log, metrics, clock, secrets, server }
+  const breakGlassUses = createBreakGlassUses()
+  const start = { ...options, config, log, metrics, breakGlassUses, clock, secrets, server }
   try {
     const services = await openWhenThere(start)
     const { store } = services
@@ -108,6 +110,7 @@ type Start = NodeServiceOptions & {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly breakGlassUses: BreakGlassUses
   readonly clock: () => Date
   readonly secrets: MasterSecrets
   readonly server: NodeServer
@@ -151,13 +154,14 @@ function createFetch({ oauth: { privateHosts } }: Config): FetchJson {
 }
 
 async function openServices(start: Start): Promise<Services> {
-  const { config, log, metrics, clock, secrets, simulatedHardware, developer } = start
+  const { config, log, metrics, breakGlassUses, clock, secrets } = start
+  const { simulatedHardware, developer } = start
   const store = await openOwnStore(start)
   try {
     if (store.place.kind === 'postgres') await claimPublicUrl({ store, config, clock })
     await makePartitions({ store, clock, log })
     const services = await createServices({
-      ...{ config, log, metrics, store, secrets, clock },
+      ...{ config, log, metrics, breakGlassUses, store, secrets, clock },
       ...{ simulatedHardware, developer, writeDecision },
       push: createPush(config),
       fetchJson: createFetch(config),

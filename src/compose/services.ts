@@ -18,6 +18,7 @@ import type { MasterSecrets } from '../keys/master-secret.ts'
 import type { FetchJson } from '../keysets/key-sets.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
 import { createRecentRefusals, type RecentRefusals } from '../operations/attest/recent-refusals.ts'
+import { type BreakGlassUses, createBreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import { createDecisionLog, type DecisionLog } from '../operations/decide/decision-log.ts'
 import { createQuestionRecord, type QuestionRecord } from '../operations/decide/question-record.ts'
 import { createShadowDecisions, type ShadowDecisions } from '../operations/decide/shadow.ts'
@@ -74,6 +75,8 @@ export type Services = KeyServices &
     readonly verifierStates: () => Readonly<Record<string, boolean>>
     /** Whether a break-glass token opens; asks no store. */
     readonly verifyBreakGlass: VerifyBreakGlass
+    /** Uses of it that are to be written into the audit log. */
+    readonly breakGlassUses: BreakGlassUses
     readonly push: Push
     /** Rings after commits that leave something to deliver, where the database tells of them. */
     readonly bell: Bell
@@ -93,6 +96,8 @@ export type ServicesInput = {
   readonly writeDecision?: ((line: string) => boolean) | undefined
   /** Of this process, where some were begun before the database was there. */
   readonly metrics?: Metrics | undefined
+  /** Uses from before the database was there. */
+  readonly breakGlassUses?: BreakGlassUses | undefined
   readonly store: Store
   readonly secrets: MasterSecrets
   /** Sends tokens to the receivers of streams. Without it none is sent from here. */
@@ -189,6 +194,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     keySets: azure.keySets,
     verifierStates: azure.states,
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
+    breakGlassUses: input.breakGlassUses ?? createBreakGlassUses(),
     push: input.push ?? NOT_PUSHED,
     bell: createBell(),
     expiries: createExpiries(),

@@ -4,6 +4,7 @@ import type { Metrics } from '../base/metrics.ts'
 import { createRandomSource } from '../base/random.ts'
 import type { Config } from '../config/config.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
+import type { BreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import { breakGlassWithoutStore } from './break-glass.ts'
 
 /** An outage is told once a second, however many ask. */
@@ -14,13 +15,14 @@ export async function answerWithoutDatabase(input: {
   readonly config: Config
   readonly log: Log
   readonly metrics: Metrics
+  readonly breakGlassUses: BreakGlassUses
   readonly clock: () => Date
 }): Promise<(request: Request) => Promise<Response>> {
-  const { config, log, metrics, clock } = input
+  const { config, log, metrics, breakGlassUses, clock } = input
   const outages = createLogBudget(log, OUTAGE_LINES)
   const random = createRandomSource()
   const openBreakGlass = await breakGlassWithoutStore(config, {
-    ...{ log, metrics, clock, logBudget: createLogBudget(log) },
+    ...{ log, metrics, breakGlassUses, clock, logBudget: createLogBudget(log) },
   })
   const report = (requestId: string) => {
     metrics.storeFaults.inc({ kind: 'connection' })

@@ -8,6 +8,7 @@ import { type App, createApp } from '../http/app.ts'
 import { answerUnavailable } from '../http/errors/unavailable.ts'
 import { masterSecretsOf } from '../keys/master-secret.ts'
 import { createFetchJson } from '../keysets/fetch-by-fetch.ts'
+import { type BreakGlassUses, createBreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import type { OpenBreakGlass } from '../operations/decide/answer-by-break-glass.ts'
 import { claimPublicUrl } from '../operations/jobs/public-url.ts'
 import { recordQuestions } from '../operations/jobs/record-questions.ts'
@@ -44,6 +45,7 @@ type Isolate = {
   readonly log: Log
   readonly logBudget: LogBudget
   readonly metrics: Metrics
+  readonly breakGlassUses: BreakGlassUses
   readonly database: HyperdriveStore
   service: Service | undefined
   /**
@@ -72,6 +74,9 @@ export async function answer(
       // After the answer, with a connection of its own: an isolate may be gone before a job comes by.
       invocation.waitUntil(writeQuestions(bindings, invocation))
     }
+    if (isolate?.breakGlassUses.isWaiting() === true) {
+      invocation.waitUntil(writeBreakGlassUses(bindings, invocation))
+    }
     return answered
   } catch (error) {
     // All that the app meets it answers itself: there is no app yet.
@@ -83,6 +88,13 @@ export async function answer(
       openBreakGlass: await openWithoutDatabase(),
     })
   }
+}
+
+/** Where that cannot be, the next request tries again. */
+function writeBreakGlassUses(bindings: WorkerBindings, invocation: Invocation): Promise<void> {
+  return withService(bindings, invocation, ({ services }) =>
+    services.breakGlassUses.write(services.store),
+  ).catch(() => {})
 }
 
 /** Cron calls this; what it leaves undone the next run finds again. */
@@ -165,8 +177,8 @@ async function withService<T>(
 /** Once the settings are read. */
 function openWithoutDatabase(): Promise<OpenBreakGlass> | undefined {
   if (isolate === undefined) return undefined
-  const { config, log, logBudget, metrics } = isolate
-  return breakGlassWithoutStore(config, { log, logBudget, metrics, clock: () => new Date() })
+  const { config, ...shared } = isolate
+  return breakGlassWithoutStore(config, { ...shared, clock: () => new Date() })
 }
 
 function openIsolate(bindings: WorkerBindings): Isolate {
@@ -182,13 +194,15 @@ function openIsolate(bindings: WorkerBindings): Isolate {
     log,
     logBudget: createLogBudget(log),
     metrics: beginMetrics(),
+    breakGlassUses: createBreakGlassUses(),
     database: openHyperdriveStore(database.url, { prepared: database.prepared === 'auto' }),
     service: undefined,
     delivering: { isUnderWay: false, isAsked: false, nobodyUntil: 0 },
   }
 }
 
-async function startService({ config, log, metrics, database }: Isolate): Promise<Service> {
+async function startService(isolate: Isolate): Promise<Service> {
+  const { config, log, metrics, breakGlassUses, database } = isolate
   const secrets = masterSecretsOf(config.secretKey ?? '', config.secretKeyPrevious)
   const { store } = database
   const clock = () => new Date()
@@ -200,8 +214,8 @@ async function startService({ config, log, metrics, database }: Isolate): Promis
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
   const push = createFetchPush(fetch)
   const fetchJson = createFetchJson(fetch)
-  const begun = { config, log, metrics, writeDecision, store, secrets, clock, push, fetchJson }
-  const services = await createServices(begun)
+  const begun = { config, log, metrics, breakGlassUses, writeDecision, store, secrets, clock }
+  const services = await createServices({ ...begun, push, fetchJson })
   return { services, app: createApp(httpServices(services)) }
 }
 

@@ -10,8 +10,8 @@ import { listenForStop } from '../framework/signals.ts'
 
 export const exportLog = verb({
   summary: 'write the whole log, with all that proves it, to standard output',
-  about: `Lines of JSON: first a checkpoint and the keys that sign them, then the leaves of the tree, 256 at a time
-and each time the entries that they are the hashes of, then entries that wait for their leaves.
+  about: `Lines of JSON: first a checkpoint and the keys that sign them, then the leaves of the tree, 256 at
+a time and each time the entries that they are the hashes of, then entries that wait for theirs.
 ${COMMAND} audit verify FILE checks it, on any machine.`,
   database: 'existing',
   json: { none: 'it writes lines of JSON anyway' },

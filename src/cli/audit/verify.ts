@@ -18,17 +18,16 @@ import { option, repeated, text } from '../framework/options.ts'
 import { createProgress } from '../framework/progress.ts'
 import { readTextFile } from '../framework/read-file.ts'
 import { readLines } from '../framework/read-lines.ts'
-import { listenForStop } from '../framework/signals.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { NO_CHECKPOINT } from './export.ts'
 
 export const verify = verb({
   summary:
     'prove that nobody has changed the log: that of an export, offline, or that of the database',
-  about: `Checks that a key of the log signed its checkpoint, that all leaves come to the root which that says, that
-each entry is as it was when its leaf was made, and that the log continues each earlier checkpoint.
-Says the first entry that differs, and whether it was changed, removed, inserted or moved, or that the log has
-two histories. Without FILE it checks the database itself.
+  about: `Checks that a key of the log signed its checkpoint, that all leaves come to the root which that
+says, that each entry is as it was when its leaf was made, and that the log continues each earlier
+checkpoint. Says the first entry that differs, and whether it was changed, removed, inserted or
+moved, or that the log has two histories. Without FILE it checks the database itself.
 
 Keep the keys and a checkpoint of before where nobody who could change the database can change them:
 without --key the keys are believed that the export names.`,
@@ -92,12 +91,10 @@ async function verifyDatabase(store: Store, asked: Asked): Promise<number> {
 }
 
 async function* whileShown<T>(parts: AsyncIterable<T>): AsyncGenerator<T> {
-  const signal = listenForStop()
   const progress = createProgress(process.stderr, () => new Date())
   let done = 0
   try {
     for await (const part of parts) {
-      signal.throwIfAborted()
       done += 1
       if (done % 1000 === 0) progress.show(`${count(done)} lines checked`)
       yield part

@@ -11,8 +11,9 @@ export const command = verb({
 before go on. Run it before the first start and after each update. It may be ended anywhere:
 run again it goes on, and does nothing when all is done. DATABASE_URL should name the server
 itself: through a pooler nobody can write while indexes are built.
-Run as the owner of the tables it also makes the role ${SERVICE_ROLE}, which has what the service needs and
-cannot change or remove entries of the audit log: docs/audit.md says how to have the service sign in with it.
+Run as the owner of the tables it also makes the role ${SERVICE_ROLE}, which has what the
+service needs and cannot change or remove entries of the audit log: docs/audit.md says how to have
+the service sign in with it.
 The embedded database needs no migration by hand, as every start migrates it, and has no roles.`,
   database: 'made',
   json: 'the names of the migrations that were applied, and the role for the service, if there is one',

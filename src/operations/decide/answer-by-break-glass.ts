@@ -11,6 +11,7 @@ import type { Log } from '../../base/log.ts'
 import type { LogBudget } from '../../base/log-budget.ts'
 import type { Metrics } from '../../base/metrics.ts'
 import { err, ok, type Result } from '../../base/result.ts'
+import type { BreakGlassUses } from '../audit/break-glass-uses.ts'
 import type { DecisionLog } from './decision-log.ts'
 import {
   type AnswerSource,
@@ -29,6 +30,8 @@ export type BreakGlassDependencies = {
   readonly verifyDeviceToken: VerifyDeviceToken
   readonly metrics: Pick<Metrics, 'breakGlass' | 'decisions'>
   readonly decisionLog: DecisionLog
+  /** For the audit log, when the database is there. */
+  readonly breakGlassUses: Pick<BreakGlassUses, 'note'>
   readonly log: Log
   /** For what anybody can bring about. */
   readonly logBudget: LogBudget
@@ -46,7 +49,8 @@ export type OpenBreakGlass = (
  * without policy. A token that does not open is an error whoever asks, and never left aside: who
  * breaks the glass must see that it did not work.
  *
- * Nothing is written to the audit table, which is where the database is: the log has it.
+ * Nothing is written to the audit table meanwhile, which is where the database is: the log has each use, and a job
+ * of this process writes it into the audit log later.
  */
 export function createBreakGlassAnswers(dependencies: BreakGlassDependencies): OpenBreakGlass {
   const { verifyBreakGlass, verifyDeviceToken } = dependencies
@@ -102,7 +106,7 @@ function answersOf(dependencies: BreakGlassDependencies, opened: Opened): Answer
 
 /** As loud as a log can be: each use is somebody's to look after. */
 function reportUse(
-  { metrics, log }: BreakGlassDependencies,
+  { metrics, log, breakGlassUses, clock }: BreakGlassDependencies,
   { verified, requestId }: Opened,
   granted: readonly BreakGlassDecision[],
 ): void {
@@ -112,12 +116,17 @@ function reportUse(
     metrics.decisions.labels(String(decision), context.verdict).inc()
   }
   const devices = granted.map(({ context }) => context.device_id ?? '').filter(isDeviceId)
+  const { jti, sub, iss, reason } = claims
+  const detail = { ...{ jti, sub, iss, reason, kids, requestId }, devices: [...new Set(devices)] }
+  breakGlassUses.note({
+    by: `break-glass:${jti}`,
+    action: 'break-glass.used',
+    detail,
+    now: clock(),
+  })
   log.error('break_glass_used', {
     request_id: requestId,
-    jti: claims.jti,
-    sub: claims.sub,
-    iss: claims.iss,
-    reason: claims.reason,
+    ...{ jti, sub, iss, reason },
     expires_at: new Date(claims.exp * 1000).toISOString(),
     kids: kids.join(' '),
     granted: granted.length,

@@ -213,6 +213,10 @@ describe('the audit log', () => {
         before: { owner: null, entraDeviceId: null, name: null, serial: null, labels: [] },
         changes: { owner: 'Ada', labels: ['lab', 'vip'], name: 'Ada 1', serial: 'PF-1' },
       },
+      request: {
+        id: expect.any(String),
+        ...{ method: 'PATCH', path: `/v1/devices/${off}`, address: 'unknown' },
+      },
     })
     const [{ actor }] = entries
     const whole = await readOk(await get('/v1/audit'))

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { forRequest } from '../../../src/base/audited-request.ts'
 import { at, newDeviceId } from '../../store/fixtures.ts'
 import { openEmbeddedDatabase } from '../../support/embedded-database.ts'
@@ -315,3 +316,53 @@ function auditLogTests(open: () => Promise<TestDatabase>): void {
 describe('the audit log on the embedded database', () => auditLogTests(openEmbeddedDatabase))
 
 describePostgres('the audit log on PostgreSQL', () => auditLogTests(openTestDatabase))
+
+describePostgres('entries of the audit log that are committed late', () => {
+  test('get later places, whatever time they say, and none is left out', async () => {
+    const database = await openTestDatabase()
+    const service = await createTestService({ database })
+    const [row] = await database.query('select current_database() as name')
+    const url = new URL(inject('postgres')?.url ?? '')
+    url.pathname = `/${row?.name}`
+    const other = new pg.Client(url.href)
+    await other.connect()
+    const { store } = service.services
+    const note = (action: string) => {
+      const now = service.clock.now()
+      return store.noteAudit({ by: 'test', action, detail: {}, now })
+    }
+    try {
+      // One that began first and says the earliest time, and is committed last.
+      await other.query('begin')
+      await other.query(`insert into audit (device_id, audit_id, at, actor, action, detail) values
+        ('service', gen_random_uuid(), '2020-01-01', 'test', 'a.late', '{}')`)
+      await note('a.first')
+      await growLog(service.services)
+      await note('a.second')
+      await growLog(service.services)
+      const { size } = await store.auditLog()
+      await other.query('commit')
+      await Promise.all([growLog(service.services), growLog(service.services)])
+      const places = await database.query(
+        `select a.action from audit a join audit_leaf l using (audit_id)
+         where a.action like 'a.%' order by l.position`,
+      )
+      expect(places.map(({ action }) => action)).toEqual(['a.first', 'a.second', 'a.late'])
+      expect((await store.auditLog()).size).toBe(size + 1)
+      expect(expectOk(await verifyDatabase(service.services))).toMatchObject({
+        late: 1,
+        waiting: 0,
+      })
+      // One that is rolled back leaves nothing behind.
+      await other.query('begin')
+      await other.query(`insert into audit (device_id, audit_id, at, actor, action, detail) values
+        ('service', gen_random_uuid(), now(), 'test', 'a.never', '{}')`)
+      await other.query('rollback')
+      await growLog(service.services)
+      expect((await store.auditLog()).size).toBe(size + 1)
+    } finally {
+      await other.end()
+      await database.close()
+    }
+  })
+})
