@@ -13,6 +13,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/console/pages.test.ts': 'its reader of CSV is a program that Node starts',
   'test/http/agent/vendor-agent.test.ts': 'its agent is a program that Node starts',
   'test/http/agent/sketch.test.ts': 'its compiler is a program that Node starts',
+  'test/http/openapi/authzen-forms.test.ts': 'Ajv makes functions of texts, which workerd forbids',
   'test/http/openapi/document.test.ts': 'Ajv makes functions of texts, which workerd forbids',
   'test/http/access/message-schemas.test.ts': 'Ajv makes functions of texts, which workerd forbids',
   'test/http/agent/enrolment-swtpm.test.ts': 'its TPM is a program that Node starts',
