@@ -198,6 +198,15 @@ describePostgres('the role of the service on PostgreSQL', () => {
     await client.end()
   })
 
+  test('is granted every table that there is, by the catalog of PostgreSQL', async () => {
+    const { rows } = await owner.query(
+      `select relname as name from pg_class
+       where relkind in ('r', 'p') and not relispartition and relnamespace = 'public'::regnamespace
+         and not has_table_privilege('${SERVICE_ROLE}', oid, 'select')`,
+    )
+    expect(rows).toEqual([])
+  })
+
   test('is left to an administrator by an owner that may not make roles', async () => {
     const other = await startPostgres({ settings: FORGETFUL })
     try {
