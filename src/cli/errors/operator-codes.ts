@@ -27,6 +27,7 @@ import type { CLIENT_CHANGE_REASONS } from '../../operations/clients/disable-cli
 import type { CLIENT_ROTATION_REASONS } from '../../operations/clients/rotate-client.ts'
 import type { CLIENT_REKEY_REASONS } from '../../operations/clients/set-client-keys.ts'
 import type { HYPOTHESIS_REASONS } from '../../operations/decide/hypothesis.ts'
+import type { BOOT_LOG_REASONS } from '../../operations/devices/read-boot-log.ts'
 import type { IMPORT_REASONS } from '../../operations/devices/read-import.ts'
 import type { RELABEL_REASONS } from '../../operations/devices/relabel-device.ts'
 import type { ENTITY_IMPORT_REASONS } from '../../operations/entities/import-entities.ts'
@@ -67,6 +68,7 @@ type OperatorCode = (
   | typeof REPORT_KEY_REASONS
   | typeof CLIENT_REASONS
   | typeof BACKUP_REASONS
+  | typeof BOOT_LOG_REASONS
   | typeof CLIENT_CHANGE_REASONS
   | typeof CLIENT_ROTATION_REASONS
   | typeof CLIENT_REKEY_REASONS
@@ -289,6 +291,10 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
   backup_differs: explain('The backup is not what it says.', 'Take another one.'),
   archive_malformed: explain('The archive cannot be read.', 'Copy it again.'),
   archive_truncated: explain('The archive is cut off.', 'Copy it again.'),
+  boot_log_malformed: explain(
+    'The file is no boot log that can be read.',
+    'Give the log as Windows keeps it, under C:\\Windows\\Logs\\MeasuredBoot.',
+  ),
   azure_policy_too_large: explain('The policy is too large.', 'Shorten it.'),
   azure_policy_malformed: explain('The policy is no text.', 'Write it in UTF-8.'),
   policy_signer_unusable: explain(

@@ -13,7 +13,7 @@ export type ApprovalFailure = {
 export type RequestToApprove = {
   readonly method: string
   readonly path: string
-  /** With the reason of who approves in the place of the one of who asked. */
+  /** With the reason of who approves in the place of the one of who asked, where a reason was asked for. */
   readonly body: string
 }
 
@@ -31,6 +31,7 @@ export async function findRequestToApprove(
   if (found?.body == null) return err({ reason: 'second_request_not_found' })
   if (found.requestedBy === asked.by) return err({ reason: 'second_request_own' })
   const [method = '', path = ''] = found.request.split(' ')
-  const body = JSON.stringify({ ...JSON.parse(found.body), reason: asked.reason })
+  const sent: object = JSON.parse(found.body)
+  const body = JSON.stringify('reason' in sent ? { ...sent, reason: asked.reason } : sent)
   return ok({ method, path, body })
 }

@@ -68,14 +68,14 @@ export function secondFor(
     /** Whether it may be the first one; else it does something only where somebody asked for the same before. */
     readonly mayAsk?: boolean
     /** Whether it may be the second one: for whoever may approve of what others ask for. */
-    readonly maySecond?: boolean
+    readonly maySecond: boolean
   },
 ): SecondAdministrator {
   if (!isDemanded) return NO_SECOND
   return {
     isDemanded,
     async ask(seen = null) {
-      const { request, by, text, mayAsk = true, maySecond = true } = asked
+      const { request, by, text, mayAsk = true, maySecond } = asked
       const { reason: _, ...body } = { reason: '', ...asked.body }
       const named = nameDocument({ request, asked: body, seen })
       if (named === undefined) throw new TypeError('a checked body has a canonical form')

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { Scope } from '../../../src/oauth/scopes.ts'
 import { type ConsoleWorld, makeDevices, openConsoleWorld } from './pages-world.ts'
 
 let world: ConsoleWorld
@@ -105,5 +106,24 @@ describe('an action', () => {
     expect(
       (await world.post(path(after, 'replaces'), { ...form, replaced: 'dev_nobody' })).status,
     ).toBe(400)
+  })
+})
+
+describe('what takes two administrators', () => {
+  const OPERATOR: readonly Scope[] = ['admin.read', 'admin.operate']
+  const APPROVING: readonly Scope[] = [...OPERATOR, 'admin.approve']
+
+  test('ATTACK: an allowance by two of whom none may approve', async () => {
+    const form = { reason: 'waits for a part', hours: '4' }
+    const two = await openConsoleWorld(undefined, { SECOND_ADMINISTRATOR: 'required' })
+    onTestFinished(() => two.close())
+    const [id = ''] = await makeDevices(two.fleet, 1)
+    const send = async (person: string, scopes: readonly Scope[]) =>
+      (await two.post(path(id, 'allow'), form, scopes, person)).status
+    expect(await send('person:one', OPERATOR)).toBe(202)
+    expect(await send('person:two', OPERATOR)).toBe(202)
+    // One's own request is none to approve of.
+    expect(await send('person:one', APPROVING)).toBe(202)
+    expect(await send('person:three', APPROVING)).toBe(303)
   })
 })

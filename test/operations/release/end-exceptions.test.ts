@@ -35,7 +35,7 @@ test('a hold ends when a second administrator asks for the same', async () => {
     const dependencies = { store, isDemanded: true, clock: () => START }
     return endHold(store, {
       ...hold,
-      second: secondFor(dependencies, { request, body: { reason: by }, by }),
+      second: secondFor(dependencies, { request, body: { reason: by }, by, maySecond: true }),
     })
   }
   const waits = expectRefusal(await asks('alice'), 'second_awaited')

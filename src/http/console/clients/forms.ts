@@ -46,7 +46,7 @@ export const ROTATION_REFUSED: Readonly<Record<ClientRotationFailure['reason'], 
   client_to_rotate_not_found: 'There is no such client.',
   client_to_rotate_disabled: 'The client is disabled: make another one.',
   client_to_rotate_has_keys:
-    'The client has keys, and no secret: they are changed on the machine of the service, with countersign clients keys.',
+    'The client has keys, and no secret: they are changed on the machine of the service, with npm run -s countersign -- clients keys.',
   client_rotation_under_way:
     'Two secrets of it count already. Wait until the older one has ended, or let it count not at all.',
 }

@@ -7,11 +7,11 @@ import { labelDevice } from '../../../operations/devices/label-device.ts'
 import { splitLabels } from '../../../operations/devices/read-import.ts'
 import { replaceDevice } from '../../../operations/devices/replace-device.ts'
 import { makeOverride } from '../../../operations/release/overrides.ts'
-import { secondFor } from '../../../operations/release/second-administrator.ts'
 import { reasonText } from '../../admin/read-body.ts'
 import type { HttpContext } from '../../environment.ts'
 import type { AdminFailure } from '../../errors/problem-code.ts'
 import { readPosted } from '../read-form.ts'
+import { secondOfPage } from '../second-administrator.ts'
 import type { PageServices } from '../services.ts'
 
 /** What may be done to a device from its page; each is a path below it. */
@@ -106,7 +106,7 @@ async function allow(c: HttpContext, services: PageServices, change: Change): Pr
     {
       ...{ target: { kind: 'device', name: deviceId }, what: { action: 'allow' }, reason },
       ...{ author: by, expiresAt: new Date(now.getTime() + hours * HOUR_MS), isDryRun: false },
-      second: secondFor(services.second, { request: `POST ${c.req.path}`, body, by }),
+      second: secondOfPage(c, services, { request: `POST ${c.req.path}`, body, isOfApi: false }),
     },
   )
   if (!made.ok) return made
@@ -136,7 +136,7 @@ async function setAttributes(
   const request = `PATCH /v1/devices/${deviceId}`
   const done = await labelDevice(services.store, {
     ...{ deviceId, changes: attributesOf(said.data), by, now },
-    second: secondFor(services.second, { request, body: said.data, by }),
+    second: secondOfPage(c, services, { request, body: said.data, isOfApi: true }),
   })
   return done.ok ? ok({ deviceId }) : done
 }
@@ -149,7 +149,7 @@ async function replaces(c: HttpContext, services: PageServices, change: Change):
   const body = { replaced }
   const done = await replaceDevice(services.store, {
     ...{ deviceId, replaced, reason, by, now },
-    second: secondFor(services.second, { request: `POST ${c.req.path}`, body, by }),
+    second: secondOfPage(c, services, { request: `POST ${c.req.path}`, body, isOfApi: false }),
   })
   return done.ok ? ok({ deviceId }) : done
 }

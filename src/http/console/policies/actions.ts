@@ -1,19 +1,15 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../../../base/result.ts'
-import { mayDo } from '../../../oauth/scopes.ts'
 import { demandCompiled, findLinted } from '../../../operations/release/check-document.ts'
 import { type Released, release } from '../../../operations/release/release.ts'
 import { rollBack } from '../../../operations/release/roll-back.ts'
-import {
-  documentNeedsSecond,
-  type SecondAdministrator,
-  secondFor,
-} from '../../../operations/release/second-administrator.ts'
+import { documentNeedsSecond } from '../../../operations/release/second-administrator.ts'
 import { type ROLLOUT_VERBS, steerRollout } from '../../../operations/release/steer.ts'
 import type { DocumentKind } from '../../../rollout/in-force.ts'
 import type { HttpContext } from '../../environment.ts'
 import type { AdminFailure } from '../../errors/problem-code.ts'
 import { readPosted } from '../read-form.ts'
+import { secondOfPage } from '../second-administrator.ts'
 import type { PageServices } from '../services.ts'
 import {
   acceptedCount,
@@ -25,24 +21,6 @@ import {
 } from './release-form.ts'
 
 export type Version = { readonly kind: DocumentKind; readonly hash: string }
-
-/**
- * The second administrator for what the API does by `request` and `body`: whoever approves there or here carries out
- * the same. Who approves only, asks for nothing.
- */
-function secondOf(
-  c: HttpContext,
-  { second }: Pick<PageServices, 'second'>,
-  asked: { readonly request: string; readonly body: object; readonly isSecond?: boolean },
-): SecondAdministrator {
-  const { request, body, isSecond = false } = asked
-  const { clientId: by, scopes } = c.get('client')
-  return secondFor(second, {
-    ...{ request, body, by, text: JSON.stringify(body) },
-    mayAsk: !isSecond,
-    maySecond: mayDo(scopes, 'admin.approve'),
-  })
-}
 
 /** Looks what a version would do to the fleet, and keeps that: a release asks for it. */
 export async function previewVersion(
@@ -78,12 +56,13 @@ export async function releaseVersion(
   const asked = {
     request: requestOf(kind, way),
     body: bodyOfRequest(compiled.value, form),
+    isOfApi: true,
     isSecond: expected !== undefined,
   }
   const released = await release(releases, {
     ...{ document: linted.value, by, reason, acceptedDenials, despite, expected, way: wayOf(way) },
     maxAgeMs: services.previewMaxAgeMs,
-    second: secondOf(c, services, asked),
+    second: secondOfPage(c, services, asked),
     signal: c.req.raw.signal,
   })
   if (released.ok) {
@@ -135,7 +114,11 @@ export async function goBack(
   const returned = await rollBack(services.releases, {
     ...{ kind, by, reason, expected, acceptedDenials: accept_denials },
     maxAgeMs: services.previewMaxAgeMs,
-    second: secondOf(c, services, { request: `POST /v1/${kind}/rollback`, body }),
+    second: secondOfPage(c, services, {
+      request: `POST /v1/${kind}/rollback`,
+      body,
+      isOfApi: true,
+    }),
     signal: c.req.raw.signal,
   })
   if (!returned.ok) return returned
@@ -167,7 +150,9 @@ export async function steerOne(
   const steered = await steerRollout(services.releases, {
     ...{ rolloutId, verb, by, reason, revision, maxAgeMs: services.previewMaxAgeMs },
     acceptedDenials: accept_denials,
-    second: secondOf(c, services, { request, body: { reason, revision, ...accepted } }),
+    second: secondOfPage(c, services, {
+      ...{ request, body: { reason, revision, ...accepted }, isOfApi: true },
+    }),
     signal: c.req.raw.signal,
   })
   if (!steered.ok) return steered

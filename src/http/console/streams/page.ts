@@ -28,7 +28,7 @@ export function mostCount(many: number): string {
 export function streamsPage(streams: readonly CountedStream[], now: Date): Page {
   const page = { title: 'Streams of events', section: 'streams' }
   if (streams.length === 0) {
-    const body = html`<p>Nobody is told of changes yet. Receivers make their streams over HTTP, as clients with the scope <code>ssf.manage</code>; for Okta, Entra and Google they are made by <code>countersign streams</code>.</p>`
+    const body = html`<p>Nobody is told of changes yet. Receivers make their streams over HTTP, as clients with the scope <code>ssf.manage</code>; for Okta, Entra and Google they are made by <code>npm run -s countersign -- streams</code>.</p>`
     return { ...page, body }
   }
   const body = table({
