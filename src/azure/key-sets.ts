@@ -32,6 +32,8 @@ export type KeySets = {
     issuer: string,
     kid: string | undefined,
   ) => Promise<Result<KeySet, KeySetsFailure>>
+  /** The sets that are at hand, by issuer; nothing is fetched. */
+  readonly known: () => ReadonlyMap<string, KeySet>
   /** `available`: the provider answered when it was last asked, or was never asked. */
   readonly state: (issuer: string) => {
     readonly fetchedAt: Date | undefined
@@ -70,6 +72,10 @@ export function createKeySets(input: KeySetsInput): KeySets {
   return {
     async keySetFor(issuer, kid) {
       return cache.get(configured(issuer), ({ keys }) => kid === undefined || keys.has(kid))
+    },
+    known() {
+      const sets = [...issuers].map((issuer) => [issuer, cache.known(issuer)] as const)
+      return new Map(sets.flatMap(([issuer, set]) => (set === undefined ? [] : [[issuer, set]])))
     },
     state: (issuer) => cache.state(configured(issuer)),
   }

@@ -31,6 +31,8 @@ export type FetchCache<T, R extends string> = {
     place: string,
     hasWanted: (value: T) => boolean,
   ) => Promise<Result<T, Unavailable<R>>>
+  /** What is at hand of a place, however old; nothing is fetched. */
+  readonly known: (place: string) => T | undefined
   /** How the fetches of a place went. `available`: it answered when it was last asked, or was never asked. */
   readonly state: (place: string) => {
     readonly fetchedAt: Date | undefined
@@ -114,6 +116,7 @@ export function createFetchCache<T, R extends string>(input: {
       }
       return answer(clock().getTime())
     },
+    known: (place) => entries.get(place)?.value,
     state(place) {
       const { value, fetchedAt, hasFailed } = entryOf(place)
       return {

@@ -64,8 +64,25 @@ export function createFleetGauges(registers: Registry[]) {
     }),
     expiry: new Gauge({
       name: 'countersign_expiry_timestamp_seconds',
-      help: `${FLEET} when the first of each kind ends that is in force and ends at all: entries of the reference values (enclave, trust_anchor, azure_policy), overrides, holds.`,
+      help: `${FLEET} when the first of each kind of thing ends that ends by itself, or has ended and still stands: certificates, entries of the reference values, keys, secrets of clients, allowances, pins, holds.`,
       labelNames: ['kind'],
+      registers,
+    }),
+    devicesFailingSoon: new Gauge({
+      name: 'countersign_devices_failing_soon',
+      help: `${FLEET} devices that are allowed and will fail within so many days if nobody changes anything, as the last forecast counted them.`,
+      labelNames: ['days'],
+      registers,
+    }),
+    forecastAt: new Gauge({
+      name: 'countersign_forecast_timestamp_seconds',
+      help: `${FLEET} from when the last forecast looks ahead.`,
+      registers,
+    }),
+    alarms: new Gauge({
+      name: 'countersign_alarms_standing',
+      help: `${FLEET} alarms that stand, by name and severity.`,
+      labelNames: ['alarm', 'severity'],
       registers,
     }),
     observedAt: new Gauge({

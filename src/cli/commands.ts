@@ -59,7 +59,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: () => import('./people/people.ts'),
   },
   devices: {
-    summary: 'find, export, show, label, import, quarantine or admit devices',
+    summary: 'find, export, show, explain, label, import, quarantine or admit devices',
     load: () => sparing(() => import('./devices/devices.ts')),
   },
   entities: {
@@ -102,6 +102,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'list, test, pause or end streams of events, and replay what was refused',
     load: () => import('./streams/streams.ts'),
   },
+  alarms: {
+    summary: 'see what is wrong now, and have it told to others by webhooks',
+    load: () => import('./alarms/alarms.ts'),
+  },
+  expiry: {
+    summary: 'see what ends by itself, and which devices would fail by then',
+    load: () => sparing(() => import('./expiry/expiry.ts')),
+  },
   holds: {
     summary: 'list or end holds of causes that too many good devices met at once',
     load: () => import('./holds/holds.ts'),
@@ -113,6 +121,13 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   drill: {
     summary: 'rehearse an outage: who would be denied, and when',
     load: () => sparing(() => import('./drill/drill.ts')),
+  },
+  completion: {
+    summary: 'print what completes this command line in bash, zsh or fish',
+    async load() {
+      const { completing } = await import('./completion/completion.ts')
+      return { command: completing(COMMANDS) }
+    },
   },
   azure: {
     summary: 'read, publish and pin the policy of an Azure Attestation provider',

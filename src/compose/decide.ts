@@ -4,6 +4,7 @@ import { createPolicyAnswers } from '../operations/decide/answer-by-policy.ts'
 import { search } from '../operations/decide/search.ts'
 import { reportShadowDecisions } from '../operations/jobs/report-shadow.ts'
 import type { Services } from './services.ts'
+import { traceAnswers } from './tracing.ts'
 
 /** What the routes of relying parties work with: both sources of answers. */
 export function accessServices(services: Services): AccessServices {
@@ -14,11 +15,14 @@ export function accessServices(services: Services): AccessServices {
     ...services,
     search: (request, asked) => search(searching, request, asked),
     publicUrl: services.config.publicUrl,
-    answersByPolicy: createPolicyAnswers({
-      ...services,
-      store,
-      reportShadowDecisions: () => reportShadowDecisions(services),
-    }),
+    answersByPolicy: traceAnswers(
+      createPolicyAnswers({
+        ...services,
+        store,
+        reportShadowDecisions: () => reportShadowDecisions(services),
+      }),
+      services.tracing,
+    ),
     // It has to answer without a store, where a name is one by the keys that are at hand.
     openBreakGlass: createBreakGlassAnswers({
       ...services,

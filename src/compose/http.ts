@@ -12,10 +12,10 @@ import { vendorServices } from './vendors.ts'
 
 /** Hands each room of HTTP what its routes work with. */
 export function httpServices(services: Services): HttpServices {
-  const { log, metrics, random, clock, publishedKeys } = services
+  const { log, metrics, random, clock, publishedKeys, tracing } = services
   const forUse = (use: StoreUse) => ({ ...services, store: services.store.forUse(use) })
   return {
-    ...{ log, metrics, random, clock, publishedKeys },
+    ...{ log, metrics, random, clock, publishedKeys, tracing },
     access: accessServices(services),
     agent: forUse('recordings'),
     admin: adminServices(forUse('administration')),

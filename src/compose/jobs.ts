@@ -1,7 +1,15 @@
+import type { Alarm } from '../alerts/alarms.ts'
+import type { KeySets } from '../azure/key-sets.ts'
 import type { Log } from '../base/log.ts'
+import {
+  noteAlarms,
+  type WatchAlarmsDependencies,
+  watchAlarms,
+} from '../operations/alerts/watch-alarms.ts'
 import type { BreakGlassUses } from '../operations/audit/break-glass-uses.ts'
 import { type GrowDependencies, growAuditLog } from '../operations/audit/grow-audit-log.ts'
 import { type NoteUsesDependencies, noteClientUses } from '../operations/clients/note-uses.ts'
+import { type ForecastDependencies, forecastInRounds } from '../operations/expiry/forecast-fleet.ts'
 import { announceExpired } from '../operations/jobs/announce-expired.ts'
 import { type DriveRolloutsDependencies, driveRollouts } from '../operations/jobs/drive-rollouts.ts'
 import { type EndExpiredDependencies, endExpired } from '../operations/jobs/end-expired.ts'
@@ -34,7 +42,13 @@ export type ControlDependencies = { readonly log: Log } & ReportShadowDependenci
   HoldCausesDependencies &
   SweepDependencies &
   ObserveDependencies &
-  NoteUsesDependencies
+  NoteUsesDependencies &
+  Omit<WatchAlarmsDependencies, 'providerKeys'> &
+  Pick<ForecastDependencies, 'store'> & {
+    readonly keySets: Pick<KeySets, 'known'>
+    /** What happened in this process alone since it was asked last. */
+    readonly noticeInProcess: (now: Date) => Promise<readonly Alarm[]>
+  }
 
 const RETENTION_EVERY_MS = 60_000
 const QUESTIONS_EVERY_MS = 15_000
@@ -68,7 +82,13 @@ export function runControl(all: ControlDependencies, signal?: AbortSignal): Prom
     drive_rollouts: alone('drive_rollouts', (position) => driveRollouts(all, position)),
     hold_causes: alone('hold_causes', (position) => holdCauses(all, position)),
     sweep: alone('sweep', (position) => sweepFleet(all, position)),
-    observe_deployment: () => observeDeployment(all),
+    forecast: alone('forecast', (position) => forecastInRounds(all, position)),
+    note_alarms: async () => noteAlarms(all, await all.noticeInProcess(all.clock())),
+    watch_alarms: alone('watch_alarms', async (position) => {
+      await watchAlarms({ ...all, providerKeys: all.keySets.known })
+      return position
+    }),
+    observe_deployment: () => observeDeployment({ ...all, providerKeys: all.keySets.known }),
     note_client_uses: () => noteClientUses(all),
   }
   return runRounds(rounds, { log: all.log, signal })

@@ -8,6 +8,7 @@ import type { MasterSecrets } from '../keys/master-secret.ts'
 import { derivePurposeKeys, type PurposeKeys } from '../keys/sealing.ts'
 import { loadStoredSecret, type StoredSecretName } from '../keys/stored-secret.ts'
 import { streamHeaderKeys } from '../keys/stream-header.ts'
+import { webhookKeys } from '../keys/webhook-secrets.ts'
 import type { SealedSecrets } from '../store/system/sealed-secrets.ts'
 import type { StoredSigningKeys } from '../store/system/stored-signing-keys.ts'
 import { type AccessTokenServices, accessTokens } from './access-tokens.ts'
@@ -44,6 +45,7 @@ export type KeyServices = SignedServices & {
     readonly serviceContext: PurposeKeys
     readonly ticket: PurposeKeys
     readonly streamHeader: PurposeKeys
+    readonly webhook: PurposeKeys
     readonly searchPage: PurposeKeys
     readonly signInTicket: PurposeKeys
     readonly signInCode: PurposeKeys
@@ -99,6 +101,7 @@ export async function createKeyServices(input: {
       serviceContext: derivePurposeKeys(secrets, 'service context'),
       ticket: derivePurposeKeys(secrets, 'enrolment ticket'),
       streamHeader: streamHeaderKeys(secrets),
+      webhook: webhookKeys(secrets),
       searchPage: derivePurposeKeys(secrets, 'search page'),
       signInTicket: derivePurposeKeys(secrets, 'sign-in ticket'),
       signInCode: derivePurposeKeys(secrets, 'sign-in code'),

@@ -3,6 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { collectDefaultMetrics } from 'prom-client'
 import { createLog, describeFault, type Log } from '../base/log.ts'
 import type { Metrics } from '../base/metrics.ts'
+import type { Post } from '../base/post.ts'
+import type { Tracing } from '../base/tracing.ts'
+import { VERSION } from '../base/version.ts'
 import type { Config } from '../config/config.ts'
 import { describeServer } from '../config/describe-server.ts'
 import { createApp } from '../http/app.ts'
@@ -17,12 +20,12 @@ import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { resealHeaders } from '../operations/signals/reseal-headers.ts'
 import { createCheckedLookup } from '../receivers/checked-lookup.ts'
-import type { Push } from '../receivers/push.ts'
-import { createNodePush } from '../receivers/push-by-node.ts'
+import { createNodePost } from '../receivers/push-by-node.ts'
 import { openStore } from '../store/drivers/open-store.ts'
 import type { StatementLimits, StoreUse } from '../store/drivers/statement-limits.ts'
 import type { Store } from '../store/store.ts'
 import { DataDirectoryBusyError, storeFaultOf } from '../store/store-error.ts'
+import type { Telemetry } from '../telemetry/start-telemetry.ts'
 import { beginMetrics } from './begin-metrics.ts'
 import { httpServices } from './http.ts'
 import { startJobs } from './jobs.ts'
@@ -84,7 +87,10 @@ export async function startNodeService(
   // Of the process: CPU, memory, file descriptors, event loop, garbage (`process_*`, `nodejs_*`).
   collectDefaultMetrics({ register: metrics.registry })
   const breakGlassUses = createBreakGlassUses()
-  const start = { ...options, config, log, metrics, breakGlassUses, clock, secrets, server }
+  const telemetry = await beginTelemetry(config, { metrics, clock })
+  const { tracing } = telemetry
+  const begun = { config, log, metrics, breakGlassUses, clock, secrets, server, tracing }
+  const start = { ...options, ...begun }
   try {
     const services = await openWhenThere(start)
     const { store } = services
@@ -95,15 +101,31 @@ export async function startNodeService(
       const jobs = startJobs(services)
       const { url } = server
       log.info('listening', { url, public_url: config.publicUrl, database: store.place.kind })
-      return { url, services, close: () => shutDown(services, server, { jobs, stopListening }) }
+      const close = async () => {
+        await shutDown(services, server, { jobs, stopListening })
+        await telemetry.stop()
+      }
+      return { url, services, close }
     } catch (error) {
       await store.close()
       throw error
     }
   } catch (error) {
     await server.close(log)
+    await telemetry.stop()
     throw error
   }
+}
+
+/** Where nobody collects traces or metrics nothing of it is loaded. */
+async function beginTelemetry(
+  { telemetry: config }: Config,
+  { metrics, clock }: { readonly metrics: Metrics; readonly clock: () => Date },
+): Promise<Telemetry> {
+  if (config === undefined) return { tracing: undefined, stop: async () => {} }
+  const { startTelemetry } = await import('../telemetry/start-telemetry.ts')
+  const about = { version: VERSION, instance: crypto.randomUUID(), clock }
+  return startTelemetry(config, { registry: metrics.registry, ...about })
 }
 
 type Start = NodeServiceOptions & {
@@ -114,6 +136,7 @@ type Start = NodeServiceOptions & {
   readonly clock: () => Date
   readonly secrets: MasterSecrets
   readonly server: NodeServer
+  readonly tracing: Tracing | undefined
 }
 
 /** The services, as soon as their database is there. */
@@ -145,8 +168,8 @@ const WAITING = {
   remedy: 'start the database, or correct DATABASE_URL',
 }
 
-function createPush({ pushPrivateHosts: privateHosts }: Config): Push {
-  return createNodePush({ lookup: createCheckedLookup(privateHosts), privateHosts }).push
+function createPost({ pushPrivateHosts: privateHosts }: Config): Post {
+  return createNodePost({ lookup: createCheckedLookup(privateHosts), privateHosts }).post
 }
 
 function createFetch({ oauth: { privateHosts } }: Config): FetchJson {
@@ -162,8 +185,9 @@ async function openServices(start: Start): Promise<Services> {
     await makePartitions({ store, clock, log })
     const services = await createServices({
       ...{ config, log, metrics, breakGlassUses, store, secrets, clock },
+      tracing: start.tracing,
       ...{ simulatedHardware, developer, writeDecision },
-      push: createPush(config),
+      post: createPost(config),
       fetchJson: createFetch(config),
     })
     await reviewUnproven(services)

@@ -11,6 +11,7 @@ import {
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import type { SteerDependencies } from '../operations/release/steer.ts'
 import type { Store } from '../store/store.ts'
+import { alarmServices } from './alerts.ts'
 import type { Services } from './services.ts'
 
 /** What releases and rollouts work with, whoever asks for them, and previews for themselves. */
@@ -24,6 +25,7 @@ export function adminServices(services: Services): AdminServices {
   const { config, store, clock } = services
   return {
     ...services,
+    ...alarmServices(services),
     ...prepareReleases({
       ...services,
       requiresHardware: requiresHardware(config),

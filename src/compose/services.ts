@@ -1,3 +1,4 @@
+import type { Alarm } from '../alerts/alarms.ts'
 import type { KeySets } from '../azure/key-sets.ts'
 import { connectProviders } from '../azure/providers.ts'
 import type { AzureRelay } from '../azure/relay.ts'
@@ -5,7 +6,9 @@ import { toBase32 } from '../base/encoding.ts'
 import { createLog, type Log } from '../base/log.ts'
 import { createLogBudget, type LogBudget } from '../base/log-budget.ts'
 import type { Metrics } from '../base/metrics.ts'
+import type { Post } from '../base/post.ts'
 import { createRandomSource } from '../base/random.ts'
+import type { Tracing } from '../base/tracing.ts'
 import type { Config } from '../config/config.ts'
 import { provesHardware, requiresHardware } from '../config/trust-anchors.ts'
 import {
@@ -16,6 +19,7 @@ import {
 import { type ClientUses, createClientUses } from '../keys/client-uses.ts'
 import type { MasterSecrets } from '../keys/master-secret.ts'
 import type { FetchJson } from '../keysets/key-sets.ts'
+import { createProcessNotices } from '../operations/alerts/notice-in-process.ts'
 import { createDeviceLimiter, type DeviceLimiter } from '../operations/attest/device-limiter.ts'
 import { createRecentRefusals, type RecentRefusals } from '../operations/attest/recent-refusals.ts'
 import { type BreakGlassUses, createBreakGlassUses } from '../operations/audit/break-glass-uses.ts'
@@ -26,7 +30,7 @@ import { createExpiries, type Expiries } from '../operations/jobs/expiries.ts'
 import { whoSteers } from '../operations/jobs/who-steers.ts'
 import { createRulesReader, type RulesReader } from '../operations/release/rules-in-force.ts'
 import { type Bell, createBell } from '../operations/signals/bell.ts'
-import type { Push } from '../receivers/push.ts'
+import { createPush, type Push } from '../receivers/push.ts'
 import type { Store } from '../store/store.ts'
 import { type AttestServices, createAttestServices } from './attest.ts'
 import { beginMetrics } from './begin-metrics.ts'
@@ -35,6 +39,7 @@ import { beginDeveloperMode } from './developer-mode.ts'
 import { ensureDocuments, listsTrustAnchors } from './first-documents.ts'
 import { createKeyServices, type KeyServices } from './keys.ts'
 import { createTokenServices, type TokenServices } from './oauth.ts'
+import { traceStore } from './tracing.ts'
 
 /** Everything that handlers work with. Made once; only this file knows what stands behind each. */
 export type Services = KeyServices &
@@ -78,10 +83,15 @@ export type Services = KeyServices &
     /** Uses of it that are to be written into the audit log. */
     readonly breakGlassUses: BreakGlassUses
     readonly push: Push
+    readonly post: Post
+    /** Absent where nobody collects traces. */
+    readonly tracing: Tracing | undefined
     /** Rings after commits that leave something to deliver, where the database tells of them. */
     readonly bell: Bell
     /** The ends of evidence that come soon. */
     readonly expiries: Expiries
+    /** What happened in this process alone since it was asked last, and has to be told. */
+    readonly noticeInProcess: (now: Date) => Promise<readonly Alarm[]>
     /** Set when the process is on its way down and should get no more requests. */
     readonly lifecycle: { draining: boolean }
   }
@@ -100,8 +110,10 @@ export type ServicesInput = {
   readonly breakGlassUses?: BreakGlassUses | undefined
   readonly store: Store
   readonly secrets: MasterSecrets
-  /** Sends tokens to the receivers of streams. Without it none is sent from here. */
-  readonly push?: Push | undefined
+  /** Posts to receivers of streams and of alarms. Without it nothing is sent from here. */
+  readonly post?: Post | undefined
+  /** Traces what is done; without it nothing is traced. */
+  readonly tracing?: Tracing | undefined
   /** Gets a key set of somebody else; without it there is none. */
   readonly fetchJson?: FetchJson | undefined
   readonly clock: () => Date
@@ -114,10 +126,11 @@ export type ServicesInput = {
   readonly developer?: boolean | undefined
 }
 
-const NOT_PUSHED: Push = async () => ({ kind: 'later', cause: 'nothing is pushed from here' })
+const NOT_POSTED: Post = async () => ({ kind: 'later', cause: 'nothing is pushed from here' })
 
 export async function createServices(input: ServicesInput): Promise<Services> {
-  const { config, log, store, secrets, clock } = input
+  const { config, log, secrets, clock } = input
+  const store = traceStore(input.store, input.tracing)
   const now = clock()
   const issuer = config.publicUrl
   const random = createRandomSource()
@@ -168,7 +181,7 @@ export async function createServices(input: ServicesInput): Promise<Services> {
   const clients = createClientDirectory(decisions, clock, clientUses.note)
   const { fetchJson } = input
   const callers = { config, keys, store: decisions, clients, fetchJson, clock, random }
-  const { metrics = beginMetrics() } = input
+  const { metrics = beginMetrics(), post = NOT_POSTED } = input
   Object.assign(metrics.sources, { verifiers: azure.states, pools: store.pools })
   return {
     ...keys,
@@ -195,9 +208,12 @@ export async function createServices(input: ServicesInput): Promise<Services> {
     verifierStates: azure.states,
     verifyBreakGlass: await prepareBreakGlass(config, { log, clock }),
     breakGlassUses: input.breakGlassUses ?? createBreakGlassUses(),
-    push: input.push ?? NOT_PUSHED,
+    push: createPush(post),
+    post,
+    tracing: input.tracing,
     bell: createBell(),
     expiries: createExpiries(),
+    noticeInProcess: createProcessNotices(metrics),
     lifecycle: { draining: false },
   }
 }

@@ -1,7 +1,9 @@
 import { createAzureCredential } from '../azure/credential.ts'
 import type { SignalServices } from '../http/signals/routes.ts'
 import { openHeader, resealHeader, sealHeader } from '../keys/stream-header.ts'
+import { openWebhookSecrets, resealWebhookSecrets } from '../keys/webhook-secrets.ts'
 import type { DeliverRoundDependencies } from '../operations/signals/deliver-round.ts'
+import { deliverWebhook, type WebhookDelivery } from '../operations/signals/deliver-webhook.ts'
 import { createPollPlaces } from '../operations/signals/poll-places.ts'
 import type { ResealDependencies } from '../operations/signals/reseal-headers.ts'
 import { newStreamId } from '../operations/signals/stream-id.ts'
@@ -15,6 +17,7 @@ import {
 import { PUSH } from '../signals/stream.ts'
 import { pollUrlOf } from '../signals/transmitter.ts'
 import type { Services } from './services.ts'
+import { traceDeliveries } from './tracing.ts'
 
 /** What the routes of receivers work with. */
 export function signalServices(services: Services): SignalServices {
@@ -39,10 +42,9 @@ export function signalServices(services: Services): SignalServices {
 /** What whoever delivers works with. */
 export function deliverServices(services: Services): DeliverRoundDependencies {
   const { config, store, rules, clock, random, log, processId, sealing, signEvent, push } = services
-  return {
-    ...{ store, rules, clock, log, processId, signEvent, issuer: config.publicUrl },
+  const sending: Pick<DeliverRoundDependencies, 'push' | 'postAlarm' | 'writeState'> = {
     writeState: writeStateOf(services),
-    chance: () => (random(1)[0] ?? 0) / 256,
+    postAlarm: (target, due) => deliverWebhook(webhookDelivery(services), target, due),
     async push({ delivery, streamId }, token) {
       if (delivery.method !== PUSH) throw new TypeError('this stream is polled')
       const { url, sealedAuthorization: sealed } = delivery
@@ -51,6 +53,18 @@ export function deliverServices(services: Services): DeliverRoundDependencies {
       if (authorization === undefined) return { kind: 'later', cause: 'its header is not opened' }
       return push({ url, authorization }, token)
     },
+  }
+  return {
+    ...{ store, rules, clock, log, processId, signEvent, issuer: config.publicUrl },
+    ...traceDeliveries(sending, services.tracing),
+    chance: () => (random(1)[0] ?? 0) / 256,
+  }
+}
+
+function webhookDelivery({ post, sealing, config, clock }: Services): WebhookDelivery {
+  return {
+    ...{ post, clock, issuer: config.publicUrl },
+    openSecrets: (sealed, id) => openWebhookSecrets(sealing.webhook, sealed, id),
   }
 }
 
@@ -76,6 +90,10 @@ function writeStateOf({ config, clock }: Services): WriteDeviceState {
 
 /** What seals anew works with. */
 export function resealServices({ store, clock, sealing }: Services): ResealDependencies {
-  const { streamHeader: keys } = sealing
-  return { store, clock, resealHeader: (sealed, id) => resealHeader(keys, sealed, id) }
+  const { streamHeader, webhook } = sealing
+  return {
+    ...{ store, clock },
+    resealHeader: (sealed, id) => resealHeader(streamHeader, sealed, id),
+    resealSecrets: (sealed, id) => resealWebhookSecrets(webhook, sealed, id),
+  }
 }

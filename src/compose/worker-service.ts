@@ -15,7 +15,7 @@ import { recordQuestions } from '../operations/jobs/record-questions.ts'
 import { reviewUnproven } from '../operations/jobs/review-unproven.ts'
 import { deliverRound } from '../operations/signals/deliver-round.ts'
 import { resealHeaders } from '../operations/signals/reseal-headers.ts'
-import { createFetchPush } from '../receivers/push-by-fetch.ts'
+import { createFetchPost } from '../receivers/push-by-fetch.ts'
 import { type HyperdriveStore, openHyperdriveStore } from '../store/drivers/hyperdrive.ts'
 import { beginMetrics } from './begin-metrics.ts'
 import { breakGlassWithoutStore } from './break-glass.ts'
@@ -212,10 +212,10 @@ async function startService(isolate: Isolate): Promise<Service> {
   }
   await claimPublicUrl({ store, config, clock })
   if (!(await database.hasLimits())) log.warn('database_limits_missing', NO_LIMITS)
-  const push = createFetchPush(fetch)
+  const post = createFetchPost(fetch)
   const fetchJson = createFetchJson(fetch)
   const begun = { config, log, metrics, breakGlassUses, writeDecision, store, secrets, clock }
-  const services = await createServices({ ...begun, push, fetchJson })
+  const services = await createServices({ ...begun, post, fetchJson })
   return { services, app: createApp(httpServices(services)) }
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../azure/settings.ts'
 import { describeIssue, oneOf, origin, seconds, wholeNumber } from '../base/fields.ts'
 import { err, ok, type Result } from '../base/result.ts'
+import { type AlertConfig, alertSettings, readAlertConfig } from './alert-settings.ts'
 import {
   type BreakGlassConfig,
   breakGlassContradictions,
@@ -39,6 +40,11 @@ import {
   retentionSettings,
 } from './retention-settings.ts'
 import { readSignInConfig, type SignInConfig, signInSettings } from './sign-in-settings.ts'
+import {
+  readTelemetryConfig,
+  type TelemetryConfig,
+  telemetrySettings,
+} from './telemetry-settings.ts'
 import {
   readVendorConfig,
   type VendorConfig,
@@ -102,6 +108,8 @@ const settings = z.object({
   SECOND_ADMINISTRATOR: oneOf(['off', 'required']).default('off'),
   CONTROL_INTERVAL_SECONDS: seconds(5, 300, 15),
   ...retentionSettings,
+  ...alertSettings,
+  ...telemetrySettings,
   DECISION_LOG: decisionLog,
   ...limitSettings,
   VERIFIERS: verifiers,
@@ -119,6 +127,7 @@ export const SETTING_NAMES = Object.keys(settings.shape)
 
 export type Config = CertificateConfig &
   RetentionConfig &
+  AlertConfig &
   LimitConfig & {
     readonly host: string
     readonly port: number
@@ -177,6 +186,8 @@ export type Config = CertificateConfig &
     readonly breakGlass: BreakGlassConfig | undefined
     /** Which identity providers may ask at endpoints of their own. */
     readonly vendors: VendorConfig
+    /** Where traces and metrics are sent; absent where they are not. */
+    readonly telemetry: TelemetryConfig | undefined
     readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
     /** Every setting by its name, as it stands, for people to look at; no secret is in it. */
     readonly described: readonly DescribedSetting[]
@@ -264,6 +275,7 @@ function toConfig(s: z.infer<typeof settings>): Omit<Config, 'described'> {
     secondAdministrator: s.SECOND_ADMINISTRATOR,
     controlIntervalSeconds: s.CONTROL_INTERVAL_SECONDS,
     ...readRetentionConfig(s),
+    ...readAlertConfig(s),
     decisionLog: s.DECISION_LOG,
     ...readLimitConfig(s),
     verifiers: s.VERIFIERS,
@@ -274,6 +286,7 @@ function toConfig(s: z.infer<typeof settings>): Omit<Config, 'described'> {
     console: readConsoleConfig(s),
     breakGlass: readBreakGlassConfig(s),
     vendors: readVendorConfig(s),
+    telemetry: readTelemetryConfig(s),
     logLevel: s.LOG_LEVEL,
   }
 }

@@ -4,7 +4,12 @@ import type { ClientUse, StoredClient } from '../store/system/clients.ts'
 import { hashClientSecret, verifyClientSecret } from './client-secret.ts'
 
 /** Why credentials prove no client. For the log alone: whoever sends them is told nothing of it. */
-export const CLIENT_REASONS = ['client_unknown', 'client_disabled', 'client_secret_wrong'] as const
+export const CLIENT_REASONS = [
+  'client_unknown',
+  'client_disabled',
+  'client_secret_wrong',
+  'client_secret_expired',
+] as const
 
 export type ClientFailure = { readonly reason: (typeof CLIENT_REASONS)[number] }
 
@@ -55,6 +60,10 @@ export function createClientDirectory(
     const hash = isCurrent ? client.secretHash : isPrevious ? previousHashAt(client, now) : null
     if (hash === null) return err({ reason: 'client_secret_wrong' })
     if (client.disabledAt !== null) return err({ reason: 'client_disabled' })
+    const { secretExpiresAt } = client
+    if (isCurrent && secretExpiresAt !== null && now >= secretExpiresAt) {
+      return err({ reason: 'client_secret_expired' })
+    }
     noteUse({ clientId: client.clientId, secretHash: hash, at: now })
     return ok(client)
   }

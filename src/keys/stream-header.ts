@@ -1,6 +1,6 @@
-import { fromBase64, fromUtf8, toBase64, toUtf8 } from '../base/encoding.ts'
 import type { MasterSecrets } from './master-secret.ts'
-import { derivePurposeKeys, type PurposeKeys, seal, unsealWithAny } from './sealing.ts'
+import { openText, resealText, sealText } from './sealed-text.ts'
+import { derivePurposeKeys, type PurposeKeys } from './sealing.ts'
 
 /** What the header `Authorization` of pushes is kept sealed with. */
 export function streamHeaderKeys(secrets: MasterSecrets): PurposeKeys {
@@ -8,8 +8,8 @@ export function streamHeaderKeys(secrets: MasterSecrets): PurposeKeys {
 }
 
 /** Base64 of the sealed header of one stream; moved to another stream it does not open. */
-export function sealHeader([key]: PurposeKeys, header: string, streamId: string): string {
-  return toBase64(seal({ key, plaintext: toUtf8(header), context: contextOf(streamId) }))
+export function sealHeader(keys: PurposeKeys, header: string, streamId: string): string {
+  return sealText(keys, header, contextOf(streamId))
 }
 
 /** `undefined` where none of the keys has sealed it, or not for this stream. */
@@ -18,10 +18,7 @@ export function openHeader(
   sealed: string,
   streamId: string,
 ): string | undefined {
-  const bytes = fromBase64(sealed)
-  if (bytes === undefined) return undefined
-  const opened = unsealWithAny({ keys, sealed: bytes, context: contextOf(streamId) })
-  return opened && fromUtf8(opened)
+  return openText(keys, sealed, contextOf(streamId))
 }
 
 /** Of a header that another key than the first has sealed, the same sealed with the first; else `undefined`. */
@@ -30,10 +27,7 @@ export function resealHeader(
   sealed: string,
   streamId: string,
 ): string | undefined {
-  const [current] = keys
-  if (openHeader([current], sealed, streamId) !== undefined) return undefined
-  const header = openHeader(keys, sealed, streamId)
-  return header === undefined ? undefined : sealHeader(keys, header, streamId)
+  return resealText(keys, sealed, contextOf(streamId))
 }
 
 function contextOf(streamId: string): string {

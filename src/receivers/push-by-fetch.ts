@@ -1,30 +1,29 @@
 import { readBounded } from '../base/bounded-body.ts'
+import type { Post } from '../base/post.ts'
 import { mayConnect } from './checked-lookup.ts'
-import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
+import { MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS } from './push.ts'
 
 const REFUSED = 'its address is not a public one'
 
 /**
- * Pushes by the `fetch` of a platform that connects to public addresses alone, as Workers do with the flag
+ * Posts by the `fetch` of a platform that connects to public addresses alone, as Workers do with the flag
  * `global_fetch_strictly_public`. No redirect is followed.
  */
-export function createFetchPush(send: typeof fetch): Push {
-  return async (target, token) => {
+export function createFetchPost(send: typeof fetch): Post {
+  return async (target, body) => {
     const url = new URL(target.url)
     if (url.protocol !== 'https:') return { kind: 'later', cause: 'no TLS' }
     if (!mayConnect(url.hostname, new Set())) return { kind: 'later', cause: REFUSED }
     try {
       const response = await send(url, {
-        method: 'POST',
-        headers: headersOf(target),
-        body: token,
+        ...{ method: 'POST', headers: target.headers, body },
         redirect: 'manual',
         signal: AbortSignal.timeout(PUSH_TIMEOUT_MS),
       })
-      const body = await readBounded(response, MAX_ANSWER_BYTES)
-      if (body === undefined) return { kind: 'later', cause: 'too long an answer' }
+      const answer = await readBounded(response, MAX_ANSWER_BYTES)
+      if (answer === undefined) return { kind: 'later', cause: 'too long an answer' }
       const retryAfter = response.headers.get('retry-after') ?? undefined
-      return readAnswer({ status: response.status, body, retryAfter })
+      return { kind: 'answered', status: response.status, body: answer, retryAfter }
     } catch {
       return { kind: 'later', cause: 'no answer' }
     }

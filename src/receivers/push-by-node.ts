@@ -1,28 +1,29 @@
 import { Agent } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { ADDRESS_NOT_PUBLIC, type PushOutcome } from '../signals/push-answer.ts'
+import type { Post, PostOutcome, PostTarget } from '../base/post.ts'
+import { ADDRESS_NOT_PUBLIC } from '../signals/push-answer.ts'
 import { askByNode } from './ask-by-node.ts'
 import { ADDRESS_REFUSED, mayConnect, type PrivateHosts } from './checked-lookup.ts'
-import { headersOf, MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS, type Push, readAnswer } from './push.ts'
+import { MAX_ANSWER_BYTES, PUSH_TIMEOUT_MS } from './push.ts'
 
 /**
- * Pushes over TLS 1.2 or newer, to public addresses alone. No redirect is followed: a receiver says where it
- * is when it makes its stream. Connections are kept for the next token. How many there are at once is for whoever pushes,
+ * Posts over TLS 1.2 or newer, to public addresses alone. No redirect is followed: a receiver says where it
+ * is when it makes its stream. Connections are kept for the next one. How many there are at once is for whoever pushes,
  * stream by stream: of a limit for a host one receiver there would use up what another one waits for.
  */
-export function createNodePush(input: {
+export function createNodePost(input: {
   readonly lookup: LookupFunction
   readonly privateHosts: PrivateHosts
   /** Certificates of authorities that are trusted besides; for networks that have their own. */
   readonly ca?: readonly string[]
-}): { readonly push: Push; readonly close: () => void } {
+}): { readonly post: Post; readonly close: () => void } {
   const { lookup, privateHosts, ca } = input
   const agent = new Agent({
     ...{ keepAlive: true, minVersion: 'TLSv1.2', lookup },
     ...(ca !== undefined && { ca: [...ca] }),
   })
   return {
-    push: (target, token) => send(agent, privateHosts, { ...target, token }),
+    post: (target, body) => send(agent, privateHosts, { ...target, body }),
     close: () => agent.destroy(),
   }
 }
@@ -30,23 +31,23 @@ export function createNodePush(input: {
 async function send(
   agent: Agent,
   privateHosts: PrivateHosts,
-  { token, ...target }: Parameters<Push>[0] & { readonly token: string },
-): Promise<PushOutcome> {
+  { body, ...target }: PostTarget & { readonly body: string },
+): Promise<PostOutcome> {
   const url = new URL(target.url)
   if (url.protocol !== 'https:') return later('no TLS')
   if (!mayConnect(url.hostname, privateHosts)) return later(ADDRESS_NOT_PUBLIC)
   const answer = await askByNode(url, {
-    ...{ method: 'POST', agent, body: token },
-    headers: { ...headersOf(target), 'content-length': Buffer.byteLength(token) },
+    ...{ method: 'POST', agent, body },
+    headers: { ...target.headers, 'content-length': Buffer.byteLength(body) },
     ...{ timeoutMs: PUSH_TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES },
   })
   if (answer.kind === 'timeout') return later(`no answer within ${PUSH_TIMEOUT_MS / 1000} s`)
   if (answer.kind === 'failed') return later(describe(answer.error))
-  const { status, body, headers } = answer
-  return readAnswer({ status, body, retryAfter: headers['retry-after'] })
+  const { status, body: received, headers } = answer
+  return { kind: 'answered', status, body: received, retryAfter: headers['retry-after'] }
 }
 
-function later(cause: string): PushOutcome {
+function later(cause: string): PostOutcome {
   return { kind: 'later', cause }
 }
 

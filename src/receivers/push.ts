@@ -1,3 +1,4 @@
+import { type Post, readRetryAfter } from '../base/post.ts'
 import { type PushOutcome, readPushAnswer } from '../signals/push-answer.ts'
 
 /** Sends one token to a receiver (RFC 8935 §2). Never throws: what went wrong is the cause of `later`. */
@@ -13,29 +14,37 @@ export type PushTarget = {
 export const PUSH_TIMEOUT_MS = 10_000
 /** Of an answer nothing more is read: it ends the push. */
 export const MAX_ANSWER_BYTES = 16_384
+const USER_AGENT = 'countersign'
 
-export function headersOf({ authorization }: PushTarget): Readonly<Record<string, string>> {
+/** Pushes by whatever posts. */
+export function createPush(post: Post): Push {
+  return async (target, token) => {
+    const answer = await post({ url: target.url, headers: headersOf(target) }, token)
+    return answer.kind === 'later' ? answer : readAnswer(answer)
+  }
+}
+
+function headersOf({ authorization }: PushTarget): Readonly<Record<string, string>> {
   return {
     'content-type': 'application/secevent+jwt',
     accept: 'application/json',
-    'user-agent': 'countersign',
+    'user-agent': USER_AGENT,
     ...(authorization !== null && { authorization }),
   }
 }
 
 /** What a receiver says by an answer, of which `body` was read in whole. */
-export function readAnswer(answer: {
+function readAnswer(answer: {
   readonly status: number
   readonly body: Uint8Array
   /** The header `Retry-After`, of which seconds alone are understood. */
   readonly retryAfter: string | undefined
 }): PushOutcome {
   const { status, body, retryAfter } = answer
-  const seconds = Number(retryAfter)
   return readPushAnswer({
     status,
     body: parse(Buffer.from(body).toString('utf8')),
-    retryAfterSeconds: Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : undefined,
+    retryAfterSeconds: readRetryAfter(retryAfter),
   })
 }
 

@@ -139,7 +139,7 @@ function deliveryOf(sent: z.infer<typeof delivery>): Result<Delivery, StreamRequ
  * TLS alone, without a name and password in it and without a fragment (RFC 8935 §3). Where the name leads is
  * looked at with each connection, since it may lead elsewhere by then.
  */
-function isPushUrl(url: string): boolean {
+export function isPushUrl(url: string): boolean {
   const parsed = URL.parse(url)
   if (parsed === null || parsed.protocol !== 'https:') return false
   return parsed.username === '' && parsed.password === '' && parsed.hash === ''

@@ -23,6 +23,7 @@ import { prepareOverrides } from './rules/overrides.ts'
 import { preparePreviews } from './rules/previews.ts'
 import { prepareRollouts } from './rules/rollouts.ts'
 import { prepareSecondRequests } from './rules/second-requests.ts'
+import { prepareAlarms } from './signals/alarms.ts'
 import { prepareDeliveryOutcomes } from './signals/delivery-outcomes.ts'
 import { prepareDueDeliveries } from './signals/due-deliveries.ts'
 import { prepareRefusedDeliveries } from './signals/refused-deliveries.ts'
@@ -96,6 +97,7 @@ export function createStore(input: {
     ...withStoreErrors(prepareQuestions(db)),
     ...withStoreErrors(prepareEvents(db)),
     ...withStoreErrors(prepareStreams(db)),
+    ...withStoreErrors(prepareAlarms(db)),
     ...withStoreErrors(prepareDueDeliveries(db)),
     ...withStoreErrors(prepareDeliveryOutcomes(db)),
     ...withStoreErrors(prepareRefusedDeliveries(db)),

@@ -22,6 +22,7 @@ import type { Overrides } from './rules/overrides.ts'
 import type { Previews } from './rules/previews.ts'
 import type { Rollouts } from './rules/rollouts.ts'
 import type { SecondRequests } from './rules/second-requests.ts'
+import type { Alarms } from './signals/alarms.ts'
 import type { DeliveryOutcomes } from './signals/delivery-outcomes.ts'
 import type { DueDeliveries } from './signals/due-deliveries.ts'
 import type { RefusedDeliveries } from './signals/refused-deliveries.ts'
@@ -92,6 +93,7 @@ export type Store = TrustRecordReads &
   Questions &
   Events &
   Streams &
+  Alarms &
   DueDeliveries &
   DeliveryOutcomes &
   RefusedDeliveries &

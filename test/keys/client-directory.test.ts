@@ -8,6 +8,7 @@ import { START, testClock } from '../support/service.ts'
 
 const NEVER_ROTATED = {
   secretChangedAt: null,
+  secretExpiresAt: null,
   secretUsedAt: null,
   previousSecretHash: null,
   previousSecretUntil: null,

@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest'
-import { createFetchPush } from '../../src/receivers/push-by-fetch.ts'
+import { createPush } from '../../src/receivers/push.ts'
+import { createFetchPost } from '../../src/receivers/push-by-fetch.ts'
 
 /** What names lead to is for the platform's flag; an address that stands in the URL itself is refused before it is asked. */
 test('ATTACK: an address in the URL itself is not pushed to, however it is written', async () => {
   const asked: string[] = []
-  const push = createFetchPush(async (url) => {
-    asked.push(String(url))
-    return new Response(null, { status: 202 })
-  })
+  const push = createPush(
+    createFetchPost(async (url) => {
+      asked.push(String(url))
+      return new Response(null, { status: 202 })
+    }),
+  )
   for (const host of [
     '127.0.0.1',
     '0x7f.1',

@@ -4,8 +4,8 @@ import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createCheckedLookup } from '../../src/receivers/checked-lookup.ts'
-import { MAX_ANSWER_BYTES } from '../../src/receivers/push.ts'
-import { createNodePush } from '../../src/receivers/push-by-node.ts'
+import { createPush, MAX_ANSWER_BYTES } from '../../src/receivers/push.ts'
+import { createNodePost } from '../../src/receivers/push-by-node.ts'
 import { createTlsIdentity } from '../support/azure/certificates.ts'
 
 const HOST = 'receiver.example'
@@ -54,9 +54,9 @@ function pusher(looks: readonly (readonly string[])[], privateHosts: readonly st
       addresses.map((address): LookupAddress => ({ address, family: 4 })),
     )
   })
-  const { push, close } = createNodePush({ lookup, privateHosts: hosts, ca: [authority.caPem] })
+  const { post, close } = createNodePost({ lookup, privateHosts: hosts, ca: [authority.caPem] })
   onTestFinished(close)
-  return { push, looks: () => look }
+  return { push: createPush(post), looks: () => look }
 }
 
 const LOOPBACK = [['127.0.0.1']]

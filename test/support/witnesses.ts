@@ -18,6 +18,11 @@ export const WITNESSES = {
   ssfReceiver:
     'easyssf, a receiver of events: built by cargo as test/conformance/README.md says, and named by SSF_RECEIVER',
   python: 'Python: Debian package python3',
+  otlp: "OpenTelemetry's protobuf definitions: the PyPI packages opentelemetry-proto and protobuf, unpacked in a folder named by OTEL_PROTO_DIR",
+  bash: 'bash: Debian package bash',
+  zsh: 'zsh: Debian package zsh',
+  fish: 'fish: Debian package fish',
+  promtool: 'promtool, which checks rules of Prometheus: Debian package prometheus',
   pkits:
     'NIST PKITS: its folder certs, named by PKITS_DIR; in the PyPI package cryptography-vectors',
 } as const

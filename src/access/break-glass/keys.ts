@@ -1,5 +1,6 @@
 import { digest } from '../../base/digest.ts'
 import { fromBase64Url, toBase64Url, toHex, toUtf8 } from '../../base/encoding.ts'
+import { isNumericDate } from '../../base/numeric-date.ts'
 import { err, ok, type Result } from '../../base/result.ts'
 import { isJsonObject, type JsonObject, parseJsonObject } from '../../evidence/jws/compact-jws.ts'
 import { hasPrivateMembers } from '../../evidence/x509/rsa-public-key.ts'
@@ -13,6 +14,8 @@ export type BreakGlassKey = {
   readonly thumbprint: string
   /** RFC 8037 §2: the 32 bytes of the key, base64url. */
   readonly x: string
+  /** When the key ends: its `exp`, as OpenID Federation 1.0 §8.7.2 has it for keys; absent without one. */
+  readonly expiresAt?: Date
 }
 
 export const BREAK_GLASS_KEYS_REASONS = [
@@ -89,11 +92,16 @@ function readKey(jwk: unknown, name: string): Read<BreakGlassKey> {
     return refuse('break_glass_key_unusable', `${name} has an x that is no public key`)
   }
   const thumbprint = thumbprintOf(x)
-  if (kid === undefined) return ok({ kid: thumbprint, thumbprint, x })
+  const { exp } = jwk
+  if (exp !== undefined && !isNumericDate(exp)) {
+    return refuse('break_glass_key_unusable', `${name} has an exp that is no time in seconds`)
+  }
+  const end = exp === undefined ? {} : { expiresAt: new Date(exp * 1000) }
+  if (kid === undefined) return ok({ kid: thumbprint, thumbprint, x, ...end })
   if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_CHARS) {
     return refuse('break_glass_key_unusable', `${name} has a kid that is no name`)
   }
-  return ok({ kid, thumbprint, x })
+  return ok({ kid, thumbprint, x, ...end })
 }
 
 function isEd25519({ kty, crv, use = 'sig', alg = 'EdDSA' }: JsonObject): boolean {

@@ -2,7 +2,7 @@ import { ok, type Result } from '../../base/result.ts'
 import type { DeviceNameFailure } from '../device-of-request.ts'
 import { ALL_DEVICES, type BreakGlassClaims } from './claims.ts'
 import { type BreakGlassFailure, refused } from './failure.ts'
-import { type BreakGlassKeys, ED25519 } from './keys.ts'
+import { type BreakGlassKey, type BreakGlassKeys, ED25519 } from './keys.ts'
 import { type BreakGlassSignature, decodeBreakGlass } from './token.ts'
 
 /**
@@ -54,7 +54,7 @@ export async function verifyBreakGlass(
   const decoded = decodeBreakGlass(token)
   if (!decoded.ok) return decoded
   const { claims, signatures } = decoded.value
-  const signers = await verifySignatures(signatures, rules.keys)
+  const signers = await verifySignatures(signatures, rules, now)
   if (!signers.ok) return signers
   const kids = [...signers.value.values()]
   if (kids.length < rules.threshold) return refused('break_glass_too_few_signatures')
@@ -86,10 +86,14 @@ export async function checkSignature(
   return isValid ? 'valid' : 'invalid'
 }
 
-/** Who signed: thumbprint to kid, so that a key counts once under whatever names it stands. */
+/**
+ * Who signed: thumbprint to kid, so that a key counts once under whatever names it stands. One that has ended
+ * does not count, whenever it signed: what a token says of when that was is its signer's word.
+ */
 async function verifySignatures(
   signatures: readonly BreakGlassSignature[],
-  keys: BreakGlassKeys,
+  { keys, skewSeconds }: BreakGlassRules,
+  now: Date,
 ): Promise<Result<ReadonlyMap<string, string>, BreakGlassFailure>> {
   const signers = new Map<string, string>()
   for (const one of signatures) {
@@ -98,9 +102,18 @@ async function verifySignatures(
     if (state === 'invalid') return refused('break_glass_signature_invalid')
     const known = keys.get(one.kid)
     // Somebody else's, such as a key that was taken from the settings, neither helps nor harms.
-    if (known !== undefined) signers.set(known.thumbprint, known.kid)
+    if (known === undefined || hasEnded(known, skewSeconds, now)) continue
+    signers.set(known.thumbprint, known.kid)
   }
   return ok(signers)
+}
+
+function hasEnded(
+  { expiresAt }: Pick<BreakGlassKey, 'expiresAt'>,
+  skewSeconds: number,
+  now: Date,
+): boolean {
+  return expiresAt !== undefined && now.getTime() >= expiresAt.getTime() + skewSeconds * 1000
 }
 
 function wrongWith(

@@ -31,6 +31,8 @@ const CLIENT = required(
   `${COMMAND} clients list shows them`,
 )
 
+const LIFETIME = option('TIME', 'how long the secret counts, such as 90d', readLifetime)
+
 export const command = group({
   about:
     'API clients are programs: identity providers that ask for decisions, tools of administrators.',
@@ -62,13 +64,17 @@ A role is the scopes of what people of that name do (docs/console.md).`,
           ),
         ),
         ...KEY_OPTIONS,
+        lifetime: LIFETIME,
       },
       json: 'id and secret or keys, also under their names in OAuth (RFC 7591), name and scopes',
-      run: ({ name, scope, role, json, ...options }) => {
+      run: ({ name, scope, role, lifetime, json, ...options }) => {
         const scopes = [...new Set([...scope.flat(), ...scopesOf(role.flat())])]
         if (scopes.length === 0) throw new UsageError('--scope or --role is missing')
         const given = readKeyOptions(options)
-        return (store) => create(store, { name, scopes, keys: given, json })
+        if (given !== undefined && lifetime !== undefined) {
+          throw new UsageError('--lifetime is of a secret, and a client with keys has none')
+        }
+        return (store) => create(store, { name, scopes, keys: given, lifetime, json })
       },
     }),
     list: verb({
@@ -89,7 +95,8 @@ A role is the scopes of what people of that name do (docs/console.md).`,
       summary: 'give a client another secret and print it; the old one counts for a while',
       about: `Hand the new secret out within the overlap; 'clients list' shows when the old one was last used.
 If somebody else may have the old secret, say --overlap 0s: then it has ended, any before it, and
-the access tokens of the client. Else a token that was got with it counts to its end.`,
+the access tokens of the client. Else a token that was got with it counts to its end.
+A secret with an end is followed by one that counts as long, unless --lifetime says otherwise.`,
       database: 'existing',
       arguments: { id: CLIENT },
       options: {
@@ -97,6 +104,7 @@ the access tokens of the client. Else a token that was got with it counts to its
           option('TIME', 'how long the old secret counts too, at most 30d', readOverlap),
           '24h',
         ),
+        lifetime: LIFETIME,
       },
       json: 'id and new secret, also under their names in OAuth, and until when the old one counts',
       exits: { refused: 'the last rotation is not over' },
@@ -112,6 +120,15 @@ the access tokens of the client. Else a token that was got with it counts to its
     }),
   },
 })
+
+/** A secret may be meant for a pipeline of today, and none is meant for ever by whoever says how long. */
+const MAX_LIFETIME_MS = 3650 * 86_400_000
+
+function readLifetime(text: string, label: string): number {
+  const ms = readDuration(text, label)
+  if (ms === 0 || ms > MAX_LIFETIME_MS) throw new UsageError(`${label} is from 1s to 3650d`)
+  return ms
+}
 
 function readOverlap(text: string, label: string): number {
   const ms = readDuration(text, label)
@@ -143,11 +160,15 @@ async function create(
     readonly name: string
     readonly scopes: readonly Scope[]
     readonly keys: ClientKeys | undefined
+    /** Of its secret, in milliseconds; for ever without it. */
+    readonly lifetime: number | undefined
     readonly json: boolean
   },
 ): Promise<number> {
-  const { name, scopes, keys: given, json } = client
-  const created = { name, scopes, keys: given, by: COMMAND_LINE, now: new Date() }
+  const { name, scopes, keys: given, lifetime, json } = client
+  const now = new Date()
+  const secretExpiresAt = lifetime === undefined ? undefined : new Date(now.getTime() + lifetime)
+  const created = { name, scopes, keys: given, secretExpiresAt, by: COMMAND_LINE, now }
   const { clientId, secret } = await createClient({ store, random: createRandomSource() }, created)
   if (given !== undefined) {
     const shown = `Client  ${clientId}\nKeys    ${describeKeys(given)}\nScopes  ${scopes.join(', ')}\n`
@@ -156,25 +177,37 @@ async function create(
     } else printText(shown)
   } else if (json) {
     const oauth = { client_id: clientId, client_secret: secret }
-    printJson({ id: clientId, secret, name, scopes, ...oauth })
+    const expires_at = secretExpiresAt ?? null
+    printJson({ id: clientId, secret, expires_at, name, scopes, ...oauth })
   } else {
     const head = `Client  ${clientId}\nSecret  ${secret}\nScopes  ${scopes.join(', ')}\n`
-    printText(`${head}\nThe secret is not shown again.\n`)
+    printText(`${head}\nThe secret is not shown again.${describeEnd(secretExpiresAt ?? null)}\n`)
   }
   return EXIT.done
 }
 
 async function rotate(
   store: Store,
-  { id, overlap, json }: { readonly id: string; readonly overlap: number; readonly json: boolean },
+  {
+    id,
+    overlap,
+    lifetime,
+    json,
+  }: {
+    readonly id: string
+    readonly overlap: number
+    readonly lifetime: number | undefined
+    readonly json: boolean
+  },
 ): Promise<number> {
-  const change = { clientId: id, overlapMs: overlap, by: COMMAND_LINE, now: new Date() }
+  const by = COMMAND_LINE
+  const change = { clientId: id, overlapMs: overlap, lifetimeMs: lifetime, by, now: new Date() }
   const rotated = await rotateClient({ store, random: createRandomSource() }, change)
   if (!rotated.ok) return refuseRotation(id, rotated.failure)
-  const { secret, previousUntil } = rotated.value
+  const { secret, previousUntil, expiresAt } = rotated.value
   if (json) {
     const oauth = { client_id: id, client_secret: secret }
-    printJson({ id, secret, previous_until: previousUntil, ...oauth })
+    printJson({ id, secret, expires_at: expiresAt, previous_until: previousUntil, ...oauth })
     return EXIT.done
   }
   const old =
@@ -182,8 +215,14 @@ async function rotate(
       ? 'The old one has ended; running services notice within seconds.'
       : `The old one counts until ${previousUntil.toISOString()}; when it was last used:
   ${COMMAND} clients list`
-  printText(`Client  ${id}\nSecret  ${secret}\n\nThe secret is not shown again. ${old}\n`)
+  printText(
+    `Client  ${id}\nSecret  ${secret}\n\nThe secret is not shown again.${describeEnd(expiresAt)} ${old}\n`,
+  )
   return EXIT.done
+}
+
+function describeEnd(expiresAt: Date | null): string {
+  return expiresAt === null ? '' : ` It counts until ${expiresAt.toISOString()}.`
 }
 
 function refuseRotation(id: string, { reason }: ClientRotationFailure): number {

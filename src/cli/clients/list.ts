@@ -36,7 +36,7 @@ function describeClients(clients: readonly ApiClient[], now: Date): string {
     client.name,
     client.scopes.join(' '),
     client.disabledAt === null ? 'active' : `disabled ${toMinute(client.disabledAt)}`,
-    client.keys === null ? 'secret' : describeKeys(client.keys),
+    client.keys === null ? describeSecret(client) : describeKeys(client.keys),
     toHour(client.secretUsedAt),
     describePrevious(client, now),
   ])
@@ -44,6 +44,10 @@ function describeClients(clients: readonly ApiClient[], now: Date): string {
     ['client', 'name', 'scopes', 'state', 'proven by', 'last used', 'old secret'],
     rows,
   )
+}
+
+function describeSecret({ secretExpiresAt }: ApiClient): string {
+  return secretExpiresAt === null ? 'secret' : `secret until ${toMinute(secretExpiresAt)}`
 }
 
 function describePrevious(client: ApiClient, now: Date): string {
@@ -62,6 +66,7 @@ function showClient(client: ApiClient, now: Date) {
     ...(client.keys !== null && showKeys(client.keys)),
     disabled_at: client.disabledAt,
     secret_changed_at: client.secretChangedAt,
+    secret_expires_at: client.secretExpiresAt,
     last_used_at: client.secretUsedAt,
     previous_secret: countsStill(until, now) ? { until, last_used_at: previousSecretUsedAt } : null,
   }

@@ -14,7 +14,14 @@ const STATUS: Readonly<Record<ExplainedClause['status'], string>> = {
 /** A decision for people; whole with every clause and what it read. */
 export function describeExplanation(
   explanation: Explanation,
-  { isWhole }: { readonly isWhole: boolean },
+  {
+    isWhole,
+    noteOf = () => undefined,
+  }: {
+    readonly isWhole: boolean
+    /** What else is to be said of what a clause reads, by its path. */
+    readonly noteOf?: ((path: string) => string | undefined) | undefined
+  },
 ): string {
   const { decision, context, at, clauses } = explanation
   const { verdict, reasons, relief = [], policy, reference_values, valid_until } = context
@@ -39,20 +46,25 @@ export function describeExplanation(
     head,
     why.length === 0 ? '' : `\nWhy\n${why.join('')}`,
     passedOver.length === 0 ? '' : `\nPassed over\n${passedOver.join('')}`,
-    isWhole ? `\nClauses\n${clauses.map(describeClause).join('')}` : '',
+    isWhole ? `\nClauses\n${clauses.map((one) => describeClause(one, noteOf)).join('')}` : '',
     isWhole || clauses.length === 0 ? '' : `\nWhat each clause said: --explain\n`,
   ].join('')
 }
 
-function describeClause(clause: ExplainedClause): string {
+function describeClause(
+  clause: ExplainedClause,
+  noteOf: (path: string) => string | undefined,
+): string {
   const { status, severity, scope, when, require, cause, reads, relief } = clause
-  const told = severity === 'report' ? ', reported only' : ''
+  const tells = severity === 'report' ? ', reported only' : ''
   const about = scope === 'request' ? ', of the request' : ''
   const values = Object.entries(reads).map(([path, value]) => {
-    return `      ${path} = ${value === null ? 'nothing' : JSON.stringify(value)}\n`
+    const note = noteOf(path)
+    const told = note === undefined ? '' : ` (${note})`
+    return `      ${path} = ${value === null ? 'nothing' : JSON.stringify(value)}${told}\n`
   })
   const lines = [
-    `  ${clause.clause}: ${STATUS[status]}${told}${about}\n`,
+    `  ${clause.clause}: ${STATUS[status]}${tells}${about}\n`,
     when === undefined ? '' : `    when     ${when}\n`,
     `    require  ${require}\n`,
     ...values,

@@ -25,6 +25,7 @@ import { readTextFile } from '../framework/read-file.ts'
 import { readSettings } from '../framework/settings.ts'
 import { UsageError } from '../framework/usage-error.ts'
 import { relabel, setAttribute } from './attributes.ts'
+import { explainDevice } from './explain.ts'
 import { exportDevices } from './export.ts'
 import { FILTERS, searchOf } from './filters.ts'
 import { findRefusal, SECRET_VARIABLE } from './find-refusal.ts'
@@ -89,6 +90,19 @@ devices import reads.`,
         ({ id, json }) =>
         (store, config) =>
           showDevice(store, config, { id, json, now: new Date() }),
+    }),
+    explain: verb({
+      summary: 'say why a device is granted or denied, clause by clause',
+      about: `What each clause asks and what it read, when that was measured, and what repairs it. It is decided
+by the code of every decision, and nothing is written.`,
+      database: 'existing',
+      arguments: { id: DEVICE },
+      json: 'the decision with what every clause said',
+      exits: { refused: 'it is denied' },
+      run:
+        ({ id, json }) =>
+        (store, config) =>
+          explainDevice(store, config, { id, json, now: new Date() }),
     }),
     refused: verb({
       summary: 'list refused attempts of whichever device, the newest first',

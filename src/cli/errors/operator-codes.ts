@@ -150,6 +150,10 @@ export const OPERATOR_CODES: Readonly<Record<OperatorCode, Explanation>> = {
     'The secret of the client is wrong.',
     'Use its secret, or rotate it.',
   ),
+  client_secret_expired: explain(
+    'The secret of the client has ended, as was said when it was made.',
+    'Give the client another one: npm run -s countersign -- clients rotate.',
+  ),
   client_not_found: explain('There is no such client.', 'Look it up with clients list.'),
   stream_to_set_not_found: explain('There is no such stream.', 'Look it up with streams list.'),
   stream_to_test_not_found: explain('There is no such stream.', 'Look it up with streams list.'),

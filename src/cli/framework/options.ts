@@ -10,6 +10,8 @@ export type Option<T> = {
   readonly help: string
   readonly isRequired?: true
   readonly isRepeated?: true
+  /** What the value is one of, where there are few: shells complete these. */
+  readonly choices?: readonly string[]
   /** Otherwise a blank text is wrong usage: mostly it is a variable that a script forgot to set. */
   readonly mayBeBlank?: true
   /** `given`: all texts that were given. `label`: its name, for messages. */
@@ -97,13 +99,14 @@ export function oneOf<const T extends string>(
   help: string,
   choices: readonly T[],
 ): Option<T | undefined> {
-  return option(placeholder, help, (given, label) => {
+  const one = option(placeholder, help, (given, label) => {
     const choice = choices.find((one) => one === given)
     if (choice === undefined) {
       throw new UsageError(`${label} must be one of ${choices.join(', ')}, not '${given}'`)
     }
     return choice
   })
+  return { ...one, choices }
 }
 
 /** `hint`: how to find out what to say. */

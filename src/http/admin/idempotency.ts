@@ -30,14 +30,27 @@ const KEPT_HEADERS = ['content-type', 'location', 'etag']
  * The key is noted before the change and its answer after it. What was refused did not happen, and frees its key.
  * Of a change that ended without an answer, because the process or its database went away, nobody knows whether it
  * happened: that is said, and it is not done again by itself.
+ *
+ * An answer that holds a secret is kept nowhere, so that `secretRoutes` (by method and path) take no key.
  */
-export function keepChanges(routes: Hono<HttpEnv>, services: IdempotencyServices) {
+export function keepChanges(
+  routes: Hono<HttpEnv>,
+  services: IdempotencyServices,
+  secretRoutes: ReadonlySet<string> = new Set(),
+) {
   const own = new Set(routes.routes.map(nameOf))
   return createMiddleware<HttpEnv>(async (c, next) => {
     const key = c.req.header(IDEMPOTENCY_HEADER)
     const isChange = c.req.method !== 'GET' && c.req.method !== 'HEAD'
     if (key === undefined || !isChange) return next()
-    if (!matchedRoutes(c).some((route) => own.has(nameOf(route)))) return next()
+    const route = matchedRoutes(c)
+      .map(nameOf)
+      .find((name) => own.has(name))
+    if (route === undefined) return next()
+    if (secretRoutes.has(route)) {
+      const detail = 'the answer holds a secret and is kept nowhere: leave Idempotency-Key out'
+      return answerProblem(c, 'request_malformed', detail)
+    }
     if (!KEY.test(key)) {
       const detail = 'Idempotency-Key must be 1 to 255 visible characters of ASCII'
       return answerProblem(c, 'request_malformed', detail)

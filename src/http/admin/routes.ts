@@ -4,12 +4,14 @@ import type { HttpEnv } from '../environment.ts'
 import { answerUnauthorized } from '../errors/problem.ts'
 import { requireClient } from '../middleware/api-client.ts'
 import { guardRoutes } from '../middleware/guard-routes.ts'
+import { adminAlarmRoutes, SECRET_ROUTES } from './alarms.ts'
 import { adminAuditRoutes, auditQuery } from './audit.ts'
 import { adminAuditLogRoutes, proofQuery, tileQuery } from './audit-log.ts'
 import { adminDeviceListRoutes, devicesQuery, refusalsQuery } from './device-lists.ts'
 import { adminDeviceRoutes, historyQuery } from './devices.ts'
 import { adminDocumentRoutes } from './documents.ts'
 import { adminEntityRoutes, ENTITIES_PARAMETERS } from './entities.ts'
+import { adminExpiryRoutes, expiryQuery } from './expiry.ts'
 import { adminExplanationRoutes } from './explanations.ts'
 import { adminHoldRoutes } from './holds.ts'
 import { keepChanges } from './idempotency.ts'
@@ -39,6 +41,7 @@ export const PARAMETERS: RouteParameters = {
   'GET /v1/audit/log/proof': { once: Object.keys(proofQuery.shape) },
   'GET /v1/rollouts': { once: listed },
   'GET /v1/holds': { once: listed },
+  'GET /v1/expiry': { once: Object.keys(expiryQuery.shape) },
   'DELETE /v1/overrides/:id': { once: ['reason', 'dry_run'] },
 }
 
@@ -52,7 +55,7 @@ export function adminRoutes(services: AdminServices): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
     .use('/v1/*', guardRoutes(routes, demand))
     .use('/v1/*', refuseUnknownParameters(routes, PARAMETERS))
-    .use('/v1/*', keepChanges(routes, services))
+    .use('/v1/*', keepChanges(routes, services, SECRET_ROUTES))
     .route('/', routes)
 }
 
@@ -69,5 +72,7 @@ function allRoutes(services: AdminServices): Hono<HttpEnv> {
     .route('/', adminRolloutRoutes(services))
     .route('/', adminOverrideRoutes(services))
     .route('/', adminHoldRoutes(services))
+    .route('/', adminExpiryRoutes(services))
+    .route('/', adminAlarmRoutes(services))
     .route('/', adminPeopleRoutes(services))
 }

@@ -24,6 +24,7 @@ type OwnerReads = 'listClients' | 'listSigningKeys' | 'deliveriesOf' | 'refusedD
 /** What its owner changes there. */
 type OwnerChanges =
   | 'createClient'
+  | 'findClient'
   | 'rotateClientSecret'
   | 'disableClient'
   | 'publishSigningKey'

@@ -139,5 +139,20 @@ export const ADMIN_PROBLEMS: Readonly<Record<AdminProblemCode, ProblemAnswer>> =
     'There are too many overrides. End some first.',
     'End overrides that are over.',
   ),
+  webhook_not_found: problem(
+    404,
+    'There is no such destination of alarms.',
+    'Look it up in the list of webhooks.',
+  ),
+  webhooks_too_many: problem(
+    409,
+    'There are too many destinations of alarms.',
+    'Remove one that nobody reads.',
+  ),
+  webhook_changed_meanwhile: problem(
+    409,
+    'Somebody else has just changed the destination.',
+    'Look at it, and ask again.',
+  ),
   hold_not_found: problem(404, 'There is no such hold.', 'Look it up in the list of holds.'),
 }

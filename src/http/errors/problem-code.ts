@@ -1,3 +1,4 @@
+import type { WebhookFailure } from '../../operations/alerts/manage-webhooks.ts'
 import type { ReceivingFailure } from '../../operations/attest/receive-submission.ts'
 import type { ResultFailure } from '../../operations/devices/attestation-result.ts'
 import type { DeviceFailure } from '../../operations/devices/change-standing.ts'
@@ -25,6 +26,7 @@ export type AdminFailure =
   | DeviceFailure
   | SearchFailure
   | ApprovalFailure
+  | WebhookFailure
   /** RFC 9110 §13.1.1 */
   | { readonly reason: 'precondition_failed' }
   | { readonly reason: IdempotencyCode }

@@ -1,8 +1,10 @@
+import type { MiddlewareHandler } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { routePath } from 'hono/route'
 import { toBase64Url } from '../../base/encoding.ts'
 import type { Log } from '../../base/log.ts'
 import type { Metrics } from '../../base/metrics.ts'
+import type { Tracing } from '../../base/tracing.ts'
 import type { HttpContext, HttpEnv } from '../environment.ts'
 
 /** Printable ASCII of a length that a log line can show. */
@@ -16,11 +18,14 @@ export type RequestServices = {
   readonly metrics: Metrics
   /** Fresh random bytes. */
   readonly random: (length: number) => Uint8Array
+  /** Traces requests; absent where nobody collects traces. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** Gives every request an id, times it and logs one line for it. */
 export function requestContext(services: RequestServices) {
-  return createMiddleware<HttpEnv>(async (c, next) => {
+  const { tracing } = services
+  const handle: MiddlewareHandler<HttpEnv> = async (c, next) => {
     const requestId = beginAnswer(c, services.random)
     const started = performance.now()
     await next()
@@ -36,7 +41,32 @@ export function requestContext(services: RequestServices) {
       status: c.res.status,
       ms: Math.round(elapsed * 100) / 100,
     })
-  })
+  }
+  return createMiddleware<HttpEnv>(tracing === undefined ? handle : traced(handle, tracing))
+}
+
+/** A span for each request, under the name of its route: a path may have the id of a device in it. */
+function traced(handle: MiddlewareHandler<HttpEnv>, tracing: Tracing): MiddlewareHandler<HttpEnv> {
+  return async (c, next) => {
+    const { method } = c.req
+    const parent = {
+      traceparent: c.req.header('traceparent'),
+      tracestate: c.req.header('tracestate'),
+    }
+    await tracing.span(
+      { name: method, kind: 'server', parent },
+      async () => handle(c, next),
+      () => {
+        const [route, { status }] = [routePath(c, -1), c.res]
+        const attributes = {
+          'http.request.method': method,
+          'http.route': route,
+          'http.response.status_code': status,
+        }
+        return { name: `${method} ${route}`, attributes, isFault: status >= 500 }
+      },
+    )
+  }
 }
 
 /**

@@ -5,6 +5,8 @@ import { ACCESS_PATHS } from './access-paths.ts'
 import { ACCESS_SCHEMAS } from './access-schemas.ts'
 import { AGENT_PATHS } from './agent-paths.ts'
 import { AGENT_SCHEMAS } from './agent-schemas.ts'
+import { ALARM_PATHS } from './alarm-paths.ts'
+import { ALARM_SCHEMAS } from './alarm-schemas.ts'
 import { AUDIT_PATHS } from './audit-paths.ts'
 import { toComponents } from './components.ts'
 import { DOCUMENT_PATHS, EXCEPTION_PATHS } from './control-paths.ts'
@@ -62,6 +64,7 @@ export const PATHS: Paths = {
     ...DEVICE_PATHS,
     ...DOCUMENT_PATHS,
     ...EXCEPTION_PATHS,
+    ...ALARM_PATHS,
     ...DIRECTORY_PATHS,
     ...AUDIT_PATHS,
     ...PEOPLE_PATHS,
@@ -78,6 +81,7 @@ const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...SIGN_IN_SCHEMAS,
   ...DEVICE_SCHEMAS,
   ...CONTROL_SCHEMAS,
+  ...ALARM_SCHEMAS,
   ...DIRECTORY_SCHEMAS,
   ...PEOPLE_SCHEMAS,
   ...SERVICE_SCHEMAS,

@@ -17,6 +17,7 @@ export const TAGS = {
   devices: 'What administrators see of devices and do to them.',
   documents: 'Policy and reference values: what they are, previews and rollouts.',
   exceptions: 'Overrides, holds, and what waits for a second administrator.',
+  alarms: 'What is wrong now, what ends soon, and who is told.',
   entities: 'The entity directory: what is known of subjects, resources and actions.',
   people: 'Who is signed in to the console.',
   audit: 'Who changed what.',
@@ -38,6 +39,8 @@ export type Operation = {
   readonly security?: readonly string[]
   readonly parameters?: readonly object[]
   readonly body?: object
+  /** Its answer is kept nowhere, so that it takes no Idempotency-Key. */
+  readonly holdsSecret?: true
   readonly answers: Responses
   readonly refusals: Responses
 }
@@ -124,7 +127,9 @@ export function withKeys(paths: Paths): Paths {
         const { parameters = [] } = operation
         return [
           method,
-          method === 'get' ? operation : { ...operation, parameters: [...parameters, key] },
+          method === 'get' || operation.holdsSecret
+            ? operation
+            : { ...operation, parameters: [...parameters, key] },
         ]
       })
       return [path, Object.fromEntries(keyed)]

@@ -20,12 +20,14 @@ export async function createClient(
     readonly name: string
     readonly scopes: readonly Scope[]
     readonly keys?: ClientKeys | undefined
+    /** When its secret ends; without it, it never does by itself. */
+    readonly secretExpiresAt?: Date | undefined
     readonly by: string
     readonly now: Date
   },
 ): Promise<CreatedClient> {
   const { store, random } = dependencies
-  const { name, keys, by, now } = client
+  const { name, keys, secretExpiresAt, by, now } = client
   const clientId = `cli_${toBase64Url(random(12))}`
   const shared = { clientId, name, scopes: [...client.scopes], by, now }
   if (keys !== undefined) {
@@ -33,6 +35,7 @@ export async function createClient(
     return { clientId, secret: undefined }
   }
   const secret = newClientSecret(random(CLIENT_SECRET_BYTES))
-  await store.createClient({ ...shared, secretHash: hashClientSecret(secret) })
+  const secretHash = hashClientSecret(secret)
+  await store.createClient({ ...shared, secretHash, secretExpiresAt })
   return { clientId, secret }
 }

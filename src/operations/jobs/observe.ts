@@ -1,17 +1,28 @@
 import { VERDICTS } from '../../access/trust-record.ts'
-import type { ReferenceValues, Validity } from '../../appraisal/reference-values.ts'
-import { countsAt } from '../../appraisal/validity.ts'
+import { ALARM_NAMES, ALARMS, type StandingAlarm } from '../../alerts/alarms.ts'
 import type { FleetGauges } from '../../base/fleet-gauges.ts'
+import { FORECAST_DAYS } from '../../replay/forecast/forecast.ts'
 import type { Control } from '../../rollout/in-force.ts'
 import { isOpen } from '../../rollout/rollout.ts'
 import { STREAM_STATUSES } from '../../signals/stream.ts'
 import type { StoredStream } from '../../store/signals/streams.ts'
 import type { Store } from '../../store/store.ts'
-import type { FleetSummary, OutboxState } from '../../store/system/fleet-summary.ts'
+import type { FleetForecast, FleetSummary, OutboxState } from '../../store/system/fleet-summary.ts'
+import type { Expiry } from '../expiry/expiry.ts'
+import { type ListExpiriesDependencies, listExpiries } from '../expiry/list-expiries.ts'
 import type { RulesReader } from '../release/rules-in-force.ts'
 
-export type ObserveDependencies = {
-  readonly store: Pick<Store, 'inForce' | 'fleetSummary' | 'waitingInOutbox' | 'listStreams'>
+export type ObserveDependencies = ListExpiriesDependencies & {
+  readonly store: ListExpiriesDependencies['store'] &
+    Pick<
+      Store,
+      | 'inForce'
+      | 'fleetSummary'
+      | 'waitingInOutbox'
+      | 'listStreams'
+      | 'fleetForecast'
+      | 'standingAlarms'
+    >
   readonly rules: Pick<RulesReader, 'at'>
   readonly metrics: FleetGauges
   readonly clock: () => Date
@@ -36,14 +47,19 @@ const DOCUMENT_KINDS = ['policy', 'reference-values']
 export async function observeDeployment(dependencies: ObserveDependencies): Promise<void> {
   const { store, rules, metrics, clock } = dependencies
   try {
-    const { control, active } = await rules.at(await store.inForce())
+    const { control } = await rules.at(await store.inForce())
     const summary = await store.fleetSummary()
     const outbox = await store.waitingInOutbox(OUTBOX_MOST)
     const streams = await store.listStreams()
+    const forecast = await store.fleetForecast()
+    const alarms = await store.standingAlarms()
+    const expiries = await listExpiries(dependencies)
     const now = clock()
     showFleet(metrics, summary)
     showControl(metrics, control, now)
-    showExpiries(metrics, { control, referenceValues: active.referenceValues, now })
+    showExpiries(metrics, expiries)
+    showForecast(metrics, forecast)
+    showAlarms(metrics, alarms)
     showOutbox(metrics, outbox, now)
     showStreams(metrics, streams)
     metrics.observedAt.set(now.getTime() / 1000)
@@ -84,34 +100,28 @@ function showControl(metrics: FleetGauges, control: Control, now: Date): void {
   }
 }
 
-function showExpiries(
-  metrics: FleetGauges,
-  input: {
-    readonly control: Control
-    readonly referenceValues: ReferenceValues
-    readonly now: Date
-  },
-): void {
-  const { control, referenceValues, now } = input
-  const { enclavesByAuthor, anchors, pinsByIssuer } = referenceValues
-  const endsOf = (entries: ReadonlyMap<string, readonly Validity[]>) =>
-    [...entries.values()]
-      .flat()
-      .filter((entry) => countsAt(entry, now.getTime()))
-      .map(({ validUntil }) => validUntil)
-  const timesOf = (times: readonly Date[]) =>
-    times.map((time) => time.getTime()).filter((time) => time > now.getTime())
-  const kinds = {
-    enclave: endsOf(enclavesByAuthor),
-    trust_anchor: endsOf(anchors),
-    azure_policy: endsOf(pinsByIssuer),
-    override: timesOf(control.overrides.map(({ expiresAt }) => expiresAt)),
-    hold: timesOf(control.holds.map(({ until }) => until)),
-  }
+/** The first of each kind, ended or not: what has ended and still stands is the most urgent of all. */
+function showExpiries(metrics: FleetGauges, expiries: readonly Expiry[]): void {
   metrics.expiry.reset()
-  for (const [kind, ends] of Object.entries(kinds)) {
-    const first = Math.min(...ends)
-    if (Number.isFinite(first)) metrics.expiry.set({ kind }, first / 1000)
+  for (const { kind, at } of expiries.toReversed()) {
+    metrics.expiry.set({ kind }, at.getTime() / 1000)
+  }
+}
+
+function showForecast(metrics: FleetGauges, forecast: FleetForecast | null): void {
+  for (const [index, days] of FORECAST_DAYS.entries()) {
+    const devices = forecast === null ? NaN : (forecast.counts.failing[index] ?? 0)
+    metrics.devicesFailingSoon.set({ days: String(days) }, devices)
+  }
+  metrics.forecastAt.set(forecast === null ? NaN : forecast.at.getTime() / 1000)
+}
+
+function showAlarms(metrics: FleetGauges, alarms: readonly StandingAlarm[]): void {
+  for (const name of ALARM_NAMES) {
+    if (name === 'test') continue
+    const { severity } = ALARMS[name]
+    const standing = alarms.filter((one) => one.name === name)
+    metrics.alarms.set({ alarm: name, severity }, standing.length)
   }
 }
 
@@ -136,6 +146,8 @@ function showNothing(metrics: FleetGauges): void {
   metrics.devicesFailing.reset()
   metrics.rollouts.reset()
   metrics.expiry.reset()
+  metrics.alarms.reset()
+  showForecast(metrics, null)
   metrics.sweptAt.set(NaN)
   metrics.outbox.set(NaN)
   metrics.outboxAge.set(NaN)

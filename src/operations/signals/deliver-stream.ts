@@ -32,6 +32,8 @@ const ASKED_AT_ONCE = 384
 const SETTLED_AT_ONCE = 64
 /** How long a stream may fail until it is paused. */
 export const PAUSED_AFTER_MS = 24 * 3_600_000
+/** How the reason begins of a stream that was paused for that. */
+export const NOTHING_ARRIVED = 'nothing arrived since'
 const MINUTE_MS = 60_000
 
 /**
@@ -193,7 +195,7 @@ async function noteFailure(
   const retryAt = new Date(now.getTime() + pause)
   const since = await store.noteStreamHealth({ streamId, failing: { failure, retryAt }, now })
   if (since === null || now.getTime() - since.getTime() < PAUSED_AFTER_MS) return
-  const reason = `nothing arrived since ${since.toISOString()}: ${failure}`
+  const reason = `${NOTHING_ARRIVED} ${since.toISOString()}: ${failure}`
   const paused = { streamId, clientId: null, status: 'paused', reason } as const
   const answer = await store.setStreamStatus({ ...paused, failingSince: since, by: 'service', now })
   if (answer !== 'applied') return

@@ -1,3 +1,4 @@
+import { WEBHOOK } from '../../alerts/webhook.ts'
 import type { DeviceEventType } from '../../signals/event-types.ts'
 import { type PushOutcome, pauseAfter } from '../../signals/push-answer.ts'
 import { STATE } from '../../signals/state-target.ts'
@@ -13,6 +14,11 @@ export type TryDependencies = EventDependencies & {
   readonly push: (stream: StoredStream, token: string) => Promise<PushOutcome>
   /** The same for streams of states. */
   readonly writeState: WriteDeviceState
+  /** The same for destinations of alarms. */
+  readonly postAlarm: (
+    target: { readonly url: string; readonly sealedSecrets: string },
+    due: DueDelivery,
+  ) => Promise<PushOutcome>
   readonly clock: () => Date
   /** From 0 to less than 1. */
   readonly chance: () => number
@@ -20,7 +26,7 @@ export type TryDependencies = EventDependencies & {
 
 /**
  * Sends the events of one delivery that the stream does not have yet, in their order; or to a stream of states
- * writes the state of the device.
+ * writes the state of the device, or to a destination of alarms posts what became of one.
  */
 export async function tryDelivery(
   dependencies: TryDependencies,
@@ -36,6 +42,11 @@ export async function tryDelivery(
     if (outcome === GIVEN_BACK) return asked(givenBack(dependencies, { name, delivered: [] }))
     const wasAsked = outcome.kind === 'later' || outcome.isUnasked !== true
     return { outcome: settledAs(dependencies, due, { name, outcome }), wasAsked }
+  }
+  if (delivery.method === WEBHOOK) {
+    if (!(await keepOn())) return asked(givenBack(dependencies, { name, delivered: [] }))
+    const outcome = await dependencies.postAlarm(delivery, due)
+    return asked(settledAs(dependencies, due, { name, outcome }))
   }
   return asked(await pushEvents(dependencies, stream, { due, keepOn }))
 }

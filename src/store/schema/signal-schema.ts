@@ -1,8 +1,19 @@
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core'
 import type { DeviceEventType } from '../../signals/event-types.ts'
 import type { StreamStatus } from '../../signals/stream.ts'
 import type { SubjectForm } from '../../signals/subject.ts'
+import type { Json } from '../json.ts'
 import { asciiText, instant } from './columns.ts'
 
 /**
@@ -19,6 +30,13 @@ export const stream = pgTable(
     pushUrl: text('push_url'),
     /** The value of the header `Authorization` of a push, sealed with the master secret. */
     sealedAuthorization: text('sealed_authorization'),
+    /**
+     * Where alarms are posted to, for a destination of these: it has no events about devices. What it wants to hear
+     * of are names of alarms then, or all of them where there are none.
+     */
+    webhookUrl: text('webhook_url'),
+    /** The secrets that sign what is posted there, sealed with the master secret. */
+    sealedSecrets: text('sealed_secrets'),
     eventsRequested: text('events_requested').array().notNull(),
     eventsDelivered: text('events_delivered').array().$type<DeviceEventType[]>().notNull(),
     description: text('description'),
@@ -46,6 +64,10 @@ export const stream = pgTable(
     check(
       'stream_authorization_pushed',
       sql`${table.sealedAuthorization} is null or ${table.pushUrl} is not null`,
+    ),
+    check(
+      'stream_webhook_whole',
+      sql`num_nulls(${table.webhookUrl}, ${table.sealedSecrets}) in (0, 2)`,
     ),
     check(
       'stream_failing_whole',
@@ -104,4 +126,23 @@ export const delivery = pgTable(
       .where(sql`${table.refusedAt} is not null`),
     index('delivery_event').on(table.deviceId, table.eventId),
   ],
+)
+
+/**
+ * What is wrong now and was told, one row for each thing that it is wrong of. The row goes with the news that it is
+ * over; what was tells the audit.
+ */
+export const alarm = pgTable(
+  'alarm',
+  {
+    name: asciiText('name').notNull(),
+    /** What it is about; empty for the whole deployment. */
+    subject: text('subject').notNull(),
+    level: text('level').notNull(),
+    since: instant('since').notNull(),
+    /** Until when it stands though nobody finds it any more; null for what each round looks for. */
+    until: instant('until'),
+    detail: jsonb('detail').$type<Json>().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.name, table.subject] })],
 )

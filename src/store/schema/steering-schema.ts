@@ -207,10 +207,11 @@ export const jobLease = pgTable('job_lease', {
   position: text('position').notNull().default(''),
 })
 
-/** What the last sweep of the whole fleet that ended has counted. One row. */
+/** What whoever went through the whole fleet last has counted: a row for the sweep, and one for the forecast. */
 export const fleetSummary = pgTable('fleet_summary', {
   name: asciiText('name').primaryKey(),
-  body: jsonb('body').$type<FleetCounts>().notNull(),
+  /** `FleetCounts` of the sweep; of the forecast the documents and `StoredForecast`. */
+  body: jsonb('body').$type<Json>().notNull(),
   at: instant('at').notNull(),
 })
 
@@ -224,6 +225,23 @@ export const fleetHistory = pgTable('fleet_history', {
   body: jsonb('body').$type<FleetCounts>().notNull(),
   at: instant('at').notNull(),
 })
+
+/** What a forecast counts, by how many days it looks ahead (`replay/forecast`). */
+export type StoredForecast = {
+  readonly devices: number
+  readonly allowed: number
+  readonly failing: readonly number[]
+  readonly causes: Readonly<
+    Record<
+      string,
+      {
+        readonly failing: readonly number[]
+        readonly first: number
+        readonly examples: readonly string[]
+      }
+    >
+  >
+}
 
 export type FleetCounts = {
   /** Devices by what others are told of them. */

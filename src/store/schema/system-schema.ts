@@ -148,6 +148,8 @@ export const client = pgTable(
     disabledAt: instant('disabled_at'),
     /** Null for the secret that the client was created with. */
     secretChangedAt: instant('secret_changed_at'),
+    /** From then on the secret does not count; null where nobody said when. */
+    secretExpiresAt: instant('secret_expires_at'),
     secretUsedAt: instant('secret_used_at'),
     // Both are null without a secret before that one.
     previousSecretHash: asciiText('previous_secret_hash'),

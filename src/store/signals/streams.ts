@@ -1,4 +1,5 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
+import { WEBHOOK } from '../../alerts/webhook.ts'
 import type { DeviceEventType } from '../../signals/event-types.ts'
 import { STATE, type StateTarget, targetOfName } from '../../signals/state-target.ts'
 import { POLL, PUSH, type Stream, type StreamStatus } from '../../signals/stream.ts'
@@ -45,6 +46,7 @@ export type StoredStream = Omit<Stream, 'delivery'> & {
       }
     | { readonly method: typeof POLL }
     | { readonly method: typeof STATE; readonly target: StateTarget }
+    | { readonly method: typeof WEBHOOK; readonly url: string; readonly sealedSecrets: string }
   readonly revision: number
   readonly createdAt: Date
   readonly deliveredAt: Date | null
@@ -235,12 +237,17 @@ function streamOf(row: typeof stream.$inferSelect): StoredStream {
   }
 }
 
-/** Processes of the version before take a stream of states for one that is polled, and leave it alone. */
+/** Processes of versions before take a stream of states, or of alarms, for one that is polled, and leave it alone. */
 function deliveryOf({
   clientId,
   pushUrl,
   sealedAuthorization,
+  webhookUrl,
+  sealedSecrets,
 }: typeof stream.$inferSelect): StoredStream['delivery'] {
+  if (webhookUrl !== null && sealedSecrets !== null) {
+    return { method: WEBHOOK, url: webhookUrl, sealedSecrets }
+  }
   if (pushUrl !== null) return { method: PUSH, url: pushUrl, sealedAuthorization }
   const target = targetOfName(clientId)
   return target === undefined ? { method: POLL } : { method: STATE, target }

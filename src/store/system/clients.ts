@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 import type { ClientKeys } from '../../oauth/client-keys.ts'
 import type { Scope } from '../../oauth/scopes.ts'
@@ -14,6 +14,8 @@ export type Clients = {
   readonly findClient: (clientId: string) => Promise<StoredClient | null>
   /** All of them, oldest first. */
   readonly listClients: () => Promise<readonly ApiClient[]>
+  /** Those that are not disabled and whose secret ends, or has ended: the earliest first. */
+  readonly expiringClients: (limit: number) => Promise<readonly ApiClient[]>
   readonly disableClient: (input: ClientToDisable) => Promise<ClientChangeAnswer>
   /**
    * Gives a client another secret; the one before counts `until` then. `rotation_under_way`: there is one
@@ -41,6 +43,8 @@ export type ApiClient = {
   readonly keys: ClientKeys | null
   /** Null for the secret, or the keys, that it was created with. What is said of secrets is said of keys. */
   readonly secretChangedAt: Date | null
+  /** From then on the secret does not count; null where it has no end. */
+  readonly secretExpiresAt: Date | null
   /** To the hour; null where no use was noted. */
   readonly secretUsedAt: Date | null
   /** How long the secret before this one counts; null without one. */
@@ -73,6 +77,8 @@ export type ClientToCreate = {
   /** One of them. A hash from `hashClientSecret`: the secret itself never comes here. */
   readonly secretHash?: string
   readonly keys?: ClientKeys
+  /** When the secret ends; without it never by itself. */
+  readonly secretExpiresAt?: Date | undefined
   readonly scopes: readonly Scope[]
   readonly by: string
   readonly now: Date
@@ -91,6 +97,8 @@ export type ClientToRotate = ClientToDisable & {
   readonly secretHash: string
   /** Not later than `now`: the old secret ends at once. */
   readonly until: Date
+  /** When the new secret ends; null for never by itself. */
+  readonly expiresAt: Date | null
 }
 
 export type ClientRotationAnswer =
@@ -135,9 +143,13 @@ const CREATE = [
   'p_by',
   'p_audit_id',
   'p_keys',
+  'p_secret_expires_at',
 ] as const
 const DISABLE = ['p_client_id', 'p_at', 'p_by', 'p_audit_id'] as const
-const ROTATE = ['p_client_id', 'p_secret_hash', 'p_until', 'p_at', 'p_by', 'p_audit_id'] as const
+const ROTATE = [
+  ...(['p_client_id', 'p_secret_hash', 'p_until', 'p_at', 'p_by', 'p_audit_id'] as const),
+  ...(['p_expires_at'] as const),
+] as const
 const SET_KEYS = ['p_client_id', 'p_keys', 'p_end_tokens', 'p_at', 'p_by', 'p_audit_id'] as const
 const REVOKE = [
   ...(['p_client_id', 'p_token_id', 'p_generation', 'p_expires_at', 'p_most'] as const),
@@ -189,6 +201,7 @@ export function prepareClients(db: Database): Clients {
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
         p_keys: input.keys === undefined ? null : encodeJson(input.keys),
+        p_secret_expires_at: input.secretExpiresAt?.toISOString() ?? null,
       })
     },
     async findClient(clientId) {
@@ -200,6 +213,14 @@ export function prepareClients(db: Database): Clients {
         .select(clientColumns)
         .from(client)
         .orderBy(asc(client.createdAt), asc(client.clientId))
+    },
+    async expiringClients(limit) {
+      return await db
+        .select(clientColumns)
+        .from(client)
+        .where(and(isNotNull(client.secretExpiresAt), isNull(client.disabledAt)))
+        .orderBy(asc(client.secretExpiresAt), asc(client.clientId))
+        .limit(limit)
     },
     disableClient: (input) =>
       disable({
@@ -216,6 +237,7 @@ export function prepareClients(db: Database): Clients {
         p_at: input.now.toISOString(),
         p_by: encodeText(input.by),
         p_audit_id: newRecordId(input.now),
+        p_expires_at: input.expiresAt?.toISOString() ?? null,
       }),
     setClientKeys: (input) =>
       setKeys({
@@ -273,6 +295,7 @@ const clientColumns = {
   disabledAt: client.disabledAt,
   keys: client.keys,
   secretChangedAt: client.secretChangedAt,
+  secretExpiresAt: client.secretExpiresAt,
   secretUsedAt: client.secretUsedAt,
   previousSecretUntil: client.previousSecretUntil,
   previousSecretUsedAt: client.previousSecretUsedAt,

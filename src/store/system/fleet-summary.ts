@@ -1,7 +1,12 @@
 import { asc, eq, sql } from 'drizzle-orm'
 import { type Database, onlyRow, prepareChange, rowsOf } from '../drivers/database.ts'
-import { encodeJson } from '../json.ts'
-import { type FleetCounts, fleetHistory, fleetSummary } from '../schema/steering-schema.ts'
+import { encodeJson, type Json } from '../json.ts'
+import {
+  type FleetCounts,
+  fleetHistory,
+  fleetSummary,
+  type StoredForecast,
+} from '../schema/steering-schema.ts'
 import { outbox } from '../schema/system-schema.ts'
 
 /** What is known of the whole fleet without reading it. */
@@ -22,15 +27,28 @@ export type FleetSummaries = {
     readonly until: Date
     readonly stepSeconds: number
   }) => Promise<readonly FleetSummary[]>
+  /** Keeps what was foreseen of the fleet, in the place of the one before. */
+  readonly keepForecast: (forecast: FleetForecast) => Promise<void>
+  /** `null` until one was made. */
+  readonly fleetForecast: () => Promise<FleetForecast | null>
   /** Events that wait to be delivered, counted up to `most`, and when the next one of them was made. */
   readonly waitingInOutbox: (most: number) => Promise<OutboxState>
 }
 
 export type FleetSummary = { readonly counts: FleetCounts; readonly at: Date }
 
+/** Which devices would fail within days (`replay/forecast`), by the documents that were active at `at`. */
+export type FleetForecast = {
+  /** Hashes of the policy and of the reference values. */
+  readonly documents: string
+  readonly counts: StoredForecast
+  readonly at: Date
+}
+
 export type OutboxState = { readonly waiting: number; readonly next: Date | null }
 
 const SWEEP = 'sweep'
+const FORECAST = 'forecast'
 
 export const FLEET_HISTORY_DAYS = 90
 export const FLEET_HISTORY_POINTS_MOST = 400
@@ -41,6 +59,19 @@ const KEEP = ['p_name', 'p_body', 'p_at', 'p_period', 'p_forget_before'] as cons
 
 export function prepareFleetSummaries(db: Database): FleetSummaries {
   const keep = prepareChange<(typeof KEEP)[number], 'applied'>(db, 'keep_fleet_summary', KEEP)
+  const put = async (name: string, body: Json, at: Date) => {
+    await db
+      .insert(fleetSummary)
+      .values({ name, body, at })
+      .onConflictDoUpdate({ target: fleetSummary.name, set: { body, at } })
+  }
+  const find = async (name: string) => {
+    const [row] = await db
+      .select({ body: fleetSummary.body, at: fleetSummary.at })
+      .from(fleetSummary)
+      .where(eq(fleetSummary.name, name))
+    return row
+  }
   return {
     async keepFleetSummary({ counts, at }) {
       const period = Math.floor(at.getTime() / QUARTER_MS) * QUARTER_MS
@@ -52,11 +83,14 @@ export function prepareFleetSummaries(db: Database): FleetSummaries {
     },
     fleetHistory: (query) => readHistory(db, query),
     async fleetSummary() {
-      const [row] = await db
-        .select({ counts: fleetSummary.body, at: fleetSummary.at })
-        .from(fleetSummary)
-        .where(eq(fleetSummary.name, SWEEP))
-      return row ?? null
+      const row = await find(SWEEP)
+      return row === undefined ? null : { counts: row.body as FleetCounts, at: row.at }
+    },
+    keepForecast: ({ documents, counts, at }) => put(FORECAST, { documents, counts }, at),
+    async fleetForecast() {
+      const row = await find(FORECAST)
+      if (row === undefined) return null
+      return { ...(row.body as Omit<FleetForecast, 'at'>), at: row.at }
     },
     async waitingInOutbox(most) {
       const some = db.select({ deviceId: outbox.deviceId }).from(outbox).limit(most).as('some')

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, or, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, lt, or, sql } from 'drizzle-orm'
 import { type Database, prepareChange } from '../drivers/database.ts'
 import { newRecordId } from '../record-id.ts'
 import { issuerCertificate } from '../schema/steering-schema.ts'
@@ -19,7 +19,19 @@ export type IssuerCertificates = {
   readonly keepIssuerCertificate: (
     input: IssuerCertificateToKeep,
   ) => Promise<'applied' | 'unchanged'>
+  /** Those that are not over at `now` and end before `before`, the earliest first. */
+  readonly issuerCertificateEnds: (query: {
+    readonly now: Date
+    readonly before: Date
+    readonly limit: number
+  }) => Promise<readonly KeptIssuerCertificate[]>
 }
+
+/** `certificate`: base64 of the DER. */
+export type KeptIssuerCertificate = Pick<
+  typeof issuerCertificate.$inferSelect,
+  'fingerprint' | 'certificate' | 'validUntil' | 'keptAt'
+>
 
 export type IssuerCertificateToKeep = {
   /** base64url SHA-256 of the DER. */
@@ -72,7 +84,16 @@ export function prepareIssuerCertificates(db: Database): IssuerCertificates {
     'keep_issuer_certificate',
     KEEP,
   )
+  const { fingerprint, certificate, validUntil, keptAt } = issuerCertificate
+  const ends = db
+    .select({ fingerprint, certificate, validUntil, keptAt })
+    .from(issuerCertificate)
+    .where(and(gt(validUntil, sql.placeholder('now')), lt(validUntil, sql.placeholder('before'))))
+    .orderBy(asc(validUntil))
+    .limit(sql.placeholder('limit'))
+    .prepare('issuer_certificate_ends')
   return {
+    issuerCertificateEnds: (query) => ends.execute(query),
     async issuerCertificates({ keyId, nameHash, now }) {
       const rows = await find.execute({ key_id: keyId, name_hash: nameHash, now })
       return rows.map(({ certificate }) => certificate)

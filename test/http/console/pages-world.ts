@@ -216,7 +216,7 @@ async function makeClients({ store, service }: SmallFleet): Promise<string> {
   const { clientId } = await createClient(services, { name: 'gateway', scopes, ...by })
   const secretHash = hashClientSecret('another secret')
   const until = new Date(by.now.getTime() + DAY_MS)
-  await store.rotateClientSecret({ clientId, secretHash, until, ...by })
+  await store.rotateClientSecret({ clientId, secretHash, until, expiresAt: null, ...by })
   return clientId
 }
 

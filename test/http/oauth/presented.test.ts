@@ -250,7 +250,8 @@ describe('a token ends', () => {
     const token = await getToken(clientId)
     const now = service.clock.now()
     const change = { clientId, secretHash: hashClientSecret('new'), by: 'test', now }
-    const rotate = (until: Date) => service.services.store.rotateClientSecret({ ...change, until })
+    const rotate = (until: Date) =>
+      service.services.store.rotateClientSecret({ ...change, until, expiresAt: null })
     expect(await rotate(new Date(now.getTime() + 60_000))).toBe('applied')
     service.clock.advance(5)
     expect((await useToken(service, token)).status).toBe(200)

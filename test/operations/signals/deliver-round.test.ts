@@ -48,6 +48,7 @@ test('a receiver that takes its time keeps nobody else from what comes later', a
     processId: 'one',
     signEvent: async () => 'token',
     writeState: async () => expect.unreachable('no stream here is one of states'),
+    postAlarm: async () => expect.unreachable('no alarm is told here'),
     push: ({ streamId }) => {
       if (streamId === slow) return new Promise((resolve) => held.push(resolve))
       arrived += 1

@@ -41,6 +41,7 @@ async function open() {
     ...{ store, rules, log, issuer: service.url, clock: clock.now, chance: () => 0.5, writeState },
     signEvent: async () => expect.unreachable('a state is no event'),
     push: async () => expect.unreachable('a state is pushed to nobody'),
+    postAlarm: async () => expect.unreachable('no alarm is told here'),
   }
   const found = async (): Promise<StoredStream> => {
     const stream = (await store.listStreams()).find((one) => one.streamId === streamId)

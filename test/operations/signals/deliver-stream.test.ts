@@ -56,6 +56,7 @@ async function open(events: readonly (typeof DEVICE_EVENT_TYPES)[number][] = DEV
         .setProtectedHeader({ alg: 'RS256', typ: 'secevent+jwt', kid: 'k' })
         .sign(keys.privateKey),
     writeState: async () => expect.unreachable('no stream here is one of states'),
+    postAlarm: async () => expect.unreachable('no alarm is told here'),
     push: ({ delivery }, token) => pushTo(delivery.method === PUSH ? delivery.url : '', token),
   }
   const found = async (): Promise<StoredStream> => {

@@ -27,6 +27,7 @@ for (;;) {
       rules: { recent: async () => WITHOUT_TEXTS },
       signEvent: async (claims) => `e30.${encode(claims)}.`,
       writeState: async () => ({ kind: 'later', cause: 'no stream here is one of states' }),
+      postAlarm: async () => ({ kind: 'later', cause: 'no alarm is told here' }),
       push: ({ delivery }, token) => pushTo(delivery.method === PUSH ? delivery.url : '', token),
     },
     new AbortController().signal,

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WEBHOOK } from '../../../src/alerts/webhook.ts'
 import type { MasterSecret } from '../../../src/keys/master-secret.ts'
 import {
   openHeader,
@@ -7,6 +8,12 @@ import {
   sealHeader,
   streamHeaderKeys,
 } from '../../../src/keys/stream-header.ts'
+import {
+  openWebhookSecrets,
+  resealWebhookSecrets,
+  sealWebhookSecrets,
+  webhookKeys,
+} from '../../../src/keys/webhook-secrets.ts'
 import { resealHeaders } from '../../../src/operations/signals/reseal-headers.ts'
 import { PUSH } from '../../../src/signals/stream.ts'
 import { newId } from '../../store/fixtures.ts'
@@ -43,10 +50,12 @@ test('headers that the secret before sealed are sealed with the one of now, and 
   const old = await make(seal(before))
   const others = [await make(seal(current)), await make(seal(lost)), await make(() => null)]
   const keys = streamHeaderKeys([current, before])
+  const hooks = webhookKeys([current, before])
   const reseal = () =>
     resealHeaders({
       ...{ store, clock: () => now },
       resealHeader: (sealed, streamId) => resealHeader(keys, sealed, streamId),
+      resealSecrets: (sealed, streamId) => resealWebhookSecrets(hooks, sealed, streamId),
     })
   const unchanged = await Promise.all(others.map(store.findStream))
   const whole = await store.findStream(old)
@@ -60,5 +69,30 @@ test('headers that the secret before sealed are sealed with the one of now, and 
     openHeader(streamHeaderKeys([own]), sealed ?? '', old.streamId)
   expect([opened(current), opened(before)]).toEqual([HEADER, undefined])
   expect(await Promise.all(others.map(store.findStream))).toEqual(unchanged)
+  expect(await reseal()).toBe(0)
+})
+
+test('so are the secrets of destinations of alarms', async () => {
+  const { store } = database
+  const [before, current] = [secret(), secret()]
+  const streamId = newId('str_')
+  const secrets = { current: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', previous: null }
+  await store.createWebhook({
+    ...{ streamId, url: 'https://hooks.example/in', alarms: [], description: null, most: 5, ...by },
+    sealedSecrets: sealWebhookSecrets(webhookKeys([before]), secrets, streamId),
+  })
+  const hooks = webhookKeys([current, before])
+  const reseal = () =>
+    resealHeaders({
+      ...{ store, clock: () => now, resealHeader: () => undefined },
+      resealSecrets: (sealed, id) => resealWebhookSecrets(hooks, sealed, id),
+    })
+  expect(await reseal()).toBe(1)
+  const found = (await store.listStreams()).find((one) => one.streamId === streamId)
+  if (found?.delivery.method !== WEBHOOK) throw new TypeError('it is a destination')
+  const { sealedSecrets } = found.delivery
+  expect(openWebhookSecrets(webhookKeys([current]), sealedSecrets, streamId)).toEqual(secrets)
+  expect(openWebhookSecrets(webhookKeys([before]), sealedSecrets, streamId)).toBeUndefined()
+  expect(openWebhookSecrets(webhookKeys([current]), sealedSecrets, newId('str_'))).toBeUndefined()
   expect(await reseal()).toBe(0)
 })
