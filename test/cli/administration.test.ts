@@ -61,6 +61,7 @@ describe('clients', () => {
       secret: expect.stringMatching(/^css_[\w-]{43}$/),
       client_id: created.id,
       client_secret: created.secret,
+      expires_at: null,
       name: 'ops',
       scopes: ['admin.read'],
     })

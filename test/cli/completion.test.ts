@@ -81,13 +81,13 @@ describeWith('zsh', isThere('zsh'), 'zsh', () => {
   }
 
   test.each([
-    ['countersign expi\t', 'expiry'],
-    ['countersign devices lab\t', 'devices label'],
-    ['countersign devices list --verd\tqu\t', 'devices list --verdict quarantined'],
-    ['countersign alarms webhooks rot\t', 'alarms webhooks rotate'],
-    ['countersign policy lint pol\t', 'policy lint policy.json'],
+    ['expi\t', 'expiry'],
+    ['devices lab\t', 'devices label'],
+    ['devices list --verd\tqu\t', 'devices list --verdict quarantined'],
+    ['alarms webhooks rot\t', 'alarms webhooks rotate'],
+    ['policy lint pol\t', 'policy lint policy.json'],
   ])('completes what is typed as %j', (typed, wanted) => {
-    expect(type(typed)).toBe(wanted)
+    expect(type(`countersign ${typed}`)).toBe(wanted)
   })
 })
 

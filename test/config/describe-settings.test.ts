@@ -30,7 +30,10 @@ test('keeps back each setting that is a secret by its name, and no other', () =>
   const kept = [...described({}).values()].filter(({ isSecret }) => isSecret)
   expect(kept.map(({ name }) => name).toSorted()).toEqual([
     ...['AZURE_CLIENT_CERTIFICATE', 'AZURE_CLIENT_SECRET', 'CONSOLE_CLIENT_SECRET'],
-    ...['DATABASE_URL', 'GOOGLE_SERVICE_ACCOUNT', 'SECRET_KEY', 'SECRET_KEY_PREVIOUS'],
+    ...['DATABASE_URL', 'GOOGLE_SERVICE_ACCOUNT'],
+    // URLs that may have a password in them.
+    ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'],
+    ...['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'SECRET_KEY', 'SECRET_KEY_PREVIOUS'],
   ])
 })
 

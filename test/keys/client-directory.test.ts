@@ -113,3 +113,15 @@ test('any number of clients is served, of which only so many are remembered', as
   await directory.verify({ id: 'client-1099', secret: 'right' })
   expect(reads.filter((id) => id === 'client-1099')).toHaveLength(1)
 })
+
+test('a secret counts until it ends, and from that moment on no more', async () => {
+  const { directory, clock, add } = start()
+  add('ends', { secretExpiresAt: new Date(START.getTime() + 10_000) })
+  const credentials = { id: 'ends', secret: 'right' }
+  clock.advance(9.999)
+  expectOk(await directory.verify(credentials))
+  clock.advance(0.001)
+  expectRefusal(await directory.verify(credentials), 'client_secret_expired')
+  // Who does not have it is not told that it ended.
+  expectRefusal(await directory.verify({ id: 'ends', secret: 'wrong' }), 'client_secret_wrong')
+})

@@ -77,7 +77,13 @@ async function growOnce(dependencies: GrowDependencies): Promise<number> {
     if (hash === undefined) throw new TypeError(`entry ${entry.auditId} is no JSON`)
     return hash
   })
-  const { size, root, tiles } = growTiles(state.size, await readTails(store, state), leaves)
+  const tails = await readTails(store, state)
+  if (tails === undefined) {
+    // Another process has grown the tree between the two reads; if none has, a tile is not what it was.
+    if ((await store.auditLog()).size !== state.size) return 0
+    throw new Error('a tile of the audit log has another length')
+  }
+  const { size, root, tiles } = growTiles(state.size, tails, leaves)
   const checkpoint = await signCheckpoint({ origin, size, root }, key)
   const append = { size: state.size, origin, entries, tiles, checkpoint, now: clock() }
   if ((await store.appendAuditLog(append)) === 'superseded') return 0
@@ -85,18 +91,19 @@ async function growOnce(dependencies: GrowDependencies): Promise<number> {
   return entries.length
 }
 
+/** `undefined` where some tile is not as long as it is in a tree of this size. */
 async function readTails(
   store: Pick<Store, 'auditTiles'>,
   { size }: Pick<AuditLogState, 'size'>,
-): Promise<Tails> {
+): Promise<Tails | undefined> {
   const places = tailPlaces(size)
   const tiles = await store.auditTiles(places.filter(({ width }) => width > 0))
-  return places.map(({ level, tile, width }) => {
+  const tails = places.map(({ level, tile }) => {
     const found = tiles.find((one) => one.level === level && one.tile === tile)
-    const hashes = found?.hashes ?? new Uint8Array()
-    if (hashes.length !== width * 32) throw new Error('a tile of the audit log has another length')
-    return hashes
+    return found?.hashes ?? new Uint8Array()
   })
+  const isWhole = places.every(({ width }, index) => tails[index]?.length === width * 32)
+  return isWhole ? tails : undefined
 }
 
 /** A signed note (C2SP tlog-checkpoint). */

@@ -196,6 +196,7 @@ export function documentsContract(subject: () => StoreUnderTest): void {
         createdAt: at(0),
         disabledAt: null,
         secretChangedAt: null,
+        secretExpiresAt: null,
         secretUsedAt: null,
         previousSecretHash: null,
         previousSecretUntil: null,

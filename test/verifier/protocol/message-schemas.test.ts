@@ -249,7 +249,8 @@ describe.each([
 })
 
 test('no schema has a member for what must not be there', () => {
-  const schemas = JSON.stringify(describeApi().components)
+  // A list that is always empty says so of its items.
+  const schemas = JSON.stringify(describeApi().components).replaceAll('"items":{"not":{}}', '')
   for (const nothing of ['{"not":{}', '"const":""}', '"const":"",']) {
     const properties = schemas.replaceAll(/\{"not":\{"const":""\}\}/g, '')
     expect(properties).not.toContain(nothing)
