@@ -5,6 +5,7 @@ import { codesOf, problems } from './refusals.ts'
 
 const ALARMS = { tag: 'alarms' } as const
 const QUERY = { query: true, caller: true } as const
+const CHANGE = { query: true, caller: true, change: true } as const
 const BODY = { body: true, caller: true } as const
 
 const CODES = codesOf<WebhookFailure>({
@@ -69,7 +70,7 @@ export const ALARM_PATHS: Paths = {
       summary: 'Ends a destination, with all that waits for it.',
       parameters: [ID],
       answers: { '200': json('Its id.', 'WebhookNamed') },
-      refusals: problems(QUERY, CODES),
+      refusals: problems(CHANGE, CODES),
     },
   },
   '/v1/webhooks/{id}/rotate': {
@@ -91,7 +92,7 @@ export const ALARM_PATHS: Paths = {
       summary: 'Has a test posted to a destination.',
       parameters: [ID],
       answers: { '200': json('Its id.', 'WebhookNamed') },
-      refusals: problems(QUERY, CODES),
+      refusals: problems(CHANGE, CODES),
     },
   },
 }

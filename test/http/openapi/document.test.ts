@@ -230,3 +230,16 @@ describe('messages of the simulator', () => {
     expect(tried).toBeGreaterThan(40)
   })
 })
+
+/** The IETF's draft of the header (`Idempotency-Key` §2.7): 409 while the first is under way, 422 for another request. */
+test('whatever takes a key of its change says what a key is refused for', () => {
+  const operations = Object.entries(describeApi().paths).flatMap(([path, methods]) => {
+    return Object.entries(methods).map(([method, one]: [string, Json]) => ({ path, method, one }))
+  })
+  const keyed = operations.filter(({ one }) => {
+    return JSON.stringify(one.parameters ?? []).includes('Idempotency-Key')
+  })
+  expect(keyed.length).toBeGreaterThan(20)
+  const silent = keyed.filter(({ one }) => !('422' in one.responses && '409' in one.responses))
+  expect(silent.map(({ method, path }) => `${method} ${path}`)).toEqual([])
+})

@@ -10,6 +10,7 @@ export const NODE_ONLY: Readonly<Record<string, string>> = {
   'test/http/console/sign-in.test.ts': 'its issuer is a server on Node',
   'test/http/sign-in/page.test.ts': 'its browser is a program that Node starts',
   'test/http/console/browser.test.ts': 'its browser is a program that Node starts',
+  'test/http/console/plans.test.ts': 'its PostgreSQL is a program that Node starts',
   'test/http/console/pages.test.ts': 'its reader of CSV is a program that Node starts',
   'test/http/agent/vendor-agent.test.ts': 'its agent is a program that Node starts',
   'test/http/agent/sketch.test.ts': 'its compiler is a program that Node starts',
